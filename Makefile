@@ -1,0 +1,65 @@
+# One verb a task. Needs make and Python 3.11 or newer; everything else goes into .venv.
+
+PYTHON ?= python3
+TASTEMAP_DATA ?= ../shared/data
+export TASTEMAP_DATA
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types format bench clean
+
+help:  ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/package  ## see it work on MovieLens 100K, or on DATA=<folder of MovieLens>
+	@$(BIN)/tastemap demo $(if $(DATA),--data "$(DATA)")
+
+# Kernels compile once and are cached on disk; two workers then halve the time. More would share two cores.
+test: $(VENV)/dev  ## run the tests, on real data too where TASTEMAP_DATA is a folder of it
+	$(BIN)/python -m pytest -n 2 -ra
+
+lint: $(VENV)/dev  ## find mistakes and wrong format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev  ## check the types
+	$(BIN)/mypy
+
+format: $(VENV)/dev  ## put the code into the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/package  ## time against the peers
+	$(MAKE) -C benchmarks
+
+clean:  ## remove what can be made again
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# The files below are stamps: each says that its step is done for the pyproject.toml there is.
+
+$(VENV)/made:
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "There is no $(PYTHON): install Python 3.11 or newer, or say 'make PYTHON=<path of one>'." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11: say 'make PYTHON=python3.11' or another that is newer." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) lacks the venv module: install it, on Debian and Ubuntu with 'apt install python3-venv'." >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/package: $(VENV)/made pyproject.toml
+	@echo "Installing tastemap and what it needs into $(VENV) ..."
+	@$(PIP) install --editable .
+	@touch $@
+
+# --group came with pip 25.1.
+$(VENV)/dev: $(VENV)/package pyproject.toml
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP) install 'pip>=25.1'
+	@$(PIP) install --group dev
+	@touch $@

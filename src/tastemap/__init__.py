@@ -1,0 +1,73 @@
+"""tastemap learns people's tastes from who-liked-what. The public names, imported when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tastemap.data import datasets as datasets
+    from tastemap.data import splits as split
+    from tastemap.data.ids import IdMap as IdMap
+    from tastemap.data.interactions import Interactions as Interactions
+    from tastemap.errors import DataError as DataError
+    from tastemap.errors import DivergenceError as DivergenceError
+    from tastemap.errors import ModelFileError as ModelFileError
+    from tastemap.errors import NotFittedError as NotFittedError
+    from tastemap.errors import NotSupportedError as NotSupportedError
+    from tastemap.errors import TastemapError as TastemapError
+    from tastemap.errors import UnknownIdError as UnknownIdError
+    from tastemap.evaluation.evaluate import evaluate as evaluate
+    from tastemap.models import MODELS as MODELS
+    from tastemap.models.als import ImplicitALS as ImplicitALS
+    from tastemap.models.popular import Popular as Popular
+    from tastemap.parallel import threads as threads
+    from tastemap.persistence import load as load
+
+# Public name -> module that holds it, and its name there where that differs.
+_PUBLIC = {
+    "Interactions": "tastemap.data.interactions",
+    "IdMap": "tastemap.data.ids",
+    "datasets": "tastemap.data.datasets:",
+    "split": "tastemap.data.splits:",
+    "Popular": "tastemap.models.popular",
+    "ImplicitALS": "tastemap.models.als",
+    "MODELS": "tastemap.models",
+    "evaluate": "tastemap.evaluation.evaluate",
+    "load": "tastemap.persistence",
+    "threads": "tastemap.parallel",
+    **dict.fromkeys(
+        (
+            "TastemapError",
+            "DataError",
+            "UnknownIdError",
+            "NotFittedError",
+            "NotSupportedError",
+            "ModelFileError",
+            "DivergenceError",
+        ),
+        "tastemap.errors",
+    ),
+}
+
+__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604 - the names are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("tastemap")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'tastemap' has no attribute {name!r}")
+    place = _PUBLIC[name]
+    # A place that ends in a colon is the public thing itself.
+    value = importlib.import_module(place.rstrip(":"))
+    if not place.endswith(":"):
+        value = getattr(value, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

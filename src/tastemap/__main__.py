@@ -1,0 +1,5 @@
+"""``python -m tastemap``."""
+
+from tastemap.cli import main
+
+main()

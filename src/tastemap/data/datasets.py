@@ -1,0 +1,315 @@
+"""Public data sets, fetched from their publishers or read from a local copy."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import polars as pl
+
+from tastemap.cache import cache_folder
+from tastemap.data.files import MOVIELENS_COLUMNS, read_table
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError
+
+PUBLISHER = "https://files.grouplens.org/datasets/movielens/"
+# latest-small changes with time, so it has none: its structure is checked instead.
+MD5 = {
+    "100k": "0e33842e24a9c977be4e0107933c0723",
+    "1m": "c4d9eecfca2ab87c1945afe126590906",
+    "10m": "ce571fd55effeba0271552578f2648bd",
+    "20m": "cd245b17a1ae2cc31bb14903e1204af3",
+    "25m": "6b51fb2759a8657d3bfcbfc42b592ada",
+    "32m": "d472be332d4daa821edc399621853b57",
+    "latest-small": None,
+}
+CONNECT_SECONDS = 10.0
+# The wheel holds the three files of MovieLens 100K as RecBole converts them.
+RECBOLE = "recbole==1.2.1"
+
+_RATINGS = {
+    "100k": ("u.data", "ml-100k.inter"),
+    "1m": ("ratings.dat", "ratings.parquet"),
+    "10m": ("ratings.dat",),
+}
+_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *(
+        "Fantasy",
+        "Film-Noir",
+        "Horror",
+        "Musical",
+        "Mystery",
+        "Romance",
+        "Sci-Fi",
+        "Thriller",
+        "War",
+        "Western",
+    ),
+)
+_CITATION = (
+    "F. Maxwell Harper and Joseph A. Konstan. The MovieLens Datasets: History and Context. "
+    "ACM Transactions on Interactive Intelligent Systems 5, 4, Article 19 (December 2015). https://doi.org/10.1145/2827872"
+)
+_LICENSE = (
+    "GroupLens: for research; no redistribution and no commercial use without permission, no claim of "
+    "endorsement. See the README of the data set at https://grouplens.org/datasets/movielens/"
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions with what is known of their items and users.
+
+    interactions : `Interactions`
+    items, users : polars frames keyed by the interactions' item and user column, or None where the publisher
+        gives none
+    citation, license : what to cite, and what the publisher allows
+    """
+
+    interactions: Interactions
+    items: pl.DataFrame | None
+    users: pl.DataFrame | None
+    citation: str
+    license: str
+
+
+def movielens(name: str = "100k", path: str | Path | None = None) -> Dataset:
+    """Load MovieLens ratings with columns user_id, movie_id, rating and timestamp (Unix seconds).
+
+    name : "100k", "1m", "10m", "20m", "25m", "32m" or "latest-small"
+    path : a local copy, as published: the folder or the zip file. None downloads from GroupLens once, with
+        a progress bar and a checksum, into ``cache_folder()``
+
+    ``items`` has movie_id, title and genres ("Animation|Comedy"); ``users`` exists for 100k and 1m. Where
+    GroupLens cannot be reached, 100k comes out of the wheel of recbole 1.2.1 by ``pip download``, and stderr
+    says so. Timestamps missing from a local ratings.parquet are filled with the smallest known one: they are
+    known to lie before it, so the order among the others stays right.
+
+    Raises DataError where the data cannot be fetched, are damaged or are of another layout.
+    """
+    if name not in MD5:
+        raise ValueError(f"name must be one of {', '.join(map(repr, MD5))}, got {name!r}")
+    source = _fetched(name) if path is None else Path(path).expanduser()
+    if not source.exists():
+        raise DataError(f"there is no file or folder {source}")
+    found = _find(source, *_RATINGS.get(name, ("ratings.csv",)))
+    if found is None:
+        wanted = " or ".join(_RATINGS.get(name, ("ratings.csv",)))
+        raise DataError(f"{source} holds no {wanted}, so it is not MovieLens {name}")
+    interactions = Interactions.from_frame(
+        _ratings(*found, str(source)), user="user_id", item="movie_id", weight="rating", time="timestamp"
+    )
+    return Dataset(interactions, _items(source), _users(source), _CITATION, _LICENSE)
+
+
+def _find(source: Path, *names: str) -> tuple[str, Path | bytes] | None:
+    """Return the first of ``names`` that a folder, one of its folders or a zip file holds: path or bytes."""
+    if source.is_dir():
+        for name in names:
+            for file in (source / name, *sorted(source.glob(f"*/{name}"))):
+                if file.is_file():
+                    return name, file
+        return None
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = {PurePosixPath(member).name: member for member in archive.namelist()}
+            for name in names:
+                if name in members:
+                    return name, archive.read(members[name])
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{source} is not a whole zip file ({error}): get it again") from error
+    return None
+
+
+def _ratings(name: str, source: Path | bytes, label: str) -> pl.DataFrame:
+    table = read_table(name, source, None, label=f"{label}: {name}")
+    renamed = {"userId": "user_id", "movieId": "movie_id", "item_id": "movie_id"}
+    table = table.rename({old: new for old, new in renamed.items() if old in table.columns})
+    missing = [column for column in MOVIELENS_COLUMNS if column not in table.columns]
+    if missing:
+        raise DataError(f"{label}: {name} has no column {missing[0]!r}, so it is not a MovieLens file")
+    # RecBole writes timestamps as floats.
+    return table.select(MOVIELENS_COLUMNS).with_columns(
+        pl.col("timestamp").fill_null(pl.col("timestamp").min()).cast(pl.Int64)
+    )
+
+
+def _items(source: Path) -> pl.DataFrame | None:
+    readers: dict[str, Callable[[Path | bytes], pl.DataFrame]] = {
+        "movies.csv": _movies_csv,
+        "movies.dat": _movies_dat,
+        "u.item": _u_item,
+        "ml-100k.item": _recbole_items,
+    }
+    found = _find(source, *readers)
+    return None if found is None else readers[found[0]](found[1])
+
+
+def _users(source: Path) -> pl.DataFrame | None:
+    readers: dict[str, Callable[[Path | bytes], pl.DataFrame]] = {
+        "users.dat": lambda file: _people(file, "::", ["user_id", "gender", "age", "occupation", "zip_code"]),
+        "u.user": lambda file: _people(file, "|", ["user_id", "age", "gender", "occupation", "zip_code"]),
+        "ml-100k.user": lambda file: _people(
+            file, "\t", ["user_id", "age", "gender", "occupation", "zip_code"], header=True
+        ),
+    }
+    found = _find(source, *readers)
+    return None if found is None else readers[found[0]](found[1])
+
+
+def _movies_csv(file: Path | bytes) -> pl.DataFrame:
+    return read_table("movies.csv", file, ["movieId", "title", "genres"]).rename({"movieId": "movie_id"})
+
+
+def _movies_dat(file: Path | bytes) -> pl.DataFrame:
+    # A title may hold ':', so only the outer fields are split off.
+    rows = [(int(line.partition("::")[0]), *line.partition("::")[2].rsplit("::", 1)) for line in _lines(file)]
+    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+
+
+def _u_item(file: Path | bytes) -> pl.DataFrame:
+    rows = []
+    for line in _lines(file):
+        fields = line.split("|")
+        genres = [genre for genre, flag in zip(_GENRES, fields[5:], strict=True) if flag == "1"]
+        rows.append((int(fields[0]), fields[1], "|".join(genres)))
+    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+
+
+def _recbole_items(file: Path | bytes) -> pl.DataFrame:
+    rows = []
+    for line in _lines(file)[1:]:
+        movie, title, year, genres = [*line.split("\t"), "", ""][:4]
+        if title == "unkonwn":  # RecBole's word for the published "unknown", which has no year
+            title, year = "unknown", ""
+        rows.append((int(movie), f"{title} ({year})" if year else title, genres.replace(" ", "|")))
+    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+
+
+def _people(file: Path | bytes, separator: str, names: list[str], *, header: bool = False) -> pl.DataFrame:
+    rows = [line.split(separator) for line in _lines(file)[int(header) :]]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    return frame.with_columns(pl.col("user_id", "age").cast(pl.Int64))
+
+
+_ITEM_SCHEMA = {"movie_id": pl.Int64, "title": pl.String, "genres": pl.String}
+
+
+def _lines(file: Path | bytes) -> list[str]:
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")  # the older sets
+    # Not splitlines(): latin-1 titles may hold characters that it takes for line ends.
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+
+
+def _fetched(name: str) -> Path:
+    """Return the zip file of a data set, or the wheel that holds it, from the cache or the network."""
+    folder = cache_folder()
+    archive, wheel = folder / f"ml-{name}.zip", folder / "recbole-1.2.1.whl"
+    if archive.exists():
+        return archive
+    if name == "100k" and wheel.exists():
+        return wheel
+    folder.mkdir(parents=True, exist_ok=True)
+    url = f"{PUBLISHER}ml-{name}.zip"
+    try:
+        _download(url, archive, MD5[name])
+    except (OSError, http.client.HTTPException) as error:
+        if name != "100k":
+            raise DataError(
+                f"cannot download {url} ({_reason(error)}): get it in another way and pass its place as path="
+            ) from error
+        _say(f"cannot download {url} ({_reason(error)}): asking pip for {RECBOLE}, which holds these data")
+        _download_wheel(url, wheel)
+        _say(f"MovieLens 100K was taken from the wheel of {RECBOLE}, kept as {wheel}")
+        return wheel
+    return archive
+
+
+def _download(url: str, target: Path, md5: str | None) -> None:
+    """Download to a file beside ``target``, check it and move it there: ``target`` is whole or absent."""
+    from tqdm import tqdm
+
+    _remove_leftovers(target)
+    digest = hashlib.md5(usedforsecurity=False)
+    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
+            size = int(response.headers.get("Content-Length") or 0)
+            with tqdm(total=size or None, unit="B", unit_scale=True, desc=target.name) as bar:
+                while chunk := response.read(1 << 20):
+                    out.write(chunk)
+                    digest.update(chunk)
+                    bar.update(len(chunk))
+            out.flush()
+            os.fsync(out.fileno())
+        received = part.stat().st_size
+        if size and received != size:
+            raise ConnectionError(f"it ended after {received:,} of {size:,} bytes")
+        if md5 is not None and digest.hexdigest() != md5:
+            raise DataError(
+                f"{url} has the MD5 {digest.hexdigest()} in place of {md5}, so it is damaged or was changed "
+                "by its publisher: try again, or pass a local copy as path="
+            )
+        if not zipfile.is_zipfile(part):
+            raise DataError(f"{url} is not a zip file: try again, or pass a local copy as path=")
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what downloads of ``target`` left that were killed; a younger one may still be under way."""
+    for part in target.parent.glob(f"{target.name}.*.part"):
+        if time.time() - part.stat().st_mtime > 86_400:
+            part.unlink(missing_ok=True)
+
+
+def _download_wheel(url: str, target: Path) -> None:
+    if importlib.util.find_spec("pip") is None:
+        raise DataError(
+            f"cannot download {url}, and this Python has no pip to take the data from {RECBOLE} instead: "
+            "install pip ('python -m ensurepip'), or get the file in another way and pass its place as path="
+        )
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
+        command += ["--disable-pip-version-check", "--dest", folder, RECBOLE]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            complaint = (done.stderr.strip().splitlines() or [""])[-1] if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            complaint = "it took more than 300 s"
+        wheels = list(Path(folder).glob("*.whl"))
+        if complaint or len(wheels) != 1:
+            raise DataError(
+                f"cannot download {url}, nor {RECBOLE} with pip ({complaint or 'it brought no wheel'}): "
+                "get the file in another way and pass its place as path="
+            )
+        wheels[0].replace(target)
+
+
+def _say(text: str) -> None:
+    print(f"tastemap: {text}", file=sys.stderr)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the server answered {error.code} {error.reason}"
+    return str(getattr(error, "reason", None) or error or type(error).__name__)

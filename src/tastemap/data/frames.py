@@ -1,0 +1,232 @@
+"""Any kind of data frame in, the same kind out; polars in between."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+import polars as pl
+
+from tastemap.errors import DataError, name_some
+
+FrameKind = Literal["pandas", "polars", "pyarrow"]
+
+
+def frame_kind(frame: object) -> FrameKind:
+    """Name the library whose frames answer ``frame``: its own, or polars for relations, arrays and files."""
+    library = type(frame).__module__.partition(".")[0]
+    return cast(FrameKind, library) if library in ("pandas", "pyarrow") else "polars"
+
+
+def check_kind(kind: str) -> FrameKind:
+    """Return ``kind`` if it names a known library, else raise ValueError."""
+    if kind not in get_args(FrameKind):
+        raise ValueError(f"frame must be 'pandas', 'polars' or 'pyarrow', got {kind!r}")
+    return cast(FrameKind, kind)
+
+
+def to_polars(frame: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Turn a frame into a polars frame.
+
+    frame : pandas, polars (eager or lazy) or pyarrow, a DuckDB relation, a dict of columns, or anything else
+        that narwhals understands
+    columns : the columns to keep, in this order; None keeps all. Only these are converted.
+
+    Raises DataError where a column is missing or the frame is of no known kind.
+    """
+    if isinstance(frame, pl.DataFrame):
+        return _select(frame, columns)
+    if isinstance(frame, pl.LazyFrame):
+        names = _checked(frame.collect_schema().names(), columns)
+        return frame.select(names).collect()
+    if isinstance(frame, Mapping):
+        names = _checked([str(name) for name in frame], columns)
+        return _from_columns({name: to_series(frame[name], name) for name in names})
+    if frame_kind(frame) == "pandas" and hasattr(frame, "columns"):
+        by_name = {str(name): position for position, name in enumerate(frame.columns)}
+        names = _checked(list(by_name), columns)
+        return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
+    if hasattr(frame, "__arrow_c_stream__"):
+        if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
+            return pl.DataFrame(frame.select(_checked(frame.column_names, columns)))
+        return _select(_as_frame(frame), columns)
+    return _select(_through_narwhals(frame), columns)
+
+
+def as_kind(frame: pl.DataFrame, kind: str) -> Any:
+    """Turn a polars frame into a frame of ``kind``: "pandas", "polars" or "pyarrow".
+
+    Needs the library of that kind and no other. Raises ValueError for another kind and ImportError where the
+    library is not installed.
+    """
+    kind = check_kind(kind)
+    if kind == "polars":
+        return frame
+    try:
+        library = importlib.import_module(kind)
+    except ImportError as error:
+        raise ImportError(
+            f"frame={kind!r} needs {kind}, which is not installed: run 'pip install {kind}' "
+            "or pass frame='polars'"
+        ) from error
+    if kind == "pyarrow":
+        return frame.to_arrow()
+    # polars' own to_pandas needs pyarrow as well.
+    return library.DataFrame({column.name: _to_pandas(column, library) for column in frame})
+
+
+def to_series(values: Any, name: str = "") -> pl.Series:
+    """Turn a list, tuple, iterable, array or a series of any library into a polars Series called ``name``.
+
+    Python values are never cast: UUIDs become their strings, a mixture of types raises DataError.
+    """
+    if isinstance(values, pl.Series):
+        series = values.alias(name)
+        return _from_objects(series.to_list(), name) if series.dtype == pl.Object else series
+    if isinstance(values, np.ndarray):
+        return _from_numpy(values, name)
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise DataError(f"{name or 'values'} must be a list, an array or a series, got {values!r}")
+    if frame_kind(values) == "pandas":
+        return _from_pandas(values, name)
+    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+        return pl.Series(name, values)
+    return _from_objects(list(values), name)
+
+
+def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
+    """Raise DataError for the first of ``columns`` that does not exist, naming those that do."""
+    for column in columns:
+        if column not in existing:
+            close = difflib.get_close_matches(str(column), existing, n=1)
+            meant = f"; did you mean {close[0]!r}?" if close else ""
+            raise DataError(f"there is no column {column!r}, only {name_some(existing, 12)}{meant}")
+
+
+def _checked(existing: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+    if columns is None:
+        return list(existing)
+    check_columns(columns, existing)
+    return list(columns)
+
+
+def _select(frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
+    frame = frame.select(_checked(frame.columns, columns))
+    objects = [column for column in frame if column.dtype == pl.Object]
+    return frame.with_columns(to_series(column, column.name) for column in objects) if objects else frame
+
+
+def _from_columns(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"columns must be of one length, got {lengths}")
+    return pl.DataFrame(columns)
+
+
+def _as_frame(frame: Any) -> pl.DataFrame:
+    try:
+        return pl.DataFrame(frame)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"cannot read a {type(frame).__name__} as a frame: {error}") from error
+
+
+def _through_narwhals(frame: Any) -> pl.DataFrame:
+    import narwhals
+
+    try:
+        wrapped = narwhals.from_native(frame)
+    except TypeError as error:
+        raise DataError(
+            f"cannot read a {type(frame).__name__} as a frame: pass a pandas, polars or pyarrow frame, "
+            "a DuckDB relation or a dict of columns"
+        ) from error
+    eager = wrapped.collect() if isinstance(wrapped, narwhals.LazyFrame) else wrapped
+    return eager.to_polars()
+
+
+def _from_numpy(values: np.ndarray[Any, Any], name: str) -> pl.Series:
+    if values.ndim != 1:
+        raise DataError(f"{name or 'values'} must have one dimension, got an array of shape {values.shape}")
+    if values.dtype.kind in "OUST":
+        return _from_objects(values.tolist(), name)
+    if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] in "shm":
+        values = values.astype("datetime64[us]")
+    return pl.Series(name, values)
+
+
+def _from_pandas(values: Any, name: str) -> pl.Series:
+    """Read a pandas Series or Index, with pyarrow only where pandas itself keeps the values in it."""
+    if values.dtype == "category":
+        codes = pl.Series(values.cat.codes if hasattr(values, "cat") else values.codes).cast(pl.Int64)
+        categories = to_series(values.cat.categories if hasattr(values, "cat") else values.categories, name)
+        known = codes.replace({-1: None}).cast(pl.UInt32)
+        return categories.gather(known).alias(name)
+    zone = getattr(values.dtype, "tz", None)
+    if zone is not None:
+        naive = (values.dt if hasattr(values, "dt") else values).tz_convert(None)
+        return _from_pandas(naive, name).dt.replace_time_zone("UTC").dt.convert_time_zone(str(zone))
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind != "O":
+        return _from_numpy(values.to_numpy(), name)
+    if "pyarrow" in str(getattr(values.dtype, "storage", values.dtype)):
+        return pl.Series(name, values.array.__arrow_array__())
+    pairs = zip(values.tolist(), values.isna().tolist(), strict=True)
+    return _from_objects([None if missing else value for value, missing in pairs], name)
+
+
+def _from_objects(values: list[Any], name: str) -> pl.Series:
+    types = {type(value) for value in values} - {type(None)}
+    if types and all(issubclass(t, uuid.UUID | str) for t in types):
+        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+    if types and all(issubclass(t, int | np.integer) and t is not bool for t in types):
+        return _from_integers(values, name)
+    if types and all(issubclass(t, int | float | np.number) and t is not bool for t in types):
+        return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
+    if len(types) > 1:
+        raise _mixed(values, name)
+    try:
+        series = pl.Series(name, values)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"cannot read {name or 'the values'} as a column: {error}") from error
+    if series.dtype == pl.Object:
+        raise DataError(f"column {name!r} holds {types.pop().__name__} objects, which have no column type")
+    return series
+
+
+def _from_integers(values: list[Any], name: str) -> pl.Series:
+    for dtype in (pl.Int64, pl.UInt64):
+        try:
+            return pl.Series(name, [None if v is None else int(v) for v in values], dtype=dtype)
+        except (TypeError, OverflowError):
+            continue
+    raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together")
+
+
+def _mixed(values: list[Any], name: str) -> DataError:
+    row, value = next((row, v) for row, v in enumerate(values) if v is not None)
+    other_row, other = next(
+        (row, v) for row, v in enumerate(values) if v is not None and type(v) is not type(value)
+    )
+    return DataError(
+        f"column {name!r} mixes {type(value).__name__} and {type(other).__name__}: {value!r} in row {row}, "
+        f"{other!r} in row {other_row}; turn them all into one type first"
+    )
+
+
+def _to_pandas(column: pl.Series, pandas: Any) -> Any:
+    if column.dtype == pl.String:
+        return pandas.Series(
+            column.to_list(), dtype="str" if int(pandas.__version__.partition(".")[0]) >= 3 else object
+        )
+    if column.dtype in (pl.Categorical, pl.Enum):
+        return pandas.Categorical(column.cast(pl.String).to_list())
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone:
+        naive = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        zone = column.dtype.time_zone
+        return pandas.Series(naive.to_numpy()).dt.tz_localize("UTC").dt.tz_convert(zone)
+    if column.dtype.is_nested():
+        return pandas.Series(column.to_list(), dtype=object)
+    return pandas.Series(column.to_numpy())

@@ -1,0 +1,247 @@
+"""External ids and the rows they stand for."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.frames import to_series
+from tastemap.errors import DataError, UnknownIdError, name_some
+
+Rows = npt.NDArray[np.int64]
+
+_LIMITS = {
+    np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)
+}
+
+# Up to here a Python loop over a dict beats building a polars join.
+_FEW = 2_000
+
+
+class IdMap:
+    """The one-to-one map between external ids and rows 0..n-1.
+
+    ids : distinct integers (64 bits, exactly) or strings; a polars Series or anything that becomes one. UUIDs
+        and categories count as their strings. The i-th id stands for row i.
+    name : the caller's column name, used for result columns and in messages
+
+    An id is never cast: 4 and "4" are different ids, and looking one up in a map of the other type raises
+    UnknownIdError. Raises DataError where the ids are of another type, missing or not distinct.
+    """
+
+    def __init__(self, ids: Any, name: str = "user") -> None:
+        self.name = name
+        self.ids: pl.Series = check_ids(to_series(ids, name), name)
+        if self.ids.n_unique() != len(self.ids):
+            repeated = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
+            raise DataError(f"ids must be distinct, but {name!r} repeats {name_some(repeated)}")
+        self._sorted: tuple[npt.NDArray[Any], Rows] | None = None
+        self._by_string: dict[str, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[int | str]:
+        return iter(self.ids)
+
+    def __getitem__(self, row: int) -> int | str:
+        value: int | str = self.ids[int(row)]
+        return value
+
+    def __contains__(self, value: object) -> bool:
+        return self._right_type(value) and self._row(value) >= 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, IdMap):
+            return NotImplemented
+        if self is other:
+            return True
+        if self.holds_strings != other.holds_strings or len(self) != len(other):
+            return False
+        if self.ids.dtype == other.ids.dtype:
+            return self.ids.equals(other.ids)
+        # Int64 and UInt64 would meet as floats; what does not fit in Int64 becomes null, which no id is.
+        return self.ids.cast(pl.Int64, strict=False).equals(other.ids.cast(pl.Int64, strict=False))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"IdMap: {len(self):,} ids of {self.name!r}: {name_some(self.ids.head(4), 3)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return IdMap, (self.ids, self.name)
+
+    @property
+    def holds_strings(self) -> bool:
+        """Whether the ids are strings; else they are integers."""
+        return self.ids.dtype == pl.String
+
+    def take(self, rows: npt.ArrayLike) -> pl.Series:
+        """Return the ids of ``rows`` as a polars Series called ``name``."""
+        return self.ids.gather(np.asarray(rows, dtype=np.int64)).alias(self.name)
+
+    def extended(self, more: IdMap) -> IdMap:
+        """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them."""
+        unknown = self.find(more.ids) < 0
+        if not unknown.any():
+            return self
+        added = more.ids.filter(pl.Series(unknown)).cast(self.ids.dtype)
+        return IdMap(pl.concat([self.ids, added.alias(self.ids.name)]), self.name)
+
+    def find(self, ids: Any) -> Rows:
+        """Return the rows of ``ids``, int64, -1 for those not in the map.
+
+        ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
+            values of another type than the map's ids.
+        """
+        if isinstance(ids, list | tuple) and len(ids) <= _FEW:
+            self._check_types(ids)
+            return np.array([self._row(value) for value in ids], dtype=np.int64)
+        series = self._as_own_type(ids)
+        if not self.holds_strings:
+            return self._find_integers(series.to_numpy())
+        if len(series) <= _FEW:
+            return np.array([self._row(value) for value in series], dtype=np.int64)
+        table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self))})
+        found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
+        return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
+
+    def rows(self, ids: Any, hint: str = "") -> Rows:
+        """Return the rows of ``ids``, int64; raises UnknownIdError naming those not in the map.
+
+        ids : as for `find`
+        hint : a sentence with the way out, e.g. "Pass on_unknown='popular' to rank them anyway."
+        """
+        if isinstance(ids, Iterator):
+            ids = list(ids)  # read twice
+        found = self.find(ids)
+        if len(found) and found.min() < 0:
+            unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
+            raise UnknownIdError(
+                f"{len(unknown)} of {len(found)} {_plural(self.name)} were not in the training data: "
+                f"{name_some(unknown.unique(maintain_order=True))}. {hint}".rstrip()
+            )
+        return found
+
+    def _right_type(self, value: object) -> bool:
+        if self.holds_strings:
+            return isinstance(value, str | uuid.UUID)
+        return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+    def _check_types(self, values: Any) -> None:
+        for value in values:
+            if not self._right_type(value):
+                raise self._wrong_type(value)
+
+    def _wrong_type(self, value: object) -> UnknownIdError:
+        kind = "strings" if self.holds_strings else "integers"
+        return UnknownIdError(
+            f"{_plural(self.name)} are {kind} here and never cast, "
+            f"got {value!r} of type {type(value).__name__}"
+        )
+
+    def _as_own_type(self, ids: Any) -> pl.Series:
+        try:
+            series = to_series(ids, self.name)
+        except DataError:
+            if isinstance(ids, list | tuple | np.ndarray):
+                self._check_types(list(ids))
+            raise
+        if series.is_empty():
+            return series.cast(self.ids.dtype)
+        if self.holds_strings and series.dtype in (pl.Categorical, pl.Enum):
+            series = series.cast(pl.String)
+        if series.null_count():
+            raise self._wrong_type(None)
+        if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
+            raise self._wrong_type(series[0])
+        return series
+
+    def _row(self, value: Any) -> int:
+        """Return the row of one id of the right type, or -1."""
+        if self.holds_strings:
+            if self._by_string is None:
+                # Built whole before it is assigned, so that threads never see half of it.
+                self._by_string = {value: row for row, value in enumerate(self.ids)}
+            return self._by_string.get(str(value), -1)
+        keys, rows = self._sorted_keys()
+        low, high = _LIMITS[keys.dtype]
+        if not low <= value <= high:
+            return -1
+        key = keys.dtype.type(value)
+        place = keys.searchsorted(key)
+        return int(rows[place]) if place < len(keys) and keys[place] == key else -1
+
+    def _find_integers(self, values: npt.NDArray[Any]) -> Rows:
+        keys, rows = self._sorted_keys()
+        if not len(keys):
+            return np.full(len(values), -1, dtype=np.int64)
+        # Compared with NumPy's own integers, so that no 64-bit value passes through a float.
+        fits = np.ones(len(values), dtype=bool)
+        if keys.dtype == np.uint64 and values.dtype.kind == "i":
+            fits = values >= 0
+        elif keys.dtype == np.int64 and values.dtype == np.uint64:
+            fits = values <= np.uint64(np.iinfo(np.int64).max)
+        asked = values.astype(keys.dtype, copy=False)
+        places = np.minimum(keys.searchsorted(asked), len(keys) - 1)
+        return np.where(fits & (keys[places] == asked), rows[places], -1)
+
+    def _sorted_keys(self) -> tuple[npt.NDArray[Any], Rows]:
+        if self._sorted is None:
+            values = self.ids.to_numpy()
+            order = np.argsort(values, kind="stable")
+            self._sorted = values[order], order.astype(np.int64, copy=False)
+        return self._sorted
+
+
+def check_ids(ids: pl.Series, column: str) -> pl.Series:
+    """Return ids as Int64, UInt64 or String, exactly; raise DataError where they are missing or no ids."""
+    if ids.null_count():
+        rows = ids.is_null().arg_true()
+        raise DataError(
+            f"column {column!r} has no id in {name_rows(rows)}: "
+            f"drop these rows first, e.g. with drop_nulls({column!r})"
+        )
+    if ids.dtype in (pl.String, pl.Int64, pl.UInt64):
+        return ids
+    if ids.dtype in (pl.Categorical, pl.Enum):
+        return ids.cast(pl.String)
+    if ids.dtype.is_integer():
+        return _narrowed(ids, column)
+    if ids.is_empty() and ids.dtype == pl.Null:
+        return ids.cast(pl.Int64)
+    raise DataError(
+        f"column {column!r} holds {ids.dtype} values ({name_some(ids.head(3).to_list())} in "
+        f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings: {_remedy(ids, column)}"
+    )
+
+
+def _narrowed(ids: pl.Series, column: str) -> pl.Series:
+    for dtype in (pl.Int64, pl.UInt64):
+        cast = ids.cast(dtype, strict=False)
+        if not cast.null_count():
+            return cast
+    raise DataError(f"column {column!r} holds integers that do not fit in 64 bits: cast them to strings")
+
+
+def _remedy(ids: pl.Series, column: str) -> str:
+    if ids.dtype.is_float():
+        missing = ids.is_nan().arg_true()
+        if len(missing):
+            return f"drop {name_rows(missing)}, which have no id (NaN), and cast the column to integers"
+        return f"cast it first, e.g. pl.col({column!r}).cast(pl.Int64)"
+    return f"cast it first, e.g. pl.col({column!r}).cast(pl.String)"
+
+
+def name_rows(rows: Any) -> str:
+    """Name the first few of the rows for a message: ``row 4`` or ``rows 0, 3, 7 and 2 more``."""
+    return f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(int(row) for row in rows)}"
+
+
+def _plural(name: str) -> str:
+    return f"{name}s" if name in ("user", "item") else f"{name} values"

@@ -1,0 +1,617 @@
+"""Who interacted with what, how strongly and when."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, NoReturn, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+from tastemap.data.columns import (
+    check_weights,
+    coded,
+    event_weights_of,
+    times_of,
+    times_to_series,
+    weights_of,
+)
+from tastemap.data.frames import FrameKind, as_kind, check_kind, frame_kind, to_polars
+from tastemap.data.ids import IdMap, name_rows
+from tastemap.errors import DataError
+
+Array = npt.NDArray[Any]
+Duplicates = Literal["error", "sum", "mean", "last", "max"]
+DuplicatesTime = Literal["last", "max", "min"]
+EventWeights = tuple[str, Mapping[Any, float]]
+
+
+class Rows(NamedTuple):
+    """The three arrays of a CSR matrix in the types the kernels take.
+
+    indptr : int64, (rows + 1,)
+    indices : int32, (pairs,), ascending within a row
+    data : float32, (pairs,)
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    data: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The caller's column names; ``time`` is None where there are no times."""
+
+    user: str = "user"
+    item: str = "item"
+    weight: str = "weight"
+    time: str | None = None
+
+
+class Interactions:
+    """Pairs of a user and an item with a weight and, optionally, a time. Immutable.
+
+    matrix : scipy CSR, float32, (users, items), canonical: rows sorted, one entry a pair; its arrays are
+        read-only. A stored zero is a pair of weight 0. ``by_user`` and ``by_item`` give its arrays and those
+        of its transpose in the same types for any number of pairs
+    users, items : `IdMap`, external id <-> row; shared by everything filtered or split from one source
+    time : int64 or float64, aligned with ``matrix.data``, or None. Dates are microseconds since 1970 UTC
+    time_type : the polars type of ``time`` in frames, None where there are no times
+    order : int32 or int64, aligned with ``matrix.data``: the position of the pair among all pairs in input
+        order, a permutation of 0..pairs-1; None where input order is the order of the matrix
+    columns : the caller's column names
+    frame : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
+
+    ``len`` is the number of pairs. Made by `from_frame`, `from_file` and `from_csr`; the constructor takes
+    arrays that are already as described here.
+    """
+
+    def __init__(
+        self,
+        matrix: sp.csr_matrix,
+        users: IdMap,
+        items: IdMap,
+        *,
+        time: Array | None = None,
+        time_type: pl.DataType | None = None,
+        order: Array | None = None,
+        columns: Columns | None = None,
+        frame: FrameKind = "polars",
+    ) -> None:
+        self.matrix = _frozen(matrix)
+        self.users = users
+        self.items = items
+        self.time = _read_only(time)
+        self.time_type = None if time is None else time_type or _type_of(time)
+        self.order = _read_only(order)
+        self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
+        self.frame = frame
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: Any,
+        *,
+        user: str = "user",
+        item: str = "item",
+        weight: str | None = None,
+        time: str | None = None,
+        event_weights: EventWeights | None = None,
+        duplicates: Duplicates = "error",
+        duplicates_time: DuplicatesTime = "last",
+        users: Any = None,
+        items: Any = None,
+        allow_negative: bool = False,
+    ) -> Interactions:
+        """Read a frame with one row an interaction.
+
+        df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
+        user, item : columns of ids, integers or strings; rows of the matrix follow their first appearance
+        weight : column of numbers, finite and not negative; None gives every row the weight 1
+        time : column of integers, floats, dates or datetimes
+        event_weights : (column, {event: weight}) in place of ``weight``; every event needs a weight
+        duplicates : what to do where a pair comes twice: "error", take the "sum", "mean" or "max" of the
+            weights, or the "last" row. With "last" the pair takes the last row's place
+            in input order, otherwise the first row's
+        duplicates_time : the time of such a pair: of the "last" row, the "max" or the "min"
+        users, items : `IdMap` or ids to use; others in the frame raise UnknownIdError. None takes those in
+            the frame
+        allow_negative : accept negative weights
+
+        Raises DataError naming the column, the first offending rows (from 0) and the remedy.
+        """
+        _check_choice("duplicates", duplicates, get_args(Duplicates))
+        _check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
+        if weight is not None and event_weights is not None:
+            raise ValueError(
+                f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}"
+            )
+        source = weight if event_weights is None else event_weights[0]
+        names = [name for name in (user, item, source, time) if name is not None]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each column has one use, got {', '.join(map(repr, names))}")
+        table = to_polars(df, names)
+        if table.is_empty():
+            raise DataError("there are no rows: interactions need at least one")
+
+        user_map, user_rows = coded(table[user], user, users, "users")
+        item_map, item_rows = coded(table[item], item, items, "items")
+        if event_weights is not None:
+            weights = event_weights_of(table[event_weights[0]], event_weights[1])
+        elif weight is not None:
+            weights = weights_of(table[weight], weight)
+        else:
+            weights = None
+        if weights is not None:
+            check_weights(weights, source or "", allow_negative)
+        times, time_type = (None, None) if time is None else times_of(table[time], time)
+        kind = frame_kind(df)
+        # The caller's frame may be gone by now; then these columns are the largest thing in memory.
+        del table, df
+
+        by_pair = _sorted_by_pair(user_rows, item_rows, len(user_map), len(item_map))
+        user_rows, item_rows = user_rows[by_pair], item_rows[by_pair]
+        starts = _starts(user_rows, item_rows)
+        place = by_pair
+        if len(starts) < len(by_pair):
+            if duplicates == "error":
+                _raise_duplicate(by_pair, starts, user_rows, item_rows, user_map, item_map)
+            last = np.append(starts[1:], len(by_pair)) - 1
+            merged = _merged(
+                np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates
+            )
+            if times is not None:
+                times = _merged(times[by_pair], starts, last, duplicates_time)
+            place = by_pair[last if duplicates == "last" else starts]
+            user_rows, item_rows = user_rows[starts], item_rows[starts]
+        else:
+            merged = np.ones(len(by_pair), np.float32) if weights is None else weights[by_pair]
+            times = None if times is None else times[by_pair]
+        with np.errstate(over="ignore"):  # reported below
+            matrix = _csr(_indptr(user_rows, len(user_map)), item_rows, merged, len(item_map))
+        if not np.isfinite(matrix.data).all():
+            raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
+        return cls(
+            matrix,
+            user_map,
+            item_map,
+            time=times,
+            time_type=time_type,
+            order=_ranked(place),
+            columns=Columns(user, item, weight or "weight", time),
+            frame=kind,
+        )
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Any) -> Interactions:
+        """Read a file of interactions: csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter.
+
+        path : the file, or one of these as .gz or alone in a .zip
+        separator : the character between columns; None takes it from the file name
+        options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
+            rating and timestamp
+
+        Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
+        missing, empty, cut off or not of its kind.
+        """
+        from tastemap.data.files import read_columns
+
+        events = options.get("event_weights")
+        named = (
+            options.get("user", "user"),
+            options.get("item", "item"),
+            options.get("weight"),
+            options.get("time"),
+            None if events is None else events[0],
+        )
+        columns = [name for name in named if name is not None]
+        return cls.from_frame(
+            read_columns(path, columns, separator=separator, time=options.get("time")), **options
+        )
+
+    @classmethod
+    def from_csr(
+        cls, matrix: Any, *, users: Any = None, items: Any = None, allow_negative: bool = False
+    ) -> Interactions:
+        """Take a scipy sparse matrix, users x items; it is copied.
+
+        users, items : `IdMap` or ids, one a row and one a column; None numbers them from 0
+        allow_negative : accept negative weights
+
+        Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
+        or negative and for maps of another size.
+        """
+        if not sp.issparse(matrix) or matrix.ndim != 2:
+            raise DataError(
+                f"matrix must be a scipy sparse matrix of users x items, got a {type(matrix).__name__}: "
+                "wrap a dense one in scipy.sparse.csr_array"
+            )
+        with np.errstate(over="ignore"):  # reported below
+            own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
+            own.sum_duplicates()
+        if not own.nnz:
+            raise DataError(
+                f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing"
+            )
+        check_weights(own.data, "data", allow_negative)
+        n_users, n_items = own.shape
+        user_map = _map_of_size(users, n_users, "user", "users")
+        item_map = _map_of_size(items, n_items, "item", "items")
+        return cls(_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+
+    def __len__(self) -> int:
+        return int(self.matrix.nnz)
+
+    def __repr__(self) -> str:
+        text = f"Interactions: {len(self):,} pairs, {self.n_users:,} users x {self.n_items:,} items"
+        if len(self):
+            low, high = self.matrix.data.min(), self.matrix.data.max()
+            text += f", weights {low:g} to {high:g}" if low < high else f", weights {low:g}"
+            if self.time is not None:
+                text += f", {self._moment(self.time.min())} to {self._moment(self.time.max())}"
+        return text
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The sizes of the id maps: (users, items)."""
+        return len(self.users), len(self.items)
+
+    @cached_property
+    def n_users(self) -> int:
+        """The number of users with at least one pair."""
+        return int(np.count_nonzero(np.diff(self.matrix.indptr)))
+
+    @cached_property
+    def n_items(self) -> int:
+        """The number of items with at least one pair."""
+        return int(np.count_nonzero(np.bincount(self.matrix.indices, minlength=len(self.items))))
+
+    @cached_property
+    def transposed(self) -> sp.csr_matrix:
+        """The matrix as items x users: scipy CSR, float32, read-only, made once."""
+        # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
+        by_item = self.matrix.tocsc()
+        return _frozen(_csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+
+    @cached_property
+    def by_user(self) -> Rows:
+        """The arrays of ``matrix`` in the kernels' types."""
+        return rows_of(self.matrix)
+
+    @cached_property
+    def by_item(self) -> Rows:
+        """The arrays of ``transposed`` in the kernels' types."""
+        return rows_of(self.transposed)
+
+    @cached_property
+    def input_order(self) -> npt.NDArray[np.int64]:
+        """The places in ``matrix.data`` of the pairs in input order: int64, (pairs,)."""
+        if self.order is None:
+            return np.arange(len(self))
+        places = np.empty(len(self), dtype=np.int64)
+        places[self.order] = np.arange(len(self))
+        return places
+
+    def row_of_pair(self) -> npt.NDArray[np.int32]:
+        """Return the user row of every pair, aligned with ``matrix.data``: int32, (pairs,)."""
+        return np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.matrix.indptr))
+
+    def at_least(self, weight: float) -> Interactions:
+        """Keep the pairs whose weight is at least ``weight``; raises DataError where none is."""
+        keep = self.matrix.data >= weight
+        if not keep.any():
+            raise DataError(
+                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}"
+            )
+        return self._kept(keep)
+
+    def binarize(self) -> Interactions:
+        """Give every pair the weight 1."""
+        return self._weighted(np.ones(len(self), np.float32))
+
+    def log2(self) -> Interactions:
+        """Damp every weight w to the binary logarithm of 1 + w; raises DataError where w is -1 or less."""
+        if len(self) and self.matrix.data.min() <= -1:
+            raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
+        return self._weighted(np.log2(1 + self.matrix.data.astype(np.float64)))
+
+    def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
+        """Keep users and items with at least so many distinct pairs, repeated until all of them have.
+
+        Raises DataError where nobody is left.
+        """
+        rows, columns = self.row_of_pair(), self.matrix.indices
+        keep = np.ones(len(self), dtype=bool)
+        while True:
+            per_user = np.bincount(rows[keep], minlength=len(self.users))
+            per_item = np.bincount(columns[keep], minlength=len(self.items))
+            stays = keep & (per_user >= min_per_user)[rows] & (per_item >= min_per_item)[columns]
+            if np.array_equal(stays, keep):
+                break
+            keep = stays
+        if not keep.any():
+            raise DataError(
+                f"nothing is left with min_per_user={min_per_user} and min_per_item={min_per_item}: "
+                "lower one of them"
+            )
+        return self._kept(keep)
+
+    def compact(self) -> Interactions:
+        """Drop the ids without pairs from the id maps; the others keep their order."""
+        used_users = np.flatnonzero(np.diff(self.matrix.indptr))
+        used_items = np.flatnonzero(np.bincount(self.matrix.indices, minlength=len(self.items)))
+        indptr = self.matrix.indptr[np.append(used_users, len(self.users))]
+        new_column = np.zeros(len(self.items), dtype=np.int32)
+        new_column[used_items] = np.arange(len(used_items))
+        return self._with(
+            _csr(indptr, new_column[self.matrix.indices], self.matrix.data, len(used_items)),
+            users=IdMap(self.users.take(used_users), self.users.name),
+            items=IdMap(self.items.take(used_items), self.items.name),
+        )
+
+    def pick(self, mask: npt.ArrayLike) -> Interactions:
+        """Keep the pairs where ``mask`` is true: bool, (pairs,), in input order. The id maps stay."""
+        chosen = np.asarray(mask)
+        if chosen.dtype != bool or chosen.shape != (len(self),):
+            raise ValueError(
+                f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}"
+            )
+        keep = np.empty(len(self), dtype=bool)
+        keep[self.input_order] = chosen
+        return self._kept(keep)
+
+    def align(self, users: IdMap, items: IdMap) -> tuple[Interactions, int]:
+        """Express the pairs on other id maps; returns them and the number of pairs that the maps do not hold.
+
+        Raises UnknownIdError where the maps hold ids of another type.
+        """
+        if users == self.users and items == self.items:
+            same = (
+                self
+                if users is self.users and items is self.items
+                else self._with(self.matrix, users=users, items=items)
+            )
+            return same, 0
+        new_row, new_column = users.find(self.users.ids), items.find(self.items.ids)
+        rows, columns = new_row[self.row_of_pair()], new_column[self.matrix.indices]
+        known = (rows >= 0) & (columns >= 0)
+        rows, columns = rows[known], columns[known]
+        by_pair = _sorted_by_pair(rows, columns, len(users), len(items))
+        matrix = _csr(
+            _indptr(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
+        )
+        order = np.arange(len(self)) if self.order is None else self.order
+        moved = self._with(
+            matrix,
+            users=users,
+            items=items,
+            time=None if self.time is None else self.time[known][by_pair],
+            order=_ranked(order[known][by_pair]),
+        )
+        return moved, len(self) - len(moved)
+
+    def merge(self, news: Interactions) -> Interactions:
+        """Return the pairs of both, without times; a pair of both takes the weight of ``news``.
+
+        The id maps are those of this one, extended by the ids that only ``news`` has. Raises UnknownIdError where ids
+        are of another type.
+        """
+        users, items = self.users.extended(news.users), self.items.extended(news.items)
+        parts = [part.align(users, items)[0] for part in (self, news)]
+        rows = np.concatenate([part.row_of_pair() for part in parts])
+        columns = np.concatenate([part.matrix.indices for part in parts])
+        weights = np.concatenate([part.matrix.data for part in parts])
+        by_pair = _sorted_by_pair(rows, columns, len(users), len(items))
+        rows, columns, weights = rows[by_pair], columns[by_pair], weights[by_pair]
+        # The sort is stable: of equal pairs the last is the news.
+        last = np.append(_starts(rows, columns)[1:], len(rows)) - 1
+        matrix = _csr(_indptr(rows[last], len(users)), columns[last], weights[last], len(items))
+        names = replace(self.columns, time=None)
+        return Interactions(matrix, users, items, columns=names, frame=self.frame)
+
+    def to_frame(self, frame: str | None = None) -> Any:
+        """Return the pairs in input order: user, item, weight and time under the caller's column names.
+
+        frame : "pandas", "polars" or "pyarrow"; None for the kind that came in
+        """
+        kind = check_kind(frame or self.frame)
+        places = self.input_order
+        columns = {
+            self.columns.user: self.users.take(self.row_of_pair()[places]),
+            self.columns.item: self.items.take(self.matrix.indices[places]),
+            self.columns.weight: pl.Series(self.matrix.data[places]),
+        }
+        if self.time is not None and self.columns.time is not None:
+            columns[self.columns.time] = times_to_series(self.time[places], self.time_type)
+        return as_kind(pl.DataFrame(columns), kind)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the matrix and the ids, as 32 hexadecimal digits; computed once."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for array in self.by_user:
+            digest.update(np.ascontiguousarray(array).data)
+        for ids in (self.users.ids, self.items.ids):
+            digest.update(f"{ids.dtype}{len(ids)}".encode())
+            if ids.dtype == pl.String:
+                digest.update(np.ascontiguousarray(ids.str.len_bytes().to_numpy()).data)
+                digest.update((ids.str.join("").item() or "").encode())
+            else:
+                digest.update(np.ascontiguousarray(ids.to_numpy()).data)
+        return digest.hexdigest()
+
+    def _kept(self, keep: npt.NDArray[np.bool_]) -> Interactions:
+        """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
+        before = np.concatenate(([0], np.cumsum(keep)))
+        matrix = _csr(
+            before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items)
+        )
+        return self._with(
+            matrix,
+            time=None if self.time is None else self.time[keep],
+            order=None if self.order is None else _ranked(self.order[keep]),
+        )
+
+    def _weighted(self, weights: Array) -> Interactions:
+        return self._with(_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
+
+    def _with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
+        fields: dict[str, Any] = {
+            "users": self.users,
+            "items": self.items,
+            "time": self.time,
+            "time_type": self.time_type,
+            "order": self.order,
+            "columns": self.columns,
+            "frame": self.frame,
+        }
+        return Interactions(matrix, **{**fields, **changes})
+
+    def _moment(self, value: Any) -> str:
+        if self.time_type in (pl.Date, pl.Datetime):
+            return str(datetime.fromtimestamp(int(value) / 1e6, UTC).date())
+        # Unix seconds between 1980 and 2100 read best as dates.
+        if 315_532_800 <= value < 4_102_444_800:
+            return str(datetime.fromtimestamp(int(value), UTC).date())
+        return f"{value:,}"
+
+
+def rows_of(matrix: Any) -> Rows:
+    """Return the arrays of a CSR matrix with sorted rows in the kernels' types, copied only where needed."""
+    return read_only(
+        Rows(
+            matrix.indptr.astype(np.int64, copy=False),
+            matrix.indices.astype(np.int32, copy=False),
+            matrix.data.astype(np.float32, copy=False),
+        )
+    )
+
+
+def read_only(rows: Rows) -> Rows:
+    """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
+    return Rows(*map(_read_only, rows))
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _read_only(array: Any) -> Any:
+    if array is None:
+        return None
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _frozen(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    for name in ("data", "indices", "indptr"):
+        setattr(matrix, name, _read_only(getattr(matrix, name)))
+    return matrix
+
+
+def _csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.csr_matrix:
+    """Make a canonical CSR matrix from arrays that are sorted by row and column."""
+    # SciPy needs both index arrays in one type: mixed ones break tocoo().
+    index = np.int32 if len(data) <= np.iinfo(np.int32).max else np.int64
+    matrix = sp.csr_matrix((len(indptr) - 1, n_columns), dtype=np.float32)
+    matrix.indptr = indptr.astype(index, copy=False)
+    matrix.indices = indices.astype(index, copy=False)
+    matrix.data = data.astype(np.float32, copy=False)
+    matrix.has_sorted_indices = True
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def _indptr(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))
+
+
+def _sorted_by(codes: Array, n_codes: int) -> Array:
+    """Return the stable order that sorts ``codes`` (0..n_codes-1), in linear time."""
+    # SciPy transposes by counting: with one entry a row, a column then lists its rows in order.
+    n = len(codes)
+    index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
+    one_each = sp.csr_matrix(
+        (np.ones(n, np.int8), codes.astype(index, copy=False), np.arange(n + 1, dtype=index)),
+        shape=(n, n_codes),
+    )
+    order: Array = one_each.tocsc().indices
+    return order
+
+
+def _sorted_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
+    """Return the stable order of the pairs by user, then item."""
+    by_item = _sorted_by(items, n_items)
+    order: Array = by_item[_sorted_by(users[by_item], n_users)]
+    return order
+
+
+def _starts(users: Array, items: Array) -> Array:
+    """Return where each distinct pair starts among sorted pairs."""
+    new = np.ones(len(users), dtype=bool)
+    new[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return np.flatnonzero(new)
+
+
+def _merged(values: Array, starts: Array, last: Array, policy: str) -> Array:
+    """Merge the values of each run of equal pairs by ``policy``."""
+    if policy == "last":
+        return values[last]
+    if policy in ("max", "min"):
+        extreme: Array = (np.maximum if policy == "max" else np.minimum).reduceat(values, starts)
+        return extreme
+    sums: Array = np.add.reduceat(values.astype(np.float64), starts)
+    return sums / (last - starts + 1) if policy == "mean" else sums
+
+
+def _ranked(places: Array) -> Array | None:
+    """Return each place's rank among the distinct ``places``; None where they ascend already."""
+    n = len(places)
+    if n < 2 or (places[1:] > places[:-1]).all():
+        return None
+    seen = np.zeros(int(places.max()) + 1, dtype=bool)
+    seen[places] = True
+    rank: Array = np.cumsum(seen, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64) - 1
+    ranks: Array = rank[places]
+    return ranks
+
+
+def _type_of(time: Array) -> pl.DataType:
+    return pl.Float64() if time.dtype.kind == "f" else pl.Int64()
+
+
+def _map_of_size(ids: Any, size: int, name: str, argument: str) -> IdMap:
+    if ids is None:
+        return IdMap(pl.Series(name, np.arange(size, dtype=np.int64)), name)
+    own = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or name)
+    if len(own) != size:
+        raise DataError(f"{argument} must name the {size} {name}s of the matrix, got {len(own)} ids")
+    return own
+
+
+def _raise_duplicate(
+    by_pair: Array, starts: Array, users: Array, items: Array, user_map: IdMap, item_map: IdMap
+) -> NoReturn:
+    last = np.append(starts[1:], len(by_pair))
+    repeated = np.flatnonzero(last - starts > 1)
+    # The pair whose second row comes first in the input.
+    first = repeated[np.argmin(by_pair[starts[repeated] + 1])]
+    at, end = starts[first], last[first]
+    raise DataError(
+        f"user {user_map[users[at]]!r} and item {item_map[items[at]]!r} come together in "
+        f"{name_rows(by_pair[at:end])} ({len(repeated):,} pairs come more than once): "
+        "say what to do with them, e.g. duplicates='last' or duplicates='sum'"
+    )

@@ -1,0 +1,155 @@
+"""A first look: learn from film ratings, measure, recommend. `run` is also an example of the public API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tastemap as tm
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FILM = "Toy Story (1995)"
+METRICS = ("precision@10", "recall@10", "ndcg@10")
+# People of clear taste: science fiction and action; another data set shows its first user.
+PERSON = {"100k": 127, "1m": 4}
+
+
+@dataclass
+class Demo:
+    """What the demo found out.
+
+    data, likes : the ratings, and those of at least 4 stars that it learned from, in one line each
+    leaderboard : polars frame of model, one column a metric, fit_seconds
+    similar : the films most like `FILM`: rank, title, genres, score
+    person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
+    """
+
+    data: str
+    likes: str
+    leaderboard: pl.DataFrame
+    similar: pl.DataFrame
+    person: int | str
+    liked: pl.DataFrame
+    recommended: pl.DataFrame
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON knows."""
+        return {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items()}
+
+
+def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
+    """Do everything that `show` shows, with a line to ``say`` for every step.
+
+    name, path : as for `tastemap.datasets.movielens`
+    """
+    say("getting the ratings")
+    data = tm.datasets.movielens(name, path=path)
+    films = data.items
+    if films is None:
+        raise tm.DataError(f"{path} holds no file of movies, and the demo shows their titles")
+    likes = data.interactions.at_least(4).binarize()
+    train, test = tm.split.random(likes, 0.2, seed=42)
+
+    rows = []
+    for model in (tm.Popular(), tm.ImplicitALS()):
+        say(f"fitting {type(model).__name__} to 80 % of the likes and measuring on the rest")
+        started = time.perf_counter()
+        model.fit(train)
+        seconds = time.perf_counter() - started
+        result = tm.evaluate(model, test, metrics=METRICS)
+        rows.append({"model": type(model).__name__, **result.means, "fit_seconds": seconds})
+
+    say("fitting ImplicitALS to all likes")
+    model = tm.ImplicitALS().fit(likes)
+    toy_story = films.filter(pl.col("title") == FILM)["movie_id"].item()
+    similar = model.similar_items(toy_story, k=10).join(
+        films, left_on="neighbour", right_on="movie_id", maintain_order="left"
+    )
+    person = PERSON.get(name, likes.users[0])
+    liked = (
+        likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
+    )
+    recommended = model.recommend(person, k=10).join(films, on="movie_id", maintain_order="left")
+    return Demo(
+        data=f"{data.interactions!r}",
+        likes=f"{likes!r}",
+        leaderboard=pl.DataFrame(rows),
+        similar=similar.select("rank", "title", "genres", "score"),
+        person=person,
+        liked=liked.select("title", "genres"),
+        recommended=recommended.select("rank", "title", "genres", "score"),
+    )
+
+
+def show(demo: Demo, console: Console) -> None:
+    """Print what was found out."""
+    from rich.markup import escape
+
+    console.print(f"[bold]Ratings[/bold]  {escape(demo.data)}", highlight=False)
+    console.print(f"[bold]Likes[/bold]    {escape(demo.likes)}", highlight=False)
+    console.print(
+        "         (a rating of at least 4 counts as a like; who liked what is all that is learned from)"
+    )
+
+    _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
+    board = _table("model", *(f">{name}" for name in METRICS), ">fit")
+    for row in demo.leaderboard.iter_rows(named=True):
+        best = [
+            f"[bold]{row[m]:.4f}[/bold]" if row[m] == demo.leaderboard[m].max() else f"{row[m]:.4f}"
+            for m in METRICS
+        ]
+        board.add_row(row["model"], *best, f"{row['fit_seconds']:.2f} s")
+    console.print(board)
+
+    _show_heading(console, f"The films most like {FILM}")
+    films = _table(">", "film", "genres", ">cosine")
+    for rank, title, genres, score in demo.similar.iter_rows():
+        films.add_row(str(rank), escape(title), escape(_listed(genres)), f"{score:.2f}")
+    console.print(films)
+
+    _show_heading(console, f"User {demo.person} liked {len(demo.liked)} films. What next?")
+    side_by_side = _table("liked, for example", ">", "recommended", "genres")
+    for place, (rank, title, genres, _) in enumerate(demo.recommended.iter_rows()):
+        liked = demo.liked["title"][place] if place < len(demo.liked) else ""
+        side_by_side.add_row(escape(liked), str(rank), escape(title), escape(_listed(genres)))
+    console.print(side_by_side)
+
+    _show_heading(console, "Next, with your own data")
+    for line in (
+        "tastemap info ratings.csv",
+        "tastemap evaluate ratings.csv --at-least 4",
+        "tastemap fit ratings.csv --at-least 4 --out als.safetensors",
+        "tastemap recommend als.safetensors --user 4",
+    ):
+        console.print(f"  {line}", highlight=False)
+
+
+def _show_heading(console: Console, text: str) -> None:
+    console.print(f"\n[bold]{text}[/bold]", highlight=False)
+
+
+def _table(*columns: str) -> Any:
+    """Make a table; a column whose name starts with > is aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(
+            name.removeprefix(">"),
+            justify="right" if name[0] == ">" else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _listed(genres: str) -> str:
+    return genres.replace("|", ", ")

@@ -1,0 +1,44 @@
+"""The exceptions users catch. Every message is one sentence with the name, the value and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class TastemapError(Exception):
+    """Base of every error that tastemap raises on purpose."""
+
+
+class DataError(TastemapError, ValueError):
+    """The data cannot be used as given: a missing column, a null, a file that does not parse."""
+
+
+class UnknownIdError(TastemapError, KeyError):
+    """Ids that were not in the training data."""
+
+    def __str__(self) -> str:
+        # KeyError shows the repr of its message; a sentence should read as one.
+        return str(self.args[0]) if self.args else ""
+
+
+class NotFittedError(TastemapError, RuntimeError):
+    """The model has to be fitted first."""
+
+
+class NotSupportedError(TastemapError, NotImplementedError):
+    """This model cannot do what was asked of it, by its nature or because data it needs was left out."""
+
+
+class ModelFileError(TastemapError, ValueError):
+    """The file is not a whole tastemap model or checkpoint."""
+
+
+class DivergenceError(TastemapError, ArithmeticError):
+    """Training left the numbers a float can hold; the message names the parameter to change."""
+
+
+def name_some(values: Iterable[object], limit: int = 3) -> str:
+    """The first few values for a message: ``'a', 'b', 'c' and 2 more``."""
+    values = list(values)
+    shown = ", ".join(repr(v) for v in values[:limit])
+    return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"

@@ -1,0 +1,1 @@
+"""Compiled functions on arrays. They import numpy, numba and each other only."""

@@ -1,0 +1,330 @@
+"""Row solvers of alternating least squares: each row of P is the minimum of a quadratic, given Q.
+
+For a row with columns i in S, confidences c_i and targets b_i the objective is
+
+    sum over S of (c_i s_i^2 - 2 b_i s_i + b_i)  +  x' G x  +  ridge |x|^2,      s_i = x . q_i
+
+so its minimum solves  (G + ridge I + sum c_i q_i q_i') x = sum b_i q_i.  Both solvers return the sum of the rows'
+objectives, which falls out of numbers they have anyway. With b = c this is c (1 - s)^2, the objective of Rendle et al.
+2022; with b = c + missing it is that of Hu et al. 2008, where `missing` is the confidence of a pair that is not there.
+
+Matrices are `width` columns wide, a multiple of LANES, the columns beyond the factors zero: no loop has a remainder.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tastemap.kernels.jit import jit
+from tastemap.kernels.simd import (
+    LANES,
+    add,
+    lane,
+    load,
+    load_group,
+    load_row,
+    multiply,
+    multiply_add,
+    splat,
+    splat_row,
+    store,
+    store_row,
+    total,
+    totals,
+    zeros,
+)
+
+GROUP = 8  # rows that one pass works on at once: eight independent sums hide each other's latency
+CG_TILE = 1 << 17  # numbers of gathered rows that stay for the next pass: half of a core's second cache
+CHOLESKY_TILE = 32  # gathered rows, twice, that stay in the first cache
+
+
+@jit
+def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alpha, missing, steps):
+    """Improve rows start..stop of P by `steps` conjugate-gradient steps from where they are.
+
+    Q must be rotated so that its weighted Gram matrix is diagonal; `gram` holds that diagonal. A step then costs no
+    product with the Gram matrix, and the system's own diagonal is a good preconditioner: two steps do the work of three
+    or four plain ones.
+    indptr int64, indices int32, weights float32: CSR. P, Q float32 (rows, width). gram float32 (width). ridge float32
+    (rows). alpha: confidence for a unit of weight. missing: what the target adds to the confidence.
+    """
+    width = P.shape[1]
+    longest = 0
+    for u in range(start, stop):
+        longest = max(longest, indptr[u + 1] - indptr[u])
+    tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
+    Y = np.empty((tile, width), np.float32)
+    c = np.empty(tile, np.float32)
+    b = np.empty(tile, np.float32)
+    x = np.empty(width, np.float32)
+    r = np.empty(width, np.float32)
+    p = np.empty(width, np.float32)
+    Ap = np.empty(width, np.float32)
+    diagonal = np.empty(width, np.float32)
+    inverse = np.empty(width, np.float32)
+    objective = 0.0
+
+    for u in range(start, stop):
+        first = indptr[u]
+        n = indptr[u + 1] - first
+        if n == 0:
+            for f in range(width):
+                P[u, f] = 0
+            continue
+        for f in range(width):
+            x[f] = P[u, f]
+            diagonal[f] = gram[f] + ridge[u]
+            inverse[f] = diagonal[f]
+            r[f] = -diagonal[f] * x[f]
+        for offset in range(0, n, tile):
+            m = min(tile, n - offset)
+            _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
+            objective += _residual(Y, _rounded_up(m), c, b, x, r, inverse)
+        rz = np.float32(0)
+        for f in range(width):
+            objective -= x[f] * r[f]
+            inverse[f] = 1 / inverse[f] if inverse[f] > 0 else np.float32(0)
+            p[f] = inverse[f] * r[f]
+            rz += r[f] * p[f]
+
+        for _ in range(steps):
+            for f in range(width):
+                Ap[f] = diagonal[f] * p[f]
+            for offset in range(0, n, tile):
+                m = min(tile, n - offset)
+                if n > tile:
+                    _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
+                _apply(Y, _rounded_up(m), c, p, Ap)
+            pAp = np.float32(0)
+            for f in range(width):
+                pAp += p[f] * Ap[f]
+            if pAp <= 0:  # p is zero: the row is solved
+                break
+            step = rz / pAp
+            objective -= step * rz
+            rz_next = np.float32(0)
+            for f in range(width):
+                x[f] += step * p[f]
+                r[f] -= step * Ap[f]
+                rz_next += inverse[f] * r[f] * r[f]
+            turn = rz_next / rz
+            rz = rz_next
+            for f in range(width):
+                p[f] = inverse[f] * r[f] + turn * p[f]
+        for f in range(width):
+            P[u, f] = x[f]
+    return objective
+
+
+@jit
+def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alpha, missing):
+    """Solve rows start..stop of P exactly. Q may be in any basis; `gram` is its whole weighted Gram matrix.
+
+    Arguments as in `cg_rows`, gram float32 (width, width).
+    """
+    width = P.shape[1]
+    A = np.empty((width, width), np.float32)
+    Y = np.empty((CHOLESKY_TILE, width), np.float32)
+    Z = np.empty((CHOLESKY_TILE, width), np.float32)
+    c = np.empty(CHOLESKY_TILE, np.float32)
+    b = np.empty(CHOLESKY_TILE, np.float32)
+    x = np.empty(width, np.float32)
+    target = np.empty(width, np.float32)
+    objective = 0.0
+
+    for u in range(start, stop):
+        first = indptr[u]
+        n = indptr[u + 1] - first
+        if n == 0:
+            for f in range(width):
+                P[u, f] = 0
+            continue
+        for i in range(width):
+            for f in range(i // LANES * LANES, width, LANES):
+                store_row(A, i, f, load_row(gram, i, f))
+            A[i, i] += ridge[u]
+            target[i] = 0
+        for offset in range(0, n, CHOLESKY_TILE):
+            m = min(CHOLESKY_TILE, n - offset)
+            _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
+            for k in range(m):
+                objective += b[k]
+                for f in range(0, width, LANES):
+                    y = load_row(Y, k, f)
+                    store_row(Z, k, f, multiply(splat(c[k]), y))
+                    store(target, f, multiply_add(splat(b[k]), y, load(target, f)))
+            _add_outer(A, 0, Z, Y, m)
+        for f in range(width):
+            x[f] = target[f]
+        _cholesky(A, Y, Z)
+        _solve(A, x)
+        for f in range(width):
+            P[u, f] = x[f]
+            objective -= target[f] * x[f]
+    return objective
+
+
+@jit
+def _rounded_up(n):
+    return (n + GROUP - 1) // GROUP * GROUP
+
+
+@jit
+def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
+    """Copy the rows of Q into Y, their confidences into c, their targets into b; rows of no weight end the last group."""
+    width = Q.shape[1]
+    for k in range(n):
+        c[k] = alpha * weights[first + k]
+        b[k] = c[k] + missing
+        i = indices[first + k]
+        for f in range(0, width, LANES):
+            store_row(Y, k, f, load_row(Q, i, f))
+    for k in range(n, _rounded_up(n)):
+        c[k] = 0
+        b[k] = 0
+        for f in range(0, width, LANES):
+            store_row(Y, k, f, zeros())
+
+
+@jit
+def _residual(Y, n, c, b, x, r, diagonal):
+    """r += sum (b - c s) y and diagonal += sum c y^2 over the rows of Y; returns sum (b - b s)."""
+    width = x.shape[0]
+    objective = 0.0
+    for k in range(0, n, GROUP):
+        scores = _scores(Y, k, x)
+        confidence = load_group(c, k)
+        target = load_group(b, k)
+        missed = multiply_add(multiply(splat(np.float32(-1)), target), scores, target)
+        objective += 0.5 * total(missed)  # a group stands in it twice
+        error = multiply_add(multiply(splat(np.float32(-1)), confidence), scores, target)
+        _add_rows(r, Y, k, error)
+        for f in range(0, width, LANES):
+            even = load(diagonal, f)
+            odd = zeros()
+            for g in range(0, GROUP, 2):
+                y = load_row(Y, k + g, f)
+                z = load_row(Y, k + g + 1, f)
+                even = multiply_add(multiply(lane(confidence, g), y), y, even)
+                odd = multiply_add(multiply(lane(confidence, g + 1), z), z, odd)
+            store(diagonal, f, add(even, odd))
+    return objective
+
+
+@jit
+def _apply(Y, n, c, p, out):
+    """out += sum over the rows of Y of c (y . p) y."""
+    for k in range(0, n, GROUP):
+        _add_rows(out, Y, k, multiply(_scores(Y, k, p), load_group(c, k)))
+
+
+@jit
+def _scores(Y, k, p):
+    """The products of p with the eight rows of Y from k on, twice."""
+    s0, s1, s2, s3, s4, s5, s6, s7 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
+    for f in range(0, p.shape[0], LANES):
+        v = load(p, f)
+        s0 = multiply_add(load_row(Y, k, f), v, s0)
+        s1 = multiply_add(load_row(Y, k + 1, f), v, s1)
+        s2 = multiply_add(load_row(Y, k + 2, f), v, s2)
+        s3 = multiply_add(load_row(Y, k + 3, f), v, s3)
+        s4 = multiply_add(load_row(Y, k + 4, f), v, s4)
+        s5 = multiply_add(load_row(Y, k + 5, f), v, s5)
+        s6 = multiply_add(load_row(Y, k + 6, f), v, s6)
+        s7 = multiply_add(load_row(Y, k + 7, f), v, s7)
+    return totals(s0, s1, s2, s3, s4, s5, s6, s7)
+
+
+@jit
+def _add_rows(out, Y, k, s):
+    """out += sum over the eight rows of Y from k on of s_g y_g."""
+    s0, s1, s2, s3 = lane(s, 0), lane(s, 1), lane(s, 2), lane(s, 3)
+    s4, s5, s6, s7 = lane(s, 4), lane(s, 5), lane(s, 6), lane(s, 7)
+    for f in range(0, out.shape[0], LANES):
+        even = multiply_add(load_row(Y, k, f), s0, load(out, f))
+        odd = multiply(load_row(Y, k + 1, f), s1)
+        even = multiply_add(load_row(Y, k + 2, f), s2, even)
+        odd = multiply_add(load_row(Y, k + 3, f), s3, odd)
+        even = multiply_add(load_row(Y, k + 4, f), s4, even)
+        odd = multiply_add(load_row(Y, k + 5, f), s5, odd)
+        even = multiply_add(load_row(Y, k + 6, f), s6, even)
+        odd = multiply_add(load_row(Y, k + 7, f), s7, odd)
+        store(out, f, add(even, odd))
+
+
+@jit
+def _add_outer(A, start, Z, Y, n):
+    """A += sum over the first n rows of z y', on and above the diagonal, from row `start` on.
+
+    Eight rows of A stay in registers while Z and Y run past. Whole registers are worked on, so numbers just below the
+    diagonal change as well; nothing reads them.
+    """
+    width = A.shape[1]
+    for i in range(start, width, GROUP):
+        for f in range(i // LANES * LANES, width, LANES):
+            a0, a1, a2, a3 = load_row(A, i, f), load_row(A, i + 1, f), load_row(A, i + 2, f), load_row(A, i + 3, f)
+            a4, a5, a6, a7 = load_row(A, i + 4, f), load_row(A, i + 5, f), load_row(A, i + 6, f), load_row(A, i + 7, f)
+            for k in range(n):
+                y = load_row(Y, k, f)
+                a0 = multiply_add(splat_row(Z, k, i), y, a0)
+                a1 = multiply_add(splat_row(Z, k, i + 1), y, a1)
+                a2 = multiply_add(splat_row(Z, k, i + 2), y, a2)
+                a3 = multiply_add(splat_row(Z, k, i + 3), y, a3)
+                a4 = multiply_add(splat_row(Z, k, i + 4), y, a4)
+                a5 = multiply_add(splat_row(Z, k, i + 5), y, a5)
+                a6 = multiply_add(splat_row(Z, k, i + 6), y, a6)
+                a7 = multiply_add(splat_row(Z, k, i + 7), y, a7)
+            store_row(A, i, f, a0)
+            store_row(A, i + 1, f, a1)
+            store_row(A, i + 2, f, a2)
+            store_row(A, i + 3, f, a3)
+            store_row(A, i + 4, f, a4)
+            store_row(A, i + 5, f, a5)
+            store_row(A, i + 6, f, a6)
+            store_row(A, i + 7, f, a7)
+
+
+@jit
+def _cholesky(A, Y, Z):
+    """A = U'U in place, U upper triangular: LANES rows of U, then what they leave of the rest. Y and Z are scratch."""
+    width = A.shape[1]
+    for start in range(0, width, LANES):
+        for k in range(LANES):
+            i = start + k
+            pivot = A[i, i]
+            # Padding leaves zero rows: their pivot must not spread infinity.
+            scale = splat(1 / np.sqrt(pivot) if pivot != 0 else np.float32(0))
+            for f in range(start, width, LANES):
+                u = multiply(scale, load_row(A, i, f))
+                store_row(A, i, f, u)
+                store_row(Y, k, f, u)
+                store_row(Z, k, f, multiply(splat(np.float32(-1)), u))
+            for j in range(i + 1, start + LANES):
+                v = splat_row(Z, k, j)
+                for f in range(start, width, LANES):
+                    store_row(A, j, f, multiply_add(v, load_row(Y, k, f), load_row(A, j, f)))
+        _add_outer(A, start + LANES, Z, Y, LANES)
+
+
+@jit
+def _solve(U, x):
+    """x <- (U'U)^-1 x. Only the diagonal and what is above it are read."""
+    width = x.shape[0]
+    for i in range(width):
+        v = x[i] / U[i, i] if U[i, i] != 0 else np.float32(0)
+        x[i] = v
+        end = (i // LANES + 1) * LANES
+        for f in range(i + 1, end):
+            x[f] -= v * U[i, f]
+        for f in range(end, width, LANES):
+            store(x, f, multiply_add(splat(-v), load_row(U, i, f), load(x, f)))
+    for i in range(width - 1, -1, -1):
+        end = (i // LANES + 1) * LANES
+        s = x[i]
+        for f in range(i + 1, end):
+            s -= U[i, f] * x[f]
+        sums = zeros()
+        for f in range(end, width, LANES):
+            sums = multiply_add(load_row(U, i, f), load(x, f), sums)
+        x[i] = (s - total(sums)) / U[i, i] if U[i, i] != 0 else np.float32(0)

@@ -1,0 +1,181 @@
+"""Top-k to the same bits, however the scores were made.
+
+The bits of a matrix product depend on its shape, so it only proposes: `propose` keeps the best few candidates of a block
+of approximate scores, and `decide` scores those few by one dot product in a fixed order, sorts them by (score
+descending, row ascending) and checks, with a bound on the rounding, that no other item can belong among the first k.
+The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores everything in the fixed order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tastemap.kernels.jit import jit_exact
+
+UNIT_ROUNDOFF = 2.0**-24
+
+
+@jit_exact
+def dot(a, b):
+    """The inner product of two float32 vectors, summed in float64 in one fixed order."""
+    n = a.shape[0]
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+    whole = n - n % 8
+    for f in range(0, whole, 8):
+        s0 += np.float64(a[f]) * np.float64(b[f])
+        s1 += np.float64(a[f + 1]) * np.float64(b[f + 1])
+        s2 += np.float64(a[f + 2]) * np.float64(b[f + 2])
+        s3 += np.float64(a[f + 3]) * np.float64(b[f + 3])
+        s4 += np.float64(a[f + 4]) * np.float64(b[f + 4])
+        s5 += np.float64(a[f + 5]) * np.float64(b[f + 5])
+        s6 += np.float64(a[f + 6]) * np.float64(b[f + 6])
+        s7 += np.float64(a[f + 7]) * np.float64(b[f + 7])
+    for f in range(whole, n):
+        s0 += np.float64(a[f]) * np.float64(b[f])
+    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+
+
+@jit_exact
+def pair_scores(P, Q, rows, columns, out):
+    """out[j] = P[rows[j]] . Q[columns[j]], the score that every ranking shows for that pair."""
+    for j in range(rows.shape[0]):
+        out[j] = np.float32(dot(P[rows[j]], Q[columns[j]]))
+
+
+@jit_exact
+def hide(scores, first, indptr, indices, position, rows):
+    """Set the scores of hidden items to -inf. `rows` are the CSR rows of the block's queries; -1 hides nothing.
+
+    scores float32 (block, n): the columns first..first+n of all columns. position int32 (n_items): an item's column, or
+    -1 where it is no candidate.
+    """
+    n_rows, n_columns = scores.shape
+    for r in range(n_rows):
+        if rows[r] < 0:
+            continue
+        for j in range(indptr[rows[r]], indptr[rows[r] + 1]):
+            column = position[indices[j]] - first
+            if 0 <= column < n_columns:
+                scores[r, column] = -np.inf
+
+
+@jit_exact
+def propose(scores, first, heap_scores, heap_columns, sizes):
+    """Merge a block of approximate scores into each row's heap of the best columns so far, the worst at the root."""
+    n_rows, n_columns = scores.shape
+    capacity = heap_scores.shape[1]
+    for r in range(n_rows):
+        size = sizes[r]
+        column = 0
+        while column < n_columns and size < capacity:
+            if scores[r, column] > -np.inf:
+                _push(heap_scores[r], heap_columns[r], size, scores[r, column], first + column)
+                size += 1
+            column += 1
+        sizes[r] = size
+        if size < capacity:
+            continue
+        worst = heap_scores[r, 0]
+        for j in range(column, n_columns):
+            # Columns come in ascending order, so an equal score is never better.
+            if scores[r, j] > worst:
+                _replace_root(heap_scores[r], heap_columns[r], size, scores[r, j], first + j)
+                worst = heap_scores[r, 0]
+
+
+@jit_exact
+def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, counts, unsure):
+    """Order each row's candidates by their exact scores and keep k.
+
+    `longest` is the largest norm of a row of Q. unsure[r] is set where an item that was not proposed might belong among
+    the first k.
+    """
+    n_rows, width = P.shape
+    capacity = heap_scores.shape[1]
+    for r in range(n_rows):
+        size = sizes[r]
+        root = np.float64(heap_scores[r, 0]) if size == capacity else -np.inf
+        for j in range(size):
+            heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
+        _sort(heap_scores[r], heap_columns[r], size)
+        count = min(k, size)
+        counts[r] = count
+        for j in range(count):
+            columns[r, j] = heap_columns[r, j]
+            scores[r, j] = heap_scores[r, j]
+        if size == capacity:
+            # |computed - true| <= (width + 1) u |p| |q| for the product, half of u |p| |q| for the rounded exact score.
+            slack = 2.0 * (width + 2) * UNIT_ROUNDOFF * np.sqrt(dot(P[r], P[r])) * longest
+            unsure[r] = not (np.float64(heap_scores[r, count - 1]) > root + slack)
+        else:
+            unsure[r] = False
+
+
+@jit_exact
+def rank_exactly(p, Q, hidden, k, columns, scores):
+    """Rank every row of Q that is not hidden by its exact score with p; returns how many were found.
+
+    hidden bool (n rows of Q). columns int32 (k), scores float32 (k) receive the list.
+    """
+    size = 0
+    for j in range(Q.shape[0]):
+        if hidden[j]:
+            continue
+        score = np.float32(dot(p, Q[j]))
+        if size < k:
+            _push(scores, columns, size, score, j)
+            size += 1
+        elif score > scores[0]:
+            _replace_root(scores, columns, size, score, j)
+    _sort(scores, columns, size)
+    return size
+
+
+@jit_exact
+def _worse(score, column, other_score, other_column):
+    return score < other_score or (score == other_score and column > other_column)
+
+
+@jit_exact
+def _push(scores, columns, size, score, column):
+    child = size
+    while child > 0:
+        parent = (child - 1) // 2
+        if not _worse(score, column, scores[parent], columns[parent]):
+            break
+        scores[child] = scores[parent]
+        columns[child] = columns[parent]
+        child = parent
+    scores[child] = score
+    columns[child] = column
+
+
+@jit_exact
+def _replace_root(scores, columns, size, score, column):
+    parent = 0
+    while True:
+        child = 2 * parent + 1
+        if child >= size:
+            break
+        right = child + 1
+        if right < size and _worse(scores[right], columns[right], scores[child], columns[child]):
+            child = right
+        if not _worse(scores[child], columns[child], score, column):
+            break
+        scores[parent] = scores[child]
+        columns[parent] = columns[child]
+        parent = child
+    scores[parent] = score
+    columns[parent] = column
+
+
+@jit_exact
+def _sort(scores, columns, size):
+    """Heapsort the first `size` entries, best first."""
+    # The scores may have changed since the entries were pushed: build the heap again.
+    for j in range(size):
+        _push(scores, columns, j, scores[j], columns[j])
+    for end in range(size - 1, 0, -1):
+        score, column = scores[end], columns[end]
+        scores[end], columns[end] = scores[0], columns[0]
+        _replace_root(scores, columns, end, score, column)

@@ -1,0 +1,234 @@
+"""Vectors of LANES float32 numbers inside kernels.
+
+The compiler vectorises a loop only where it can prove that no two arrays overlap, and gives up on the ones that matter
+here (eight rows read, two written). These few functions say what is meant. The plain Python bodies are their definition,
+and what runs when numba's compiler is off; compiled, each is one or a few machine instructions on whatever vector unit
+there is. Row widths are multiples of LANES, and nothing is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import lower_builtin, models, register_model, type_callable
+
+LANES = 16
+_FUSE = ("contract", "nsz")  # a multiply and an add may become one instruction
+_FLOATS = ir.VectorType(ir.FloatType(), LANES)
+
+
+def zeros():
+    """Return the zero vector."""
+    return np.zeros(LANES, np.float32)
+
+
+def splat(x):
+    """Return a vector with every lane x."""
+    return np.full(LANES, x, np.float32)
+
+
+def load(a, f):
+    """Return a[f : f + LANES]."""
+    return a[f : f + LANES].copy()
+
+
+def load_group(a, k):
+    """Return a[k : k + LANES // 2], twice."""
+    return np.tile(a[k : k + LANES // 2], 2)
+
+
+def load_row(A, i, f):
+    """Return A[i, f : f + LANES]."""
+    return A[i, f : f + LANES].copy()
+
+
+def splat_row(A, i, f):
+    """Return a vector with every lane A[i, f]."""
+    return np.full(LANES, A[i, f])
+
+
+def store(a, f, v):
+    """Set a[f : f + LANES] = v."""
+    a[f : f + LANES] = v
+
+
+def store_row(A, i, f, v):
+    """Set A[i, f : f + LANES] = v."""
+    A[i, f : f + LANES] = v
+
+
+def add(a, b):
+    """Return a + b, lane by lane."""
+    return a + b
+
+
+def multiply(a, b):
+    """Return a b, lane by lane."""
+    return a * b
+
+
+def multiply_add(a, b, c):
+    """Return a b + c, lane by lane."""
+    return a * b + c
+
+
+def total(v):
+    """Return the sum of the lanes, halves first, so that the order is fixed."""
+    while len(v) > 1:
+        v = v[: len(v) // 2] + v[len(v) // 2 :]
+    return v[0]
+
+
+def totals(v0, v1, v2, v3, v4, v5, v6, v7):
+    """Return the totals of the eight vectors, twice."""
+    return np.array([total(v) for v in (v0, v1, v2, v3, v4, v5, v6, v7)] * 2, np.float32)
+
+
+def lane(v, k):
+    """Return a vector with every lane v[k]."""
+    return np.full(LANES, v[k], np.float32)
+
+
+class _Vector(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name=f"float32x{LANES}")
+
+
+_vector = _Vector()
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: Any) -> None:
+        super().__init__(manager, fe_type, _FLOATS)
+
+
+def _compiles(function: Callable[..., Any], returns: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
+    """Register the decorated function, which emits LLVM code, as the compiled form of `function`.
+
+    `returns` has the arguments' names and gives the type of the result; `arguments` are the types taken.
+    """
+
+    def decorate(emit: Callable[..., Any]) -> Callable[..., Any]:
+        type_callable(function)(lambda context: returns)
+        lower_builtin(function, *arguments)(
+            lambda context, builder, signature, args: emit(context, builder, signature.args, args)
+        )
+        return emit
+
+    return decorate
+
+
+@_compiles(zeros, lambda: _vector)
+def _zeros(context, builder, kinds, args):
+    return ir.Constant(_FLOATS, [0.0] * LANES)
+
+
+@_compiles(splat, lambda x: _vector, types.Float)
+def _splat(context, builder, kinds, args):
+    x = context.cast(builder, args[0], kinds[0], types.float32)
+    return _spread(builder, x)
+
+
+@_compiles(lane, lambda v, k: _vector, _Vector, types.Integer)
+def _lane(context, builder, kinds, args):
+    return _spread(builder, builder.extract_element(args[0], args[1]))
+
+
+@_compiles(load, lambda a, f: _vector, types.Array, types.Integer)
+@_compiles(load_row, lambda A, i, f: _vector, types.Array, types.Integer, types.Integer)
+def _load(context, builder, kinds, args):
+    return builder.load(_address(context, builder, kinds, args), align=4)
+
+
+@_compiles(load_group, lambda a, k: _vector, types.Array, types.Integer)
+def _load_group(context, builder, kinds, args):
+    pointer = builder.bitcast(_element(context, builder, kinds, args), ir.VectorType(ir.FloatType(), 8).as_pointer())
+    group = builder.load(pointer, align=4)
+    return _shuffled(builder, group, group, range(LANES))
+
+
+@_compiles(splat_row, lambda A, i, f: _vector, types.Array, types.Integer, types.Integer)
+def _splat_row(context, builder, kinds, args):
+    return _spread(builder, builder.load(_element(context, builder, kinds, args)))
+
+
+@_compiles(store, lambda a, f, v: types.none, types.Array, types.Integer, _Vector)
+@_compiles(store_row, lambda A, i, f, v: types.none, types.Array, types.Integer, types.Integer, _Vector)
+def _store(context, builder, kinds, args):
+    builder.store(args[-1], _address(context, builder, kinds[:-1], args[:-1]), align=4)
+    return context.get_dummy_value()
+
+
+@_compiles(add, lambda a, b: _vector, _Vector, _Vector)
+def _add(context, builder, kinds, args):
+    return builder.fadd(args[0], args[1], flags=_FUSE)
+
+
+@_compiles(multiply, lambda a, b: _vector, _Vector, _Vector)
+def _multiply(context, builder, kinds, args):
+    return builder.fmul(args[0], args[1], flags=_FUSE)
+
+
+@_compiles(multiply_add, lambda a, b, c: _vector, _Vector, _Vector, _Vector)
+def _multiply_add(context, builder, kinds, args):
+    return builder.fadd(builder.fmul(args[0], args[1], flags=_FUSE), args[2], flags=_FUSE)
+
+
+@_compiles(total, lambda v: types.float32, _Vector)
+def _total(context, builder, kinds, args):
+    rest, n = args[0], LANES
+    while n > 1:
+        n //= 2
+        rest = builder.fadd(
+            _shuffled(builder, rest, rest, range(n)), _shuffled(builder, rest, rest, range(n, 2 * n))
+        )
+    return builder.extract_element(rest, ir.Constant(ir.IntType(32), 0))
+
+
+@_compiles(totals, lambda v0, v1, v2, v3, v4, v5, v6, v7: _vector, *[_Vector] * 8)
+def _totals(context, builder, kinds, args):
+    sums, run = list(args), LANES
+    while run > 1:
+        run //= 2
+        # Two vectors become one that holds half as many partial sums of each: the first's, then the second's. In the
+        # last round one vector is left and meets itself.
+        pairs = zip(sums[::2], sums[1::2] or sums, strict=True)
+        sums = [_folded(builder, a, b, run) for a, b in pairs]
+    return sums[0]
+
+
+def _folded(builder: Any, a: Any, b: Any, run: int) -> Any:
+    lower = [i for i in range(2 * LANES) if i % (2 * run) < run]
+    upper = [i + run for i in lower]
+    return builder.fadd(_shuffled(builder, a, b, lower), _shuffled(builder, a, b, upper))
+
+
+def _shuffled(builder: Any, a: Any, b: Any, lanes: Any) -> Any:
+    lanes = list(lanes)
+    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+
+def _spread(builder: Any, x: Any) -> Any:
+    first = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
+    return _shuffled(builder, first, first, [0] * LANES)
+
+
+def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
+    return builder.bitcast(_element(context, builder, kinds, args), _FLOATS.as_pointer())
+
+
+def _element(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
+    """Return the address of array[index] or array[row, column]."""
+    array = context.make_array(kinds[0])(context, builder, args[0])
+    *row, offset = (
+        context.cast(builder, index, kind, types.intp) for index, kind in zip(args[1:], kinds[1:], strict=True)
+    )
+    if row:
+        n_columns = cgutils.unpack_tuple(builder, array.shape)[1]
+        offset = builder.add(builder.mul(row[0], n_columns), offset)
+    return builder.gep(array.data, [offset])

@@ -1,0 +1,518 @@
+"""What every model does: fit, recommend, find what is similar, predict, explain, update, save."""
+
+from __future__ import annotations
+
+import platform
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+from tastemap.data.frames import as_kind, check_kind, to_series
+from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Columns, Interactions, Rows, read_only
+from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
+from tastemap.kernels.ranking import pair_scores
+from tastemap.models.inputs import as_many, check_choice, check_k, excluded, folded, is_frame
+from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.training import Epoch, Options
+from tastemap.persistence import ids_from_arrays, ids_to_arrays, write_arrays
+
+Floats = npt.NDArray[np.float32]
+RowNumbers = npt.NDArray[np.int64]
+OnUnknown = Literal["raise", "popular", "skip"]
+Metric = Literal["cosine", "dot", "euclidean"]
+
+_UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
+
+
+class Explanation(NamedTuple):
+    """Why a user is recommended an item.
+
+    frame : the items of the user's history and their contribution to the score, largest first
+    kind : "exact" where the contributions add up to the score, or "leave-one-out"
+    score : the score explained
+    """
+
+    frame: Any
+    kind: Literal["exact", "leave-one-out"]
+    score: float
+
+
+@dataclass(kw_only=True)
+class Model(ABC):
+    """The contract of all models. Hyper-parameters are dataclass fields; what `fit` learns ends in `_`.
+
+    users, items : the id maps of the training data
+    interactions : the training data itself, None where the model was saved without it
+    popularity_ : int64, (n_items,): in how many training pairs an item is
+    history_ : one `Epoch` for every epoch trained, empty for models that train without epochs
+    """
+
+    # Names of the fitted arrays that a file holds, beside the ids, the popularity and the training pairs.
+    _fitted: ClassVar[tuple[str, ...]] = ()
+
+    def fit(
+        self,
+        interactions: Interactions,
+        *,
+        validation: Interactions | None = None,
+        patience: int | None = None,
+        metric: str = "ndcg@10",
+        callbacks: Iterable[Callable[[Epoch], None]] = (),
+        progress: bool | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
+        """Learn from interactions and return the model itself. Whatever was learned before is forgotten.
+
+        validation : held-out interactions; `metric` is measured on them after every epoch
+        patience : stop when `metric` has not improved for this many epochs, and keep the best epoch
+        callbacks : called after every epoch with an `Epoch`; raising stops the training
+        progress : a bar on stderr; None shows one where stderr is a terminal
+        checkpoint : a file that is written during training. If it exists, training goes on from it, and ends with
+            the same bits as if it had never stopped
+
+        Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
+        ModelFileError for the checkpoint of another training.
+        """
+        if not isinstance(interactions, Interactions):
+            raise DataError(
+                f"fit takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
+                "Interactions.from_frame, from_file or from_csr"
+            )
+        if not len(interactions):
+            raise DataError("there is nothing to learn from: the interactions hold no pair")
+        self.check()
+        if validation is not None:
+            validation, _ = validation.align(interactions.users, interactions.items)
+            if not len(validation):
+                raise DataError("validation shares no pair of a user and an item with the training ids")
+        self._forget()
+        self._remember(interactions)
+        options = Options(validation, patience, metric, callbacks, progress, checkpoint)
+        self._learn(interactions, options)
+        return self
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+
+    @abstractmethod
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        """Set the fitted arrays."""
+
+    @abstractmethod
+    def _queries(self, rows: RowNumbers) -> Floats:
+        """Return the users' vectors, float32 (n, d)."""
+
+    @property
+    @abstractmethod
+    def _vectors(self) -> Floats:
+        """The items' vectors, float32 (n_items, d): a score is query . vector."""
+
+    @abstractmethod
+    def _fold_in(self, histories: Rows) -> Floats:
+        """Return the vectors of people known by their history alone, float32 (n, d)."""
+
+    # -- what is known ------------------------------------------------------------------------------------------------
+
+    @property
+    def users(self) -> IdMap:
+        """The users of the training data: external id <-> row."""
+        self._check_fitted()
+        return self._users
+
+    @property
+    def items(self) -> IdMap:
+        """The items of the training data: external id <-> row."""
+        self._check_fitted()
+        return self._items
+
+    @property
+    def interactions(self) -> Interactions | None:
+        """The training data, None where the model was saved without it."""
+        self._check_fitted()
+        return self._interactions
+
+    def _remember(self, interactions: Interactions) -> None:
+        self._users, self._items = interactions.users, interactions.items
+        self._interactions: Interactions | None = interactions
+        self._columns: Columns = interactions.columns
+        self._frame: str = interactions.frame
+        self._fingerprint: str | None = None
+        self.popularity_ = np.bincount(interactions.matrix.indices, minlength=len(self._items)).astype(np.int64)
+        self.history_: list[Epoch] = []
+
+    def _forget(self) -> None:
+        parameters = {field.name for field in fields(self)}
+        for name in [name for name in vars(self) if name not in parameters]:
+            delattr(self, name)
+
+    def _check_fitted(self) -> None:
+        if not hasattr(self, "_users"):
+            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit first")
+
+    def _training(self, purpose: str) -> Interactions:
+        if self._interactions is None:
+            raise NotSupportedError(f"{purpose} needs the training pairs, and this model was saved with history=False")
+        return self._interactions
+
+    # -- recommend ----------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        users: Any = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: OnUnknown = "raise",
+        frame: str | None = None,
+    ) -> Any:
+        """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
+
+        users : an id, ids, or None for every user with a training pair
+        exclude_seen : leave out the items of the user's own training pairs
+        candidates : only these items may appear (ids); named here, items without a training pair may appear as well
+        exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
+        on_unknown : users without a training pair raise UnknownIdError, get the most "popular" items (their score is
+            then the number of training pairs), or are "skip"ped
+        frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
+
+        A user for whom fewer than k items are left gets fewer rows.
+        """
+        self._check_fitted()
+        check_k(k)
+        check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
+        if users is None:
+            rows = self._active_users()
+            ids = self._users.take(rows)
+        else:
+            ids = to_series(as_many(users), self._users.name)
+            rows = self._active_rows(ids, on_unknown)
+            if on_unknown == "skip":
+                ids, rows = ids.filter(pl.Series(rows >= 0)), rows[rows >= 0]
+        hidden = self.seen(rows) if exclude_seen else []
+        if exclude is not None:
+            hidden.append(excluded(exclude, ids, self._users, self._items))
+        return self._as_frame(ids, self.rank(rows, k, hidden, self._catalogue_of(candidates)), frame)
+
+    def recommend_for(
+        self,
+        history: Any,
+        *,
+        k: int = 10,
+        weights: Any = None,
+        candidates: Any = None,
+        exclude: Any = None,
+        frame: str | None = None,
+    ) -> Any:
+        """Return the k best items for people known by their history alone: a frame of history, item, rank and score.
+
+        history : item ids, {item id: weight}, or a list of either for many people; the column `history` numbers them
+            from 0. What is in a history is not recommended
+        weights : the weights of item ids, as many; None for 1
+        candidates, exclude, frame : as for `recommend`
+
+        Raises UnknownIdError for items that are not in the training data, DataError for an empty history.
+        """
+        self._check_fitted()
+        check_k(k)
+        histories = folded(history, weights, self._items)
+        people = pl.Series("history", np.arange(len(histories.indptr) - 1))
+        hidden = [Hidden(histories, people.to_numpy())]
+        if exclude is not None:
+            if is_frame(exclude):
+                raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
+            hidden.append(excluded(exclude, people, self._users, self._items))
+        lists = top_k(self._fold_in(histories), self._catalogue_of(candidates), k, hidden)
+        return self._as_frame(people, lists, frame)
+
+    def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
+        """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
+        self._check_fitted()
+        check_k(k)
+        rows = np.atleast_1d(np.asarray(rows, np.int64))
+        if rows.size and not (rows.min() >= 0 and rows.max() < len(self._users)):
+            raise UnknownIdError(f"user rows go from 0 to {len(self._users) - 1}, got {rows.min()} to {rows.max()}")
+        return self.rank(rows, k, self.seen(rows) if exclude_seen else [])
+
+    def rank(
+        self, rows: RowNumbers, k: int, hidden: Sequence[Hidden] = (), catalogue: Catalogue | None = None
+    ) -> Lists:
+        """Rank the catalogue for user rows; row -1 is a stranger and gets the most popular items.
+
+        hidden : what is left out, for the same rows; catalogue : None for every item with a training pair
+        """
+        catalogue = catalogue or self._catalogue
+        is_known = rows >= 0
+        if is_known.all():
+            return top_k(self._queries(rows), catalogue, k, hidden)
+        by_popularity = Catalogue(self.popularity_.astype(np.float32)[:, None], catalogue.rows)
+        one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
+        known = top_k(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
+        strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
+        merged = Lists(*(np.empty((len(rows), *part.shape[1:]), part.dtype) for part in known))
+        for whole, *parts in zip(merged, known, strangers, strict=True):
+            whole[is_known], whole[~is_known] = parts
+        return merged
+
+    def seen(self, rows: RowNumbers) -> list[Hidden]:
+        """Return the training items of user rows, for `rank` to leave out."""
+        return [Hidden(self._training("leaving out seen items").by_user, rows)]
+
+    # -- similar ------------------------------------------------------------------------------------------------------
+
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        metric: Metric = "cosine",
+        candidates: Any = None,
+        frame: str | None = None,
+    ) -> Any:
+        """Return the k items most like each item: a frame of item, neighbour, rank and score. Itself is left out.
+
+        items : an id or ids
+        metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that more is always nearer
+        candidates : only these items may appear (ids)
+
+        Raises UnknownIdError for items without a training pair.
+        """
+        self._check_fitted()
+        rows = self._active(self._items, to_series(as_many(items), self._items.name), self.popularity_ > 0)
+        among = np.flatnonzero(self.popularity_) if candidates is None else self._candidate_rows(candidates)
+        lists = self._similar(self._item_space(), rows, k, metric, among)
+        return self._neighbours(self._items, rows, lists, frame)
+
+    def similar_users(self, users: Any, *, k: int = 10, metric: Metric = "cosine", frame: str | None = None) -> Any:
+        """Return the k users most like each user: a frame of user, neighbour, rank and score; as `similar_items`."""
+        self._check_fitted()
+        ids = to_series(as_many(users), self._users.name)
+        rows = self._active_rows(ids, "raise", hint="They have no vector to compare.")
+        lists = self._similar(self._user_space(), rows, k, metric, self._active_users())
+        return self._neighbours(self._users, rows, lists, frame)
+
+    def _item_space(self) -> Floats:
+        """Return the vectors in which items are compared."""
+        return self._vectors
+
+    def _user_space(self) -> Floats:
+        """Return the vectors in which users are compared."""
+        return self._queries(np.arange(len(self._users)))
+
+    def _similar(self, space: Floats, rows: RowNumbers, k: int, metric: str, among: RowNumbers) -> Lists:
+        check_k(k)
+        check_choice("metric", metric, ("cosine", "dot", "euclidean"))
+        queries = space
+        if metric == "cosine":
+            norms = np.sqrt(np.einsum("if,if->i", space, space, dtype=np.float64))
+            space = (space / np.where(norms > 0, norms, 1)[:, None]).astype(np.float32)
+            queries = space
+        elif metric == "euclidean":
+            # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2): a product that orders by distance.
+            squares = np.einsum("if,if->i", space, space, dtype=np.float64).astype(np.float32)
+            queries = np.hstack([space, np.ones((len(space), 1), np.float32)])
+            space = np.hstack([space, -0.5 * squares[:, None]])
+        itself = Rows(np.arange(len(space) + 1), np.arange(len(space), dtype=np.int32), np.empty(0, np.float32))
+        lists = top_k(queries[rows], Catalogue(space, among), k, [Hidden(read_only(itself), rows)])
+        return _by_distance(space[:, :-1], rows, lists) if metric == "euclidean" else lists
+
+    def _neighbours(self, ids: IdMap, rows: RowNumbers, lists: Lists, frame: str | None) -> Any:
+        repeated, ranks, filled = _flat(lists)
+        columns = {
+            ids.name: ids.take(rows[repeated]),
+            "neighbour": ids.take(lists.rows[filled]),
+            "rank": ranks,
+            "score": lists.scores[filled],
+        }
+        return as_kind(pl.DataFrame(columns), frame or self._frame)
+
+    # -- predict, explain ---------------------------------------------------------------------------------------------
+
+    def predict(self, users: Any, items: Any) -> Floats:
+        """Return one score a pair, float32 (n,): the one that `recommend` shows. One id is taken for all pairs.
+
+        Raises UnknownIdError for ids without a training pair.
+        """
+        self._check_fitted()
+        user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        rows = self._active_rows(user_ids, "raise", hint="They have no vector to score with.")
+        columns = self._active(self._items, item_ids, self.popularity_ > 0)
+        if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
+            raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
+        rows, columns = np.broadcast_arrays(rows, columns)
+        distinct, place = np.unique(rows, return_inverse=True)
+        out = np.empty(len(rows), np.float32)
+        vectors = np.ascontiguousarray(self._vectors)
+        pair_scores(self._queries(distinct), vectors, place.astype(np.int64), np.ascontiguousarray(columns), out)
+        return out
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return which items of the user's history the score of an item comes from."""
+        raise NotSupportedError(f"{type(self).__name__} does not build its scores from the user's own history")
+
+    # -- update, save -------------------------------------------------------------------------------------------------
+
+    def update(self, interactions: Interactions) -> Self:
+        """Return a new model that knows these interactions too; this one stays as it is.
+
+        A pair that was known takes the new weight; unknown users and items are added to the id maps. How far the
+        learning goes is said by each model.
+        """
+        self._check_fitted()
+        merged = self._training("update").merge(interactions)
+        updated = type(self)(**asdict(self))
+        updated._remember(merged)
+        updated.history_ = list(self.history_)
+        updated._learn_more(self, interactions)
+        return updated
+
+    @abstractmethod
+    def _learn_more(self, before: Self, news: Interactions) -> None:
+        """Set the fitted arrays from those of `before`, for the merged interactions."""
+
+    def save(self, path: str | Path, *, history: bool = True) -> None:
+        """Write the model to one safetensors file; a file of that name is replaced only by the whole new one.
+
+        history : keep the training pairs, which leaving out seen items, `explain` and `update` need; without them the
+            file is smaller and holds no person's history
+        """
+        self._check_fitted()
+        arrays: dict[str, npt.NDArray[Any]] = {name: getattr(self, name) for name in self._fitted}
+        arrays["popularity_"] = self.popularity_
+        arrays |= ids_to_arrays("users", self._users) | ids_to_arrays("items", self._items)
+        if history:
+            pairs = self._training("saving with history=True").by_user
+            arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
+        write_arrays(path, arrays, "model", self._header())
+
+    def _header(self) -> dict[str, Any]:
+        if self._fingerprint is None and self._interactions is not None:
+            self._fingerprint = self._interactions.fingerprint()
+        return {
+            "class": type(self).__name__,
+            "parameters": asdict(self),
+            "columns": asdict(self._columns),
+            "frame": self._frame,
+            "data": self._fingerprint,
+            "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in self.history_],
+            "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
+            | {"python": platform.python_version()},
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], header: dict[str, Any]) -> Self:
+        """Make a fitted model from what `save` wrote; `tastemap.load` calls it."""
+        model = cls(**header["parameters"])
+        users = ids_from_arrays(arrays, "users", header["columns"]["user"])
+        items = ids_from_arrays(arrays, "items", header["columns"]["item"])
+        model._users, model._items = users, items
+        model._columns, model._frame = Columns(**header["columns"]), header["frame"]
+        model._fingerprint = header["data"]
+        model._interactions = None
+        if "pairs.indptr" in arrays:
+            parts = (arrays["pairs.data"], arrays["pairs.indices"], arrays["pairs.indptr"])
+            matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
+            columns = Columns(**{**header["columns"], "time": None})
+            model._interactions = Interactions(matrix, users, items, columns=columns, frame=header["frame"])
+        model.history_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
+        for name in ("popularity_", *cls._fitted):
+            setattr(model, name, arrays[name])
+        return model
+
+    def card(self) -> str:
+        """Return a description of the fitted model in Markdown: parameters, data, training, versions."""
+        self._check_fitted()
+        header = self._header()
+        lines = [f"# {header['class']}", "", "| parameter | value |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in header["parameters"].items()]
+        pairs = f"{self.popularity_.sum():,} pairs, "
+        lines += ["", f"Data: {pairs}{len(self._users):,} {self._users.name} x {len(self._items):,} {self._items.name}"]
+        lines[-1] += f", fingerprint {header['data']}."
+        if self.history_:
+            lines += ["", f"Trained for {len(self.history_)} epochs to an objective of {self.history_[-1].objective:.6g}."]
+        measured = [(e.metric, e.epoch) for e in self.history_ if e.metric is not None]
+        if measured:
+            lines[-1] += f" Best on the validation part: {max(measured)[0]:.4f} in epoch {max(measured)[1]}."
+        lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."]
+        return "\n".join(lines) + "\n"
+
+    # -- ids in, frames out -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        # An item without a training pair has no score worth showing.
+        return Catalogue(self._vectors, np.flatnonzero(self.popularity_))
+
+    def _catalogue_of(self, candidates: Any) -> Catalogue:
+        return self._catalogue if candidates is None else Catalogue(self._vectors, self._candidate_rows(candidates))
+
+    def _candidate_rows(self, candidates: Any) -> RowNumbers:
+        return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name)))
+
+    @cached_property
+    def _has_pairs(self) -> npt.NDArray[np.bool_] | None:
+        """Which users have a training pair; None where that is not known."""
+        return None if self._interactions is None else np.diff(self._interactions.by_user.indptr) > 0
+
+    def _active_users(self) -> RowNumbers:
+        return np.arange(len(self._users)) if self._has_pairs is None else np.flatnonzero(self._has_pairs)
+
+    def known_rows(self, ids: Any) -> RowNumbers:
+        """Return the rows of users, -1 for those without a training pair."""
+        rows = self.users.find(ids)
+        if self._has_pairs is not None:
+            rows = np.where((rows >= 0) & self._has_pairs[rows], rows, -1)
+        return rows
+
+    def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str = _UNKNOWN_USER) -> RowNumbers:
+        """Return the users' rows, -1 for those without a training pair unless that raises."""
+        if on_unknown == "raise":
+            return self._active(self._users, ids, self._has_pairs, hint)
+        return self.known_rows(ids)
+
+    @staticmethod
+    def _active(ids: IdMap, wanted: pl.Series, has_pairs: npt.NDArray[np.bool_] | None, hint: str = "") -> RowNumbers:
+        rows = ids.rows(wanted, hint)
+        if has_pairs is not None and not has_pairs[rows].all():
+            without = [ids[int(row)] for row in rows[~has_pairs[rows]]]
+            raise UnknownIdError(
+                f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}".rstrip()
+            )
+        return rows
+
+    def _as_frame(self, who: pl.Series, lists: Lists, frame: str | None) -> Any:
+        repeated, ranks, filled = _flat(lists)
+        columns = {
+            who.name: who.gather(repeated),
+            self._items.name: self._items.take(lists.rows[filled]),
+            "rank": ranks,
+            "score": lists.scores[filled],
+        }
+        return as_kind(pl.DataFrame(columns), check_kind(frame or self._frame))
+
+
+def _flat(lists: Lists) -> tuple[RowNumbers, RowNumbers, npt.NDArray[np.bool_]]:
+    """Return for every filled place the list it is in, its rank from 1, and the mask of filled places."""
+    n, k = lists.rows.shape
+    filled = np.arange(k) < lists.counts[:, None]
+    return np.repeat(np.arange(n), lists.counts), np.broadcast_to(np.arange(1, k + 1), (n, k))[filled], filled
+
+
+def _by_distance(space: Floats, rows: RowNumbers, lists: Lists) -> Lists:
+    """Give each neighbour minus its distance as score, and order by what is shown."""
+    gaps = space[rows][:, None, :].astype(np.float64) - space[lists.rows]
+    scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
+    scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
+    order = np.lexsort((lists.rows, -scores))
+    return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

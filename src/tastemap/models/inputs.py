@@ -1,0 +1,96 @@
+"""What callers pass to a model, turned into rows: ids, histories, exclusions. Checks that several methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+from tastemap.data.frames import to_polars, to_series
+from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Rows, read_only, rows_of
+from tastemap.errors import DataError, name_some
+from tastemap.models.ranking import Hidden
+
+
+def folded(history: Any, weights: Any, items: IdMap) -> Rows:
+    """Return the histories that `recommend_for` takes as CSR arrays over item rows."""
+    many = isinstance(history, Sequence) and not isinstance(history, str) and len(history) > 0
+    many = many and all(isinstance(one, Mapping | list | tuple | np.ndarray | pl.Series) for one in history)
+    people = list(history) if many else [history]
+    each = [None] * len(people) if weights is None else list(weights) if many else [weights]
+    if len(each) != len(people):
+        raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
+    rows = [_one_history(one, own, items) for one, own in zip(people, each, strict=True)]
+    indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
+    columns, values = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return read_only(Rows(indptr, columns, values))
+
+
+def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
+    """Return what the `exclude` of a recommendation hides from each of the people.
+
+    exclude : item ids, hidden from everyone, or a frame of pairs under the columns that the id maps are named after.
+        Items that the model does not know cannot appear anyway and are passed over.
+    """
+    if not is_frame(exclude):
+        columns = items.find(to_series(as_many(exclude), items.name))
+        columns = np.unique(columns[columns >= 0]).astype(np.int32)
+        row = Rows(np.array([0, len(columns)]), columns, np.ones(len(columns), np.float32))
+        return Hidden(read_only(row), np.zeros(len(people), np.int64))
+    pairs = to_polars(exclude, [users.name, items.name])
+    # Their own map: people whom the model does not know may have exclusions too.
+    named = IdMap(pairs[users.name].unique(), users.name)
+    rows, columns = named.find(pairs[users.name]), items.find(pairs[items.name])
+    known = columns >= 0
+    entries = (np.ones(int(known.sum()), np.float32), (rows[known], columns[known]))
+    matrix = sp.csr_matrix(entries, shape=(len(named), len(items)))
+    return Hidden(rows_of(matrix), named.find(people))
+
+
+def is_frame(values: Any) -> bool:
+    """Tell a frame (or a mapping of columns) from ids."""
+    return hasattr(values, "columns") or isinstance(values, Mapping)
+
+
+def as_many(ids: Any) -> Any:
+    """Return one id as a list of one, and many as they are."""
+    return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
+
+
+def check_k(k: int) -> None:
+    """Raise ValueError where k is no whole number of at least 1."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+
+
+def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
+    """Raise ValueError where a value is not among the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _one_history(
+    history: Any, weights: Any, items: IdMap
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    if isinstance(history, Mapping):
+        if weights is not None:
+            raise ValueError("weights must be left out where the history is a mapping of ids to weights")
+        history, weights = list(history.keys()), list(history.values())
+    ids = to_series(as_many(history), items.name)
+    if not len(ids):
+        raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
+    columns = items.rows(ids)
+    values = np.ones(len(columns), np.float32) if weights is None else np.asarray(weights, np.float32)
+    if values.shape != columns.shape:
+        raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise DataError(f"weights of a history must be finite and not negative, got {name_some(values.tolist())}")
+    if len(np.unique(columns)) < len(columns):
+        raise DataError("a history must name each item once: add up the weights of repeated items")
+    order = np.argsort(columns)
+    return columns[order].astype(np.int32), values[order]

@@ -1,0 +1,50 @@
+"""The most popular items for everyone: the baseline that a personal model has to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from tastemap.data.interactions import Interactions, Rows
+from tastemap.errors import NotSupportedError
+from tastemap.models.base import Floats, Model, RowNumbers
+from tastemap.models.training import Options
+
+
+@dataclass(kw_only=True)
+class Popular(Model):
+    """Recommend to everyone what most people have, leaving out what the person has already.
+
+    s(u, i) = the number of users with a training pair of item i. Weights are ignored.
+
+    It has no parameters, and knows neither similar items nor similar users.
+    """
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        # `popularity_`, which every model counts, is all there is to learn.
+        pass
+
+    def _learn_more(self, before: Self, news: Interactions) -> None:
+        pass
+
+    def _queries(self, rows: RowNumbers) -> Floats:
+        return np.ones((len(rows), 1), np.float32)
+
+    @property
+    def _vectors(self) -> Floats:
+        return self.popularity_.astype(np.float32)[:, None]
+
+    def _fold_in(self, histories: Rows) -> Floats:
+        return np.ones((len(histories.indptr) - 1, 1), np.float32)
+
+    def _item_space(self) -> Floats:
+        raise NotSupportedError("Popular scores every item alike for everyone and knows no similar items: fit ImplicitALS")
+
+    def _user_space(self) -> Floats:
+        raise NotSupportedError("Popular treats all users alike and knows no similar users: fit ImplicitALS")
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Any:
+        """Popular has no reasons of the user's own: raises NotSupportedError."""
+        raise NotSupportedError("Popular recommends what most people have; its scores do not come from the user's own history")

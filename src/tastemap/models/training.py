@@ -1,0 +1,195 @@
+"""The one epoch loop: progress, objective, early stopping, checkpoints, resuming to the same bits."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DivergenceError, ModelFileError
+from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
+from tastemap.persistence import read_arrays, write_arrays
+
+State = dict[str, npt.NDArray[Any]]
+
+# A checkpoint may take this share of the training time at most; the first is always written.
+CHECKPOINT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What callbacks get after every epoch.
+
+    epoch : from 1
+    seconds : how long the epoch took
+    objective : the model's objective after it, over all pairs
+    metric : the ranking metric on the validation part, None without one
+    """
+
+    epoch: int
+    seconds: float
+    objective: float
+    metric: float | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train; `Model.fit` documents the fields."""
+
+    validation: Interactions | None = None
+    patience: int | None = None
+    metric: str = "ndcg@10"
+    callbacks: Iterable[Callable[[Epoch], None]] = ()
+    progress: bool | None = None
+    checkpoint: str | Path | None = None
+
+
+class Trainable(Protocol):
+    """What the loop asks of a model. All that training changes is in the state's arrays."""
+
+    epochs: int
+
+    def start(self) -> State:
+        """Return the arrays before the first epoch."""
+        ...
+
+    def train_epoch(self, state: State, epoch: int) -> float:
+        """Train one epoch (from 0) in place and return the objective."""
+        ...
+
+    def rank(self, state: State, rows: npt.NDArray[np.int64], k: int) -> Any:
+        """Return `ranking.Lists` for user rows with the factors as they are, training items left out."""
+        ...
+
+
+def train(
+    task: Trainable, identity: dict[str, Any], options: Options, divergence_hint: str
+) -> tuple[State, list[Epoch]]:
+    """Run the epochs and return the final (or, with patience, the best) state and what happened.
+
+    identity : what a checkpoint must share with this training: class, parameters, data. A checkpoint of another
+        training raises ModelFileError.
+    divergence_hint : which parameter to change, for the DivergenceError when the objective is not finite.
+    """
+    watch = _Watch(options)
+    state, history = task.start(), list[Epoch]()
+    path = None if options.checkpoint is None else Path(options.checkpoint)
+    if path is not None and path.exists():
+        state, history = _resumed(path, identity, state, watch)
+    saved_at, save_seconds = -np.inf, 0.0
+
+    with _bar(task.epochs, len(history), options.progress) as bar:
+        for epoch in range(len(history), task.epochs):
+            if watch.is_over(history):
+                break
+            before = time.perf_counter()
+            objective = task.train_epoch(state, epoch)
+            seconds = time.perf_counter() - before
+            if not np.isfinite(objective):
+                raise DivergenceError(f"training diverged in epoch {epoch + 1}: the objective is {objective}; {divergence_hint}")
+            done = Epoch(epoch + 1, seconds, objective, watch.measure(task, state))
+            history.append(done)
+            watch.remember(done, state)
+            bar.update(1)
+            bar.set_postfix(_shown(done, options.metric))
+            for callback in options.callbacks:
+                callback(done)
+            now = time.perf_counter()
+            if path is not None and (epoch + 1 == task.epochs or (now - saved_at) * CHECKPOINT_SHARE >= save_seconds):
+                _save(path, identity, state, history, watch)
+                saved_at = time.perf_counter()
+                save_seconds = saved_at - now
+    return watch.best_state or state, history
+
+
+class _Watch:
+    """Early stopping: measures the validation part and keeps the best state."""
+
+    def __init__(self, options: Options) -> None:
+        self.patience = options.patience
+        self.best_state: State | None = None
+        self.best: Epoch | None = None
+        self._validation = options.validation
+        if options.validation is None:
+            if options.patience is not None:
+                raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
+            return
+        if options.patience is not None and options.patience < 1:
+            raise ValueError(f"patience must be at least 1 epoch, got {options.patience}")
+        self._name, self._k = parse_metric(options.metric)
+        self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
+
+    def measure(self, task: Trainable, state: State) -> float | None:
+        if self._validation is None:
+            return None
+        lists = task.rank(state, self._rows, self._k)
+        held_out = self._validation.by_user
+        values = np.empty((len(self._rows), len(RANKING_METRICS)))
+        ranking_metrics(lists.rows, lists.counts, self._rows, held_out.indptr, held_out.indices, self._k, values)
+        return float(values[:, RANKING_METRICS.index(self._name)].mean())
+
+    def remember(self, done: Epoch, state: State) -> None:
+        if self.patience is None or done.metric is None:
+            return
+        if self.best is None or self.best.metric is None or done.metric > self.best.metric:
+            self.best = done
+            self.best_state = {name: array.copy() for name, array in state.items()}
+
+    def is_over(self, history: list[Epoch]) -> bool:
+        return self.patience is not None and self.best is not None and len(history) - self.best.epoch >= self.patience
+
+
+def parse_metric(name: str) -> tuple[str, int]:
+    """Split "ndcg@10" into its name and cut-off; raises ValueError for an unknown name or a cut-off below 1."""
+    metric, at, cutoff = name.partition("@")
+    if metric not in RANKING_METRICS or not at:
+        known = ", ".join(RANKING_METRICS)
+        raise ValueError(f"metric must be one of {known} with a cut-off, such as 'ndcg@10', got {name!r}")
+    if not cutoff.isdecimal() or int(cutoff) < 1:
+        raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {name!r}")
+    return metric, int(cutoff)
+
+
+def _bar(total: int, done: int, progress: bool | None) -> Any:
+    from tqdm import tqdm
+
+    hide = not sys.stderr.isatty() if progress is None else not progress
+    return tqdm(total=total, initial=done, unit="epoch", disable=hide, file=sys.stderr)
+
+
+def _shown(done: Epoch, metric: str) -> dict[str, str]:
+    shown = {"objective": f"{done.objective:.6g}"}
+    if done.metric is not None:
+        shown[metric] = f"{done.metric:.4f}"
+    return shown
+
+
+def _save(path: Path, identity: dict[str, Any], state: State, history: list[Epoch], watch: _Watch) -> None:
+    arrays = {f"state.{name}": array for name, array in state.items()}
+    arrays |= {f"best.{name}": array for name, array in (watch.best_state or {}).items()}
+    write_arrays(path, arrays, "checkpoint", {"identity": identity, "history": [asdict(e) for e in history]})
+
+
+def _resumed(path: Path, identity: dict[str, Any], fresh: State, watch: _Watch) -> tuple[State, list[Epoch]]:
+    arrays, header = read_arrays(path, "checkpoint")
+    differing = [name for name in identity if header["identity"].get(name) != identity[name]]
+    if differing:
+        raise ModelFileError(
+            f"{path} is the checkpoint of another training: its {differing[0]} is "
+            f"{header['identity'].get(differing[0])!r}, here it is {identity[differing[0]]!r}; "
+            "delete the file or pass another path"
+        )
+    history = [Epoch(**fields) for fields in header["history"]]
+    state = {name: arrays[f"state.{name}"] for name in fresh}
+    if watch.patience is not None:
+        watched = [done for done in history if done.metric is not None]
+        watch.best = max(watched, key=lambda done: (done.metric, -done.epoch), default=None)
+        watch.best_state = {name: arrays[f"best.{name}"] for name in fresh} if watch.best else None
+    return state, history

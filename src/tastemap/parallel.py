@@ -1,0 +1,142 @@
+"""The only thread pool. It runs one kernel over many blocks and keeps BLAS to one thread meanwhile.
+
+A block's result never depends on which thread ran it, so the number of threads changes the speed and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+_chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Use `n` threads inside the block instead of all processor cores (or the number in TASTEMAP_THREADS)."""
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
+    token = _chosen.set(n)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def n_threads() -> int:
+    """How many threads a call made here would use."""
+    chosen = _chosen.get()
+    if chosen is not None:
+        return chosen
+    asked = os.environ.get("TASTEMAP_THREADS")
+    if asked is None:
+        return _usable_cores()
+    if not asked.isdecimal() or int(asked) < 1:
+        raise ValueError(f"TASTEMAP_THREADS must be a whole number of at least 1, got {asked!r}")
+    return int(asked)
+
+
+def run(task: Callable[[int], Any], n_blocks: int) -> None:
+    """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads. The first error is raised.
+
+    The calling thread works too, so a call from inside a busy pool still ends. Ctrl-C stops between two blocks.
+    """
+    with one_blas_thread():
+        n_helpers = min(n_threads(), n_blocks) - 1
+        if n_helpers < 1:
+            for block in range(n_blocks):
+                task(block)
+            return
+        blocks = itertools.count()  # its next() is atomic
+        stop = threading.Event()
+
+        def work() -> None:
+            try:
+                while not stop.is_set() and (block := next(blocks)) < n_blocks:
+                    task(block)
+            except BaseException:
+                stop.set()
+                raise
+
+        helpers: list[Future[None]] = [_pool(os.getpid(), n_helpers).submit(work) for _ in range(n_helpers)]
+        try:
+            work()
+        finally:
+            stop.set()
+            # A helper that has not started has nothing left to do: do not wait for a place in the pool.
+            running = [helper for helper in helpers if not helper.cancel()]
+            for helper in running:
+                helper.exception()
+        for helper in running:
+            helper.result()
+
+
+def row_blocks(n_rows: int, size: int) -> list[slice]:
+    """Slices of `size` rows that cover n_rows. They depend on the data alone, so every thread count sees the same."""
+    return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread while any call is inside.
+
+    The limit belongs to the process and threadpoolctl's own context manager is not re-entrant over threads, so entries
+    are counted: the first sets the limit, the last restores what was there.
+    """
+    _blas.enter()
+    try:
+        yield
+    finally:
+        _blas.leave()
+
+
+class _BlasLimit:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limiter: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limiter.restore_original_limits()
+                self._limiter = None
+
+
+_blas = _BlasLimit()
+
+
+@cache
+def _controller() -> Any:
+    # Making one scans the loaded libraries (1 ms). scipy brings a BLAS of its own, so load it before the scan.
+    import scipy.linalg  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@cache
+def _pool(process: int, n: int) -> ThreadPoolExecutor:
+    # Keyed by process: a forked child inherits the pool object but none of its threads.
+    return ThreadPoolExecutor(max_workers=n, thread_name_prefix="tastemap")
+
+
+def _usable_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux tells the processor's share of this process
+        return os.cpu_count() or 1

@@ -1,0 +1,137 @@
+"""Models and checkpoints on disk: one safetensors file, written whole or not at all, read without executing anything."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.ids import IdMap
+from tastemap.errors import ModelFileError
+
+if TYPE_CHECKING:
+    from tastemap.models.base import Model
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+FORMAT_VERSION = 1
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote.
+
+    Raises ModelFileError for a file that is no tastemap model, is cut short or was altered; FileNotFoundError.
+    """
+    # Imported late: models save themselves through this file.
+    from tastemap.models import MODELS
+
+    arrays, header = read_arrays(path, "model")
+    name = header["class"]
+    if name not in MODELS:
+        raise ModelFileError(f"{path} holds a {name!r}, which this version of tastemap does not know: update tastemap")
+    return MODELS[name].from_arrays(arrays, header)
+
+
+def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
+    """Write named arrays and a JSON header to one file: to a temporary file, to the disk, then renamed.
+
+    A process killed at any moment leaves the old file or the new one. Equal content gives equal bytes.
+    """
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = json.dumps({"format": FORMAT_VERSION, "kind": kind, **header}, sort_keys=True)
+    metadata = {"tastemap": text, "digest": _digest(text, arrays)}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    try:
+        save_file(arrays, temporary, metadata=metadata)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read a file of `write_arrays` and check that it is whole; `kind` is what it has to be."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if "tastemap" not in metadata:
+                raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as reason:
+        raise ModelFileError(
+            f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
+        ) from reason
+    text = metadata["tastemap"]
+    if metadata.get("digest") != _digest(text, arrays):
+        raise ModelFileError(f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again")
+    header = json.loads(text)
+    if header["format"] > FORMAT_VERSION:
+        raise ModelFileError(f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap")
+    if header["kind"] != kind:
+        raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
+    return arrays, header
+
+
+def ids_to_arrays(side: str, ids: IdMap) -> dict[str, npt.NDArray[Any]]:
+    """Return ids as arrays: integers as they are, strings as UTF-8 bytes and the offsets where each ends."""
+    if not ids.holds_strings:
+        return {f"{side}.ids": ids.ids.to_numpy()}
+    text = "".join(ids.ids).encode()
+    ends = ids.ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+    return {f"{side}.bytes": np.frombuffer(text, np.uint8), f"{side}.ends": ends}
+
+
+def ids_from_arrays(arrays: Arrays, side: str, name: str) -> IdMap:
+    """Return the ids that `ids_to_arrays` made arrays of."""
+    if f"{side}.ids" in arrays:
+        return IdMap(pl.Series(name, arrays[f"{side}.ids"]), name)
+    text, ends = arrays[f"{side}.bytes"].tobytes(), arrays[f"{side}.ends"].tolist()
+    strings = [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+    return IdMap(pl.Series(name, strings, dtype=pl.String), name)
+
+
+def _digest(header: str, arrays: Arrays) -> str:
+    digest = hashlib.blake2b(header.encode(), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    # The only way to read it is to set it; a temporary file is made for its owner alone.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself must reach the disk; Windows cannot open a folder.
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tastemap.data.datasets import Dataset, movielens
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data that may not be redistributed."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TASTEMAP_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"needs the real data: {folder} is absent; set TASTEMAP_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ml1m_ratings(data_folder: Path) -> Interactions:
+    """Every rating of MovieLens 1M, in file order."""
+    folder = data_folder / "ml-1m"
+    if not (folder / "ratings.parquet").exists():
+        pytest.skip(f"needs MovieLens 1M: {folder / 'ratings.parquet'} is absent")
+    return movielens("1m", path=folder).interactions
+
+
+@pytest.fixture(scope="session")
+def ml100k() -> Dataset:
+    """MovieLens 100K from the cache, its publisher or the recbole wheel."""
+    try:
+        return movielens("100k")
+    except (DataError, OSError) as error:
+        pytest.skip(f"needs MovieLens 100K: {error}")
+
+
+@pytest.fixture
+def small() -> pl.DataFrame:
+    """Five events of three users, one pair twice."""
+    return pl.DataFrame(
+        {
+            "user": ["b", "a", "b", "c", "b"],
+            "item": [7, 7, 3, 9, 7],
+            "weight": [1.0, 2.0, 3.0, 4.0, 5.0],
+            "time": [50, 20, 30, 40, 10],
+        }
+    )

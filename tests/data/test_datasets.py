@@ -1,0 +1,372 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tastemap.cache import cache_folder
+from tastemap.data import datasets
+from tastemap.data.datasets import Dataset, movielens
+from tastemap.errors import DataError
+
+ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
+U_ITEM = (
+    "1|Toy Story (1995)|01-Jan-1995||http://x|0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
+    "2|Misérables, Les (1995)|01-Jan-1995||http://x|0|1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|1\n"
+    "267|unknown||||1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
+)
+TITLES_100K = [
+    (1, "Toy Story (1995)", "Animation|Children's|Comedy"),
+    (2, "Misérables, Les (1995)", "Action|Western"),
+    (267, "unknown", "unknown"),
+]
+
+
+def _lines(separator: str) -> str:
+    return "".join(
+        separator.join(f"{value:g}" if value < 10 else str(value) for value in row) + "\n" for row in ROWS
+    )
+
+
+def _zip(files: dict[str, str | bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+ML_100K = _zip(
+    {
+        "ml-100k/README": "x" * 10_000,
+        "ml-100k/u.data": _lines("\t"),
+        "ml-100k/u1.test": "1\t1\t5\t1\n",
+        "ml-100k/u.item": U_ITEM.encode("latin-1"),
+        "ml-100k/u.user": "196|49|M|writer|55105\n186|39|F|executive|00000\n",
+    }
+)
+ML_1M = {
+    "ratings.dat": _lines("::"),
+    "movies.dat": "1::Toy Story (1995)::Animation|Comedy\n2::Léon: The Professional (1994)::Crime\n".encode(
+        "latin-1"
+    ),
+    "users.dat": "196::F::1::10::48067\n186::M::56::16::70072\n",
+}
+WHEEL = _zip(
+    {
+        "recbole/dataset_example/ml-100k/ml-100k.inter": (
+            "user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + _lines("\t")
+        ),
+        "recbole/dataset_example/ml-100k/ml-100k.item": (
+            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+            "1\tToy Story\t1995\tAnimation Children's Comedy\n2\tMisérables, Les\t1995\tAction Western\n"
+            "267\tunkonwn\tunkonwn\tunknown\n"
+        ),
+        "recbole/dataset_example/ml-100k/ml-100k.user": (
+            "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n"
+            "196\t49\tM\twriter\t55105\n186\t39\tF\texecutive\t00000\n"
+        ),
+    }
+)
+
+
+class Publisher:
+    """A server on loopback that answers every request by ``mode``."""
+
+    def __init__(self) -> None:
+        self.mode, self.body, self.requests = "whole", ML_100K, 0
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.requests += 1
+                if publisher.mode == "broken":
+                    self.send_error(500)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(publisher.body)))
+                self.end_headers()
+                half = len(publisher.body) // 2
+                self.wfile.write(publisher.body if publisher.mode == "whole" else publisher.body[:half])
+                if publisher.mode == "stalled":
+                    self.wfile.flush()
+                    publisher.resume.wait(20)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.resume = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.resume.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TASTEMAP_CACHE", str(folder))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return folder
+
+
+@pytest.fixture
+def publisher(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    server = Publisher()
+    monkeypatch.setattr(datasets, "PUBLISHER", server.url)
+    checksum = hashlib.md5(ML_100K, usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(datasets, "MD5", {"100k": checksum, "1m": checksum, "latest-small": None})
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = "http://127.0.0.1:9/"  # nobody listens on the discard port
+    monkeypatch.setattr(datasets, "PUBLISHER", url)
+    return url
+
+
+def check_100k(data: Dataset) -> None:
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.interactions.to_frame().columns == ["user_id", "movie_id", "rating", "timestamp"]
+    assert data.items is not None
+    assert data.items.columns == ["movie_id", "title", "genres"]
+    assert data.items.rows() == TITLES_100K
+    assert data.users is not None
+    assert data.users.columns == ["user_id", "age", "gender", "occupation", "zip_code"]
+    assert data.users.row(1) == (186, 39, "F", "executive", "00000")
+
+
+def test_a_download_is_kept_and_used_again(publisher: Publisher, cache: Path, capsys: Any) -> None:
+    check_100k(movielens("100k"))
+    assert "ml-100k.zip: 100%" in capsys.readouterr().err
+    check_100k(movielens("100k"))
+    assert publisher.requests == 1
+    assert [file.name for file in cache.iterdir()] == ["ml-100k.zip"]
+
+
+def test_a_wrong_checksum_is_refused(publisher: Publisher, cache: Path) -> None:
+    publisher.body = ML_100K[:-1] + b"x"
+    with pytest.raises(
+        DataError, match=r"ml-100k\.zip has the MD5 [0-9a-f]{32} in place of [0-9a-f]{32}, so it is"
+    ):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+def test_what_is_no_zip_is_refused_without_a_checksum(publisher: Publisher, cache: Path) -> None:
+    publisher.body = b"<html>please sign in</html>"
+    with pytest.raises(DataError, match="is not a zip file: try again, or pass a local copy as path="):
+        movielens("latest-small")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("truncated", "ended after|IncompleteRead"), ("broken", "the server answered 500 Internal")],
+)
+def test_a_failed_download_leaves_nothing(publisher: Publisher, cache: Path, mode: str, reason: str) -> None:
+    publisher.mode = mode
+    with pytest.raises(DataError, match=rf"cannot download {publisher.url}ml-1m\.zip \(.*({reason}).*path=$"):
+        movielens("1m")
+    assert list(cache.iterdir()) == []
+
+
+def test_an_interrupted_download_leaves_nothing(
+    publisher: Publisher, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(datasets.os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_download_is_never_taken_for_a_whole_one(publisher: Publisher, cache: Path) -> None:
+    publisher.mode = "stalled"
+    code = f"from tastemap.data import datasets as d; d.PUBLISHER = {publisher.url!r}; d.movielens('100k')"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as child:
+        deadline = time.monotonic() + 30
+        while not list(cache.glob("*.part")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+    publisher.resume.set()
+    assert not (cache / "ml-100k.zip").exists()
+    publisher.mode = "whole"
+    check_100k(movielens("100k"))
+
+
+def test_old_leftovers_are_removed(publisher: Publisher, cache: Path) -> None:
+    cache.mkdir()
+    old, young = cache / "ml-100k.zip.1.part", cache / "ml-100k.zip.2.part"
+    for part in (old, young):
+        part.touch()
+    datasets.os.utime(old, (0, 0))
+    movielens("100k")
+    assert {file.name for file in cache.iterdir()} == {"ml-100k.zip", young.name}
+
+
+def test_offline_an_error_names_the_url_and_the_way_out(offline: str, cache: Path) -> None:
+    with pytest.raises(
+        DataError, match=rf"cannot download {offline}ml-25m\.zip \(.*\): get it in another way and pass"
+    ):
+        movielens("25m")
+
+
+def test_offline_100k_comes_out_of_the_recbole_wheel(
+    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    commands: list[list[str]] = []
+
+    def pip(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        (Path(command[command.index("--dest") + 1]) / "recbole-1.2.1-py3-none-any.whl").write_bytes(WHEEL)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(datasets.subprocess, "run", pip)
+    check_100k(movielens("100k"))
+    check_100k(movielens("100k"))
+    assert len(commands) == 1
+    assert commands[0][:5] == [sys.executable, "-m", "pip", "download", "--no-deps"]
+    assert commands[0][-1] == "recbole==1.2.1"
+    assert "asking pip for recbole==1.2.1" in capsys.readouterr().err
+    assert [file.name for file in cache.iterdir()] == ["recbole-1.2.1.whl"]
+
+
+def test_where_pip_fails_or_is_absent_the_error_says_what_to_do(
+    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no route\n")
+    monkeypatch.setattr(datasets.subprocess, "run", lambda command, **options: failed)
+    with pytest.raises(
+        DataError, match=r"nor recbole==1\.2\.1 with pip \(ERROR: no route\): get the file in another"
+    ):
+        movielens("100k")
+    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        DataError, match=r"this Python has no pip .*: install pip \('python -m ensurepip'\), or get"
+    ):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_1m_is_read_from_a_folder_or_a_zip(tmp_path: Path, packed: bool) -> None:
+    source = tmp_path / "ml-1m"
+    if packed:
+        source = tmp_path / "copy.zip"
+        source.write_bytes(_zip({f"ml-1m/{name}": content for name, content in ML_1M.items()}))
+    else:
+        source.mkdir()
+        for name, content in ML_1M.items():
+            (source / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    data = movielens("1m", path=source)
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.items is not None
+    assert data.items.row(1) == (2, "Léon: The Professional (1994)", "Crime")
+    assert data.users is not None
+    assert data.users.rows()[0] == (196, "F", 1, "10", "48067")
+
+
+def test_newer_sets_are_csv_under_one_set_of_names(tmp_path: Path) -> None:
+    source = tmp_path / "ml-25m.zip"
+    ratings = "userId,movieId,rating,timestamp\n" + _lines(",")
+    source.write_bytes(
+        _zip(
+            {
+                "ml-25m/ratings.csv": ratings,
+                "ml-25m/movies.csv": 'movieId,title,genres\n1,"City, The",Drama|War\n',
+            }
+        )
+    )
+    data = movielens("25m", path=source)
+    assert data.interactions.to_frame().columns == ["user_id", "movie_id", "rating", "timestamp"]
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.items is not None
+    assert data.items.rows() == [(1, "City, The", "Drama|War")]
+    assert data.users is None
+
+
+def test_missing_timestamps_become_the_smallest_known(tmp_path: Path) -> None:
+    pl.DataFrame(
+        {"user_id": [1, 2, 3], "movie_id": [1, 1, 1], "rating": [1, 2, 3], "timestamp": [None, 9, 8]}
+    ).write_parquet(tmp_path / "ratings.parquet")
+    assert movielens("1m", path=tmp_path).interactions.to_frame()["timestamp"].to_list() == [8, 9, 8]
+
+
+def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no file or folder "):
+        movielens("1m", path=tmp_path / "none")
+    with pytest.raises(
+        DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"
+    ):
+        movielens("1m", path=tmp_path)
+    (tmp_path / "x.zip").write_bytes(ML_100K[:-30])
+    with pytest.raises(DataError, match="is not a whole zip file"):
+        movielens("100k", path=tmp_path / "x.zip")
+    (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="has no column 'user_id', so it is not a MovieLens file"):
+        movielens("20m", path=tmp_path)
+    with pytest.raises(
+        ValueError, match=re.escape("name must be one of '100k', '1m', '10m', '20m', '25m', '32m'")
+    ):
+        movielens("1b")
+
+
+def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTEMAP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("TASTEMAP_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "tastemap"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert cache_folder() == tmp_path / "tastemap" / "cache"
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / ".cache" / "tastemap"
+
+
+def test_movielens_100k_is_as_published(ml100k: Dataset) -> None:
+    ratings = ml100k.interactions
+    assert (len(ratings), ratings.n_users, ratings.n_items) == (100_000, 943, 1_682)
+    assert ml100k.items is not None
+    assert ml100k.items.row(0) == TITLES_100K[0]
+    assert ml100k.items.filter(movie_id=525)["title"].to_list() == ["Big Sleep, The (1946)"]
+    assert ml100k.users is not None
+    assert len(ml100k.users) == 943
+
+
+def test_movielens_1m_has_its_movies_and_people(data_folder: Path) -> None:
+    folder = data_folder / "ml-1m"
+    if not (folder / "movies.dat").exists():
+        pytest.skip(f"needs MovieLens 1M: {folder} is absent")
+    data = movielens("1m", path=folder)
+    assert data.items is not None
+    assert data.users is not None
+    assert (len(data.items), len(data.users)) == (3_883, 6_040)
+    assert data.items.filter(movie_id=1193)["title"].item() == "One Flew Over the Cuckoo's Nest (1975)"

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import gzip
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tastemap.data.files import read_columns
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError
+
+ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
+FRAME = pl.DataFrame(ROWS, schema=["user_id", "movie_id", "rating", "timestamp"], orient="row")
+
+
+def _text(separator: str, header: str = "") -> bytes:
+    return (header + "".join(separator.join(map(str, row)) + "\n" for row in ROWS)).encode()
+
+
+def _parquet() -> bytes:
+    from io import BytesIO
+
+    buffer = BytesIO()
+    FRAME.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+CONTENTS: dict[str, Callable[[], bytes]] = {
+    "r.csv": lambda: _text(",", "user_id,movie_id,rating,timestamp\n"),
+    "r.tsv": lambda: _text("\t", "user_id\tmovie_id\trating\ttimestamp\n"),
+    "r.dat": lambda: _text("::"),
+    "r.inter": lambda: _text("\t", "user_id:token\tmovie_id:token\trating:float\ttimestamp:float\n"),
+    "u.data": lambda: _text("\t"),
+    "r.parquet": _parquet,
+}
+OPTIONS: dict[str, Any] = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
+
+
+@pytest.mark.parametrize("packing", ["plain", "gz", "zip"])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_every_kind_of_file_holds_the_same_ratings(tmp_path: Path, name: str, packing: str) -> None:
+    path, content = tmp_path / name, CONTENTS[name]()
+    if packing == "plain":
+        path.write_bytes(content)
+    elif packing == "gz":
+        path = tmp_path / f"{name}.gz"
+        path.write_bytes(gzip.compress(content))
+    else:
+        path = tmp_path / "all.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("README.txt", "not data")
+            archive.writestr(f"folder/{name}", content)
+    ratings = Interactions.from_file(path, **OPTIONS)
+    assert ratings.to_frame().rows() == ROWS
+    assert ratings.frame == "polars"
+
+
+def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("timestamp,junk,movie_id,user_id\n1,x,10,7\n")
+    assert read_columns(path, ["user_id", "movie_id"]).rows() == [(7, 10)]
+    with pytest.raises(
+        DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"
+    ):
+        read_columns(path, ["movie"])
+
+
+def test_types_hold_for_all_rows_not_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item\n" + "".join(f"{i},1\n" for i in range(11_000)) + "x,1\n")
+    assert read_columns(path, ["user"])["user"].dtype == pl.String
+    path.write_text("user,item\n" + "1,2\n" * 11_000 + "18446744073709551615,1\n")
+    events = Interactions.from_file(path, duplicates="sum")
+    assert list(events.users) == [1, 2**64 - 1]
+
+
+def test_zero_padded_ids_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,weight\n007,0,0.5\n7,10,1\n")
+    assert Interactions.from_file(path, weight="weight").to_frame().rows() == [
+        ("007", 0, 0.5),
+        ("7", 10, 1.0),
+    ]
+
+
+def test_iso_times_in_text_become_datetimes(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,at\n1,1,2020-01-02T03:04:05\n1,2,2020-01-03T00:00:00\n")
+    assert Interactions.from_file(path, time="at").to_frame()["at"][0] == datetime(2020, 1, 2, 3, 4, 5)
+    path.write_text("user,item,at\n1,1,2020-01-02T03:04:05\n1,2,yesterday\n")
+    with pytest.raises(
+        DataError, match=r"column 'at' holds text that is no ISO date or datetime, 'yesterday' in row 1"
+    ):
+        Interactions.from_file(path, time="at")
+
+
+def test_a_separator_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "r.txt"
+    path.write_text("user|item\na|b\n")
+    assert Interactions.from_file(path, separator="|").to_frame().rows() == [("a", "b", 1.0)]
+
+
+GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "there is no file "),
+        ("e.csv", b"", "e.csv is empty"),
+        ("e.csv.gz", gzip.compress(b""), "e.csv.gz is empty"),
+        ("h.csv", b"user,item\n", "h.csv has no rows"),
+        ("s.csv", b"user;item\n1;2\n", "s.csv has one column, 'user;item': pass separator=';'"),
+        ("s.csv", b"user\titem\n1\t2\n", r"s.csv has one column, 'user\titem': pass separator='\t'"),
+        ("r.csv", b"user,item\n1,2\n3,4,5\n", "r.csv has 3 fields in line 3, where 2 are expected: quote"),
+        (
+            "l.csv",
+            "user,item\n1,é\n".encode("latin-1"),
+            "l.csv is not UTF-8 text: convert it first, e.g. iconv",
+        ),
+        ("t.csv.gz", GZ[:-9], "t.csv.gz is not a whole .gz file"),
+        ("n.csv.gz", b"user,item\n", "n.csv.gz is not a whole .gz file"),
+        ("t.zip", b"PK\x03\x04", "t.zip is not a whole .zip file"),
+        ("t.parquet", _parquet()[:-20], "t.parquet is not a whole parquet file"),
+        ("w.dat", b"user,item\n", "w.dat is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp"),
+    ],
+)
+def test_a_bad_file_is_explained_in_one_sentence(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        Interactions.from_file(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder: pass one of the files in it"):
+        Interactions.from_file(tmp_path)
+
+
+def test_a_zip_with_several_data_files_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    with pytest.raises(
+        DataError, match=r"holds several data files, 'a.csv', 'b.csv': unpack it and pass one"
+    ):
+        Interactions.from_file(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.md", "x")
+    with pytest.raises(DataError, match=r"holds no data file, only 'readme.md'"):
+        Interactions.from_file(path)
+
+
+def test_the_published_ratings_are_read(data_folder: Path) -> None:
+    path = data_folder / "ml-1m" / "ratings-first-100k.dat.gz"
+    if not path.exists():
+        pytest.skip(f"needs the published form of MovieLens 1M: {path} is absent")
+    ratings = Interactions.from_file(path, **OPTIONS)
+    assert len(ratings) == 100_000
+    assert ratings.to_frame().row(0) == (1, 1193, 5.0, 978300760)
+
+
+def test_the_published_events_are_read(data_folder: Path) -> None:
+    path = data_folder / "deskdrop" / "users_interactions.csv.zip"
+    if not path.exists():
+        pytest.skip(f"needs Deskdrop: {path} is absent")
+    events = Interactions.from_file(
+        path,
+        user="personId",
+        item="contentId",
+        time="timestamp",
+        event_weights=(
+            "eventType",
+            {"VIEW": 1, "LIKE": 2, "BOOKMARK": 2.5, "FOLLOW": 3, "COMMENT CREATED": 4},
+        ),
+        duplicates="sum",
+    )
+    assert (events.n_users, events.n_items) == (1_895, 2_987)
+    assert events.core(min_per_user=5).n_users == 1_140

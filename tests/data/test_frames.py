@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from tastemap.data.frames import as_kind, frame_kind, to_polars, to_series
+from tastemap.errors import DataError
+
+FRAME = pl.DataFrame(
+    {
+        "id": pl.Series([1, 2**63], dtype=pl.UInt64),
+        "name": ["a", "b"],
+        "score": pl.Series([0.5, -1], dtype=pl.Float32),
+        "at": pl.Series([datetime(2020, 1, 1, tzinfo=UTC), datetime(1960, 1, 1, tzinfo=UTC)]),
+    }
+)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_a_frame_survives_the_way_out_and_back(kind: str) -> None:
+    out = as_kind(FRAME, kind)
+    assert frame_kind(out) == kind
+    assert to_polars(out).equals(FRAME)
+    assert to_polars(out, ["name", "id"]).columns == ["name", "id"]
+    empty = as_kind(FRAME.clear(), kind)
+    assert len(to_polars(empty)) == 0
+
+
+def test_pandas_alone_is_enough() -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "import polars as pl\n"
+        "from tastemap.data.frames import as_kind, to_polars\n"
+        "f = pl.DataFrame({'i': [1, 2], 's': ['a', 'b'], 'x': [.5, 1.]})\n"
+        "p = as_kind(f, 'pandas')\n"
+        "assert to_polars(p).equals(f)\n"
+        "assert to_polars(p.convert_dtypes()).equals(f)\n"
+        "try: as_kind(f, 'pyarrow')\n"
+        "except ImportError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "frame='pyarrow' needs pyarrow, which is not installed: run 'pip install pyarrow' "
+        "or pass frame='polars'\n"
+    )
+
+
+def test_importing_the_data_layer_imports_no_other_frame_library() -> None:
+    code = (
+        "import sys, tastemap.data.interactions, tastemap.data.splits, tastemap.data.datasets\n"
+        "print([m for m in ('pandas', 'pyarrow', 'duckdb', 'numba') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_unknown_kinds_are_refused() -> None:
+    with pytest.raises(ValueError, match="frame must be 'pandas', 'polars' or 'pyarrow', got 'arrow'"):
+        as_kind(FRAME, "arrow")
+    with pytest.raises(
+        DataError, match="cannot read a int as a frame: pass a pandas, polars or pyarrow frame"
+    ):
+        to_polars(3)
+    with pytest.raises(DataError, match=re.escape("columns must be of one length, got {'a': 1, 'b': 2}")):
+        to_polars({"a": [1], "b": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pd.Series([1, None], dtype="Int64"), pl.Series([1, None], dtype=pl.Int64)),
+        (pd.Series(["a", None]), pl.Series(["a", None])),
+        (pd.Series(["a", None], dtype=object), pl.Series(["a", None])),
+        (pd.Series(pd.Categorical(["b", None, "a"])), pl.Series(["b", None, "a"])),
+        (pd.Series(pd.Categorical([7, 3])), pl.Series([7, 3])),
+        (pd.Series([1, None]), pl.Series([1.0, float("nan")])),
+        (np.array(["a", "b"]), pl.Series(["a", "b"])),
+        (np.array([1, 2**63], dtype=object), pl.Series([1, 2**63], dtype=pl.UInt64)),
+        (np.array(["2020-01-01"], dtype="datetime64[s]"), pl.Series([datetime(2020, 1, 1)])),
+        (pa.array([1, 2], pa.int32()), pl.Series([1, 2], dtype=pl.Int32)),
+        ((value for value in (1, 2)), pl.Series([1, 2])),
+        ([1, 2.5], pl.Series([1.0, 2.5])),
+        (["a", None], pl.Series(["a", None])),
+    ],
+)
+def test_any_values_become_a_series(values: Any, expected: pl.Series) -> None:
+    series = to_series(values, "x")
+    assert series.name == "x"
+    assert series.dtype == expected.dtype
+    assert series.equals(expected, null_equal=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            [1, "a"],
+            "column 'x' mixes int and str: 1 in row 0, 'a' in row 1; turn them all into one type first",
+        ),
+        ([1, True], "column 'x' mixes int and bool"),
+        ([object()], "column 'x' holds object objects, which have no column type"),
+        (np.eye(2), "x must have one dimension, got an array of shape (2, 2)"),
+        (5, "x must be a list, an array or a series, got 5"),
+    ],
+)
+def test_mixtures_and_objects_are_refused(values: Any, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        to_series(values, "x")

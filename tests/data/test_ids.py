@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import pickle
+import re
+import threading
+import uuid
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tastemap.data.ids import IdMap
+from tastemap.errors import DataError, UnknownIdError
+
+INT64_MAX, UINT64_MAX = 2**63 - 1, 2**64 - 1
+
+
+def test_ids_and_rows_are_one_to_one() -> None:
+    users = IdMap(["c", "a", "b"])
+    assert list(users) == ["c", "a", "b"]
+    assert len(users) == 3
+    assert users[1] == "a"
+    assert "b" in users
+    assert "z" not in users
+    assert users.rows(["b", "c"]).tolist() == [2, 0]
+    assert users.find(["b", "z"]).tolist() == [2, -1]
+
+
+def test_take_returns_a_series_under_the_callers_name() -> None:
+    movies = IdMap([10, 20, 30], name="movie_id")
+    taken = movies.take(np.array([2, 0, 2]))
+    assert taken.name == "movie_id"
+    assert taken.to_list() == [30, 10, 30]
+
+
+@pytest.mark.parametrize(
+    "ids", [[0, INT64_MAX, -(2**63)], [0, UINT64_MAX, INT64_MAX, 2**63]], ids=["int64", "uint64"]
+)
+def test_64_bit_ids_are_exact(ids: list[int]) -> None:
+    m = IdMap(ids)
+    assert list(m) == ids
+    assert m.rows(ids).tolist() == list(range(len(ids)))
+    assert m.rows(pl.Series(ids)).tolist() == list(range(len(ids)))
+    for near in (INT64_MAX - 1, UINT64_MAX - 1, -1, 2**80):
+        assert m.find([near]).tolist() == [-1]
+        assert near not in m
+
+
+def test_signed_and_unsigned_never_meet_as_floats() -> None:
+    signed, unsigned = IdMap([-1, INT64_MAX]), IdMap(pl.Series([UINT64_MAX, INT64_MAX], dtype=pl.UInt64))
+    assert signed.find(np.array([UINT64_MAX, INT64_MAX], dtype=np.uint64)).tolist() == [-1, 1]
+    assert unsigned.find(np.array([-1, INT64_MAX])).tolist() == [-1, 1]
+    assert signed != unsigned
+    assert IdMap([1, 2]) == IdMap(pl.Series([1, 2], dtype=pl.UInt64))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        list,
+        tuple,
+        np.array,
+        pl.Series,
+        pd.Series,
+        pd.Index,
+        pa.array,
+        lambda v: pa.chunked_array([v[:1], v[1:]]),
+    ],
+)
+@pytest.mark.parametrize("ids", [["a", "b", "z"], [4, 5, 99]], ids=["strings", "integers"])
+def test_any_kind_of_array_is_looked_up(wrap: Any, ids: list[Any]) -> None:
+    assert IdMap(ids[:2]).find(wrap(ids)).tolist() == [0, 1, -1]
+    assert list(IdMap(wrap(ids))) == ids
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32])
+def test_smaller_integers_are_widened(dtype: Any) -> None:
+    m = IdMap(pl.Series([3, 100], dtype=dtype))
+    assert m.ids.dtype == pl.Int64
+    assert m.rows(pl.Series([100], dtype=dtype)).tolist() == [1]
+
+
+def test_uuids_and_categories_count_as_their_strings() -> None:
+    one = uuid.uuid4()
+    m = IdMap([one, "b"])
+    assert m[0] == str(one)
+    assert m.rows([one, str(one)]).tolist() == [0, 0]
+    assert m.rows(pl.Series(["b", str(one)], dtype=pl.Categorical)).tolist() == [1, 0]
+    assert m.rows(pd.Series(pd.Categorical(["b", "b"]))).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("ids", "asked", "kind"),
+    [
+        ([4, 5], ["4"], "integers"),
+        ([4, 5], [4.0], "integers"),
+        ([4, 5], [True], "integers"),
+        ([4, 5], [None], "integers"),
+        ([4, 5], [4, "5"], "integers"),
+        ([4, 5], pl.Series(["4"]), "integers"),
+        ([4, 5], np.array([4.0]), "integers"),
+        (["4", "5"], [4], "strings"),
+        (["4", "5"], np.array([4]), "strings"),
+        (["4", "5"], pl.Series(["4", None]), "strings"),
+    ],
+)
+def test_an_id_of_another_type_is_never_cast(ids: list[Any], asked: Any, kind: str) -> None:
+    with pytest.raises(UnknownIdError, match=f"users are {kind} here and never cast, got "):
+        IdMap(ids).find(asked)
+
+
+def test_a_mixture_of_types_is_named_by_its_wrong_value() -> None:
+    many = [4] * 3_000 + ["5"]
+    with pytest.raises(UnknownIdError, match="got '5' of type str"):
+        IdMap([4]).find(many)
+    assert "4" not in IdMap([4])
+    assert 4.0 not in IdMap([4])
+
+
+def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
+    message = (
+        "4 of 5 users were not in the training data: 'a', 'b', 'c' and 1 more. "
+        "Pass on_unknown='popular' to rank them anyway."
+    )
+    with pytest.raises(UnknownIdError, match=re.escape(message)):
+        IdMap(["k"]).rows(["a", "b", "k", "c", "d"], "Pass on_unknown='popular' to rank them anyway.")
+    with pytest.raises(UnknownIdError, match=r"1 of 1 movie_id values were not in the training data: 9\.$"):
+        IdMap([1], name="movie_id").rows([9])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1.5], "holds Float64 values (1.5 in row 0), and ids are integers or strings: cast it first"),
+        ([True, False], "holds Boolean values (True, False in rows 0, 1)"),
+        ([1, None], "has no id in row 1: drop these rows first"),
+        (["a", 1], "mixes str and int: 'a' in row 0, 1 in row 1"),
+        ([1, 2, 1], "ids must be distinct, but 'user' repeats 1"),
+        ([2**64], "integers that do not fit in 64 bits"),
+        ([-1, UINT64_MAX], "integers that do not fit in 64 bits"),
+        ("abc", "user must be a list, an array or a series, got 'abc'"),
+    ],
+)
+def test_what_is_no_id_is_rejected(ids: Any, message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        IdMap(ids)
+
+
+def test_many_strings_are_found_like_few() -> None:
+    m = IdMap([f"u{i}" for i in range(5_000)])
+    asked = pl.Series([f"u{i}" for i in range(4_999, -10, -1)])
+    expected = [*range(4_999, -1, -1), *[-1] * 9]
+    assert m.find(asked).tolist() == expected
+    assert (
+        np.concatenate([m.find(asked[s : s + 100]) for s in range(0, len(asked), 100)]).tolist() == expected
+    )
+
+
+@given(st.lists(st.integers(-(2**63), INT64_MAX), unique=True), st.lists(st.integers(-(2**63), INT64_MAX)))
+def test_integers_are_found_as_in_a_dict(ids: list[int], others: list[int]) -> None:
+    m, reference = IdMap(pl.Series(ids, dtype=pl.Int64)), {value: row for row, value in enumerate(ids)}
+    asked = ids[::-1] + others
+    expected = [reference.get(value, -1) for value in asked]
+    assert m.find(asked).tolist() == expected
+    assert m.find(pl.Series(asked, dtype=pl.Int64)).tolist() == expected
+
+
+def test_an_empty_map_knows_nobody() -> None:
+    m = IdMap(pl.Series([], dtype=pl.Int64))
+    assert len(m) == 0
+    assert m.find([1]).tolist() == [-1]
+    assert m.find(np.array([1, 2])).tolist() == [-1, -1]
+    assert m.rows([]).tolist() == []
+
+
+def test_equality_and_pickling_follow_the_ids() -> None:
+    m = IdMap(["a", "b"], name="u")
+    assert m == IdMap(["a", "b"], name="v")
+    assert m != IdMap(["b", "a"])
+    assert m != IdMap(["a"])
+    assert IdMap([1]) != IdMap(["1"])
+    m.rows(["a"])
+    copy = pickle.loads(pickle.dumps(m))
+    assert copy == m
+    assert copy.name == "u"
+
+
+@pytest.mark.parametrize(
+    "ids", [list(range(20_000)), [str(i) for i in range(20_000)]], ids=["integers", "strings"]
+)
+def test_first_lookups_from_many_threads_agree(ids: list[Any]) -> None:
+    m, wrong = IdMap(ids), []
+    start = threading.Barrier(8)
+
+    def look_up(row: int) -> None:
+        start.wait()
+        if m.rows([ids[row]]).tolist() != [row]:
+            wrong.append(row)
+
+    threads = [threading.Thread(target=look_up, args=(row,)) for row in range(0, 16_000, 2_000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
