@@ -75,12 +75,12 @@ def irspack(folder: str, objective: str, solver: str, factors: int, epochs: int,
 
 
 def implicit(folder: str, objective: str, solver: str, factors: int, epochs: int, loss: bool, threads: int) -> Row:
+    from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
     X = matrices.read(folder)
-    with threadpool_limits(1, "blas"):  # implicit asks for it: its own threads call BLAS
-        from implicit.cpu.als import AlternatingLeastSquares
-
+    # implicit asks for it, its own threads call BLAS. Only libraries that are loaded already are limited.
+    with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
             factors=factors,
             regularization=HU_REGULARIZATION,
@@ -135,14 +135,12 @@ def compare(folder: str, solver: str, factors: int, threads: int, epochs: int, r
     if solver == "cg" or factors < 256:
         libraries.append(("implicit", "hu", implicit))
 
-    def run(function: Any, objective: str, unfinished: dict[str, bool]) -> Row:
-        # The loss is the same in every round: it is computed in the first.
-        loss, unfinished[f"{function} {objective}"] = unfinished.get(f"{function} {objective}", True), False
-        case = {"folder": folder, "objective": objective, "solver": solver, "factors": factors}
-        return fresh(function, **case, epochs=epochs, loss=loss, threads=threads)
+    def run(function: Any, objective: str, round_number: int) -> Row:
+        case = {"folder": folder, "objective": objective, "solver": solver, "factors": factors, "epochs": epochs}
+        # The loss is the same in every round.
+        return fresh(function, **case, loss=round_number == 0, threads=threads)
 
-    first: dict[str, bool] = {}
-    runs = {f"{name} {objective}": partial(run, function, objective, first) for name, objective, function in libraries}
+    runs = {f"{name} {objective}": partial(run, function, objective) for name, objective, function in libraries}
     results = alternate(rounds, runs)
     rows = []
     for name, objective, _ in libraries:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from side_by_side import DATA
 
 Ints = npt.NDArray[Any]

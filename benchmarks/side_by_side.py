@@ -32,10 +32,11 @@ Row = dict[str, Any]
 def fresh(function: Callable[..., Any], *, threads: int, **arguments: Any) -> Any:
     """Call a module's function in a new process and return its result; both travel as JSON.
 
-    tastemap and BLAS may use `threads` threads there; `function` gets the number too.
+    tastemap, polars and BLAS may use `threads` threads there; `function` gets the number too.
     """
     environment = os.environ | {
-        name: str(threads) for name in ("TASTEMAP_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+        name: str(threads)
+        for name in ("TASTEMAP_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     }
     module = Path(inspect.getfile(function)).stem
     said = ", ".join(f"{k}={v}" for k, v in arguments.items() if k != "folder")
@@ -51,12 +52,15 @@ def fresh(function: Callable[..., Any], *, threads: int, **arguments: Any) -> An
     return json.loads(child.stdout.splitlines()[-1])
 
 
-def alternate(rounds: int, runs: dict[str, Callable[[], Row]]) -> dict[str, list[Row]]:
-    """Make every run once a round, one after the other, so that a slow minute of the machine hits all of them."""
+def alternate(rounds: int, runs: dict[str, Callable[[int], Row]]) -> dict[str, list[Row]]:
+    """Make every run once a round, one after the other, so that a slow minute of the machine hits all of them.
+
+    A run gets the number of the round, from 0.
+    """
     results: dict[str, list[Row]] = {name: [] for name in runs}
-    for _ in range(rounds):
+    for number in range(rounds):
         for name, run in runs.items():
-            results[name].append(run())
+            results[name].append(run(number))
     return results
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tastemap.data import datasets as datasets
-    from tastemap.data import splits as split
+    from tastemap.data import splits as split  # noqa: F401 - public under a name of its own
     from tastemap.data.ids import IdMap as IdMap
     from tastemap.data.interactions import Interactions as Interactions
     from tastemap.errors import DataError as DataError
@@ -50,7 +50,7 @@ _PUBLIC = {
     ),
 }
 
-__all__ = [*_PUBLIC, "__version__"]  # noqa: PLE0604 - the names are strings
+__all__ = [*_PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

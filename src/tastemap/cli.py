@@ -110,33 +110,21 @@ DataFile = Annotated[
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 User = Annotated[str | None, typer.Option(help="Column of users; guessed if its name is usual.")]
 Item = Annotated[str | None, typer.Option(help="Column of items; guessed if its name is usual.")]
-Weight = Annotated[
-    str | None, typer.Option(help="Column of weights or ratings; guessed if its name is usual.")
-]
-NoWeight = Annotated[
-    bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")
-]
+Weight = Annotated[str | None, typer.Option(help="Column of weights or ratings; guessed if its name is usual.")]
+NoWeight = Annotated[bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")]
 Events = Annotated[
     list[str] | None,
-    typer.Option(
-        "--event", metavar="NAME=WEIGHT", help="Weight of an event in the column --weight; repeat it."
-    ),
+    typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in the column --weight; repeat it."),
 ]
-AtLeast = Annotated[
-    float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")
-]
+AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
 Duplicates = Annotated[
     Literal["error", "sum", "mean", "last", "max"],
     typer.Option(help="What to do where a user and an item come together twice."),
 ]
-Separator = Annotated[
-    str | None, typer.Option(help="Character between columns; told by the file name if absent.")
-]
+Separator = Annotated[str | None, typer.Option(help="Character between columns; told by the file name if absent.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."
-    ),
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores if absent.")]
@@ -144,12 +132,8 @@ Titles = Annotated[
     Path | None,
     typer.Option(help="File with a title for every item: csv, tsv, parquet, movies.dat, MovieLens zip."),
 ]
-TitleId = Annotated[
-    str | None, typer.Option(help="Column of items in --titles; guessed if its name is usual.")
-]
-TitleColumn = Annotated[
-    str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")
-]
+TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; guessed if its name is usual.")]
+TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
@@ -166,9 +150,7 @@ def demo(
 
     name = "100k" if data is None else _movielens_name(data)
     if name is None:
-        raise DataError(
-            f"{data} holds no MovieLens ratings: pass a folder or zip file as GroupLens publishes it"
-        )
+        raise DataError(f"{data} holds no MovieLens ratings: pass a folder or zip file as GroupLens publishes it")
     result = example.run(name, data, say=_note)
     if as_json:
         _print_json(result.as_dict())
@@ -211,7 +193,8 @@ def fit(
         train = _Reader(user, item, weight, no_weight, event, at_least, duplicates, separator).read(data)
         _note(f"{train!r}")
         fitted, seconds = _fitted(chosen, train, checkpoint)
-        fitted.save(out, history=history)
+        with _writing(out):
+            fitted.save(out, history=history)
     if as_json:
         _print_json(
             {
@@ -225,7 +208,7 @@ def fit(
             }
         )
     else:
-        _print(f"{fitted!r} fitted in {seconds:.1f} s, saved as {out} ({out.stat().st_size / 1e6:.1f} MB)\n")
+        _print(f"{model} fitted in {seconds:.1f} s and saved as {out}, {out.stat().st_size:,} bytes\n")
 
 
 @app.command()
@@ -284,9 +267,7 @@ def similar(
     model: ModelFile,
     item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
     k: Top = 10,
-    metric: Annotated[
-        Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")
-    ] = "cosine",
+    metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
     titles: Titles = None,
     title_id: TitleId = None,
     title_column: TitleColumn = None,
@@ -311,18 +292,14 @@ def similar(
 def evaluate(
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="MODEL|DATA", help="A fitted model, or interactions to fit on.", show_default=False
-        ),
+        typer.Argument(metavar="MODEL|DATA", help="A fitted model, or interactions to fit on.", show_default=False),
     ],
     test: Annotated[
         Path | None,
         typer.Argument(metavar="[TEST]", help="Interactions to measure on. Absent: a part of DATA."),
     ] = None,
     metric: Annotated[list[str] | None, typer.Option(help="E.g. recall@20; repeat it.")] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="The kind of model to fit on DATA; repeat it.")
-    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="The kind of model to fit on DATA; repeat it.")] = None,
     settings: Settings = None,
     holdout: Annotated[float, typer.Option(help="Share of DATA to hold out where there is no TEST.")] = 0.2,
     user: User = None,
@@ -333,9 +310,7 @@ def evaluate(
     at_least: AtLeast = None,
     duplicates: Duplicates = "error",
     separator: Separator = None,
-    seen: Annotated[
-        bool, typer.Option("--seen", help="Let models rank what was in the training data too.")
-    ] = False,
+    seen: Annotated[bool, typer.Option("--seen", help="Let models rank what was in the training data too.")] = False,
     seed: Seed = 0,
     threads: Threads = None,
     as_json: Json = False,
@@ -410,32 +385,28 @@ def info(
             _print_markdown(fitted.card())
         return
     reader = _Reader(user, item, weight, no_weight, event, None, duplicates, separator, time)
-    data = reader.read(file, with_time=True)
-    names = _Titles.read(
-        titles or (file if _movielens_name(file) else None), title_id, title_column, data.items
-    )
+    data, columns = reader.read_with_columns(file, with_time=True)
+    names = _Titles.read(titles or (file if _movielens_name(file) else None), title_id, title_column, data.items)
     top = names.joined(_most_common(data, k), data.items.name)
     density = len(data) / (data.n_users * data.n_items)
     if as_json:
         _print_json(
             {
                 "file": str(file),
-                "columns": {key: value for key, value in vars(data.columns).items() if value in reader.used},
+                "columns": columns,
                 "pairs": len(data),
                 "users": data.n_users,
                 "items": data.n_items,
                 "density": density,
                 "weights": [float(data.matrix.data.min()), float(data.matrix.data.max())],
-                "top_items": _records(top),
+                "top_items": top.to_dicts(),
             }
         )
         return
     per_user, per_item = len(data) / data.n_users, len(data) / data.n_items
     with _console() as console:
         console.print(f"{data!r}", highlight=False)
-        console.print(
-            f"density {density:.2%}, {per_user:,.1f} pairs a user, {per_item:,.1f} an item", highlight=False
-        )
+        console.print(f"density {density:.2%}, {per_user:,.1f} pairs a user, {per_item:,.1f} an item", highlight=False)
         _show_table(console, top, f"the {len(top)} items that most users have")
 
 
@@ -455,75 +426,74 @@ class _Reader:
     duplicates: Any
     separator: str | None
     time: str | None = None
-    used: tuple[str, ...] = ()
 
     def read(self, path: Path, *, like: Any = None, with_time: bool = False) -> Interactions:
         """Read a file; ``like`` is a fitted model whose column names are tried first."""
+        return self.read_with_columns(path, like, with_time)[0]
+
+    def read_with_columns(
+        self, path: Path, like: Any = None, with_time: bool = False
+    ) -> tuple[Interactions, dict[str, str]]:
+        """Read a file and say which column serves as user, item, weight and time."""
         if self.weight is not None and self.no_weight:
             raise ValueError("pass --weight or --no-weight, not both")
         name = _movielens_name(path)
-        data = self._table(path, like, with_time) if name is None else self._movielens(path, name)
-        return data if self.at_least is None else data.at_least(self.at_least).binarize()
+        data, columns = self._table(path, like, with_time) if name is None else self._movielens(path, name)
+        return (data if self.at_least is None else data.at_least(self.at_least).binarize()), columns
 
-    def _movielens(self, path: Path, name: str) -> Interactions:
+    def _movielens(self, path: Path, name: str) -> tuple[Interactions, dict[str, str]]:
         import tastemap as tm
 
-        data = tm.datasets.movielens(name, path=path).interactions
-        known = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
-        for use, column in known.items():
-            if getattr(self, use) not in (None, column):
-                raise DataError(
-                    f"in MovieLens data the {use} column is {column!r}, got {getattr(self, use)!r}"
-                )
-        self.used = tuple(known.values())
-        return data.binarize() if self.no_weight else data
-
-    def _table(self, path: Path, like: Any, with_time: bool) -> Interactions:
-        import tastemap as tm
-
-        header = _header(path, self.separator)
-        columns = {
-            "user": self.user or _guess("user", header, like and like.users.name),
-            "item": self.item or _guess("item", header, like and like.items.name),
-        }
+        columns = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
         for use, column in columns.items():
-            if column is None:
-                raise DataError(f"{path} has the columns {name_some(header, 12)}: pass --{use} COLUMN")
-        event_weights = None
-        weight = (
-            None if self.no_weight else self.weight or _guess("event" if self.event else "weight", header)
-        )
-        if self.event:
-            if weight is None:
-                raise DataError(
-                    f"{path} has the columns {name_some(header, 12)}: pass --weight COLUMN for --event"
-                )
-            event_weights = (weight, _event_weights(self.event))
-        elif weight is not None:
-            columns["weight"] = weight
-        time = self.time or (_guess("time", header) if with_time else None)
-        if time is not None:
-            columns["time"] = time
+            given = getattr(self, use)
+            if given not in (None, column):
+                raise DataError(f"in MovieLens data the {use} column is {column!r}, got {given!r}")
+        data = tm.datasets.movielens(name, path=path).interactions
+        return (data.binarize() if self.no_weight else data), columns
+
+    def _table(self, path: Path, like: Any, with_time: bool) -> tuple[Interactions, dict[str, str]]:
+        import tastemap as tm
+
+        columns = self._columns(path, like, with_time)
+        weight = columns.get("weight")
+        named = {use: column for use, column in columns.items() if use != "weight"}
         options: dict[str, Any] = {
             "separator": self.separator,
             "duplicates": self.duplicates,
-            "event_weights": event_weights,
+            "weight": None if self.event else weight,
+            "event_weights": (weight, _event_weights(self.event)) if self.event else None,
             # Ratings below zero are fine where only those of at least so much stay.
             "allow_negative": self.at_least is not None,
         }
         try:
-            data = tm.Interactions.from_file(path, **columns, **options)
+            data = tm.Interactions.from_file(path, **named, **options)
         except DataError as error:
-            if time is None or self.time is not None or f"column {time!r}" not in str(error):
+            if "time" not in named or self.time is not None or f"column {named['time']!r}" not in str(error):
                 raise
             _note(f"left the guessed column of times out: {error}")
-            del columns["time"]
-            data = tm.Interactions.from_file(path, **columns, **options)
+            del named["time"], columns["time"]
+            data = tm.Interactions.from_file(path, **named, **options)
         guessed = [f"{use} {column!r}" for use, column in columns.items() if getattr(self, use) is None]
         if guessed:
             _note(f"{path}: took the columns {', '.join(guessed)}")
-        self.used = (*(column for column in columns.values() if column), *((weight,) if weight else ()))
-        return data
+        return data, columns
+
+    def _columns(self, path: Path, like: Any, with_time: bool) -> dict[str, str]:
+        """Return the columns that were named, or whose names are usual, by their use."""
+        header = _header(path, self.separator)
+        found = {
+            "user": self.user or _guess("user", header, like and like.users.name),
+            "item": self.item or _guess("item", header, like and like.items.name),
+            "weight": self.weight or _guess("event" if self.event else "weight", header),
+            "time": self.time or (_guess("time", header) if with_time else None),
+        }
+        if self.no_weight:
+            found["weight"] = None
+        for use in ("user", "item", "weight") if self.event else ("user", "item"):
+            if found[use] is None:
+                raise DataError(f"{path} has the columns {name_some(header, 12)}: pass --{use} COLUMN")
+        return {use: column for use, column in found.items() if column is not None}
 
 
 def _header(path: Path, separator: str | None) -> list[str]:
@@ -537,9 +507,8 @@ def _header(path: Path, separator: str | None) -> list[str]:
         try:
             return list(pl.read_parquet_schema(files._buffered(source)))
         except (pl.exceptions.PolarsError, OSError):
-            return list(
-                files.read_table(name, source, None, label=str(path)).columns
-            )  # raises with the remedy
+            files.read_table(name, source, None, label=str(path))  # says what is wrong
+            raise
     top = files._first_line(source).encode() + b"\n"
     return files.read_table(name, top, None, separator=separator, label=str(path)).columns
 
@@ -598,9 +567,7 @@ class _Titles:
     frame: pl.DataFrame | None = None
 
     @classmethod
-    def read(
-        cls, path: Path | None, id_column: str | None, title_column: str | None, items: IdMap
-    ) -> _Titles:
+    def read(cls, path: Path | None, id_column: str | None, title_column: str | None, items: IdMap) -> _Titles:
         if path is None:
             return cls(items)
         import polars as pl
@@ -633,9 +600,7 @@ class _Titles:
                 value: int | str = found["item"][0]
                 return value
             if len(found) > 1:
-                raise DataError(
-                    f"{text!r} is in {len(found)} titles, {name_some(found['title'], 5)}: say more of it"
-                )
+                raise DataError(f"{text!r} is in {len(found)} titles, {name_some(found['title'], 5)}: say more of it")
         raise DataError(f"no item of the model has the id or title {text!r}")
 
     def joined(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
@@ -694,9 +659,7 @@ def _models(names: Sequence[str], settings: list[str] | None, seed: int) -> list
 
     for name in names:
         if name not in tm.MODELS:
-            raise ValueError(
-                f"there is no model {name!r}, only {name_some(tm.MODELS, 30)}{_meant(name, tm.MODELS)}"
-            )
+            raise ValueError(f"there is no model {name!r}, only {name_some(tm.MODELS, 30)}{_meant(name, tm.MODELS)}")
     classes = [tm.MODELS[name] for name in names]
     kinds: dict[str, Any] = {}
     for cls in classes:
@@ -713,10 +676,12 @@ def _models(names: Sequence[str], settings: list[str] | None, seed: int) -> list
                 f"{'only ' + name_some(kinds, 30) if kinds else 'nor any other'}{_meant(key, kinds)}"
             )
         values[key] = _typed(key, text, kinds[key])
-    return [
-        cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
-        for cls in classes
-    ]
+    models = []
+    for cls in classes:
+        own = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        models.append(cls(**own))
+        models[-1].check()  # before the data are read
+    return models
 
 
 def _typed(name: str, text: str, kind: Any) -> Any:
@@ -795,9 +760,7 @@ def _fold_in_file(model: Any, data: Interactions, k: int) -> pl.DataFrame:
         _note(f"left out {n_unknown:,} of {len(data):,} pairs: the model does not know their items")
     rows = [row for row in range(len(known.users)) if known.matrix.indptr[row] < known.matrix.indptr[row + 1]]
     if not rows:
-        raise DataError(
-            "the model knows none of the items in the history: the ids may be of another data set"
-        )
+        raise DataError("the model knows none of the items in the history: the ids may be of another data set")
     histories = []
     for row in rows:
         pairs = slice(*known.matrix.indptr[row : row + 2])
@@ -843,13 +806,17 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__
-    text = text.replace(
-        "pass allow_negative=True if they are ratings", "say with --at-least which of them are likes"
-    )
+    text = text.replace("pass allow_negative=True if they are ratings", "say with --at-least which of them are likes")
     text = re.sub(r"event_weights=\('[^']*', \{value: weight\}\)", "--event VALUE=WEIGHT", text)
     text = text.replace("event_weights", "--event")
     options = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
-    return re.sub(options, lambda found: f"--{found[1].replace('_', '-')} {found[2]}", text)
+    return re.sub(options, _as_option, text)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    name, value = argument.groups()
+    bare = value.strip("'")
+    return f"--{name.replace('_', '-')} {bare if bare.isalnum() else value}"
 
 
 def _print(text: str) -> None:
@@ -932,7 +899,7 @@ def _answer(
         _write_table(frame, out)
         _note(f"wrote {len(frame):,} rows to {out}")
     if as_json:
-        _print_json({key: _records(frame)})
+        _print_json({key: frame.to_dicts()})
     elif out is None:
         with _console() as console:
             if frame.is_empty():
@@ -940,18 +907,8 @@ def _answer(
                 return
             parts = [((None,), frame)] if group is None else frame.group_by([group], maintain_order=True)
             for (value,), rows in parts:
-                title = (
-                    None
-                    if value is None
-                    else f"{group} {value}"
-                    if names is None
-                    else f"like {names.of(value)}"
-                )
+                title = None if value is None else f"{group} {value}" if names is None else f"like {names.of(value)}"
                 _show_table(console, rows if group is None else rows.drop(group), title)
-
-
-def _records(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return frame.to_dicts()
 
 
 def _show_table(console: Any, frame: pl.DataFrame, title: str | None) -> None:
@@ -997,11 +954,23 @@ def _write_table(frame: pl.DataFrame, path: Path) -> None:
     """Write a table beside its place and move it there: the file is whole or absent."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     suffix = path.suffix.lower()
+    with _writing(path):
+        try:
+            if suffix == ".parquet":
+                frame.write_parquet(part)
+            else:
+                frame.write_csv(part, separator="\t" if suffix == ".tsv" else ",")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Name the file the user asked for where its temporary one cannot be written."""
     try:
-        if suffix == ".parquet":
-            frame.write_parquet(part)
-        else:
-            frame.write_csv(part, separator="\t" if suffix == ".tsv" else ",")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        # polars puts the temporary file's name behind the reason.
+        reason = error.strerror or str(error).partition(" (os error")[0]
+        raise OSError(f"cannot write {path}: {reason}") from error

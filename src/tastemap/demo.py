@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FILM = "Toy Story (1995)"
 METRICS = ("precision@10", "recall@10", "ndcg@10")
-# People of clear taste: science fiction and action; another data set shows its first user.
-PERSON = {"100k": 127, "1m": 4}
+# People of clear taste, horror and science fiction; another data set shows its first user.
+PERSON = {"100k": 366, "1m": 4}
 
 
 @dataclass
@@ -73,9 +73,7 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
         films, left_on="neighbour", right_on="movie_id", maintain_order="left"
     )
     person = PERSON.get(name, likes.users[0])
-    liked = (
-        likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
-    )
+    liked = likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
     recommended = model.recommend(person, k=10).join(films, on="movie_id", maintain_order="left")
     return Demo(
         data=f"{data.interactions!r}",
@@ -94,16 +92,13 @@ def show(demo: Demo, console: Console) -> None:
 
     console.print(f"[bold]Ratings[/bold]  {escape(demo.data)}", highlight=False)
     console.print(f"[bold]Likes[/bold]    {escape(demo.likes)}", highlight=False)
-    console.print(
-        "         (a rating of at least 4 counts as a like; who liked what is all that is learned from)"
-    )
+    console.print("         (a rating of at least 4 counts as a like; who liked what is all that is learned from)")
 
     _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
     board = _table("model", *(f">{name}" for name in METRICS), ">fit")
     for row in demo.leaderboard.iter_rows(named=True):
         best = [
-            f"[bold]{row[m]:.4f}[/bold]" if row[m] == demo.leaderboard[m].max() else f"{row[m]:.4f}"
-            for m in METRICS
+            f"[bold]{row[m]:.4f}[/bold]" if row[m] == demo.leaderboard[m].max() else f"{row[m]:.4f}" for m in METRICS
         ]
         board.add_row(row["model"], *best, f"{row['fit_seconds']:.2f} s")
     console.print(board)

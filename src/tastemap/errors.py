@@ -26,7 +26,7 @@ class NotFittedError(TastemapError, RuntimeError):
 
 
 class NotSupportedError(TastemapError, NotImplementedError):
-    """This model cannot do what was asked of it, by its nature or because data it needs was left out."""
+    """What was asked of a model is beyond it, by its nature or because data it needs was left out."""
 
 
 class ModelFileError(TastemapError, ValueError):

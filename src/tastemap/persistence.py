@@ -1,4 +1,4 @@
-"""Models and checkpoints on disk: one safetensors file, written whole or not at all, read without executing anything."""
+"""Models and checkpoints on disk: one safetensors file, written whole or not at all, read without running code."""
 
 from __future__ import annotations
 
@@ -84,10 +84,14 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
         ) from reason
     text = metadata["tastemap"]
     if metadata.get("digest") != _digest(text, arrays):
-        raise ModelFileError(f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again")
+        raise ModelFileError(
+            f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
+        )
     header = json.loads(text)
     if header["format"] > FORMAT_VERSION:
-        raise ModelFileError(f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap")
+        raise ModelFileError(
+            f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap"
+        )
     if header["kind"] != kind:
         raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
     return arrays, header

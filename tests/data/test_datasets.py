@@ -36,9 +36,7 @@ TITLES_100K = [
 
 
 def _lines(separator: str) -> str:
-    return "".join(
-        separator.join(f"{value:g}" if value < 10 else str(value) for value in row) + "\n" for row in ROWS
-    )
+    return "".join(separator.join(f"{value:g}" if value < 10 else str(value) for value in row) + "\n" for row in ROWS)
 
 
 def _zip(files: dict[str, str | bytes]) -> bytes:
@@ -60,9 +58,7 @@ ML_100K = _zip(
 )
 ML_1M = {
     "ratings.dat": _lines("::"),
-    "movies.dat": "1::Toy Story (1995)::Animation|Comedy\n2::Léon: The Professional (1994)::Crime\n".encode(
-        "latin-1"
-    ),
+    "movies.dat": "1::Toy Story (1995)::Animation|Comedy\n2::Léon: The Professional (1994)::Crime\n".encode("latin-1"),
     "users.dat": "196::F::1::10::48067\n186::M::56::16::70072\n",
 }
 WHEEL = _zip(
@@ -167,9 +163,7 @@ def test_a_download_is_kept_and_used_again(publisher: Publisher, cache: Path, ca
 
 def test_a_wrong_checksum_is_refused(publisher: Publisher, cache: Path) -> None:
     publisher.body = ML_100K[:-1] + b"x"
-    with pytest.raises(
-        DataError, match=r"ml-100k\.zip has the MD5 [0-9a-f]{32} in place of [0-9a-f]{32}, so it is"
-    ):
+    with pytest.raises(DataError, match=r"ml-100k\.zip has the MD5 [0-9a-f]{32} in place of [0-9a-f]{32}, so it is"):
         movielens("100k")
     assert list(cache.iterdir()) == []
 
@@ -261,14 +255,10 @@ def test_where_pip_fails_or_is_absent_the_error_says_what_to_do(
 ) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no route\n")
     monkeypatch.setattr(datasets.subprocess, "run", lambda command, **options: failed)
-    with pytest.raises(
-        DataError, match=r"nor recbole==1\.2\.1 with pip \(ERROR: no route\): get the file in another"
-    ):
+    with pytest.raises(DataError, match=r"nor recbole==1\.2\.1 with pip \(ERROR: no route\): get the file in another"):
         movielens("100k")
     monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        DataError, match=r"this Python has no pip .*: install pip \('python -m ensurepip'\), or get"
-    ):
+    with pytest.raises(DataError, match=r"this Python has no pip .*: install pip \('python -m ensurepip'\), or get"):
         movielens("100k")
     assert list(cache.iterdir()) == []
 
@@ -320,9 +310,7 @@ def test_missing_timestamps_become_the_smallest_known(tmp_path: Path) -> None:
 def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file or folder "):
         movielens("1m", path=tmp_path / "none")
-    with pytest.raises(
-        DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"
-    ):
+    with pytest.raises(DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"):
         movielens("1m", path=tmp_path)
     (tmp_path / "x.zip").write_bytes(ML_100K[:-30])
     with pytest.raises(DataError, match="is not a whole zip file"):
@@ -330,9 +318,7 @@ def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'user_id', so it is not a MovieLens file"):
         movielens("20m", path=tmp_path)
-    with pytest.raises(
-        ValueError, match=re.escape("name must be one of '100k', '1m', '10m', '20m', '25m', '32m'")
-    ):
+    with pytest.raises(ValueError, match=re.escape("name must be one of '100k', '1m', '10m', '20m', '25m', '32m'")):
         movielens("1b")
 
 

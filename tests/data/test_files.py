@@ -65,9 +65,7 @@ def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("timestamp,junk,movie_id,user_id\n1,x,10,7\n")
     assert read_columns(path, ["user_id", "movie_id"]).rows() == [(7, 10)]
-    with pytest.raises(
-        DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"
-    ):
+    with pytest.raises(DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"):
         read_columns(path, ["movie"])
 
 
@@ -152,9 +150,7 @@ def test_a_zip_with_several_data_files_names_them(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.csv", "x")
         archive.writestr("b.csv", "x")
-    with pytest.raises(
-        DataError, match=r"holds several data files, 'a.csv', 'b.csv': unpack it and pass one"
-    ):
+    with pytest.raises(DataError, match=r"holds several data files, 'a.csv', 'b.csv': unpack it and pass one"):
         Interactions.from_file(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.md", "x")

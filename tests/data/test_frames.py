@@ -50,8 +50,7 @@ def test_pandas_alone_is_enough() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "frame='pyarrow' needs pyarrow, which is not installed: run 'pip install pyarrow' "
-        "or pass frame='polars'\n"
+        "frame='pyarrow' needs pyarrow, which is not installed: run 'pip install pyarrow' or pass frame='polars'\n"
     )
 
 
@@ -67,9 +66,7 @@ def test_importing_the_data_layer_imports_no_other_frame_library() -> None:
 def test_unknown_kinds_are_refused() -> None:
     with pytest.raises(ValueError, match="frame must be 'pandas', 'polars' or 'pyarrow', got 'arrow'"):
         as_kind(FRAME, "arrow")
-    with pytest.raises(
-        DataError, match="cannot read a int as a frame: pass a pandas, polars or pyarrow frame"
-    ):
+    with pytest.raises(DataError, match="cannot read a int as a frame: pass a pandas, polars or pyarrow frame"):
         to_polars(3)
     with pytest.raises(DataError, match=re.escape("columns must be of one length, got {'a': 1, 'b': 2}")):
         to_polars({"a": [1], "b": [1, 2]})

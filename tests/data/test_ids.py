@@ -38,9 +38,7 @@ def test_take_returns_a_series_under_the_callers_name() -> None:
     assert taken.to_list() == [30, 10, 30]
 
 
-@pytest.mark.parametrize(
-    "ids", [[0, INT64_MAX, -(2**63)], [0, UINT64_MAX, INT64_MAX, 2**63]], ids=["int64", "uint64"]
-)
+@pytest.mark.parametrize("ids", [[0, INT64_MAX, -(2**63)], [0, UINT64_MAX, INT64_MAX, 2**63]], ids=["int64", "uint64"])
 def test_64_bit_ids_are_exact(ids: list[int]) -> None:
     m = IdMap(ids)
     assert list(m) == ids
@@ -156,9 +154,7 @@ def test_many_strings_are_found_like_few() -> None:
     asked = pl.Series([f"u{i}" for i in range(4_999, -10, -1)])
     expected = [*range(4_999, -1, -1), *[-1] * 9]
     assert m.find(asked).tolist() == expected
-    assert (
-        np.concatenate([m.find(asked[s : s + 100]) for s in range(0, len(asked), 100)]).tolist() == expected
-    )
+    assert np.concatenate([m.find(asked[s : s + 100]) for s in range(0, len(asked), 100)]).tolist() == expected
 
 
 @given(st.lists(st.integers(-(2**63), INT64_MAX), unique=True), st.lists(st.integers(-(2**63), INT64_MAX)))
@@ -190,9 +186,7 @@ def test_equality_and_pickling_follow_the_ids() -> None:
     assert copy.name == "u"
 
 
-@pytest.mark.parametrize(
-    "ids", [list(range(20_000)), [str(i) for i in range(20_000)]], ids=["integers", "strings"]
-)
+@pytest.mark.parametrize("ids", [list(range(20_000)), [str(i) for i in range(20_000)]], ids=["integers", "strings"])
 def test_first_lookups_from_many_threads_agree(ids: list[Any]) -> None:
     m, wrong = IdMap(ids), []
     start = threading.Barrier(8)

@@ -79,9 +79,7 @@ def test_duplicates_are_merged_as_asked(small: pl.DataFrame, policy: Any, weight
 
 @pytest.mark.parametrize(("policy", "time"), [("last", 10), ("max", 50), ("min", 10)])
 def test_the_time_of_duplicates_has_its_own_policy(small: pl.DataFrame, policy: Any, time: int) -> None:
-    events = Interactions.from_frame(
-        small, weight="weight", time="time", duplicates="sum", duplicates_time=policy
-    )
+    events = Interactions.from_frame(small, weight="weight", time="time", duplicates="sum", duplicates_time=policy)
     assert events.to_frame().row(0) == ("b", 7, 6.0, time)
 
 
@@ -101,9 +99,7 @@ def test_sums_are_made_in_float64() -> None:
     st.sampled_from(["sum", "mean", "last", "max"]),
     st.sampled_from(["last", "max", "min"]),
 )
-def test_the_matrix_equals_a_dict_of_pairs(
-    rows: list[tuple[int, ...]], policy: Any, time_policy: Any
-) -> None:
+def test_the_matrix_equals_a_dict_of_pairs(rows: list[tuple[int, ...]], policy: Any, time_policy: Any) -> None:
     users, items, weights, times = (list(column) for column in zip(*rows, strict=True))
     events = Interactions.from_frame(
         {"u": users, "i": items, "w": weights, "t": times},
@@ -141,9 +137,7 @@ def test_events_are_weighted_by_name() -> None:
     events = Interactions.from_frame(frame, event_weights=("event", {"VIEW": 1, "LIKE": 2.5}), **options)
     assert events.matrix.toarray().tolist() == [[3.5], [1]]
     assert events.to_frame().columns == ["person", "article", "weight"]
-    with pytest.raises(
-        DataError, match=r"column 'event' has events without a weight, 'LIKE', first in row 1: add"
-    ):
+    with pytest.raises(DataError, match=r"column 'event' has events without a weight, 'LIKE', first in row 1: add"):
         Interactions.from_frame(frame, event_weights=("event", {"VIEW": 1}), **options)
     with pytest.raises(DataError, match="event_weights must map events to numbers"):
         Interactions.from_frame(frame, event_weights=("event", {"VIEW": 1, "LIKE": "two"}), **options)
@@ -280,9 +274,7 @@ def test_given_maps_are_used_and_strangers_refused() -> None:
     assert ratings.users is users
     assert ratings.matrix.toarray().tolist() == [[0, 0], [0, 1], [1, 0]]
     assert (ratings.shape, ratings.n_users) == ((3, 2), 2)
-    with pytest.raises(
-        UnknownIdError, match=r"1 of 2 users were not in the training data: 5\. Leave users out"
-    ):
+    with pytest.raises(UnknownIdError, match=r"1 of 2 users were not in the training data: 5\. Leave users out"):
         Interactions.from_frame({"user": [1, 5], "item": ["a", "b"]}, users=[9, 2, 1])
 
 
@@ -328,9 +320,7 @@ def test_a_duckdb_relation_gives_polars() -> None:
 def test_uuids_become_strings() -> None:
     ids = [uuid.uuid4(), uuid.uuid4()]
     for wrap in (dict, pd.DataFrame, pl.DataFrame):
-        assert list(Interactions.from_frame(wrap({"user": ids, "item": [1, 2]})).users) == [
-            str(i) for i in ids
-        ]
+        assert list(Interactions.from_frame(wrap({"user": ids, "item": [1, 2]})).users) == [str(i) for i in ids]
 
 
 MOMENTS = [datetime(2021, 5, 4, 3, 2, 1, 7), datetime(1969, 1, 1)]
@@ -444,16 +434,12 @@ def test_the_fingerprint_covers_matrix_and_ids_only() -> None:
     assert one() == one()
     assert re.fullmatch("[0-9a-f]{32}", one())
     assert one() == one(time=[5, 6])
-    assert (
-        len({one(), one(weight=[1, 3]), one(user=["ab", "c"]), one(item=[1, 3]), one(item=["1", "2"])}) == 5
-    )
+    assert len({one(), one(weight=[1, 3]), one(user=["ab", "c"]), one(item=[1, 3]), one(item=["1", "2"])}) == 5
 
 
 def test_repr_is_one_line() -> None:
     ratings = read(user=[1, 1], item=[1, 2], weight=[1, 4.5], time=[956703932, 1046454590])
-    assert repr(ratings) == (
-        "Interactions: 2 pairs, 1 users x 2 items, weights 1 to 4.5, 2000-04-25 to 2003-02-28"
-    )
+    assert repr(ratings) == ("Interactions: 2 pairs, 1 users x 2 items, weights 1 to 4.5, 2000-04-25 to 2003-02-28")
     assert repr(read(user=[1], item=[1])) == "Interactions: 1 pairs, 1 users x 1 items, weights 1"
     assert repr(read(user=[1], item=[1], time=[7])).endswith("weights 1, 7 to 7")
 

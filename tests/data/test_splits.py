@@ -98,9 +98,7 @@ def test_the_last_pairs_of_each_user_are_held_out() -> None:
     st.floats(0.05, 0.95),
     st.integers(0, 9),
 )
-def test_parts_are_disjoint_and_complete(
-    rows: list[tuple[int, int]], n: int, share: float, seed: int
-) -> None:
+def test_parts_are_disjoint_and_complete(rows: list[tuple[int, int]], n: int, share: float, seed: int) -> None:
     users, times = [u for u, _ in rows], [t for _, t in rows]
     whole = read(users, times)
     for split in (

@@ -61,11 +61,7 @@ def event_weights_of(events: pl.Series, weights: Mapping[Any, float]) -> Array:
     except (TypeError, ValueError) as error:
         raise DataError(f"event_weights must map events to numbers: {error}") from error
     table = pl.DataFrame({"event": distinct, "weight": pl.Series(values, dtype=pl.Float64)})
-    return (
-        events.to_frame("event")
-        .join(table, on="event", how="left", maintain_order="left")["weight"]
-        .to_numpy()
-    )
+    return events.to_frame("event").join(table, on="event", how="left", maintain_order="left")["weight"].to_numpy()
 
 
 def check_weights(weights: Array, name: str, allow_negative: bool) -> None:
@@ -89,9 +85,7 @@ def check_weights(weights: Array, name: str, allow_negative: bool) -> None:
 def _check_nulls(column: pl.Series, name: str, what: str) -> None:
     if column.null_count():
         rows = column.is_null().arg_true()
-        raise DataError(
-            f"column {name!r} has no {what} in {name_rows(rows)}: drop these rows or fill them first"
-        )
+        raise DataError(f"column {name!r} has no {what} in {name_rows(rows)}: drop these rows or fill them first")
 
 
 def times_of(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:

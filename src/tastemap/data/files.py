@@ -113,9 +113,7 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> str:
     if not names:
         raise DataError(f"{path} holds no data file, only {name_some(archive.namelist(), 10)}")
     if len(names) > 1:
-        raise DataError(
-            f"{path} holds several data files, {name_some(names, 10)}: unpack it and pass one of them"
-        )
+        raise DataError(f"{path} holds several data files, {name_some(names, 10)}: unpack it and pass one of them")
     return names[0]
 
 

@@ -70,8 +70,7 @@ def as_kind(frame: pl.DataFrame, kind: str) -> Any:
         library = importlib.import_module(kind)
     except ImportError as error:
         raise ImportError(
-            f"frame={kind!r} needs {kind}, which is not installed: run 'pip install {kind}' "
-            "or pass frame='polars'"
+            f"frame={kind!r} needs {kind}, which is not installed: run 'pip install {kind}' or pass frame='polars'"
         ) from error
     if kind == "pyarrow":
         return frame.to_arrow()
@@ -207,9 +206,7 @@ def _from_integers(values: list[Any], name: str) -> pl.Series:
 
 def _mixed(values: list[Any], name: str) -> DataError:
     row, value = next((row, v) for row, v in enumerate(values) if v is not None)
-    other_row, other = next(
-        (row, v) for row, v in enumerate(values) if v is not None and type(v) is not type(value)
-    )
+    other_row, other = next((row, v) for row, v in enumerate(values) if v is not None and type(v) is not type(value))
     return DataError(
         f"column {name!r} mixes {type(value).__name__} and {type(other).__name__}: {value!r} in row {row}, "
         f"{other!r} in row {other_row}; turn them all into one type first"

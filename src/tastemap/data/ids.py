@@ -15,9 +15,7 @@ from tastemap.errors import DataError, UnknownIdError, name_some
 
 Rows = npt.NDArray[np.int64]
 
-_LIMITS = {
-    np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)
-}
+_LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
 
 # Up to here a Python loop over a dict beats building a polars join.
 _FEW = 2_000
@@ -141,8 +139,7 @@ class IdMap:
     def _wrong_type(self, value: object) -> UnknownIdError:
         kind = "strings" if self.holds_strings else "integers"
         return UnknownIdError(
-            f"{_plural(self.name)} are {kind} here and never cast, "
-            f"got {value!r} of type {type(value).__name__}"
+            f"{_plural(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}"
         )
 
     def _as_own_type(self, ids: Any) -> pl.Series:
@@ -204,8 +201,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     if ids.null_count():
         rows = ids.is_null().arg_true()
         raise DataError(
-            f"column {column!r} has no id in {name_rows(rows)}: "
-            f"drop these rows first, e.g. with drop_nulls({column!r})"
+            f"column {column!r} has no id in {name_rows(rows)}: drop these rows first, e.g. with drop_nulls({column!r})"
         )
     if ids.dtype in (pl.String, pl.Int64, pl.UInt64):
         return ids

@@ -131,9 +131,7 @@ class Interactions:
         _check_choice("duplicates", duplicates, get_args(Duplicates))
         _check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
         if weight is not None and event_weights is not None:
-            raise ValueError(
-                f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}"
-            )
+            raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
         names = [name for name in (user, item, source, time) if name is not None]
         if len(set(names)) != len(names):
@@ -165,9 +163,7 @@ class Interactions:
             if duplicates == "error":
                 _raise_duplicate(by_pair, starts, user_rows, item_rows, user_map, item_map)
             last = np.append(starts[1:], len(by_pair)) - 1
-            merged = _merged(
-                np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates
-            )
+            merged = _merged(np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates)
             if times is not None:
                 times = _merged(times[by_pair], starts, last, duplicates_time)
             place = by_pair[last if duplicates == "last" else starts]
@@ -213,9 +209,7 @@ class Interactions:
             None if events is None else events[0],
         )
         columns = [name for name in named if name is not None]
-        return cls.from_frame(
-            read_columns(path, columns, separator=separator, time=options.get("time")), **options
-        )
+        return cls.from_frame(read_columns(path, columns, separator=separator, time=options.get("time")), **options)
 
     @classmethod
     def from_csr(
@@ -238,9 +232,7 @@ class Interactions:
             own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
             own.sum_duplicates()
         if not own.nnz:
-            raise DataError(
-                f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing"
-            )
+            raise DataError(f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing")
         check_weights(own.data, "data", allow_negative)
         n_users, n_items = own.shape
         user_map = _map_of_size(users, n_users, "user", "users")
@@ -308,9 +300,7 @@ class Interactions:
         """Keep the pairs whose weight is at least ``weight``; raises DataError where none is."""
         keep = self.matrix.data >= weight
         if not keep.any():
-            raise DataError(
-                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}"
-            )
+            raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
         return self._kept(keep)
 
     def binarize(self) -> Interactions:
@@ -339,8 +329,7 @@ class Interactions:
             keep = stays
         if not keep.any():
             raise DataError(
-                f"nothing is left with min_per_user={min_per_user} and min_per_item={min_per_item}: "
-                "lower one of them"
+                f"nothing is left with min_per_user={min_per_user} and min_per_item={min_per_item}: lower one of them"
             )
         return self._kept(keep)
 
@@ -361,9 +350,7 @@ class Interactions:
         """Keep the pairs where ``mask`` is true: bool, (pairs,), in input order. The id maps stay."""
         chosen = np.asarray(mask)
         if chosen.dtype != bool or chosen.shape != (len(self),):
-            raise ValueError(
-                f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}"
-            )
+            raise ValueError(f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}")
         keep = np.empty(len(self), dtype=bool)
         keep[self.input_order] = chosen
         return self._kept(keep)
@@ -454,9 +441,7 @@ class Interactions:
     def _kept(self, keep: npt.NDArray[np.bool_]) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
-        matrix = _csr(
-            before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items)
-        )
+        matrix = _csr(before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items))
         return self._with(
             matrix,
             time=None if self.time is None else self.time[keep],

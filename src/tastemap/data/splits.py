@@ -15,9 +15,7 @@ from tastemap.errors import DataError
 Moment = int | float | str | date | datetime
 
 
-def random(
-    interactions: Interactions, test: float = 0.2, *, seed: int = 0
-) -> tuple[Interactions, Interactions]:
+def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> tuple[Interactions, Interactions]:
     """Hold out pairs at random: those where ``numpy.random.default_rng(seed).random(pairs) < test``.
 
     The draws follow the pairs in input order, so a split published in this form can be made again.
@@ -115,9 +113,7 @@ def _moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
     # A tie that reaches back to the first pair would leave nothing to train on.
     later = ascending[np.searchsorted(ascending, moment, side="right") :]
     if not len(later):
-        raise DataError(
-            f"all {len(time):,} pairs have the same time, so no moment parts them: use split.random"
-        )
+        raise DataError(f"all {len(time):,} pairs have the same time, so no moment parts them: use split.random")
     return later[0]
 
 
@@ -126,9 +122,7 @@ def _stored(interactions: Interactions, moment: Any, argument: str) -> Any:
     dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
     if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
         if dated:
-            raise ValueError(
-                f"{argument} must be a date, a datetime or an ISO string as the times are, got {moment!r}"
-            )
+            raise ValueError(f"{argument} must be a date, a datetime or an ISO string as the times are, got {moment!r}")
         return moment
     if not isinstance(moment, str | date) or not dated:
         kind = "a date, a datetime or an ISO string" if dated else "a number"

@@ -94,7 +94,7 @@ def evaluate(
     test: Interactions,
     *,
     metrics: Sequence[str] | str = ("ndcg@10",),
-    exclude: Literal["train"] | None | Interactions = "train",
+    exclude: Literal["train"] | Interactions | None = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
 ) -> Evaluation:
     """Rank the items for every user with a test pair and compare with the test items.

@@ -11,7 +11,8 @@ hit_rate@k    1 if any of the first k is in T, else 0.
 ndcg@k        sum_{r<=k} rel(r) / log2(r+1), divided by the same sum for the ideal list, min(k, |T|) hits from the top.
               Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, TOIS 2002, with binary gains.
 map@k         (1/min(k, |T|)) sum_{r<=k} rel(r) precision@r: mean average precision over users, cut off at k.
-mrr@k         1/r for the first r <= k with rel(r) = 1, else 0. Voorhees, The TREC-8 question answering track report, 1999.
+mrr@k         1/r for the first r <= k with rel(r) = 1, else 0. Voorhees, The TREC-8 question answering track report,
+              1999.
 """
 
 from __future__ import annotations

@@ -103,13 +103,13 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alpha, mis
                 break
             step = rz / pAp
             objective -= step * rz
-            rz_next = np.float32(0)
+            rz_before = rz
+            rz = np.float32(0)
             for f in range(width):
                 x[f] += step * p[f]
                 r[f] -= step * Ap[f]
-                rz_next += inverse[f] * r[f] * r[f]
-            turn = rz_next / rz
-            rz = rz_next
+                rz += inverse[f] * r[f] * r[f]
+            turn = rz / rz_before
             for f in range(width):
                 p[f] = inverse[f] * r[f] + turn * p[f]
         for f in range(width):
@@ -172,7 +172,7 @@ def _rounded_up(n):
 
 @jit
 def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
-    """Copy the rows of Q into Y, their confidences into c, their targets into b; rows of no weight end the last group."""
+    """Copy the rows of Q into Y, their confidences into c, their targets into b; zero rows fill the last group."""
     width = Q.shape[1]
     for k in range(n):
         c[k] = alpha * weights[first + k]
@@ -189,7 +189,7 @@ def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
 
 @jit
 def _residual(Y, n, c, b, x, r, diagonal):
-    """r += sum (b - c s) y and diagonal += sum c y^2 over the rows of Y; returns sum (b - b s)."""
+    """R += sum (b - c s) y and diagonal += sum c y^2 over the rows of Y; returns sum (b - b s)."""
     width = x.shape[0]
     objective = 0.0
     for k in range(0, n, GROUP):
@@ -214,7 +214,7 @@ def _residual(Y, n, c, b, x, r, diagonal):
 
 @jit
 def _apply(Y, n, c, p, out):
-    """out += sum over the rows of Y of c (y . p) y."""
+    """Out += sum over the rows of Y of c (y . p) y."""
     for k in range(0, n, GROUP):
         _add_rows(out, Y, k, multiply(_scores(Y, k, p), load_group(c, k)))
 
@@ -238,7 +238,7 @@ def _scores(Y, k, p):
 
 @jit
 def _add_rows(out, Y, k, s):
-    """out += sum over the eight rows of Y from k on of s_g y_g."""
+    """Out += sum over the eight rows of Y from k on of s_g y_g."""
     s0, s1, s2, s3 = lane(s, 0), lane(s, 1), lane(s, 2), lane(s, 3)
     s4, s5, s6, s7 = lane(s, 4), lane(s, 5), lane(s, 6), lane(s, 7)
     for f in range(0, out.shape[0], LANES):
@@ -263,8 +263,18 @@ def _add_outer(A, start, Z, Y, n):
     width = A.shape[1]
     for i in range(start, width, GROUP):
         for f in range(i // LANES * LANES, width, LANES):
-            a0, a1, a2, a3 = load_row(A, i, f), load_row(A, i + 1, f), load_row(A, i + 2, f), load_row(A, i + 3, f)
-            a4, a5, a6, a7 = load_row(A, i + 4, f), load_row(A, i + 5, f), load_row(A, i + 6, f), load_row(A, i + 7, f)
+            a0, a1, a2, a3 = (
+                load_row(A, i, f),
+                load_row(A, i + 1, f),
+                load_row(A, i + 2, f),
+                load_row(A, i + 3, f),
+            )
+            a4, a5, a6, a7 = (
+                load_row(A, i + 4, f),
+                load_row(A, i + 5, f),
+                load_row(A, i + 6, f),
+                load_row(A, i + 7, f),
+            )
             for k in range(n):
                 y = load_row(Y, k, f)
                 a0 = multiply_add(splat_row(Z, k, i), y, a0)
@@ -309,7 +319,7 @@ def _cholesky(A, Y, Z):
 
 @jit
 def _solve(U, x):
-    """x <- (U'U)^-1 x. Only the diagonal and what is above it are read."""
+    """X <- (U'U)^-1 x. Only the diagonal and what is above it are read."""
     width = x.shape[0]
     for i in range(width):
         v = x[i] / U[i, i] if U[i, i] != 0 else np.float32(0)

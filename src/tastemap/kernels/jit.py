@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import llvmlite
 import numba
@@ -23,7 +23,7 @@ from llvmlite import binding
 
 from tastemap.cache import cache_folder
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Kernel = Callable[..., Any]
 
 # Sums may be reordered once, when a kernel is compiled, so that they vectorise; the compiled order is fixed.
 # NaN and infinity keep their meaning: divergence has to be seen.
@@ -44,12 +44,13 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     folder = _compiled_folder()
     decorate = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", cache=folder is not None)
     # The setting is read while the decorator runs and belongs to the whole process: give it back at once.
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder) if folder is not None else before
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder) if folder is not None else before
     try:
         compiled: Kernel = decorate(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
     return compiled
 
 

@@ -1,7 +1,7 @@
 """Top-k to the same bits, however the scores were made.
 
-The bits of a matrix product depend on its shape, so it only proposes: `propose` keeps the best few candidates of a block
-of approximate scores, and `decide` scores those few by one dot product in a fixed order, sorts them by (score
+The bits of a matrix product depend on its shape, so it only proposes: `propose` keeps the best few candidates of a
+block of approximate scores, and `decide` scores those few by one dot product in a fixed order, sorts them by (score
 descending, row ascending) and checks, with a bound on the rounding, that no other item can belong among the first k.
 The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores everything in the fixed order.
 """

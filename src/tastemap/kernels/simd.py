@@ -1,9 +1,9 @@
 """Vectors of LANES float32 numbers inside kernels.
 
 The compiler vectorises a loop only where it can prove that no two arrays overlap, and gives up on the ones that matter
-here (eight rows read, two written). These few functions say what is meant. The plain Python bodies are their definition,
-and what runs when numba's compiler is off; compiled, each is one or a few machine instructions on whatever vector unit
-there is. Row widths are multiples of LANES, and nothing is checked.
+here (eight rows read, two written). These few functions say what is meant. The plain Python bodies are their
+definition, and what runs when numba's compiler is off; compiled, each is one or a few machine instructions on whatever
+vector unit there is. Row widths are multiples of LANES, and nothing is checked.
 """
 
 from __future__ import annotations
@@ -184,9 +184,7 @@ def _total(context, builder, kinds, args):
     rest, n = args[0], LANES
     while n > 1:
         n //= 2
-        rest = builder.fadd(
-            _shuffled(builder, rest, rest, range(n)), _shuffled(builder, rest, rest, range(n, 2 * n))
-        )
+        rest = builder.fadd(_shuffled(builder, rest, rest, range(n)), _shuffled(builder, rest, rest, range(n, 2 * n)))
     return builder.extract_element(rest, ir.Constant(ir.IntType(32), 0))
 
 

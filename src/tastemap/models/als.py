@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -13,8 +14,9 @@ import polars as pl
 from tastemap import parallel
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions, Rows, read_only
-from tastemap.kernels.als import LANES, cg_rows, cholesky_rows
+from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
+from tastemap.kernels.simd import LANES
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.training import Options, State, train
@@ -56,12 +58,13 @@ class ImplicitALS(Model):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
 
     Weights count as confidence. Folding in the history of a training user gives the fitted row to 1e-4. `explain` is
-    exact. `update` solves the users and the items that have new pairs, exactly, and leaves the others.
+    exact. `update` solves the users and the items that have new pairs, exactly, and leaves the others as they are.
 
     Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022; Hu, Koren and
-    Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy and
-    Tikk, Applications of the conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011; here
-    in the basis in which the Gram matrix is diagonal, which makes its product free and its diagonal a preconditioner.
+    Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy
+    and Tikk, Applications of the conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011;
+    here in the basis in which the Gram matrix is diagonal, which makes its product free and its diagonal a
+    preconditioner.
     """
 
     factors: int = 64
@@ -113,7 +116,10 @@ class ImplicitALS(Model):
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
         width = _width(self.factors)
-        users, items = _widened(before.user_factors_, width, len(self._users)), _widened(before.item_factors_, width, len(self._items))
+        users, items = (
+            _widened(before.user_factors_, width, len(self._users)),
+            _widened(before.item_factors_, width, len(self._items)),
+        )
         sides = _Sides(self, interactions)
         touched_users = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
         touched_items = self._items.find(news.items.ids.gather(np.flatnonzero(np.diff(news.by_item.indptr))))
@@ -124,7 +130,10 @@ class ImplicitALS(Model):
             (sides.users, touched_users, users, items),
         ):
             P[rows] = _solve_exactly(self, side.only(rows), P[rows], Q)
-        self.user_factors_, self.item_factors_ = _narrowed(users, self.factors), _narrowed(items, self.factors)
+        self.user_factors_, self.item_factors_ = (
+            _narrowed(users, self.factors),
+            _narrowed(items, self.factors),
+        )
 
     # -- what the base class asks -------------------------------------------------------------------------------------
 
@@ -163,9 +172,7 @@ class ImplicitALS(Model):
             self._items.name: self._items.take(pairs.indices[mine][order]),
             "contribution": contributions[order],
         }
-        return Explanation(
-            as_kind(pl.DataFrame(columns), frame or self._frame), "exact", float(contributions.sum())
-        )
+        return Explanation(as_kind(pl.DataFrame(columns), frame or self._frame), "exact", float(contributions.sum()))
 
     @property
     def _missing(self) -> float:
@@ -213,7 +220,7 @@ class _Side(NamedTuple):
         work = self.pairs.indptr + ROW_COST * np.arange(len(self.pairs.indptr))
         cuts = np.searchsorted(work, np.arange(0, work[-1], BLOCK_PAIRS))
         cuts = np.unique(np.append(cuts, len(work) - 1)).tolist()
-        return list(zip(cuts[:-1], cuts[1:], strict=True))
+        return list(pairwise(cuts))
 
     def only(self, rows: RowNumbers) -> _Side:
         """Return the same problem for some of the rows."""
@@ -327,7 +334,8 @@ def _gram(Q: Floats) -> npt.NDArray[np.float64]:
     blocks = parallel.row_blocks(len(Q), max(PRODUCT_ROWS, -(-len(Q) // 32)))
     parts = np.empty((len(blocks), Q.shape[1], Q.shape[1]), np.float32)
     parallel.run(lambda b: np.matmul(Q[blocks[b]].T, Q[blocks[b]], out=parts[b]), len(blocks))
-    return parts.sum(axis=0, dtype=np.float64)
+    gram: npt.NDArray[np.float64] = parts.sum(axis=0, dtype=np.float64)
+    return gram
 
 
 def _eigenbasis(gram: npt.NDArray[np.float64], factors: int) -> tuple[npt.NDArray[np.float64], Floats]:

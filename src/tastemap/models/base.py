@@ -101,7 +101,7 @@ class Model(ABC):
         self._learn(interactions, options)
         return self
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - a model without parameters has nothing to check
         """Raise ValueError for a hyper-parameter out of range."""
 
     @abstractmethod
@@ -260,10 +260,13 @@ class Model(ABC):
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
         known = top_k(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
         strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
-        merged = Lists(*(np.empty((len(rows), *part.shape[1:]), part.dtype) for part in known))
-        for whole, *parts in zip(merged, known, strangers, strict=True):
-            whole[is_known], whole[~is_known] = parts
-        return merged
+        # Lists of the known come first, then those of the strangers; put each where its user stands.
+        place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
+        return Lists(
+            np.concatenate([known.rows, strangers.rows])[place],
+            np.concatenate([known.scores, strangers.scores])[place],
+            np.concatenate([known.counts, strangers.counts])[place],
+        )
 
     def seen(self, rows: RowNumbers) -> list[Hidden]:
         """Return the training items of user rows, for `rank` to leave out."""
@@ -437,14 +440,23 @@ class Model(ABC):
         lines = [f"# {header['class']}", "", "| parameter | value |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in header["parameters"].items()]
         pairs = f"{self.popularity_.sum():,} pairs, "
-        lines += ["", f"Data: {pairs}{len(self._users):,} {self._users.name} x {len(self._items):,} {self._items.name}"]
+        lines += [
+            "",
+            f"Data: {pairs}{len(self._users):,} {self._users.name} x {len(self._items):,} {self._items.name}",
+        ]
         lines[-1] += f", fingerprint {header['data']}."
         if self.history_:
-            lines += ["", f"Trained for {len(self.history_)} epochs to an objective of {self.history_[-1].objective:.6g}."]
+            lines += [
+                "",
+                f"Trained for {len(self.history_)} epochs to an objective of {self.history_[-1].objective:.6g}.",
+            ]
         measured = [(e.metric, e.epoch) for e in self.history_ if e.metric is not None]
         if measured:
             lines[-1] += f" Best on the validation part: {max(measured)[0]:.4f} in epoch {max(measured)[1]}."
-        lines += ["", "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."]
+        lines += [
+            "",
+            "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + ".",
+        ]
         return "\n".join(lines) + "\n"
 
     # -- ids in, frames out -------------------------------------------------------------------------------------------
@@ -486,9 +498,10 @@ class Model(ABC):
         rows = ids.rows(wanted, hint)
         if has_pairs is not None and not has_pairs[rows].all():
             without = [ids[int(row)] for row in rows[~has_pairs[rows]]]
-            raise UnknownIdError(
-                f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}".rstrip()
+            message = (
+                f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
             )
+            raise UnknownIdError(message.rstrip())
         return rows
 
     def _as_frame(self, who: pl.Series, lists: Lists, frame: str | None) -> Any:

@@ -27,8 +27,9 @@ def folded(history: Any, weights: Any, items: IdMap) -> Rows:
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
     rows = [_one_history(one, own, items) for one, own in zip(people, each, strict=True)]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
-    columns, values = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-    return read_only(Rows(indptr, columns, values))
+    items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
+    weights_of_all = np.concatenate([own for _, own in rows])
+    return read_only(Rows(indptr, items_of_all, weights_of_all))
 
 
 def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
@@ -74,9 +75,7 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def _one_history(
-    history: Any, weights: Any, items: IdMap
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     if isinstance(history, Mapping):
         if weights is not None:
             raise ValueError("weights must be left out where the history is a mapping of ids to weights")
@@ -93,4 +92,5 @@ def _one_history(
     if len(np.unique(columns)) < len(columns):
         raise DataError("a history must name each item once: add up the weights of repeated items")
     order = np.argsort(columns)
-    return columns[order].astype(np.int32), values[order]
+    own: npt.NDArray[np.int32] = columns[order].astype(np.int32)
+    return own, values[order]

@@ -40,11 +40,15 @@ class Popular(Model):
         return np.ones((len(histories.indptr) - 1, 1), np.float32)
 
     def _item_space(self) -> Floats:
-        raise NotSupportedError("Popular scores every item alike for everyone and knows no similar items: fit ImplicitALS")
+        raise NotSupportedError(
+            "Popular scores every item alike for everyone and knows no similar items: fit ImplicitALS"
+        )
 
     def _user_space(self) -> Floats:
         raise NotSupportedError("Popular treats all users alike and knows no similar users: fit ImplicitALS")
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Any:
         """Popular has no reasons of the user's own: raises NotSupportedError."""
-        raise NotSupportedError("Popular recommends what most people have; its scores do not come from the user's own history")
+        raise NotSupportedError(
+            "Popular recommends what most people have; its scores do not come from the user's own history"
+        )

@@ -93,7 +93,9 @@ def train(
             objective = task.train_epoch(state, epoch)
             seconds = time.perf_counter() - before
             if not np.isfinite(objective):
-                raise DivergenceError(f"training diverged in epoch {epoch + 1}: the objective is {objective}; {divergence_hint}")
+                raise DivergenceError(
+                    f"training diverged in epoch {epoch + 1}: the objective is {objective}; {divergence_hint}"
+                )
             done = Epoch(epoch + 1, seconds, objective, watch.measure(task, state))
             history.append(done)
             watch.remember(done, state)

@@ -1,0 +1,544 @@
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+import tastemap as tm
+from tastemap.cli import app
+
+RATINGS = """userId,movieId,rating,timestamp
+1,10,5,1000
+1,20,4,1001
+2,10,4,1002
+2,30,2,1003
+3,20,5,1004
+3,30,4,1005
+4,10,3,1006
+"""
+MOVIES = "movieId,title,genres\n10,Alien (1979),Horror\n20,Aliens (1986),Action\n30,Babe (1995),Comedy\n"
+SMALL = ["--set", "factors=4", "--set", "epochs=3"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ratings and titles, in which the commands run."""
+    monkeypatch.chdir(tmp_path)
+    Path("ratings.csv").write_text(RATINGS)
+    Path("movies.csv").write_text(MOVIES)
+    return tmp_path
+
+
+@pytest.fixture
+def popular(folder: Path) -> Path:
+    """A Popular model of the ratings."""
+    tm.Popular().fit(_ratings()).save("popular.safetensors")
+    return folder / "popular.safetensors"
+
+
+@pytest.fixture
+def als(folder: Path) -> tm.ImplicitALS:
+    """An ImplicitALS of the likes, also as als.safetensors."""
+    model = tm.ImplicitALS(factors=4, epochs=3).fit(_ratings().at_least(4).binarize())
+    model.save("als.safetensors")
+    return model
+
+
+def _ratings() -> tm.Interactions:
+    return tm.Interactions.from_file("ratings.csv", user="userId", item="movieId", weight="rating")
+
+
+def run(*args: str, status: int = 0) -> Result:
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code == status, result.output
+    return result
+
+
+def run_json(*args: str) -> Any:
+    return json.loads(run(*args, "--json").stdout)
+
+
+def refused(*args: str) -> str:
+    """Return the sentence after 'Error: ' of a command that must fail without an answer."""
+    result = run(*args, status=1)
+    assert result.stdout == ""
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("Error: ")
+    assert "Traceback" not in result.stderr
+    return last.removeprefix("Error: ")
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+# fit
+
+
+def test_fit_writes_the_model_that_the_library_fits(als: tm.ImplicitALS) -> None:
+    told = run_json("fit", "ratings.csv", "--at-least", "4", *SMALL, "--out", "own.safetensors")
+    assert told.pop("fit_seconds") > 0
+    assert told == {
+        "file": "own.safetensors",
+        "model": "ImplicitALS",
+        "parameters": {**vars(tm.ImplicitALS(factors=4, epochs=3))},
+        "pairs": 5,
+        "users": 3,
+        "items": 3,
+    }
+    assert Path("own.safetensors").read_bytes() == Path("als.safetensors").read_bytes()
+
+
+def test_fit_says_on_stderr_which_columns_it_guessed(folder: Path) -> None:
+    result = run("fit", "ratings.csv", "--item", "movieId", *SMALL, "--out", "own.safetensors")
+    assert "took the columns user 'userId', weight 'rating'" in result.stderr
+    assert result.stdout.startswith("ImplicitALS fitted in ")
+
+
+def test_fit_takes_named_columns_a_seed_threads_and_no_weight(folder: Path) -> None:
+    Path("odd.tsv").write_text("who\twhat\trating\na\tx\t2\na\ty\t1\nb\ty\t3\n")
+    named = ["odd.tsv", "--user", "who", "--item", "what", *SMALL]
+    run("fit", *named, "--no-weight", "--seed", "3", "--threads", "1", "--out", "own.safetensors")
+    model = tm.load("own.safetensors")
+    assert (model.seed, list(model.users), list(model.items)) == (3, ["a", "b"], ["x", "y"])
+    assert model.interactions is not None
+    assert model.interactions.matrix.data.tolist() == [1, 1, 1]
+
+
+def test_fit_weighs_events_and_merges_duplicates(folder: Path) -> None:
+    Path("events.csv").write_text(
+        "personId,contentId,eventType\np,a,VIEW\np,a,LIKE\np,b,VIEW\nq,a,LIKE\n",
+    )
+    weights = ["--event", "VIEW=1", "--event", "LIKE=2.5", "--duplicates", "sum"]
+    run("fit", "events.csv", "--model", "Popular", *weights, "--out", "own.safetensors")
+    interactions = tm.load("own.safetensors").interactions
+    assert interactions is not None
+    assert interactions.matrix.toarray().tolist() == [[3.5, 1], [2.5, 0]]
+
+
+def test_fit_goes_on_from_its_checkpoint(als: tm.ImplicitALS) -> None:
+    own = ["fit", "ratings.csv", "--at-least", "4", *SMALL, "--checkpoint", "half.safetensors"]
+    run(*own, "--out", "first.safetensors")
+    run(*own, "--out", "second.safetensors")
+    assert Path("half.safetensors").exists()
+    assert Path("second.safetensors").read_bytes() == Path("als.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("u.data", "1\t10\t5\t7\n2\t10\t4\t8\n2\t20\t3\t9\n"),
+        ("ratings.dat", "1::10::5::7\n2::10::4::8\n2::20::3::9\n"),
+        ("x.inter", "user_id:token\titem_id:token\trating:float\n1\t10\t5\n2\t10\t4\n2\t20\t3\n"),
+        ("x.csv.gz", "userId,movieId,rating\n1,10,5\n2,10,4\n2,20,3\n"),
+        ("x.parquet", "user,product_id,quantity\n1,10,5\n2,10,4\n2,20,3\n"),
+    ],
+)
+def test_every_kind_of_file_is_read_without_naming_columns(folder: Path, file: str, content: str) -> None:
+    if file.endswith(".gz"):
+        Path(file).write_bytes(gzip.compress(content.encode()))
+    elif file.endswith(".parquet"):
+        pl.read_csv(content.encode()).write_parquet(file)
+    else:
+        Path(file).write_text(content)
+    told = run_json("info", file)
+    assert (told["pairs"], told["users"], told["items"], told["weights"]) == (3, 2, 2, [3, 5])
+
+
+# recommend
+
+
+def test_recommend_prints_json_under_the_callers_column_names(popular: Path) -> None:
+    told = run_json("recommend", "popular.safetensors", "--user", "1", "--user", "4", "--titles", "movies.csv")
+    assert told == {
+        "recommendations": [
+            {"userId": 1, "movieId": 30, "title": "Babe (1995)", "rank": 1, "score": 2},
+            {"userId": 4, "movieId": 20, "title": "Aliens (1986)", "rank": 1, "score": 2},
+            {"userId": 4, "movieId": 30, "title": "Babe (1995)", "rank": 2, "score": 2},
+        ]
+    }
+
+
+def test_recommend_prints_a_table_for_each_user(popular: Path) -> None:
+    shown = run("recommend", "popular.safetensors", "--user", "1", "--titles", "movies.csv").stdout
+    lines = [line.split() for line in shown.splitlines() if line.strip()]
+    assert lines[0] == ["userId", "1"]
+    assert lines[1] == ["rank", "movieId", "title", "score"]
+    assert lines[3] == ["1", "30", "Babe", "(1995)", "2"]
+    assert "\x1b" not in shown
+
+
+def test_more_than_the_catalogue_holds_gives_what_there_is(popular: Path) -> None:
+    told = run_json("recommend", "popular.safetensors", "--user", "4", "-k", "1000")
+    assert [row["movieId"] for row in told["recommendations"]] == [20, 30]
+    seen = run_json("recommend", "popular.safetensors", "--user", "4", "--seen")
+    assert [row["movieId"] for row in seen["recommendations"]] == [10, 20, 30]
+
+
+@pytest.mark.parametrize(("out", "read"), [("all.parquet", pl.read_parquet), ("all.csv", pl.read_csv)])
+def test_recommend_writes_all_users_to_a_file(als: tm.ImplicitALS, out: str, read: Any) -> None:
+    result = run("recommend", "als.safetensors", "--all", "-k", "2", "--out", out)
+    assert result.stdout == ""
+    expected = als.recommend(k=2, frame="polars")
+    written = read(out)
+    assert written.columns == ["userId", "movieId", "rank", "score"]
+    assert written.drop("score").equals(expected.drop("score"))
+    assert files() == {"ratings.csv", "movies.csv", "als.safetensors", out}
+
+
+def test_somebody_new_is_folded_in_by_ids_or_titles(als: tm.ImplicitALS) -> None:
+    expected = als.recommend_for([10], frame="polars").drop("history").to_dicts()
+    by_id = run_json("recommend", "als.safetensors", "--liked", "10")
+    assert by_id == {"recommendations": expected}
+    by_title = run_json("recommend", "als.safetensors", "--liked", "alien (1979)", "--titles", "movies.csv")
+    assert [row["movieId"] for row in by_title["recommendations"]] == [row["movieId"] for row in expected]
+
+
+def test_a_file_of_new_users_is_folded_in(als: tm.ImplicitALS) -> None:
+    Path("new.csv").write_text("userId,movieId,rating\n9,10,5\n9,99,5\n8,20,4\n8,30,1\n7,99,5\n")
+    result = run("recommend", "als.safetensors", "--history", "new.csv", "--at-least", "4", "--json")
+    assert "left out 2 of 4 pairs: the model does not know their items" in result.stderr
+    folded = als.recommend_for([[10], [20]], frame="polars")
+    expected = folded.with_columns(pl.col("history").replace_strict({0: 9, 1: 8}).alias("userId"))
+    rows = expected.select("userId", "movieId", "rank", "score").to_dicts()
+    assert json.loads(result.stdout) == {"recommendations": rows}
+
+
+def test_unknown_users_get_the_popular_or_nothing(popular: Path) -> None:
+    asked = ["recommend", "popular.safetensors", "--user", "99", "--on-unknown"]
+    assert run_json(*asked, "popular")["recommendations"][0]["movieId"] == 10
+    assert run_json(*asked, "skip") == {"recommendations": []}
+
+
+# similar
+
+
+def test_similar_prints_neighbours_with_titles(als: tm.ImplicitALS) -> None:
+    asked = ["similar", "als.safetensors", "--titles", "movies.csv", "--metric", "euclidean"]
+    told = run_json(*asked, "--item", "10")
+    expected = als.similar_items(10, metric="euclidean", frame="polars").to_dicts()
+    assert [row.pop("title") for row in told["neighbours"]] == ["Aliens (1986)", "Babe (1995)"]
+    assert told == {"neighbours": expected}
+    shown = run(*asked, "--item", "Babe").stdout
+    assert shown.startswith("like Babe (1995)")
+
+
+def test_a_title_that_fits_several_items_names_them(als: tm.ImplicitALS) -> None:
+    asked = ["similar", "als.safetensors", "--titles", "movies.csv", "--item"]
+    assert refused(*asked, "alie") == ("'alie' is in 2 titles, 'Alien (1979)', 'Aliens (1986)': say more of it")
+    assert refused(*asked, "Jaws") == "no item of the model has the id or title 'Jaws'"
+
+
+# evaluate
+
+
+def test_evaluate_measures_a_model_as_the_library_does(als: tm.ImplicitALS) -> None:
+    Path("test.csv").write_text("userId,movieId,rating\n1,30,5\n2,20,5\n2,30,1\n3,10,4\n")
+    metrics = ["--metric", "ndcg@1", "--metric", "recall@2"]
+    told = run_json("evaluate", "als.safetensors", "test.csv", "--at-least", "4", *metrics)
+    test = tm.Interactions.from_file("test.csv", user="userId", item="movieId", weight="rating").at_least(4)
+    result = tm.evaluate(als, test, metrics=("ndcg@1", "recall@2"))
+    (row,) = told["models"]
+    assert {name: value["mean"] for name, value in row["metrics"].items()} == result.means
+    assert (row["model"], row["users"], row["skipped"], row["fit_seconds"]) == ("ImplicitALS", 3, 0, None)
+
+
+def test_evaluate_holds_a_part_out_and_compares_models(folder: Path) -> None:
+    asked = ["evaluate", "ratings.csv", "--holdout", "0.3", "--seed", "1", *SMALL]
+    told = run_json(*asked)
+    train, test = tm.split.random(_ratings(), 0.3, seed=1)
+    expected = [tm.Popular().fit(train), tm.ImplicitALS(factors=4, epochs=3, seed=1).fit(train)]
+    for row, model in zip(told["models"], expected, strict=True):
+        means = tm.evaluate(model, test, metrics=("precision@10", "recall@10", "ndcg@10")).means
+        assert {name: value["mean"] for name, value in row["metrics"].items()} == means
+    shown = run(*asked).stdout
+    assert "Popular" in shown
+    assert "precision@10" in shown
+
+
+def test_evaluate_fits_on_one_file_and_measures_on_another(folder: Path) -> None:
+    Path("test.csv").write_text("userId,movieId,rating\n1,30,5\n")
+    asked = ["evaluate", "ratings.csv", "test.csv", "--model", "Popular", "--metric", "hit_rate@1"]
+    (row,) = run_json(*asked)["models"]
+    assert row["metrics"]["hit_rate@1"]["mean"] == 1
+
+
+# info
+
+
+def test_info_describes_data(folder: Path) -> None:
+    assert run_json("info", "ratings.csv", "-k", "2", "--titles", "movies.csv") == {
+        "file": "ratings.csv",
+        "columns": {"user": "userId", "item": "movieId", "weight": "rating", "time": "timestamp"},
+        "pairs": 7,
+        "users": 4,
+        "items": 3,
+        "density": 7 / 12,
+        "weights": [2, 5],
+        "top_items": [
+            {"movieId": 10, "title": "Alien (1979)", "users": 3},
+            {"movieId": 20, "title": "Aliens (1986)", "users": 2},
+        ],
+    }
+    assert run("info", "ratings.csv").stdout.startswith("Interactions: 7 pairs, 4 users x 3 items")
+
+
+def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> None:
+    Path("odd.csv").write_text("user,item,date\n1,2,yesterday\n")
+    result = run("info", "odd.csv", "--json")
+    assert "left the guessed column of times out" in result.stderr
+    assert json.loads(result.stdout)["columns"] == {"user": "user", "item": "item"}
+
+
+def test_info_describes_a_model(als: tm.ImplicitALS) -> None:
+    told = run_json("info", "als.safetensors")
+    assert (told["model"], told["users"], told["items"], told["history"]) == ("ImplicitALS", 4, 3, True)
+    assert run("info", "als.safetensors").stdout == als.card()
+
+
+def test_a_folder_of_movielens_needs_no_column_and_brings_its_titles(folder: Path) -> None:
+    Path("ml").mkdir()
+    Path("ml/ratings.dat").write_text("1::10::5::7\n2::10::4::8\n")
+    Path("ml/movies.dat").write_bytes("10::Amélie: a film (2001)::Comedy\n".encode("latin-1"))
+    told = run_json("info", "ml")
+    assert told["top_items"] == [{"movie_id": 10, "title": "Amélie: a film (2001)", "users": 2}]
+    run("fit", "ml", "--model", "Popular", "--out", "own.safetensors")
+    asked = ["recommend", "own.safetensors", "--user", "1", "--seen", "--titles", "ml/movies.dat"]
+    assert run_json(*asked)["recommendations"][0]["title"] == "Amélie: a film (2001)"
+
+
+# What cannot be used
+
+
+FIT = ("--out", "own.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "sentence"),
+    [
+        (None, (), "there is no file bad.csv"),
+        ("", (), "bad.csv is empty"),
+        ("user,item\n", (), "bad.csv has no rows"),
+        (
+            "user,item\n1,2\n",
+            ("--item", "itme"),
+            "there is no column 'itme', only 'user', 'item'; did you mean 'item'?",
+        ),
+        ("a,b\n1,2\n", (), "bad.csv has the columns 'a', 'b': pass --user COLUMN"),
+        ("user,item\n1,\n", (), "column 'item' has no id in row 0: drop these rows first"),
+        (
+            "user,item,rating\n1,2,\n1,3,4\n",
+            (),
+            "column 'rating' has no weight in row 0: drop these rows or fill them",
+        ),
+        ("user,item,rating\n1,2,NaN\n", (), "column 'rating' has weights that are not finite, nan in row 0"),
+        (
+            "user,item,rating\n1,2,-1\n",
+            (),
+            "column 'rating' has negative weights, -1 in row 0: drop these rows, or say with --at-least",
+        ),
+        ("user;item\n1;2\n", (), "bad.csv has one column, 'user;item': pass --separator ';'"),
+        ("user,item\n1,2\n1,2\n", (), "user 1 and item 2 come together in rows 0, 1"),
+        ("user,item,rating\n1,2,3\n", ("--at-least", "4"), "no weight is at least 4: the largest is 3"),
+        ("user,item\n1,2\n", ("--model", "ImplictALS"), "there is no model 'ImplictALS', only "),
+        ("user,item\n1,2\n", ("--set", "factor=2"), "ImplicitALS has no parameter 'factor', only "),
+        ("user,item\n1,2\n", ("--set", "factors=two"), "factors must be a whole number, got 'two'"),
+        ("user,item\n1,2\n", ("--set", "alpha=much"), "alpha must be a number, got 'much'"),
+        ("user,item\n1,2\n", ("--set", "solver=lu"), "solver must be one of 'cg', 'cholesky'"),
+        ("user,item\n1,2\n", ("--set", "factors=0"), "factors must be a whole number of at least 1, got 0"),
+        ("user,item\n1,2\n", ("--set", "factors"), "--set takes NAME=VALUE, e.g. factors=128, got 'factors'"),
+        (
+            "user,item\n1,2\n",
+            ("--event", "VIEW"),
+            "bad.csv has the columns 'user', 'item': pass --weight COLUMN",
+        ),
+    ],
+)
+def test_bad_data_and_parameters_are_refused_in_a_sentence(
+    folder: Path, content: str | None, args: tuple[str, ...], sentence: str
+) -> None:
+    if content is not None:
+        Path("bad.csv").write_text(content)
+    before = files()
+    assert sentence in refused("fit", "bad.csv", *FIT, *args)
+    assert files() == before
+
+
+def test_a_cut_gzip_is_refused(folder: Path) -> None:
+    Path("cut.csv.gz").write_bytes(gzip.compress(RATINGS.encode())[:60])
+    assert refused("fit", "cut.csv.gz", *FIT).startswith("cut.csv.gz is not a whole .gz file")
+
+
+def test_messages_name_options_not_arguments(folder: Path) -> None:
+    Path("bad.csv").write_text("user,item\n1,2\n1,2\n")
+    assert refused("fit", "bad.csv", *FIT).endswith("e.g. --duplicates last or --duplicates sum")
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (("recommend", "--user", "99"), "99. Pass --on-unknown popular to give them the most popular items"),
+        (("recommend", "--user", "ann"), "the ids of 'userId' are integers here, got 'ann'"),
+        (("recommend", "--user", "1", "-k", "0"), "k must be a whole number of at least 1, got 0"),
+        (("recommend", "--liked", "99"), "1 of 1 movieId values were not in the training data: 99."),
+        (("recommend", "--user", "1", "--titles", "none.csv"), "there is no file none.csv"),
+        (("recommend", "--user", "1", "--titles", "ratings.csv"), "pass --title-column COLUMN"),
+        (
+            ("recommend", "--all", "--out", "recs.txt"),
+            "--out must end in .parquet, .csv, .tsv, got 'recs.txt'",
+        ),
+        (("recommend", "--all", "--out", "no/recs.csv"), "there is no folder no to write recs.csv in"),
+        (("similar", "--item", "99"), "1 of 1 movieId values were not in the training data: 99."),
+        (("similar", "--item", "10", "-k", "-1"), "k must be a whole number of at least 1, got -1"),
+        (("evaluate", "ratings.csv", "--metric", "ndcg"), "got 'ndcg'"),
+        (("evaluate", "none.csv"), "there is no file none.csv"),
+    ],
+)
+def test_bad_questions_to_a_model_are_refused_in_a_sentence(
+    als: tm.ImplicitALS, args: tuple[str, ...], sentence: str
+) -> None:
+    before = files()
+    assert sentence in refused(args[0], "als.safetensors", *args[1:])
+    assert files() == before
+
+
+def test_what_is_no_model_is_refused(als: tm.ImplicitALS) -> None:
+    whole = Path("als.safetensors").read_bytes()
+    for name, content in (
+        ("half", whole[: len(whole) // 2]),
+        ("stub", whole[:5]),
+        ("other", RATINGS.encode()),
+    ):
+        file = f"{name}.safetensors"
+        Path(file).write_bytes(content)
+        for args in (("recommend", file, "--user", "1"), ("similar", file, "--item", "10"), ("info", file)):
+            assert refused(*args).startswith(f"{file} is no whole tastemap model")
+    assert refused("recommend", "none.safetensors", "--user", "1") == "there is no file none.safetensors"
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(folder: Path) -> None:
+    for out in ("no/own.safetensors", "."):
+        result = run("fit", "ratings.csv", "--out", out, status=1)
+        assert result.stderr.count("\n") == 1
+    assert files() == {"ratings.csv", "movies.csv"}
+
+
+def test_a_failed_write_leaves_the_old_file(als: tm.ImplicitALS, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("recs.csv").write_text("old")
+
+    def half(self: pl.DataFrame, file: Path, **_: object) -> None:
+        file.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_csv", half)
+    before = files()
+    assert refused("recommend", "als.safetensors", "--all", "--out", "recs.csv") == (
+        "cannot write recs.csv: No space left on device"
+    )
+    assert Path("recs.csv").read_text() == "old"
+    assert files() == before
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("frobnicate",),
+        ("fit", "ratings.csv"),
+        ("recommend", "als.safetensors"),
+        ("recommend", "als.safetensors", "--user", "1", "--all"),
+        ("recommend", "als.safetensors", "--all"),
+        ("recommend", "als.safetensors", "--user", "1", "-k", "ten"),
+        ("similar", "als.safetensors", "--item", "10", "--metric", "manhattan"),
+        ("evaluate", "als.safetensors"),
+    ],
+)
+def test_wrong_usage_has_status_2(als: tm.ImplicitALS, args: tuple[str, ...]) -> None:
+    result = run(*args, status=2)
+    assert result.stdout == ""
+    assert "Usage:" in result.stderr
+
+
+# The real program
+
+
+def tastemap(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tastemap", *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+def test_the_program_keeps_stdout_and_stderr_apart(folder: Path) -> None:
+    fine = tastemap("fit", "ratings.csv", *SMALL, "--json", "--out", "own.safetensors")
+    assert (fine.returncode, json.loads(fine.stdout)["pairs"]) == (0, 7)
+    assert "took the columns" in fine.stderr
+    wrong = tastemap("recommend", "own.safetensors", "--user", "99", "--json")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("Error: ")
+    assert wrong.stderr.count("\n") == 1
+    usage = tastemap("recommend")
+    assert (usage.returncode, usage.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("args", [("--debug", "info", "none.csv"), ("info", "none.csv", "--debug")])
+def test_debug_shows_the_traceback(folder: Path, args: tuple[str, ...]) -> None:
+    failed = tastemap(*args)
+    assert failed.returncode == 1
+    assert "Traceback (most recent call last)" in failed.stderr
+    assert failed.stderr.rstrip().endswith("DataError: there is no file none.csv")
+
+
+def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
+    rows = "".join(f"{user},{item}\n" for user in range(300) for item in range(user % 7, 40, 2))
+    Path("many.csv").write_text(f"user,item\n{rows}")
+    run("fit", "many.csv", "--model", "Popular", "--out", "own.safetensors")
+    command = [sys.executable, "-m", "tastemap", "recommend", "own.safetensors", "--all", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "{\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_ctrl_c_ends_quietly_with_130_and_leaves_no_file(folder: Path) -> None:
+    rows = "".join(f"{user},{item}\n" for user in range(400) for item in range(user % 7, 200, 2))
+    Path("many.csv").write_text(f"user,item\n{rows}")
+    command = [
+        sys.executable,
+        "-m",
+        "tastemap",
+        "fit",
+        "many.csv",
+        "--set",
+        "epochs=1000000",
+        "--out",
+        "own.x",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "took the columns" in process.stderr.readline()
+        assert "Interactions" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 130
+    assert files() == {"ratings.csv", "movies.csv", "many.csv"}
+
+
+def test_help_is_quick_to_show() -> None:
+    code = "import sys, tastemap.cli; print([m for m in ('numba', 'polars', 'scipy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version").stdout == f"tastemap {tm.__version__}\n"
