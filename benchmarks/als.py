@@ -1,8 +1,8 @@
 """Time an epoch of implicit ALS on MovieLens 1M's likes, beside implicit and irspack, and the loss that it reaches.
 
 Two objectives, because the peers have one each (they are in the docstring of tastemap.ImplicitALS):
-"rendle", irspack's: alpha 1, unobserved weight .3, frequency regularization .007; and "hu", implicit's: confidence 5 for
-a pair and 1 elsewhere, regularization 60.
+"rendle", irspack's: alpha 1, unobserved weight .3, frequency regularization .007; and "hu", implicit's: confidence 5
+for a pair and 1 elsewhere, regularization 60.
 
 Every library runs as many epochs from a random start of its own; an epoch's time is the median over epochs and rounds.
 `fit s` is everything from the matrix to the factors. The loss is computed by one function of this file for all: the

@@ -1,9 +1,9 @@
 """Time and memory of implicit ALS as the data grow, at 64 factors, beside implicit and irspack.
 
-The data are made (see matrices.write_made): users and items grow with the pairs. A child reads the matrix, hands it over
-and fits. Memory is the most resident bytes during that, less what was resident after the imports and a tiny fit; it
-holds the matrix that was handed over as long as the library (or its caller) must keep it. The target is three times the
-matrix, plus the factors.
+The data are made (see matrices.write_made): users and items grow with the pairs. A child reads the matrix, hands it
+over and fits. Memory is the most resident bytes during that, less what was resident after the imports and a tiny fit;
+it holds the matrix that was handed over as long as the library (or its caller) must keep it. The target is three times
+the matrix, plus the factors.
 """
 
 from __future__ import annotations

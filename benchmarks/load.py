@@ -1,7 +1,7 @@
 """Time and memory of reading a CSV of 20 million ratings (user_id,item_id,rating,timestamp) in a new process.
 
-The pairs are made (see matrices.write_made), with user ids that need 64 bits, ratings of half stars, and rows in order of
-time, which for users and items is no order at all. polars.read_csv of the same file alone is shown beside it.
+The pairs are made (see matrices.write_made), with user ids that need 64 bits, ratings of half stars, and rows in order
+of time, which for users and items is no order at all. polars.read_csv of the same file alone is shown beside it.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ bandwidth is the best of several runs of STREAM's triad, a = b + s c on arrays o
 
 Flops and bytes are counted from the algorithms, not measured (n pairs in a row, w factors, s steps):
 
-cg_rows         flops  n w (7 + 4 s) + w (6 + 13 s):  residual and diagonal take 7 n w, a step's two passes 4 n w
-                bytes  4 n w + 8 n + 8 w:             the gathered rows once, the pairs, the row in and out
-cholesky_rows   flops  n w (w + 1) + 3 n w + w^3 / 3 + 2 w^2:  half of the outer products, scaling and target, factor, solve
+cg_rows         flops  n w (7 + 4 s) + w (6 + 13 s)   residual and diagonal take 7 n w, a step's two passes 4 n w
+                bytes  4 n w + 8 n + 8 w              the gathered rows once, the pairs, the row in and out
+cholesky_rows   flops  n w (w + 4) + w^3 / 3 + 2 w^2  half of the outer products, scaling, target; factor; solve
                 bytes  4 n w + 8 n + 4 w
-recommend       flops  2 users items w:               the matrix product; ranking is all overhead
-                bytes  8 users items:                 every score written and read
+recommend       flops  2 users items w                the matrix product; ranking is all overhead
+                bytes  8 users items                  every score written and read
 
 Where the working set lies in a cache, as most of it does here, a share of the bandwidth above 100 % is no error.
 """
@@ -144,7 +144,7 @@ def kernel(name: str, folder: str, factors: int, threads: int) -> Row:
             total["flops"] += n * w * (7 + 4 * CG_STEPS) + rows * w * (6 + 13 * CG_STEPS)
             total["bytes"] += 4 * n * w + 8 * n + 8 * rows * w
         else:
-            total["flops"] += n * w * (w + 1) + 3 * n * w + rows * (w**3 / 3 + 2 * w**2)
+            total["flops"] += n * w * (w + 4) + rows * (w**3 / 3 + 2 * w**2)
             total["bytes"] += 4 * n * w + 8 * n + 4 * rows * w
     return total
 

@@ -5,6 +5,7 @@ They are made in a process of their own and kept in a folder, so that making the
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def write_made(folder: str, n_pairs: int, threads: int) -> dict[str, int]:
     pieces, counts = [], np.zeros(n_users, np.int64)
     ends = np.cumsum(wanted)
     starts = [0, *np.flatnonzero(np.diff(ends // CHUNK)) + 1, n_users]
-    for start, stop in zip(starts, starts[1:], strict=False):
+    for start, stop in itertools.pairwise(starts):
         likes = random.integers(TASTES, size=(stop - start, FAVOURITES))
         keys = _draw(random, wanted[start:stop], likes, cumulated, bounds, number)
         counts[start:stop] = np.bincount(keys // n_items, minlength=stop - start)

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 
 import polars as pl
 import pytest
@@ -50,3 +54,18 @@ def small() -> pl.DataFrame:
             "time": [50, 20, 30, 40, 10],
         }
     )
+
+
+@pytest.fixture(scope="session")
+def run_python() -> Callable[..., str]:
+    """Run a script in a process of its own and return what it prints; keywords set the environment, None unsets."""
+
+    def run(script: str, *arguments: object, **environment: str | None) -> str:
+        env = {**os.environ, "PYTHONWARNINGS": "error", **environment}
+        command = [sys.executable, "-c", dedent(script), *map(str, arguments)]
+        kept = {name: value for name, value in env.items() if value is not None}
+        done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run

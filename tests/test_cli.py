@@ -57,6 +57,12 @@ def _ratings() -> tm.Interactions:
     return tm.Interactions.from_file("ratings.csv", user="userId", item="movieId", weight="rating")
 
 
+def _item_factors(file: str) -> bytes:
+    model = tm.load(file)
+    assert isinstance(model, tm.ImplicitALS)
+    return model.item_factors_.tobytes()
+
+
 def run(*args: str, status: int = 0) -> Result:
     result = CliRunner().invoke(app, args)
     assert result.exit_code == status, result.output
@@ -95,7 +101,7 @@ def test_fit_writes_the_model_that_the_library_fits(als: tm.ImplicitALS) -> None
         "users": 3,
         "items": 3,
     }
-    assert Path("own.safetensors").read_bytes() == Path("als.safetensors").read_bytes()
+    assert _item_factors("own.safetensors") == _item_factors("als.safetensors")
 
 
 def test_fit_says_on_stderr_which_columns_it_guessed(folder: Path) -> None:
@@ -130,7 +136,7 @@ def test_fit_goes_on_from_its_checkpoint(als: tm.ImplicitALS) -> None:
     run(*own, "--out", "first.safetensors")
     run(*own, "--out", "second.safetensors")
     assert Path("half.safetensors").exists()
-    assert Path("second.safetensors").read_bytes() == Path("als.safetensors").read_bytes()
+    assert _item_factors("second.safetensors") == _item_factors("als.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -17,22 +17,21 @@ if TYPE_CHECKING:
 
 FILM = "Toy Story (1995)"
 METRICS = ("precision@10", "recall@10", "ndcg@10")
-# People of clear taste, horror and science fiction; another data set shows its first user.
-PERSON = {"100k": 366, "1m": 4}
+# People of clear taste, films for children and science fiction; another data set shows its first user.
+PERSON = {"100k": 471, "1m": 4}
 
 
 @dataclass
 class Demo:
     """What the demo found out.
 
-    data, likes : the ratings, and those of at least 4 stars that it learned from, in one line each
+    data : the ratings and likes it learned from, in one line
     leaderboard : polars frame of model, one column a metric, fit_seconds
     similar : the films most like `FILM`: rank, title, genres, score
     person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
     """
 
     data: str
-    likes: str
     leaderboard: pl.DataFrame
     similar: pl.DataFrame
     person: int | str
@@ -52,9 +51,10 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
     say("getting the ratings")
     data = tm.datasets.movielens(name, path=path)
     films = data.items
-    if films is None:
-        raise tm.DataError(f"{path} holds no file of movies, and the demo shows their titles")
-    likes = data.interactions.at_least(4).binarize()
+    if films is None or FILM not in films["title"]:
+        raise tm.DataError(f"{path} holds no file of movies with {FILM}, which the demo asks about")
+    ratings = data.interactions
+    likes = ratings.at_least(4).binarize()
     train, test = tm.split.random(likes, 0.2, seed=42)
 
     rows = []
@@ -76,8 +76,10 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
     liked = likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
     recommended = model.recommend(person, k=10).join(films, on="movie_id", maintain_order="left")
     return Demo(
-        data=f"{data.interactions!r}",
-        likes=f"{likes!r}",
+        data=(
+            f"{len(ratings):,} ratings of {ratings.n_items:,} films by {ratings.n_users:,} people; "
+            f"the {len(likes):,} of at least 4 stars are likes"
+        ),
         leaderboard=pl.DataFrame(rows),
         similar=similar.select("rank", "title", "genres", "score"),
         person=person,
@@ -90,9 +92,7 @@ def show(demo: Demo, console: Console) -> None:
     """Print what was found out."""
     from rich.markup import escape
 
-    console.print(f"[bold]Ratings[/bold]  {escape(demo.data)}", highlight=False)
-    console.print(f"[bold]Likes[/bold]    {escape(demo.likes)}", highlight=False)
-    console.print("         (a rating of at least 4 counts as a like; who liked what is all that is learned from)")
+    console.print(f"[bold]{escape(demo.data)}[/bold]\n", highlight=False)
 
     _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
     board = _table("model", *(f">{name}" for name in METRICS), ">fit")
@@ -110,10 +110,10 @@ def show(demo: Demo, console: Console) -> None:
     console.print(films)
 
     _show_heading(console, f"User {demo.person} liked {len(demo.liked)} films. What next?")
-    side_by_side = _table("liked, for example", ">", "recommended", "genres")
-    for place, (rank, title, genres, _) in enumerate(demo.recommended.iter_rows()):
+    side_by_side = _table("liked, for example", "recommended", "genres")
+    for place, (_, title, genres, _) in enumerate(demo.recommended.iter_rows()):
         liked = demo.liked["title"][place] if place < len(demo.liked) else ""
-        side_by_side.add_row(escape(liked), str(rank), escape(title), escape(_listed(genres)))
+        side_by_side.add_row(escape(liked), escape(title), escape(_listed(genres, 2)))
     console.print(side_by_side)
 
     _show_heading(console, "Next, with your own data")
@@ -126,8 +126,12 @@ def show(demo: Demo, console: Console) -> None:
         console.print(f"  {line}", highlight=False)
 
 
+# Long titles are cut, so that genres and numbers are whole in 100 columns.
+_WIDEST = {"film": 52, "liked, for example": 31, "recommended": 40}
+
+
 def _show_heading(console: Console, text: str) -> None:
-    console.print(f"\n[bold]{text}[/bold]", highlight=False)
+    console.print(f"[bold]{text}[/bold]", highlight=False)
 
 
 def _table(*columns: str) -> Any:
@@ -137,14 +141,17 @@ def _table(*columns: str) -> Any:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
+        right = name.startswith(">")
         table.add_column(
             name.removeprefix(">"),
-            justify="right" if name[0] == ">" else "left",
+            justify="right" if right else "left",
+            max_width=_WIDEST.get(name),
+            min_width=len(name) if right else None,
             no_wrap=True,
             overflow="ellipsis",
         )
     return table
 
 
-def _listed(genres: str) -> str:
-    return genres.replace("|", ", ")
+def _listed(genres: str, n: int = 3) -> str:
+    return ", ".join(genres.split("|")[:n])

@@ -36,6 +36,7 @@ from tastemap.kernels.simd import (
 
 GROUP = 8  # rows that one pass works on at once: eight independent sums hide each other's latency
 CG_TILE = 1 << 17  # numbers of gathered rows that stay for the next pass: half of a core's second cache
+SOLVED = np.float32(1e-30)  # below this the step, a ratio of squares, would be noise of numbers too small for float32
 CHOLESKY_TILE = 32  # gathered rows, twice, that stay in the first cache
 
 
@@ -99,7 +100,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alpha, mis
             pAp = np.float32(0)
             for f in range(width):
                 pAp += p[f] * Ap[f]
-            if pAp <= 0:  # p is zero: the row is solved
+            if pAp < SOLVED:
                 break
             step = rz / pAp
             objective -= step * rz

@@ -19,6 +19,7 @@ from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
 
 # A block of rows for one thread: pairs, where a row counts for as many more.
@@ -57,6 +58,11 @@ class ImplicitALS(Model):
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
 
+    similar_items and similar_users compare y_i' A0^-1/2 and x_u' A0^1/2, where A0 = unobserved_weight Y'Y +
+    regularization r I belongs to a user with next to no history. Their products are still the scores. The cosine of two
+    items is then the correlation that the model expects between their scores, whatever basis the factors are in; the
+    cosine of plain factors leans towards what is popular.
+
     Weights count as confidence. Folding in the history of a training user gives the fitted row to 1e-4. `explain` is
     exact. `update` solves the users and the items that have new pairs, exactly, and leaves the others as they are.
 
@@ -70,9 +76,9 @@ class ImplicitALS(Model):
     factors: int = 64
     epochs: int = 16
     alpha: float = 1.0
-    unobserved_weight: float = 0.1
-    regularization: float = 0.01
-    frequency_exponent: float = 1.0
+    unobserved_weight: float = 0.2
+    regularization: float = 0.3
+    frequency_exponent: float = 0.5
     loss: Literal["rendle", "hu"] = "rendle"
     regularization_scale: Literal["frequency", "count", "none"] = "frequency"
     solver: Literal["cg", "cholesky"] = "cg"
@@ -148,6 +154,25 @@ class ImplicitALS(Model):
         side = _Side(histories, self._ridge(np.diff(histories.indptr), self._n_active_items))
         P = np.zeros((len(histories.indptr) - 1, _width(self.factors)), np.float32)
         return _narrowed(_solve_exactly(self, side, P, self._wide_items, self._gram), self.factors)
+
+    @cached_property
+    def _item_space(self) -> Space:
+        with parallel.one_blas_thread():
+            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.popularity_))
+
+    @cached_property
+    def _user_space(self) -> Space:
+        with parallel.one_blas_thread():
+            return Space(self.user_factors_ @ self._prior_bases[1], self._active_users())
+
+    @cached_property
+    def _prior_bases(self) -> tuple[Floats, Floats]:
+        """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with next to no history."""
+        factors = self.factors
+        ridge = self._ridge(np.array([1]), self._n_active_items)[0]
+        eigenvalues, vectors = np.linalg.eigh(self._gram[:factors, :factors] + ridge * np.eye(factors))
+        roots = np.sqrt(np.maximum(eigenvalues, 1e-6 * eigenvalues[-1]))
+        return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from, exactly.

@@ -18,18 +18,18 @@ import scipy.sparse as sp
 
 from tastemap.data.frames import as_kind, check_kind, to_series
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Columns, Interactions, Rows, read_only
+from tastemap.data.interactions import Columns, Interactions, Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.kernels.ranking import pair_scores
 from tastemap.models.inputs import as_many, check_choice, check_k, excluded, folded, is_frame
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
 from tastemap.persistence import ids_from_arrays, ids_to_arrays, write_arrays
 
 Floats = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int64]
 OnUnknown = Literal["raise", "popular", "skip"]
-Metric = Literal["cosine", "dot", "euclidean"]
 
 _UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
 
@@ -293,8 +293,8 @@ class Model(ABC):
         """
         self._check_fitted()
         rows = self._active(self._items, to_series(as_many(items), self._items.name), self.popularity_ > 0)
-        among = np.flatnonzero(self.popularity_) if candidates is None else self._candidate_rows(candidates)
-        lists = self._similar(self._item_space(), rows, k, metric, among)
+        among = None if candidates is None else self._candidate_rows(candidates)
+        lists = self._item_space.nearest(rows, k, metric, among)
         return self._neighbours(self._items, rows, lists, frame)
 
     def similar_users(self, users: Any, *, k: int = 10, metric: Metric = "cosine", frame: str | None = None) -> Any:
@@ -302,33 +302,18 @@ class Model(ABC):
         self._check_fitted()
         ids = to_series(as_many(users), self._users.name)
         rows = self._active_rows(ids, "raise", hint="They have no vector to compare.")
-        lists = self._similar(self._user_space(), rows, k, metric, self._active_users())
+        lists = self._user_space.nearest(rows, k, metric)
         return self._neighbours(self._users, rows, lists, frame)
 
-    def _item_space(self) -> Floats:
-        """Return the vectors in which items are compared."""
-        return self._vectors
+    @cached_property
+    def _item_space(self) -> Space:
+        """The vectors in which items are compared."""
+        return Space(self._vectors, np.flatnonzero(self.popularity_))
 
-    def _user_space(self) -> Floats:
-        """Return the vectors in which users are compared."""
-        return self._queries(np.arange(len(self._users)))
-
-    def _similar(self, space: Floats, rows: RowNumbers, k: int, metric: str, among: RowNumbers) -> Lists:
-        check_k(k)
-        check_choice("metric", metric, ("cosine", "dot", "euclidean"))
-        queries = space
-        if metric == "cosine":
-            norms = np.sqrt(np.einsum("if,if->i", space, space, dtype=np.float64))
-            space = (space / np.where(norms > 0, norms, 1)[:, None]).astype(np.float32)
-            queries = space
-        elif metric == "euclidean":
-            # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2): a product that orders by distance.
-            squares = np.einsum("if,if->i", space, space, dtype=np.float64).astype(np.float32)
-            queries = np.hstack([space, np.ones((len(space), 1), np.float32)])
-            space = np.hstack([space, -0.5 * squares[:, None]])
-        itself = Rows(np.arange(len(space) + 1), np.arange(len(space), dtype=np.int32), np.empty(0, np.float32))
-        lists = top_k(queries[rows], Catalogue(space, among), k, [Hidden(read_only(itself), rows)])
-        return _by_distance(space[:, :-1], rows, lists) if metric == "euclidean" else lists
+    @cached_property
+    def _user_space(self) -> Space:
+        """The vectors in which users are compared."""
+        return Space(self._queries(np.arange(len(self._users))), self._active_users())
 
     def _neighbours(self, ids: IdMap, rows: RowNumbers, lists: Lists, frame: str | None) -> Any:
         repeated, ranks, filled = _flat(lists)
@@ -520,12 +505,3 @@ def _flat(lists: Lists) -> tuple[RowNumbers, RowNumbers, npt.NDArray[np.bool_]]:
     n, k = lists.rows.shape
     filled = np.arange(k) < lists.counts[:, None]
     return np.repeat(np.arange(n), lists.counts), np.broadcast_to(np.arange(1, k + 1), (n, k))[filled], filled
-
-
-def _by_distance(space: Floats, rows: RowNumbers, lists: Lists) -> Lists:
-    """Give each neighbour minus its distance as score, and order by what is shown."""
-    gaps = space[rows][:, None, :].astype(np.float64) - space[lists.rows]
-    scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
-    scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
-    order = np.lexsort((lists.rows, -scores))
-    return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

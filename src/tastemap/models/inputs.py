@@ -39,9 +39,9 @@ def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hid
         Items that the model does not know cannot appear anyway and are passed over.
     """
     if not is_frame(exclude):
-        columns = items.find(to_series(as_many(exclude), items.name))
-        columns = np.unique(columns[columns >= 0]).astype(np.int32)
-        row = Rows(np.array([0, len(columns)]), columns, np.ones(len(columns), np.float32))
+        found = items.find(to_series(as_many(exclude), items.name))
+        hidden = np.unique(found[found >= 0]).astype(np.int32)
+        row = Rows(np.array([0, len(hidden)]), hidden, np.ones(len(hidden), np.float32))
         return Hidden(read_only(row), np.zeros(len(people), np.int64))
     pairs = to_polars(exclude, [users.name, items.name])
     # Their own map: people whom the model does not know may have exclusions too.

@@ -39,12 +39,14 @@ class Popular(Model):
     def _fold_in(self, histories: Rows) -> Floats:
         return np.ones((len(histories.indptr) - 1, 1), np.float32)
 
-    def _item_space(self) -> Floats:
+    @property
+    def _item_space(self) -> Any:
         raise NotSupportedError(
             "Popular scores every item alike for everyone and knows no similar items: fit ImplicitALS"
         )
 
-    def _user_space(self) -> Floats:
+    @property
+    def _user_space(self) -> Any:
         raise NotSupportedError("Popular treats all users alike and knows no similar users: fit ImplicitALS")
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Any:

@@ -1,0 +1,68 @@
+"""Nearest neighbours among the vectors of one side, users or items."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap.data.interactions import Rows, read_only
+from tastemap.models.inputs import check_choice, check_k
+from tastemap.models.ranking import Catalogue, Floats, Hidden, Lists, top_k
+
+Metric = Literal["cosine", "dot", "euclidean"]
+RowNumbers = npt.NDArray[np.int64]
+
+
+class Space:
+    """Vectors that are compared with each other; what a metric needs is prepared once.
+
+    vectors float32 (n, d). active int64: the rows that may be neighbours, ascending.
+    """
+
+    def __init__(self, vectors: Floats, active: RowNumbers) -> None:
+        self._vectors = np.ascontiguousarray(vectors, np.float32)
+        self._active = active
+        self._prepared: dict[str, tuple[Floats, Catalogue]] = {}
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Metric, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
+
+        metric : "cosine", "dot", or "euclidean", scored as minus the distance
+        among : the rows that may be neighbours, ascending; None for all active ones
+        """
+        check_k(k)
+        check_choice("metric", metric, ("cosine", "dot", "euclidean"))
+        if metric not in self._prepared:
+            queries, vectors = self._for(metric)
+            self._prepared[metric] = queries, Catalogue(vectors, self._active)
+        queries, catalogue = self._prepared[metric]
+        if among is not None:
+            catalogue = Catalogue(self._for(metric)[1], among)
+        itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
+        lists = top_k(queries[rows], catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
+        return self._by_distance(rows, lists) if metric == "euclidean" else lists
+
+    def _for(self, metric: Metric) -> tuple[Floats, Floats]:
+        """Return queries and vectors whose product orders by the metric."""
+        vectors = self._vectors
+        if metric == "dot":
+            return vectors, vectors
+        squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+        if metric == "cosine":
+            norms = np.sqrt(np.where(squares > 0, squares, 1))
+            unit = (vectors / norms[:, None]).astype(np.float32)
+            return unit, unit
+        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2)
+        ones = np.ones((len(vectors), 1), np.float32)
+        halves = (-0.5 * squares)[:, None].astype(np.float32)
+        return np.hstack([vectors, ones]), np.hstack([vectors, halves])
+
+    def _by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
+        """Give each neighbour minus its distance as score, and order by what is shown."""
+        gaps = self._vectors[rows][:, None, :].astype(np.float64) - self._vectors[lists.rows]
+        scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
+        scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
+        order = np.lexsort((lists.rows, -scores))
+        return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

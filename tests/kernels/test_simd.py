@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tastemap.kernels.simd import (
+    LANES,
+    add,
+    lane,
+    load,
+    load_group,
+    load_row,
+    multiply,
+    multiply_add,
+    splat,
+    splat_row,
+    store,
+    store_row,
+    total,
+    totals,
+    zeros,
+)
+
+Floats = npt.NDArray[np.float32]
+
+
+def every_function(A: Floats, a: Floats, out: Floats) -> float:
+    """Put the result of every function into a row of out, in the middle of wider rows."""
+    v, w = load(a, 3), load_row(A, 1, 5)
+    store_row(out, 0, 8, zeros())
+    store_row(out, 1, 8, splat(np.float32(1.5)))
+    store_row(out, 2, 8, v)
+    store_row(out, 3, 8, load_group(a, 2))
+    store_row(out, 4, 8, w)
+    store_row(out, 5, 8, splat_row(A, 2, 7))
+    store_row(out, 6, 8, add(v, w))
+    store_row(out, 7, 8, multiply(v, w))
+    store_row(out, 8, 8, multiply_add(v, w, load_row(A, 0, 1)))
+    store_row(out, 9, 8, lane(w, 11))
+    rows = load_row(A, 0, 0), load_row(A, 0, 1), load_row(A, 0, 2), load_row(A, 0, 3)
+    more = load_row(A, 2, 0), load_row(A, 2, 1), load_row(A, 2, 2), load_row(A, 2, 3)
+    store_row(out, 10, 8, totals(rows[0], rows[1], rows[2], rows[3], more[0], more[1], more[2], more[3]))
+    store(a, 4, multiply(w, w))
+    return total(v)
+
+
+N_RESULTS = 11
+compiled = numba.njit(every_function)
+
+
+@pytest.fixture(params=["whole numbers", "real numbers"])
+def numbers(request: pytest.FixtureRequest) -> tuple[Floats, Floats, bool]:
+    rng = np.random.default_rng(1)
+    is_whole = request.param == "whole numbers"
+    draw: Any = (lambda shape: rng.integers(-9, 10, shape)) if is_whole else rng.standard_normal
+    return draw((3, LANES + 8)).astype(np.float32), draw(LANES + 9).astype(np.float32), is_whole
+
+
+def test_compiled_functions_do_what_their_python_bodies_say(numbers: tuple[Floats, Floats, bool]) -> None:
+    A, a, is_exact = numbers
+    seen = {}
+    for name, function in (("plain", every_function), ("compiled", compiled)):
+        out = np.full((N_RESULTS, LANES + 16), np.float32(np.nan))
+        own = a.copy()
+        summed = function(A, own, out)
+        seen[name] = summed, own, out[:, 8 : 8 + LANES].copy()
+        out[:, 8 : 8 + LANES] = np.nan
+        assert np.isnan(out).all(), "a store wrote beyond its lanes"
+    for plain, fast in zip(seen["plain"], seen["compiled"], strict=True):
+        # A compiled multiply and add may round once where Python rounds twice.
+        np.testing.assert_allclose(fast, plain, rtol=0 if is_exact else 2**-22, atol=0 if is_exact else 2**-22)
+
+
+def test_totals_are_sums_of_the_lanes_and_come_twice() -> None:
+    A = np.arange(3 * (LANES + 8), dtype=np.float32).reshape(3, -1)
+    out = np.zeros((N_RESULTS, LANES + 16), np.float32)
+    a = np.arange(LANES + 9, dtype=np.float32)
+    assert compiled(A, a.copy(), out) == sum(range(3, 3 + LANES))
+    sums = [A[i, f : f + LANES].sum() for i in (0, 2) for f in range(4)]
+    assert out[10, 8 : 8 + LANES].tolist() == sums * 2

@@ -1,0 +1,91 @@
+"""ImplicitALS by its class docstring: dense loops in float64. `W` holds the weights, NaN where a pair is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+def confidence_and_target(w: float, alpha: float, unobserved: float, loss: str) -> list[tuple[float, float]]:
+    """Return (confidence, target) of each square that a pair adds: c (t - s)^2."""
+    if np.isnan(w):
+        return [(unobserved, 0.0)]
+    if loss == "rendle":
+        return [(alpha * w, 1.0), (unobserved, 0.0)]
+    return [(unobserved + alpha * w, 1.0)]
+
+
+def row_objective(w: Array, x: Array, Q: Array, ridge: float, alpha: float, unobserved: float, loss: str) -> float:
+    value = 0.0
+    for i in range(len(Q)):
+        s = float(x @ Q[i])
+        for c, t in confidence_and_target(w[i], alpha, unobserved, loss):
+            value += c * (t - s) ** 2
+    return value + ridge * float(x @ x)
+
+
+def row_system(w: Array, Q: Array, ridge: float, alpha: float, unobserved: float, loss: str) -> tuple[Array, Array]:
+    """Return A and b of the row's normal equations A x = b."""
+    A, b = ridge * np.eye(Q.shape[1]), np.zeros(Q.shape[1])
+    for i in range(len(Q)):
+        for c, t in confidence_and_target(w[i], alpha, unobserved, loss):
+            A += c * np.outer(Q[i], Q[i])
+            b += c * t * Q[i]
+    return A, b
+
+
+def solved_rows(W: Array, Q: Array, ridge: Array, alpha: float, unobserved: float, loss: str) -> Array:
+    """Solve every row exactly; a row without pairs is zero."""
+    P = np.zeros((len(W), Q.shape[1]))
+    for u in range(len(W)):
+        if not np.isnan(W[u]).all():
+            P[u] = np.linalg.solve(*row_system(W[u], Q, ridge[u], alpha, unobserved, loss))
+    return P
+
+
+def cg(A: Array, b: Array, x: Array, steps: int) -> Array:
+    """Conjugate gradients with the diagonal of A as preconditioner, from x."""
+    r = b - A @ x
+    z = r / np.diag(A)
+    p = z.copy()
+    for _ in range(steps):
+        if not p.any():
+            break
+        step = (r @ z) / (p @ A @ p)
+        x = x + step * p
+        r_next = r - step * (A @ p)
+        z_next = r_next / np.diag(A)
+        p = z_next + (r_next @ z_next) / (r @ z) * p
+        r, z = r_next, z_next
+    return x
+
+
+def ridges(W: Array, model: Any) -> tuple[Array, Array]:
+    """Return regularization times r_u and times r_i for the parameters of a model."""
+    here = ~np.isnan(W)
+    n_users, n_items = int(here.any(axis=1).sum()), int(here.any(axis=0).sum())
+    both = []
+    for counts, n_others in ((here.sum(axis=1), n_items), (here.sum(axis=0), n_users)):
+        if model.regularization_scale == "frequency":
+            r = [(n + model.unobserved_weight * n_others) ** model.frequency_exponent for n in counts]
+        else:
+            r = [n if model.regularization_scale == "count" else 1 for n in counts]
+        both.append(model.regularization * np.array(r, float))
+    return both[0], both[1]
+
+
+def objective(W: Array, X: Array, Y: Array, model: Any) -> float:
+    """Return the whole objective over ALL pairs and both sides' regularization."""
+    of_users, of_items = ridges(W, model)
+    value = 0.0
+    for u in range(W.shape[0]):
+        for i in range(W.shape[1]):
+            s = float(X[u] @ Y[i])
+            for c, t in confidence_and_target(W[u, i], model.alpha, model.unobserved_weight, model.loss):
+                value += c * (t - s) ** 2
+    value += sum(of_users[u] * float(X[u] @ X[u]) for u in range(W.shape[0]))
+    return value + sum(of_items[i] * float(Y[i] @ Y[i]) for i in range(W.shape[1]))
