@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from tastemap.data.ids import IdMap
 from tastemap.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -95,24 +93,6 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
     if header["kind"] != kind:
         raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
     return arrays, header
-
-
-def ids_to_arrays(side: str, ids: IdMap) -> dict[str, npt.NDArray[Any]]:
-    """Return ids as arrays: integers as they are, strings as UTF-8 bytes and the offsets where each ends."""
-    if not ids.holds_strings:
-        return {f"{side}.ids": ids.ids.to_numpy()}
-    text = "".join(ids.ids).encode()
-    ends = ids.ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-    return {f"{side}.bytes": np.frombuffer(text, np.uint8), f"{side}.ends": ends}
-
-
-def ids_from_arrays(arrays: Arrays, side: str, name: str) -> IdMap:
-    """Return the ids that `ids_to_arrays` made arrays of."""
-    if f"{side}.ids" in arrays:
-        return IdMap(pl.Series(name, arrays[f"{side}.ids"]), name)
-    text, ends = arrays[f"{side}.bytes"].tobytes(), arrays[f"{side}.ends"].tolist()
-    strings = [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
-    return IdMap(pl.Series(name, strings, dtype=pl.String), name)
 
 
 def _digest(header: str, arrays: Arrays) -> str:

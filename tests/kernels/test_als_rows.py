@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import als as reference
-from tastemap.data.interactions import Rows, read_only
+from tastemap.data.pairs import Rows, read_only
 from tastemap.kernels.als import CG_TILE, CHOLESKY_TILE, LANES, cg_rows, cholesky_rows
 
 Array = npt.NDArray[Any]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import ranking as reference
-from tastemap.data.interactions import Rows, read_only
+from tastemap.data.pairs import Rows, read_only
 from tastemap.models import ranking
 from tastemap.models.ranking import BLOCK_ITEMS, BLOCK_QUERIES, FEW_QUERIES, SPARE, Catalogue, Hidden, Lists, top_k
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,25 +25,24 @@ from tastemap.data.columns import (
 )
 from tastemap.data.frames import FrameKind, as_kind, check_kind, frame_kind, to_polars
 from tastemap.data.ids import IdMap, name_rows
+from tastemap.data.pairs import (
+    Rows,
+    csr,
+    frozen,
+    frozen_matrix,
+    indptr_of,
+    merged_values,
+    ranks_of,
+    rows_of,
+    sorted_by_pair,
+    starts_of,
+)
 from tastemap.errors import DataError
 
 Array = npt.NDArray[Any]
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
 EventWeights = tuple[str, Mapping[Any, float]]
-
-
-class Rows(NamedTuple):
-    """The three arrays of a CSR matrix in the types the kernels take.
-
-    indptr : int64, (rows + 1,)
-    indices : int32, (pairs,), ascending within a row
-    data : float32, (pairs,)
-    """
-
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
-    data: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,12 @@ class Interactions:
         columns: Columns | None = None,
         frame: FrameKind = "polars",
     ) -> None:
-        self.matrix = _frozen(matrix)
+        self.matrix = frozen_matrix(matrix)
         self.users = users
         self.items = items
-        self.time = _read_only(time)
+        self.time = frozen(time)
         self.time_type = None if time is None else time_type or _type_of(time)
-        self.order = _read_only(order)
+        self.order = frozen(order)
         self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
         self.frame = frame
 
@@ -155,24 +154,26 @@ class Interactions:
         # The caller's frame may be gone by now; then these columns are the largest thing in memory.
         del table, df
 
-        by_pair = _sorted_by_pair(user_rows, item_rows, len(user_map), len(item_map))
+        by_pair = sorted_by_pair(user_rows, item_rows, len(user_map), len(item_map))
         user_rows, item_rows = user_rows[by_pair], item_rows[by_pair]
-        starts = _starts(user_rows, item_rows)
+        starts = starts_of(user_rows, item_rows)
         place = by_pair
         if len(starts) < len(by_pair):
             if duplicates == "error":
                 _raise_duplicate(by_pair, starts, user_rows, item_rows, user_map, item_map)
             last = np.append(starts[1:], len(by_pair)) - 1
-            merged = _merged(np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates)
+            merged = merged_values(
+                np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates
+            )
             if times is not None:
-                times = _merged(times[by_pair], starts, last, duplicates_time)
+                times = merged_values(times[by_pair], starts, last, duplicates_time)
             place = by_pair[last if duplicates == "last" else starts]
             user_rows, item_rows = user_rows[starts], item_rows[starts]
         else:
             merged = np.ones(len(by_pair), np.float32) if weights is None else weights[by_pair]
             times = None if times is None else times[by_pair]
         with np.errstate(over="ignore"):  # reported below
-            matrix = _csr(_indptr(user_rows, len(user_map)), item_rows, merged, len(item_map))
+            matrix = csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
         return cls(
@@ -181,7 +182,7 @@ class Interactions:
             item_map,
             time=times,
             time_type=time_type,
-            order=_ranked(place),
+            order=ranks_of(place),
             columns=Columns(user, item, weight or "weight", time),
             frame=kind,
         )
@@ -237,7 +238,7 @@ class Interactions:
         n_users, n_items = own.shape
         user_map = _map_of_size(users, n_users, "user", "users")
         item_map = _map_of_size(items, n_items, "item", "items")
-        return cls(_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return cls(csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
     def __len__(self) -> int:
         return int(self.matrix.nnz)
@@ -271,7 +272,7 @@ class Interactions:
         """The matrix as items x users: scipy CSR, float32, read-only, made once."""
         # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
         by_item = self.matrix.tocsc()
-        return _frozen(_csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+        return frozen_matrix(csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
 
     @cached_property
     def by_user(self) -> Rows:
@@ -341,7 +342,7 @@ class Interactions:
         new_column = np.zeros(len(self.items), dtype=np.int32)
         new_column[used_items] = np.arange(len(used_items))
         return self._with(
-            _csr(indptr, new_column[self.matrix.indices], self.matrix.data, len(used_items)),
+            csr(indptr, new_column[self.matrix.indices], self.matrix.data, len(used_items)),
             users=IdMap(self.users.take(used_users), self.users.name),
             items=IdMap(self.items.take(used_items), self.items.name),
         )
@@ -371,9 +372,9 @@ class Interactions:
         rows, columns = new_row[self.row_of_pair()], new_column[self.matrix.indices]
         known = (rows >= 0) & (columns >= 0)
         rows, columns = rows[known], columns[known]
-        by_pair = _sorted_by_pair(rows, columns, len(users), len(items))
-        matrix = _csr(
-            _indptr(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
+        by_pair = sorted_by_pair(rows, columns, len(users), len(items))
+        matrix = csr(
+            indptr_of(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
         )
         order = np.arange(len(self)) if self.order is None else self.order
         moved = self._with(
@@ -381,7 +382,7 @@ class Interactions:
             users=users,
             items=items,
             time=None if self.time is None else self.time[known][by_pair],
-            order=_ranked(order[known][by_pair]),
+            order=ranks_of(order[known][by_pair]),
         )
         return moved, len(self) - len(moved)
 
@@ -396,11 +397,11 @@ class Interactions:
         rows = np.concatenate([part.row_of_pair() for part in parts])
         columns = np.concatenate([part.matrix.indices for part in parts])
         weights = np.concatenate([part.matrix.data for part in parts])
-        by_pair = _sorted_by_pair(rows, columns, len(users), len(items))
+        by_pair = sorted_by_pair(rows, columns, len(users), len(items))
         rows, columns, weights = rows[by_pair], columns[by_pair], weights[by_pair]
         # The sort is stable: of equal pairs the last is the news.
-        last = np.append(_starts(rows, columns)[1:], len(rows)) - 1
-        matrix = _csr(_indptr(rows[last], len(users)), columns[last], weights[last], len(items))
+        last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
+        matrix = csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
         return Interactions(matrix, users, items, columns=names, frame=self.frame)
 
@@ -441,15 +442,15 @@ class Interactions:
     def _kept(self, keep: npt.NDArray[np.bool_]) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
-        matrix = _csr(before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items))
+        matrix = csr(before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items))
         return self._with(
             matrix,
             time=None if self.time is None else self.time[keep],
-            order=None if self.order is None else _ranked(self.order[keep]),
+            order=None if self.order is None else ranks_of(self.order[keep]),
         )
 
     def _weighted(self, weights: Array) -> Interactions:
-        return self._with(_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
+        return self._with(csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
 
     def _with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
         fields: dict[str, Any] = {
@@ -472,106 +473,9 @@ class Interactions:
         return f"{value:,}"
 
 
-def rows_of(matrix: Any) -> Rows:
-    """Return the arrays of a CSR matrix with sorted rows in the kernels' types, copied only where needed."""
-    return read_only(
-        Rows(
-            matrix.indptr.astype(np.int64, copy=False),
-            matrix.indices.astype(np.int32, copy=False),
-            matrix.data.astype(np.float32, copy=False),
-        )
-    )
-
-
-def read_only(rows: Rows) -> Rows:
-    """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
-    return Rows(*map(_read_only, rows))
-
-
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def _read_only(array: Any) -> Any:
-    if array is None:
-        return None
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _frozen(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    for name in ("data", "indices", "indptr"):
-        setattr(matrix, name, _read_only(getattr(matrix, name)))
-    return matrix
-
-
-def _csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.csr_matrix:
-    """Make a canonical CSR matrix from arrays that are sorted by row and column."""
-    # SciPy needs both index arrays in one type: mixed ones break tocoo().
-    index = np.int32 if len(data) <= np.iinfo(np.int32).max else np.int64
-    matrix = sp.csr_matrix((len(indptr) - 1, n_columns), dtype=np.float32)
-    matrix.indptr = indptr.astype(index, copy=False)
-    matrix.indices = indices.astype(index, copy=False)
-    matrix.data = data.astype(np.float32, copy=False)
-    matrix.has_sorted_indices = True
-    matrix.has_canonical_format = True
-    return matrix
-
-
-def _indptr(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
-    return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))
-
-
-def _sorted_by(codes: Array, n_codes: int) -> Array:
-    """Return the stable order that sorts ``codes`` (0..n_codes-1), in linear time."""
-    # SciPy transposes by counting: with one entry a row, a column then lists its rows in order.
-    n = len(codes)
-    index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
-    one_each = sp.csr_matrix(
-        (np.ones(n, np.int8), codes.astype(index, copy=False), np.arange(n + 1, dtype=index)),
-        shape=(n, n_codes),
-    )
-    order: Array = one_each.tocsc().indices
-    return order
-
-
-def _sorted_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
-    """Return the stable order of the pairs by user, then item."""
-    by_item = _sorted_by(items, n_items)
-    order: Array = by_item[_sorted_by(users[by_item], n_users)]
-    return order
-
-
-def _starts(users: Array, items: Array) -> Array:
-    """Return where each distinct pair starts among sorted pairs."""
-    new = np.ones(len(users), dtype=bool)
-    new[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
-    return np.flatnonzero(new)
-
-
-def _merged(values: Array, starts: Array, last: Array, policy: str) -> Array:
-    """Merge the values of each run of equal pairs by ``policy``."""
-    if policy == "last":
-        return values[last]
-    if policy in ("max", "min"):
-        extreme: Array = (np.maximum if policy == "max" else np.minimum).reduceat(values, starts)
-        return extreme
-    sums: Array = np.add.reduceat(values.astype(np.float64), starts)
-    return sums / (last - starts + 1) if policy == "mean" else sums
-
-
-def _ranked(places: Array) -> Array | None:
-    """Return each place's rank among the distinct ``places``; None where they ascend already."""
-    n = len(places)
-    if n < 2 or (places[1:] > places[:-1]).all():
-        return None
-    seen = np.zeros(int(places.max()) + 1, dtype=bool)
-    seen[places] = True
-    rank: Array = np.cumsum(seen, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64) - 1
-    ranks: Array = rank[places]
-    return ranks
 
 
 def _type_of(time: Array) -> pl.DataType:

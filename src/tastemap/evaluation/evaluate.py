@@ -12,7 +12,8 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.frames import as_kind
-from tastemap.data.interactions import Interactions, Rows, read_only
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError
 from tastemap.evaluation.metrics import metric_values, parse_metric
 from tastemap.models.base import Model

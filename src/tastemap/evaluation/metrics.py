@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.data.interactions import Rows
+from tastemap.data.pairs import Rows
 from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
 from tastemap.models.training import parse_metric
 

@@ -13,7 +13,8 @@ import polars as pl
 
 from tastemap import parallel
 from tastemap.data.frames import as_kind
-from tastemap.data.interactions import Interactions, Rows, read_only
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows, read_only
 from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES

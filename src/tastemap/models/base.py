@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import scipy.sparse as sp
 
 from tastemap.data.frames import as_kind, check_kind, to_series
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Columns, Interactions, Rows
+from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.kernels.ranking import pair_scores
+from tastemap.models import stored
 from tastemap.models.inputs import as_many, check_choice, check_k, excluded, folded, is_frame
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
-from tastemap.persistence import ids_from_arrays, ids_to_arrays, write_arrays
+from tastemap.persistence import write_arrays
 
 Floats = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int64]
@@ -376,73 +375,19 @@ class Model(ABC):
             file is smaller and holds no person's history
         """
         self._check_fitted()
-        arrays: dict[str, npt.NDArray[Any]] = {name: getattr(self, name) for name in self._fitted}
-        arrays["popularity_"] = self.popularity_
-        arrays |= ids_to_arrays("users", self._users) | ids_to_arrays("items", self._items)
-        if history:
-            pairs = self._training("saving with history=True").by_user
-            arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
-        write_arrays(path, arrays, "model", self._header())
-
-    def _header(self) -> dict[str, Any]:
-        if self._fingerprint is None and self._interactions is not None:
-            self._fingerprint = self._interactions.fingerprint()
-        return {
-            "class": type(self).__name__,
-            "parameters": asdict(self),
-            "columns": asdict(self._columns),
-            "frame": self._frame,
-            "data": self._fingerprint,
-            "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in self.history_],
-            "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
-            | {"python": platform.python_version()},
-        }
+        write_arrays(path, stored.arrays_of(self, history), "model", stored.header_of(self))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], header: dict[str, Any]) -> Self:
         """Make a fitted model from what `save` wrote; `tastemap.load` calls it."""
         model = cls(**header["parameters"])
-        users = ids_from_arrays(arrays, "users", header["columns"]["user"])
-        items = ids_from_arrays(arrays, "items", header["columns"]["item"])
-        model._users, model._items = users, items
-        model._columns, model._frame = Columns(**header["columns"]), header["frame"]
-        model._fingerprint = header["data"]
-        model._interactions = None
-        if "pairs.indptr" in arrays:
-            parts = (arrays["pairs.data"], arrays["pairs.indices"], arrays["pairs.indptr"])
-            matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
-            columns = Columns(**{**header["columns"], "time": None})
-            model._interactions = Interactions(matrix, users, items, columns=columns, frame=header["frame"])
-        model.history_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
-        for name in ("popularity_", *cls._fitted):
-            setattr(model, name, arrays[name])
+        stored.restore(model, arrays, header)
         return model
 
     def card(self) -> str:
         """Return a description of the fitted model in Markdown: parameters, data, training, versions."""
         self._check_fitted()
-        header = self._header()
-        lines = [f"# {header['class']}", "", "| parameter | value |", "|---|---|"]
-        lines += [f"| {name} | {value} |" for name, value in header["parameters"].items()]
-        pairs = f"{self.popularity_.sum():,} pairs, "
-        lines += [
-            "",
-            f"Data: {pairs}{len(self._users):,} {self._users.name} x {len(self._items):,} {self._items.name}",
-        ]
-        lines[-1] += f", fingerprint {header['data']}."
-        if self.history_:
-            lines += [
-                "",
-                f"Trained for {len(self.history_)} epochs to an objective of {self.history_[-1].objective:.6g}.",
-            ]
-        measured = [(e.metric, e.epoch) for e in self.history_ if e.metric is not None]
-        if measured:
-            lines[-1] += f" Best on the validation part: {max(measured)[0]:.4f} in epoch {max(measured)[1]}."
-        lines += [
-            "",
-            "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + ".",
-        ]
-        return "\n".join(lines) + "\n"
+        return stored.card(self)
 
     # -- ids in, frames out -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Rows, read_only, rows_of
+from tastemap.data.pairs import Rows, read_only, rows_of
 from tastemap.errors import DataError, name_some
 from tastemap.models.ranking import Hidden
 

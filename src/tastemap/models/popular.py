@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from tastemap.data.interactions import Interactions, Rows
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows
 from tastemap.errors import NotSupportedError
 from tastemap.models.base import Floats, Model, RowNumbers
 from tastemap.models.training import Options

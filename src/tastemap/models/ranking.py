@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.data.interactions import Rows
+from tastemap.data.pairs import Rows
 from tastemap.kernels import ranking as kernels
 
 Floats = npt.NDArray[np.float32]

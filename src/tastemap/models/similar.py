@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data.interactions import Rows, read_only
+from tastemap.data.pairs import Rows, read_only
 from tastemap.models.inputs import check_choice, check_k
 from tastemap.models.ranking import Catalogue, Floats, Hidden, Lists, top_k
 

@@ -1,0 +1,745 @@
+"""What every model promises, whatever it learns. A new model is tested by being in MODELS; its fields go in the tables."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import tastemap as tm
+from tastemap import Interactions
+from tastemap.models.base import Model
+
+NAN, INF = float("nan"), float("inf")
+GHOST, UNSEEN = "ghost", 999  # a user and an item in the id maps that have no pair
+GLUTTON = "u5"  # has every item
+
+# For every hyper-parameter another value than the quick one, which must change what is learned ...
+OTHERS: dict[str, dict[str, Any]] = {
+    "ImplicitALS": {
+        "factors": 5,
+        "epochs": 2,
+        "alpha": 2.0,
+        "unobserved_weight": 0.2,
+        "regularization": 0.02,
+        "frequency_exponent": 0.5,
+        "loss": "hu",
+        "regularization_scale": "count",
+        "solver": "cholesky",
+        "cg_steps": 1,
+        "seed": 1,
+    },
+}
+# ... and values that must be refused.
+COUNTS: list[Any] = [0, -1, 2.5, True, "6", None]
+AMOUNTS: list[Any] = [-0.1, NAN, INF, True, "1", None]
+REFUSED: dict[str, dict[str, list[Any]]] = {
+    "ImplicitALS": {
+        "factors": COUNTS,
+        "epochs": COUNTS,
+        "cg_steps": COUNTS,
+        "alpha": [0, 1e39, *AMOUNTS],
+        "unobserved_weight": [1e39, *AMOUNTS],
+        "regularization": [1e39, *AMOUNTS],
+        "frequency_exponent": AMOUNTS,
+        "loss": ["bpr", None],
+        "regularization_scale": ["users", None],
+        "solver": ["lu", None],
+        "seed": [-1, 2**64, 0.5, True, None],
+    },
+}
+# What a model cannot do by its nature.
+UNABLE = {"Popular": {"similar_items", "similar_users", "explain"}}
+
+
+def able(method: str) -> Any:
+    return pytest.mark.parametrize("name", [name for name in tm.MODELS if method not in UNABLE.get(name, ())])
+
+
+every_model = pytest.mark.parametrize("name", tm.MODELS)
+every_field = pytest.mark.parametrize(
+    ("name", "field"), [(name, field.name) for name, cls in tm.MODELS.items() for field in fields(cls)]
+)
+
+
+def make(name: str, **changed: Any) -> Model:
+    cls = tm.MODELS[name]
+    quick = {"factors": 6, "epochs": 3}
+    own = {field.name for field in fields(cls)}
+    return cls(**{**{key: value for key, value in quick.items() if key in own}, **changed})
+
+
+@cache
+def pairs(seed: int = 0, n_users: int = 14, n_items: int = 11) -> pl.DataFrame:
+    """Return pairs under names of the caller's own, users as strings, items as integers."""
+    rng = np.random.default_rng(seed)
+    has = rng.random((n_users, n_items)) < 0.4
+    has[5] = True
+    has[:, 0] |= ~has.any(axis=1)
+    users, items = np.nonzero(has)
+    stars = rng.integers(1, 6, len(users)).astype(float)
+    return pl.DataFrame({"person": [f"u{u}" for u in users], "film": 100 + items, "stars": stars})
+
+
+def read(frame: Any, **more: Any) -> Interactions:
+    return Interactions.from_frame(frame, user="person", item="film", weight="stars", **more)
+
+
+@cache
+def data(seed: int = 0) -> Interactions:
+    frame = pairs(seed)
+    users = [*frame["person"].unique(maintain_order=True), GHOST]
+    return read(frame, users=users, items=[UNSEEN, *frame["film"].unique().sort()])
+
+
+@cache
+def fitted(name: str) -> Model:
+    return make(name).fit(data())
+
+
+def arrays(model: Model) -> dict[str, npt.NDArray[Any]]:
+    return {name: getattr(model, name) for name in ("popularity_", *model._fitted)}
+
+
+def assert_equal(one: Model, other: Model) -> None:
+    """Assert that two models have the same bits and give the same lists."""
+    assert (one, list(one.users), list(one.items)) == (other, list(other.users), list(other.items))
+    for name, array in arrays(one).items():
+        np.testing.assert_array_equal(array, arrays(other)[name], err_msg=name)
+        assert array.dtype == arrays(other)[name].dtype
+    if one.interactions is not None and other.interactions is not None:
+        assert one.recommend(k=4).equals(other.recommend(k=4))
+
+
+def people() -> list[str]:
+    return list(dict.fromkeys(pairs()["person"]))
+
+
+def history_of(user: str) -> dict[int, float]:
+    mine = pairs().filter(pl.col("person") == user)
+    return dict(zip(mine["film"], mine["stars"], strict=True))
+
+
+def refuses(call: Callable[[], Any], error: type[Exception], *words: object) -> None:
+    """Assert that a call is refused in one sentence with the given words."""
+    with pytest.raises(error) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in words:
+        assert str(word) in text
+
+
+# -- fit ---------------------------------------------------------------------------------------------------------------
+
+
+@every_model
+def test_init_only_stores(name: str) -> None:
+    wrong = dict.fromkeys((field.name for field in fields(tm.MODELS[name])), object())
+    model = tm.MODELS[name](**wrong)
+    assert vars(model) == wrong
+
+
+@every_model
+def test_fitting_twice_is_fitting_once_and_leaves_the_input(name: str) -> None:
+    likes = data()
+    before = copy.deepcopy((likes.matrix.data, likes.matrix.indices, likes.matrix.indptr, likes.fingerprint()))
+    parameters = asdict(make(name))
+    model = make(name)
+    assert model.fit(likes) is model
+    assert_equal(model.fit(likes), fitted(name))
+    assert asdict(model) == parameters
+    assert [name for name in vars(model) if not name.startswith("_") and not name.endswith("_")] == list(parameters)
+    for old, new in zip(before, (likes.matrix.data, likes.matrix.indices, likes.matrix.indptr), strict=False):
+        np.testing.assert_array_equal(old, new)
+    assert likes.fingerprint() == before[-1]
+
+
+@every_model
+def test_fitting_to_other_data_forgets_the_first(name: str) -> None:
+    other = read(pairs(seed=3, n_users=8, n_items=7))
+    model = make(name).fit(data())
+    model.recommend(k=2)  # whatever is kept for the next call must go as well
+    if "explain" not in UNABLE.get(name, ()):
+        model.explain("u1", next(iter(history_of("u1"))))
+    assert_equal(model.fit(other), make(name).fit(other))
+
+
+@every_field
+def test_every_hyper_parameter_changes_what_is_learned(name: str, field: str) -> None:
+    assert field in OTHERS.get(name, {}), f"say in OTHERS another value of {name}.{field}"
+    other = make(name, **{field: OTHERS[name][field]}).fit(data())
+    assert any(
+        array.shape != arrays(other)[key].shape or not np.array_equal(array, arrays(other)[key])
+        for key, array in arrays(fitted(name)).items()
+    )
+
+
+@every_field
+def test_bad_hyper_parameters_are_refused_by_name_and_value(name: str, field: str) -> None:
+    assert field in REFUSED.get(name, {}), f"say in REFUSED bad values of {name}.{field}"
+    for value in REFUSED[name][field]:
+        refuses(lambda value=value: make(name, **{field: value}).fit(data()), ValueError, field, repr(value))
+
+
+@every_field
+def test_numpy_numbers_are_as_good_as_pythons_own(name: str, field: str, tmp_path: Path) -> None:
+    value = getattr(make(name), field)
+    if isinstance(value, str):
+        return
+    model = make(name, **{field: np.asarray(value)[()]}).fit(data())
+    model.save(tmp_path / "model")
+    assert_equal(tm.load(tmp_path / "model"), fitted(name))
+
+
+@every_model
+def test_a_model_that_has_learned_nothing_says_so(name: str, tmp_path: Path) -> None:
+    model = make(name)
+    for call in (
+        lambda: model.users,
+        lambda: model.items,
+        lambda: model.interactions,
+        lambda: model.recommend("u1"),
+        lambda: model.recommend_for([100]),
+        lambda: model.recommend_rows([0]),
+        lambda: model.similar_items(100),
+        lambda: model.similar_users("u1"),
+        lambda: model.predict("u1", 100),
+        lambda: model.update(data()),
+        lambda: model.save(tmp_path / "model"),
+        lambda: model.card(),
+    ):
+        refuses(call, tm.NotFittedError, name, "fit")
+    if "explain" not in UNABLE.get(name, ()):
+        refuses(lambda: model.explain("u1", 100), tm.NotFittedError, name, "fit")
+
+
+@every_model
+@pytest.mark.parametrize("nothing", [None, [1, 2], pairs()])
+def test_fit_takes_interactions_only(name: str, nothing: Any) -> None:
+    refuses(lambda: make(name).fit(nothing), tm.DataError, "Interactions", type(nothing).__name__)
+
+
+@every_model
+@pytest.mark.parametrize(
+    "options", [{"patience": 2}, {"validation": data(), "patience": 0}, {"validation": data(), "metric": "ndcg"}]
+)
+def test_bad_training_options_are_refused_and_what_was_learned_stays(name: str, options: dict[str, Any]) -> None:
+    model = make(name).fit(data())
+    refuses(lambda: model.fit(data(1), **options), ValueError)
+    assert_equal(model, fitted(name))
+
+
+@every_model
+def test_validation_without_a_shared_id_is_refused(name: str) -> None:
+    strangers = read(pl.DataFrame({"person": ["x"], "film": [1], "stars": [1.0]}))
+    refuses(lambda: make(name).fit(data(), validation=strangers), tm.DataError, "validation")
+
+
+# -- recommend ---------------------------------------------------------------------------------------------------------
+
+
+@every_model
+def test_all_a_batch_and_one_user_give_the_same_lists(name: str) -> None:
+    model = fitted(name)
+    everyone = model.recommend(k=3)
+    assert everyone["person"].unique(maintain_order=True).to_list() == [u for u in people() if u != GLUTTON]
+    assert everyone.equals(model.recommend(people(), k=3))
+    assert everyone.equals(pl.concat([model.recommend(user, k=3) for user in people()]))
+    rows = model.users.rows(people())
+    lists = model.recommend_rows(rows, 3)
+    flat = [item for items, count in zip(lists.rows, lists.counts, strict=True) for item in items[:count]]
+    assert model.items.take(flat).to_list() == everyone["film"].to_list()
+    for row, *expected in zip(rows, *lists, strict=True):
+        (items,), (scores,), (count,) = model.recommend_rows(row, 3)
+        assert items.tolist() == expected[0].tolist()
+        assert scores.tolist() == expected[1].tolist()
+        assert count == expected[2]
+
+
+@every_model
+def test_ranks_count_from_one_and_scores_fall(name: str) -> None:
+    for (_user,), mine in fitted(name).recommend(k=5).group_by("person"):
+        assert mine["rank"].to_list() == list(range(1, len(mine) + 1))
+        assert mine["score"].is_sorted(descending=True)
+        assert mine["score"].is_finite().all()
+
+
+@every_model
+def test_seen_items_never_appear_and_too_large_a_k_gives_what_is_left(name: str) -> None:
+    shown = fitted(name).recommend(k=1000)
+    expected = [(u, i) for u in people() for i in range(100, 111) if i not in history_of(u)]
+    assert sorted(shown.select("person", "film").rows()) == sorted(expected)
+    assert fitted(name).recommend(GLUTTON).is_empty()
+    everything = fitted(name).recommend(k=1000, exclude_seen=False)
+    assert everything.group_by("person").len()["len"].to_list() == [11] * len(people())
+
+
+@every_model
+def test_candidates_limit_the_lists_and_may_have_no_training_pair(name: str) -> None:
+    model = fitted(name)
+    among = model.recommend(k=10, candidates=[UNSEEN, 103, 107, 103], exclude_seen=False)
+    assert set(among["film"]) == {UNSEEN, 103, 107}
+    assert len(among) == 3 * len(people())
+    unseen = among.filter(pl.col("film") == UNSEEN)
+    assert unseen["score"].to_list() == [0] * len(people())
+    assert UNSEEN not in set(model.recommend(k=100)["film"])
+    refuses(lambda: model.recommend(candidates=[103, 5]), tm.UnknownIdError, "film", 5)
+
+
+@every_model
+def test_no_candidates_means_no_rows(name: str) -> None:
+    assert fitted(name).recommend(people(), candidates=[]).is_empty()
+    assert fitted(name).recommend(people()[0], candidates=[]).is_empty()
+    assert fitted(name).recommend_for([100], candidates=[]).is_empty()
+
+
+@every_model
+def test_excluded_ids_are_hidden_from_everyone_and_excluded_pairs_from_their_user(name: str) -> None:
+    model = fitted(name)
+    whole = model.recommend(k=100)
+    assert model.recommend(k=100, exclude=[103, 107, 12345]).equals(
+        whole.filter(~pl.col("film").is_in([103, 107])).with_columns(rank=pl.col("score").cum_count().over("person"))
+    )
+    banned = pl.DataFrame({"person": ["u0", "u1", "stranger"], "film": [103, 107, 103]})
+    for frame in (banned, banned.to_pandas(), banned.to_arrow(), banned.to_dict(as_series=False)):
+        left = model.recommend(k=100, exclude=frame)
+        expected = whole.join(banned, on=["person", "film"], how="anti")
+        assert left.drop("rank").equals(expected.drop("rank"))
+    assert model.recommend(k=100, exclude=[]).equals(whole)
+    assert model.recommend(k=100, exclude=banned.clear()).equals(whole)
+    refuses(lambda: model.recommend(exclude=banned.rename({"film": "movie"})), tm.DataError, "film")
+
+
+@every_model
+@pytest.mark.parametrize("strangers", [["nobody"], [GHOST], ["nobody", GHOST]])
+def test_unknown_users_raise_are_skipped_or_get_what_is_popular(name: str, strangers: list[str]) -> None:
+    model = fitted(name)
+    asked = ["u3", *strangers, "u1"]
+    refuses(lambda: model.recommend(asked), tm.UnknownIdError, *map(repr, strangers), "on_unknown")
+    assert model.recommend(asked, on_unknown="skip").equals(model.recommend(["u3", "u1"]))
+    assert model.recommend(strangers, on_unknown="skip").is_empty()
+    mixed = model.recommend(asked, k=4, on_unknown="popular")
+    assert mixed["person"].unique(maintain_order=True).to_list() == asked
+    counts = pairs().group_by("film").len().sort(["len", "film"], descending=[True, False]).head(4)
+    for stranger in strangers:
+        theirs = mixed.filter(pl.col("person") == stranger)
+        assert theirs["film"].to_list() == counts["film"].to_list()
+        assert theirs["score"].to_list() == counts["len"].to_list()
+    known = mixed.filter(~pl.col("person").is_in(strangers))
+    assert known.equals(model.recommend(["u3", "u1"], k=4))
+    refuses(lambda: model.recommend(asked, on_unknown="ignore"), ValueError, "on_unknown", "'ignore'")
+    refuses(lambda: model.recommend(7), tm.UnknownIdError, "person")
+
+
+@every_model
+@pytest.mark.parametrize("k", [0, -1, True, 2.5, "3", None])
+def test_k_is_a_whole_number_of_at_least_one(name: str, k: Any) -> None:
+    model = fitted(name)
+    calls = [
+        lambda: model.recommend("u1", k=k),
+        lambda: model.recommend_for([100], k=k),
+        lambda: model.recommend_rows([0], k),
+    ]
+    if "similar_items" not in UNABLE.get(name, ()):
+        calls += [lambda: model.similar_items(100, k=k), lambda: model.similar_users("u1", k=k)]
+    for call in calls:
+        refuses(call, ValueError, "k must be", repr(k))
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("kind", "frame"), [("polars", pairs()), ("pandas", pairs().to_pandas()), ("pyarrow", pairs().to_arrow())]
+)
+def test_frames_come_back_as_they_went_in_under_the_callers_names(name: str, kind: str, frame: Any) -> None:
+    classes = {"polars": pl.DataFrame, "pandas": pd.DataFrame, "pyarrow": pa.Table}
+    model = make(name).fit(read(frame))
+    calls = {
+        "recommend": (lambda **how: model.recommend("u1", **how), ["person", "film", "rank", "score"]),
+        "recommend_for": (lambda **how: model.recommend_for([100], **how), ["history", "film", "rank", "score"]),
+        "similar_items": (lambda **how: model.similar_items(100, **how), ["film", "neighbour", "rank", "score"]),
+        "similar_users": (lambda **how: model.similar_users("u1", **how), ["person", "neighbour", "rank", "score"]),
+        "explain": (lambda **how: model.explain("u1", 103, **how).frame, ["film", "contribution"]),
+    }
+    for method, (call, names) in calls.items():
+        if method in UNABLE.get(name, ()):
+            continue
+        assert isinstance(call(), classes[kind])
+        for other, cls in classes.items():
+            shown = call(frame=other)
+            assert isinstance(shown, cls)
+            assert list(getattr(shown, "column_names", shown.columns)) == names
+        refuses(lambda call=call: call(frame="excel"), ValueError, "frame", "'excel'")
+
+
+@every_model
+def test_results_join_the_callers_tables(name: str) -> None:
+    films = pl.DataFrame({"film": range(100, 111), "title": [f"Film {i}" for i in range(11)]})
+    assert fitted(name).recommend("u1").join(films, on="film", how="left")["title"].null_count() == 0
+
+
+@every_model
+@pytest.mark.parametrize("column", ["rank", "score"])
+def test_a_callers_column_that_is_called_like_one_of_ours_is_not_lost(name: str, column: str) -> None:
+    frame = pairs().rename({"film": column})
+    model = make(name).fit(Interactions.from_frame(frame, user="person", item=column, weight="stars"))
+    assert len(model.recommend("u1", frame="polars").columns) == 4
+
+
+@every_model
+def test_user_rows_are_checked(name: str) -> None:
+    model = fitted(name)
+    for rows in ([len(model.users)], [-1], [0, 10**6]):
+        refuses(lambda rows=rows: model.recommend_rows(rows), tm.UnknownIdError, "rows", rows[-1])
+    assert model.recommend_rows([], 3).rows.shape[0] == 0
+
+
+@every_model
+def test_nothing_asked_nothing_answered(name: str) -> None:
+    model = fitted(name)
+    assert model.recommend([]).columns == ["person", "film", "rank", "score"]
+    assert model.recommend([]).is_empty()
+    assert model.predict([], []).shape == (0,)
+
+
+@every_model
+def test_ids_of_an_empty_answer_keep_their_type(name: str) -> None:
+    shown = fitted(name).recommend([])
+    assert shown.schema["person"] == pl.String
+    assert shown.schema["film"] == pl.Int64
+
+
+# -- fold in -----------------------------------------------------------------------------------------------------------
+
+
+@every_model
+def test_folding_in_a_training_history_gives_the_users_own_list(name: str) -> None:
+    model = fitted(name)
+    for user in people():
+        own = model.recommend(user, k=5)
+        folded = model.recommend_for(history_of(user), k=5)
+        assert folded["film"].to_list() == own["film"].to_list()
+        np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4, atol=1e-4)
+
+
+@every_model
+def test_histories_come_as_ids_mappings_and_lists_of_these(name: str) -> None:
+    model = fitted(name)
+    one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
+    for same in (
+        (103, 105),
+        [105, 103],
+        np.array([103, 105]),
+        pl.Series([103, 105]),
+        {103: 1, 105: 1},
+        {105: 1.0, 103: 1.0},
+    ):
+        assert model.recommend_for(same, k=4).equals(one)
+    assert model.recommend_for([101, 104], weights=[1, 2], k=4).equals(two)
+    both = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
+    assert model.recommend_for([[103, 105], {104: 2.0, 101: 1.0}], k=4).equals(both)
+    assert model.recommend_for([[103, 105], [104, 101]], weights=[None, [2, 1]], k=4).equals(both)
+    many = model.recommend_for([[103, 105]] * 9, k=4)
+    assert many.drop("history").equals(pl.concat([one.drop("history")] * 9))
+    assert many["history"].unique().sort().to_list() == list(range(9))
+    assert model.recommend_for(103, k=4).equals(model.recommend_for([103], k=4))
+
+
+@every_model
+def test_a_history_is_not_recommended_and_neither_is_what_is_excluded(name: str) -> None:
+    shown = fitted(name).recommend_for([103, 105], k=100, exclude=[101])
+    assert set(shown["film"]) == set(range(100, 111)) - {101, 103, 105}
+    among = fitted(name).recommend_for([103], k=100, candidates=[103, 104, UNSEEN])
+    assert set(among["film"]) == {104, UNSEEN}
+
+
+@every_model
+@pytest.mark.parametrize(
+    ("history", "options", "error", "words"),
+    [
+        ([], {}, tm.DataError, ["empty"]),
+        ({}, {}, tm.DataError, ["empty"]),
+        ([[103], []], {}, tm.DataError, ["empty"]),
+        ([103, 5], {}, tm.UnknownIdError, ["film", 5]),
+        (["103"], {}, tm.UnknownIdError, ["film", "103"]),
+        ([103, 103], {}, tm.DataError, ["once"]),
+        ([103, 104], {"weights": [1]}, ValueError, ["weights", 1, 2]),
+        ([[103], [104]], {"weights": [[1]]}, ValueError, ["weights", 1, 2]),
+        ({103: 1}, {"weights": [1]}, ValueError, ["weights"]),
+        ([103], {"weights": [-1]}, tm.DataError, ["weights", -1]),
+        ([103], {"weights": [NAN]}, tm.DataError, ["weights", "nan"]),
+        ([103], {"exclude": pairs()}, ValueError, ["exclude"]),
+    ],
+)
+def test_bad_histories_are_refused(
+    name: str, history: Any, options: dict[str, Any], error: type[Exception], words: list[Any]
+) -> None:
+    refuses(lambda: fitted(name).recommend_for(history, **options), error, *words)
+
+
+# -- similar, predict, explain -----------------------------------------------------------------------------------------
+
+
+def similarities(vectors: npt.NDArray[Any], metric: str) -> npt.NDArray[Any]:
+    V = vectors.astype(np.float64)
+    if metric == "euclidean":
+        return -np.sqrt(((V[:, None] - V[None]) ** 2).sum(axis=2))
+    if metric == "cosine":
+        V = V / np.linalg.norm(V, axis=1, keepdims=True)
+    return V @ V.T
+
+
+@able("similar_items")
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("side", ["items", "users"])
+def test_neighbours_are_those_of_the_vectors_without_itself(name: str, metric: str, side: str) -> None:
+    model: Any = fitted(name)
+    ids, find, vectors = {
+        "items": (list(range(100, 111)), model.similar_items, getattr(model, "item_factors_", None)),
+        "users": (people(), model.similar_users, getattr(model, "user_factors_", None)),
+    }[side]
+    vectors = vectors[(model.items if side == "items" else model.users).rows(ids)]
+    expected = similarities(vectors, metric)
+    shown = find(ids, k=len(ids) + 5, metric=metric)
+    column = shown.columns[0]
+    assert shown.equals(pl.concat([find(one, k=len(ids) + 5, metric=metric) for one in ids]))
+    for place, one in enumerate(ids):
+        mine = shown.filter(pl.col(column) == one)
+        assert set(mine["neighbour"]) == set(ids) - {one}
+        assert mine["score"].is_sorted(descending=True)
+        own = [expected[place, ids.index(other)] for other in mine["neighbour"]]
+        np.testing.assert_allclose(mine["score"], own, rtol=1e-5, atol=1e-5)
+    assert find(ids[0], k=3, metric=metric).equals(shown.head(3))
+
+
+@able("similar_items")
+def test_similar_items_of_candidates_and_of_unknown_items(name: str) -> None:
+    model = fitted(name)
+    assert set(model.similar_items(100, candidates=[100, 104, 106])["neighbour"]) == {104, 106}
+    assert model.similar_items(100, candidates=[]).is_empty()
+    for unknown in (5, UNSEEN):
+        refuses(lambda unknown=unknown: model.similar_items([100, unknown]), tm.UnknownIdError, "film", unknown)
+    refuses(lambda: model.similar_users(["u1", GHOST]), tm.UnknownIdError, "person", GHOST)
+    refuses(lambda: model.similar_items(100, metric="jaccard"), ValueError, "metric", "'jaccard'")
+
+
+@every_model
+def test_predict_gives_the_scores_that_recommend_shows(name: str) -> None:
+    model = fitted(name)
+    shown = model.recommend(k=100, exclude_seen=False)
+    scores = model.predict(shown["person"], shown["film"])
+    assert scores.dtype == np.float32
+    assert scores.tolist() == shown["score"].to_list()
+    mine = shown.filter(pl.col("person") == "u1")
+    assert model.predict("u1", mine["film"]).tolist() == mine["score"].to_list()
+    whose = shown.filter(pl.col("film") == 104)
+    assert model.predict(whose["person"], 104).tolist() == whose["score"].to_list()
+    refuses(lambda: model.predict(["u1", "u2"], [100, 101, 102]), ValueError, "users", "items", 2, 3)
+    for user, item, word in (("nobody", 100, "nobody"), (GHOST, 100, GHOST), ("u1", 5, 5), ("u1", UNSEEN, UNSEEN)):
+        refuses(lambda user=user, item=item: model.predict(user, item), tm.UnknownIdError, word)
+
+
+@able("explain")
+def test_explanations_add_up_to_the_score(name: str) -> None:
+    model = fitted(name)
+    for user in people():
+        for item in (100, 106):
+            reasons = model.explain(user, item)
+            assert set(reasons.frame["film"]) == set(history_of(user))
+            assert reasons.frame["contribution"].is_sorted(descending=True)
+            if reasons.kind == "exact":
+                (score,) = model.predict(user, item)
+                assert reasons.score == pytest.approx(score, abs=1e-4)
+                assert reasons.frame["contribution"].sum() == pytest.approx(score, abs=1e-4)
+    for user, item, word in (("nobody", 100, "nobody"), (GHOST, 100, GHOST), ("u1", 5, 5), ("u1", UNSEEN, UNSEEN)):
+        refuses(lambda user=user, item=item: model.explain(user, item), tm.UnknownIdError, word)
+
+
+@pytest.mark.parametrize(("name", "method"), [(name, method) for name in UNABLE for method in sorted(UNABLE[name])])
+def test_what_a_model_cannot_do_it_says_in_a_sentence(name: str, method: str) -> None:
+    arguments = {"similar_items": (100,), "similar_users": ("u1",), "explain": ("u1", 100)}[method]
+    refuses(lambda: getattr(fitted(name), method)(*arguments), tm.NotSupportedError, name)
+
+
+# -- update ------------------------------------------------------------------------------------------------------------
+
+
+def news() -> Interactions:
+    """A new user, a new item, a new pair of known ids, a changed weight."""
+    some = next(iter(history_of("u2")))
+    frame = {"person": ["new", "new", "u1", "u2"], "film": [103, 500, 500, some], "stars": [5.0, 4.0, 3.0, 1.5]}
+    return read(frame)
+
+
+@every_model
+def test_update_knows_the_news_and_leaves_the_old_model(name: str) -> None:
+    model = make(name).fit(data())
+    changed = model.update(news())
+    assert_equal(model, fitted(name))
+    assert changed is not model
+    assert list(changed.users) == [*model.users, "new"]
+    assert list(changed.items) == [*model.items, 500]
+    merged = {(u, i): w for u, i, w in changed.interactions.to_frame().rows()}
+    old = {(u, i): w for u, i, w in pairs().rows()}
+    assert merged == old | {(u, i): w for u, i, w in news().to_frame().rows()}
+    assert changed.popularity_.sum() == len(merged)
+    shown = changed.recommend(["new", "u1"], k=100)
+    assert not {(u, i) for u, i in shown.select("person", "film").rows()} & set(merged)
+    assert 500 in set(changed.recommend("u3", k=100)["film"])
+    assert len(changed.history_) == len(model.history_)
+
+
+@able("explain")
+def test_explanations_still_add_up_after_an_update(name: str) -> None:
+    changed = fitted(name).update(news())
+    for user in [*people(), "new"]:
+        (score,) = changed.predict(user, 106)
+        assert changed.explain(user, 106).score == pytest.approx(score, abs=1e-4)
+
+
+@every_model
+def test_folding_in_still_gives_the_users_own_list_after_an_update(name: str) -> None:
+    changed = fitted(name).update(news())
+    for user in people():
+        pairs_of = changed.interactions.to_frame().filter(pl.col("person") == user)
+        history = dict(zip(pairs_of["film"], pairs_of["stars"], strict=True))
+        folded, own = changed.recommend_for(history, k=20), changed.recommend(user, k=20)
+        assert folded["film"].to_list() == own["film"].to_list()
+        np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4, atol=1e-4)
+
+
+@every_model
+def test_updates_in_turn_and_ids_of_another_type(name: str) -> None:
+    twice = fitted(name).update(news()).update(read({"person": ["newer"], "film": [501], "stars": [1.0]}))
+    assert list(twice.items)[-2:] == [500, 501]
+    assert 501 not in set(twice.recommend("newer", k=100)["film"])
+    numbered = Interactions.from_frame({"person": [1], "film": [100], "stars": [1.0]}, user="person", item="film")
+    refuses(lambda: fitted(name).update(numbered), tm.UnknownIdError, "person")
+
+
+# -- save and load -----------------------------------------------------------------------------------------------------
+
+
+@every_model
+@pytest.mark.parametrize("kind", ["polars", "pandas"])
+def test_a_loaded_model_is_the_saved_one(name: str, kind: str, tmp_path: Path) -> None:
+    frame = pairs() if kind == "polars" else pairs().to_pandas()
+    model = make(name).fit(read(frame))
+    model.save(tmp_path / "model.safetensors")
+    again = tm.load(tmp_path / "model.safetensors")
+    assert type(again) is type(model)
+    assert asdict(again) == asdict(model)
+    for key, array in arrays(model).items():
+        np.testing.assert_array_equal(array, arrays(again)[key])
+    answers = [
+        lambda m: m.recommend(k=3),
+        lambda m: m.recommend_for([[103], {104: 2}], k=3),
+        lambda m: m.update(news()).recommend(k=3),
+        lambda m: m.similar_items(100),
+        lambda m: m.explain("u1", 103).frame,
+    ]
+    for ask, method in zip(answers, ["", "", "", "similar_items", "explain"], strict=True):
+        if method not in UNABLE.get(name, ()):
+            one, other = ask(model), ask(again)
+            assert type(one) is type(other)
+            assert one.equals(other)
+    assert [(e.epoch, e.objective, e.metric) for e in again.history_] == [
+        (e.epoch, e.objective, e.metric) for e in model.history_
+    ]
+    assert again.card() == model.card()
+
+
+@every_model
+def test_without_history_only_what_needs_it_is_refused(name: str, tmp_path: Path) -> None:
+    model = fitted(name)
+    model.save(tmp_path / "model", history=False)
+    bare = tm.load(tmp_path / "model")
+    assert bare.interactions is None
+    assert bare.recommend(people(), exclude_seen=False).equals(model.recommend(people(), exclude_seen=False))
+    assert bare.recommend_for([103]).equals(model.recommend_for([103]))
+    assert bare.predict("u1", 100).tolist() == model.predict("u1", 100).tolist()
+    calls = [
+        lambda: bare.recommend("u1"),
+        lambda: bare.recommend_rows([0]),
+        lambda: bare.update(data()),
+        lambda: bare.save(tmp_path / "other"),
+        lambda: tm.evaluate(bare, data()),
+    ]
+    if "explain" not in UNABLE.get(name, ()):
+        calls.append(lambda: bare.explain("u1", 100))
+    for call in calls:
+        refuses(call, tm.NotSupportedError, "history=False")
+    bare.save(tmp_path / "other", history=False)
+    assert_equal(tm.load(tmp_path / "other"), bare)
+
+
+@every_model
+def test_without_history_a_user_without_pairs_is_still_unknown(name: str, tmp_path: Path) -> None:
+    model = fitted(name)
+    model.save(tmp_path / "model", history=False)
+    bare = tm.load(tmp_path / "model")
+    assert bare.recommend(exclude_seen=False).equals(model.recommend(exclude_seen=False))
+    refuses(lambda: bare.recommend(GHOST, exclude_seen=False), tm.UnknownIdError, GHOST)
+
+
+@every_model
+def test_the_card_tells_parameters_data_and_versions(name: str) -> None:
+    card = fitted(name).card()
+    assert card.startswith(f"# {name}\n")
+    for field, value in asdict(make(name)).items():
+        assert f"| {field} | {value} |" in card
+    assert re.search(r"Data: \d+ pairs, 15 person x 12 film", card)
+    assert data().fingerprint() in card
+
+
+# -- degenerate data ---------------------------------------------------------------------------------------------------
+
+
+DEGENERATE = {
+    "one user": {"person": ["a"] * 3, "film": [1, 2, 3], "stars": [1.0, 2.0, 3.0]},
+    "one item": {"person": ["a", "b", "c"], "film": [1] * 3, "stars": [1.0, 2.0, 3.0]},
+    "one pair": {"person": ["a"], "film": [1], "stars": [1.0]},
+    "everybody has everything": {"person": list("aabb"), "film": [1, 2] * 2, "stars": [1.0] * 4},
+    "weights of zero": {"person": list("aab"), "film": [1, 2, 1], "stars": [0.0] * 3},
+    "a weight of zero": {"person": list("aab"), "film": [1, 2, 1], "stars": [0.0, 1.0, 1.0]},
+    "tiny weights": {"person": list("aab"), "film": [1, 2, 1], "stars": [1e-38, 1e-30, 1e-38]},
+}
+
+
+@every_model
+@pytest.mark.parametrize("case", DEGENERATE)
+@pytest.mark.parametrize("changed", [{}, {"solver": "cholesky"}, {"loss": "hu"}], ids=str)
+def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dict[str, Any], tmp_path: Path) -> None:
+    if not changed.keys() <= {field.name for field in fields(tm.MODELS[name])}:
+        return
+    frame = DEGENERATE[case]
+    model = make(name, **changed).fit(read(frame, users=[*dict.fromkeys(frame["person"]), "idle"], items=[9, 1, 2, 3]))
+    for array in arrays(model).values():
+        assert np.isfinite(array).all()
+    shown = model.recommend(exclude_seen=False)
+    items = set(frame["film"])
+    assert set(shown["film"]) == items
+    assert shown["score"].is_finite().all()
+    left = model.recommend()
+    taken = set(zip(frame["person"], frame["film"], strict=True))
+    assert len(left) == len(set(frame["person"])) * len(items) - len(taken)
+    assert model.recommend_for([1])["score"].is_finite().all()
+    model.save(tmp_path / "model")
+    assert_equal(tm.load(tmp_path / "model"), model)
+
+
+@able("explain")
+def test_negative_weights_are_refused_by_a_model_that_has_no_meaning_for_them(name: str) -> None:
+    signed = pairs().with_columns(stars=-pl.col("stars"))
+    refuses(lambda: make(name).fit(read(signed, allow_negative=True)), tm.DataError, "negative")
