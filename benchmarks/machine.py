@@ -1,8 +1,9 @@
 """What this machine can do at most, and how much of it each kernel uses, on MovieLens 1M's likes.
 
 The peak is the better of a matrix product (float32, 2048 x 2048) and of eight independent chains of fused
-multiply-adds in registers: the BLAS inside numpy does not know every processor and may run an older one's kernel. The
-bandwidth is the best of several runs of STREAM's triad, a = b + s c on arrays of 100 MB, 24 bytes an element.
+multiply-adds in registers: BLAS may run the kernel of an older processor, where it does not know this one or where
+OPENBLAS_CORETYPE tells it to. The bandwidth is the best of several runs of STREAM's triad, a = b + s c on arrays of
+100 MB, 24 bytes an element.
 
 Flops and bytes are counted from the algorithms, not measured (n pairs in a row, w factors, s steps):
 
@@ -188,7 +189,7 @@ def main() -> None:
             }
             for threads, limit in most.items()
         ],
-        f"BLAS: {most[1]['blas']}.",
+        f"BLAS kernels: {most[1]['blas']}.",
     )
     rows = []
     with tempfile.TemporaryDirectory() as folder:

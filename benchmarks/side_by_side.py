@@ -24,6 +24,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 DATA = Path(os.environ.get("TASTEMAP_DATA", HERE.parent.parent / "shared" / "data"))
+# Environment variables that change what is measured.
+SETTINGS = ("OPENBLAS_", "MKL_", "BLIS_", "OMP_", "GOTO_", "NUMBA_", "PYTHONDONTWRITEBYTECODE", "PYTHONMALLOC")
 PACKAGES = ("tastemap", "implicit", "irspack", "numpy", "scipy", "numba", "polars")
 
 Row = dict[str, Any]
@@ -107,6 +109,9 @@ class Report:
     def __init__(self, json_file: str | None) -> None:
         self.json_file = json_file
         self.tables: list[dict[str, Any]] = []
+        self.machine = machine()
+        settings = " ".join(f"{name}={value}" for name, value in self.machine["settings"].items()) or "none"
+        print("{processor}, {cores} cores, Python {python}".format(**self.machine), f"settings: {settings}", sep="; ")
 
     def table(self, title: str, rows: list[Row], notes: str = "") -> None:
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -120,7 +125,7 @@ class Report:
     def finish(self) -> None:
         if self.json_file:
             Path(self.json_file).parent.mkdir(parents=True, exist_ok=True)
-            content = {"machine": machine(), "tables": self.tables}
+            content = {"machine": self.machine, "tables": self.tables}
             Path(self.json_file).write_text(json.dumps(content, indent=1) + "\n")
 
 
@@ -139,6 +144,7 @@ def machine() -> Row:
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": versions,
+        "settings": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)},
     }
 
 

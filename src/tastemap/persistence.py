@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.errors import ModelFileError
+from tastemap.whole_file import whole_file
 
 if TYPE_CHECKING:
     from tastemap.models.base import Model
@@ -39,28 +38,14 @@ def load(path: str | Path) -> Model:
 
 
 def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
-    """Write named arrays and a JSON header to one file: to a temporary file, to the disk, then renamed.
-
-    A process killed at any moment leaves the old file or the new one. Equal content gives equal bytes.
-    """
+    """Write named arrays and a JSON header to one file, whole or not at all. Equal content gives equal bytes."""
     from safetensors.numpy import save_file
 
-    path = Path(path)
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps({"format": FORMAT_VERSION, "kind": kind, **header}, sort_keys=True)
     metadata = {"tastemap": text, "digest": _digest(text, arrays)}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    try:
+    with whole_file(path) as temporary:
         save_file(arrays, temporary, metadata=metadata)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -102,20 +87,3 @@ def _digest(header: str, arrays: Arrays) -> str:
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
         digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-def _umask() -> int:
-    # The only way to read it is to set it; a temporary file is made for its owner alone.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself must reach the disk; Windows cannot open a folder.
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import signal
 import subprocess
@@ -192,7 +193,7 @@ def test_an_interrupted_download_leaves_nothing(
     def interrupt(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(datasets.os, "fsync", interrupt)
+    monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         movielens("100k")
     assert list(cache.iterdir()) == []
@@ -204,7 +205,7 @@ def test_a_killed_download_is_never_taken_for_a_whole_one(publisher: Publisher, 
     code = f"from tastemap.data import datasets as d; d.PUBLISHER = {publisher.url!r}; d.movielens('100k')"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as child:
         deadline = time.monotonic() + 30
-        while not list(cache.glob("*.part")) and time.monotonic() < deadline:
+        while not list(cache.glob("*.tmp")) and time.monotonic() < deadline:
             time.sleep(0.01)
         child.send_signal(signal.SIGKILL)
     publisher.resume.set()
@@ -215,10 +216,10 @@ def test_a_killed_download_is_never_taken_for_a_whole_one(publisher: Publisher, 
 
 def test_old_leftovers_are_removed(publisher: Publisher, cache: Path) -> None:
     cache.mkdir()
-    old, young = cache / "ml-100k.zip.1.part", cache / "ml-100k.zip.2.part"
+    old, young = cache / ".ml-100k.zip.1.tmp", cache / ".ml-100k.zip.2.tmp"
     for part in (old, young):
         part.touch()
-    datasets.os.utime(old, (0, 0))
+    os.utime(old, (0, 0))
     movielens("100k")
     assert {file.name for file in cache.iterdir()} == {"ml-100k.zip", young.name}
 

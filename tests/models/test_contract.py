@@ -1,4 +1,4 @@
-"""What every model promises, whatever it learns. A new model is tested by being in MODELS; its fields go in the tables."""
+"""What every model promises. A new model is tested by being in MODELS; what only it can tell goes in the tables."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ import pyarrow as pa
 import pytest
 
 import tastemap as tm
+from reference import als as reference
 from tastemap import Interactions
 from tastemap.models.base import Model
 
+Array = npt.NDArray[Any]
 NAN, INF = float("nan"), float("inf")
 GHOST, UNSEEN = "ghost", 999  # a user and an item in the id maps that have no pair
 GLUTTON = "u5"  # has every item
@@ -30,10 +32,10 @@ OTHERS: dict[str, dict[str, Any]] = {
     "ImplicitALS": {
         "factors": 5,
         "epochs": 2,
-        "alpha": 2.0,
-        "unobserved_weight": 0.2,
-        "regularization": 0.02,
-        "frequency_exponent": 0.5,
+        "alpha": 1.37,
+        "unobserved_weight": 0.37,
+        "regularization": 0.037,
+        "frequency_exponent": 0.37,
         "loss": "hu",
         "regularization_scale": "count",
         "solver": "cholesky",
@@ -49,9 +51,9 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "factors": COUNTS,
         "epochs": COUNTS,
         "cg_steps": COUNTS,
-        "alpha": [0, 1e39, *AMOUNTS],
-        "unobserved_weight": [1e39, *AMOUNTS],
-        "regularization": [1e39, *AMOUNTS],
+        "alpha": [0, *AMOUNTS],
+        "unobserved_weight": AMOUNTS,
+        "regularization": AMOUNTS,
         "frequency_exponent": AMOUNTS,
         "loss": ["bpr", None],
         "regularization_scale": ["users", None],
@@ -59,6 +61,8 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "seed": [-1, 2**64, 0.5, True, None],
     },
 }
+# The vectors in which items and users are compared, from the model's docstring.
+SPACES: dict[str, Callable[[Any], tuple[Array, Array]]] = {"ImplicitALS": reference.spaces}
 # What a model cannot do by its nature.
 UNABLE = {"Popular": {"similar_items", "similar_users", "explain"}}
 
@@ -108,7 +112,7 @@ def fitted(name: str) -> Model:
     return make(name).fit(data())
 
 
-def arrays(model: Model) -> dict[str, npt.NDArray[Any]]:
+def arrays(model: Model) -> dict[str, Array]:
     return {name: getattr(model, name) for name in ("popularity_", *model._fitted)}
 
 
@@ -179,6 +183,7 @@ def test_fitting_to_other_data_forgets_the_first(name: str) -> None:
 @every_field
 def test_every_hyper_parameter_changes_what_is_learned(name: str, field: str) -> None:
     assert field in OTHERS.get(name, {}), f"say in OTHERS another value of {name}.{field}"
+    assert OTHERS[name][field] != getattr(make(name), field)
     other = make(name, **{field: OTHERS[name][field]}).fit(data())
     assert any(
         array.shape != arrays(other)[key].shape or not np.array_equal(array, arrays(other)[key])
@@ -327,7 +332,7 @@ def test_excluded_ids_are_hidden_from_everyone_and_excluded_pairs_from_their_use
 def test_unknown_users_raise_are_skipped_or_get_what_is_popular(name: str, strangers: list[str]) -> None:
     model = fitted(name)
     asked = ["u3", *strangers, "u1"]
-    refuses(lambda: model.recommend(asked), tm.UnknownIdError, *map(repr, strangers), "on_unknown")
+    refuses(lambda: model.recommend(asked), tm.UnknownIdError, repr(strangers[0]), "on_unknown")
     assert model.recommend(asked, on_unknown="skip").equals(model.recommend(["u3", "u1"]))
     assert model.recommend(strangers, on_unknown="skip").is_empty()
     mixed = model.recommend(asked, k=4, on_unknown="popular")
@@ -491,7 +496,7 @@ def test_bad_histories_are_refused(
 # -- similar, predict, explain -----------------------------------------------------------------------------------------
 
 
-def similarities(vectors: npt.NDArray[Any], metric: str) -> npt.NDArray[Any]:
+def similarities(vectors: Array, metric: str) -> Array:
     V = vectors.astype(np.float64)
     if metric == "euclidean":
         return -np.sqrt(((V[:, None] - V[None]) ** 2).sum(axis=2))
@@ -504,12 +509,12 @@ def similarities(vectors: npt.NDArray[Any], metric: str) -> npt.NDArray[Any]:
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
 @pytest.mark.parametrize("side", ["items", "users"])
 def test_neighbours_are_those_of_the_vectors_without_itself(name: str, metric: str, side: str) -> None:
-    model: Any = fitted(name)
+    model = fitted(name)
+    of_items, of_users = SPACES[name](model)
     ids, find, vectors = {
-        "items": (list(range(100, 111)), model.similar_items, getattr(model, "item_factors_", None)),
-        "users": (people(), model.similar_users, getattr(model, "user_factors_", None)),
+        "items": (list(range(100, 111)), model.similar_items, of_items[model.items.rows(list(range(100, 111)))]),
+        "users": (people(), model.similar_users, of_users[model.users.rows(people())]),
     }[side]
-    vectors = vectors[(model.items if side == "items" else model.users).rows(ids)]
     expected = similarities(vectors, metric)
     shown = find(ids, k=len(ids) + 5, metric=metric)
     column = shown.columns[0]
@@ -519,7 +524,7 @@ def test_neighbours_are_those_of_the_vectors_without_itself(name: str, metric: s
         assert set(mine["neighbour"]) == set(ids) - {one}
         assert mine["score"].is_sorted(descending=True)
         own = [expected[place, ids.index(other)] for other in mine["neighbour"]]
-        np.testing.assert_allclose(mine["score"], own, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(mine["score"], own, rtol=1e-4, atol=1e-4)
     assert find(ids[0], k=3, metric=metric).equals(shown.head(3))
 
 

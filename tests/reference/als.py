@@ -89,3 +89,19 @@ def objective(W: Array, X: Array, Y: Array, model: Any) -> float:
                 value += c * (t - s) ** 2
     value += sum(of_users[u] * float(X[u] @ X[u]) for u in range(W.shape[0]))
     return value + sum(of_items[i] * float(Y[i] @ Y[i]) for i in range(W.shape[1]))
+
+
+def spaces(model: Any) -> tuple[Array, Array]:
+    """Return the vectors in which items and users are compared: y' A0^-1/2 and x' A0^1/2."""
+    X, Y = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
+    n_items = int((model.popularity_ > 0).sum())
+    n = 1  # next to no history
+    scale = {
+        "frequency": (n + model.unobserved_weight * n_items) ** model.frequency_exponent,
+        "count": n,
+        "none": 1,
+    }[model.regularization_scale]
+    A0 = model.unobserved_weight * Y.T @ Y + model.regularization * scale * np.eye(Y.shape[1])
+    values, vectors = np.linalg.eigh(A0)
+    root = vectors * np.sqrt(values) @ vectors.T
+    return Y @ np.linalg.inv(root), X @ root

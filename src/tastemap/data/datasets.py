@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import importlib.util
-import os
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from tastemap.cache import cache_folder
 from tastemap.data.files import MOVIELENS_COLUMNS, read_table
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
+from tastemap.whole_file import whole_file
 
 PUBLISHER = "https://files.grouplens.org/datasets/movielens/"
 # latest-small changes with time, so it has none: its structure is checked instead.
@@ -243,23 +243,19 @@ def _fetched(name: str) -> Path:
 
 
 def _download(url: str, target: Path, md5: str | None) -> None:
-    """Download to a file beside ``target``, check it and move it there: ``target`` is whole or absent."""
+    """Download, check and keep a zip file: ``target`` is whole or absent."""
     from tqdm import tqdm
 
     _remove_leftovers(target)
     digest = hashlib.md5(usedforsecurity=False)
-    handle, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
+    with whole_file(target) as part:
+        with part.open("wb") as out, urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
             size = int(response.headers.get("Content-Length") or 0)
             with tqdm(total=size or None, unit="B", unit_scale=True, desc=target.name) as bar:
                 while chunk := response.read(1 << 20):
                     out.write(chunk)
                     digest.update(chunk)
                     bar.update(len(chunk))
-            out.flush()
-            os.fsync(out.fileno())
         received = part.stat().st_size
         if size and received != size:
             raise ConnectionError(f"it ended after {received:,} of {size:,} bytes")
@@ -270,14 +266,11 @@ def _download(url: str, target: Path, md5: str | None) -> None:
             )
         if not zipfile.is_zipfile(part):
             raise DataError(f"{url} is not a zip file: try again, or pass a local copy as path=")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _remove_leftovers(target: Path) -> None:
     """Remove what downloads of ``target`` left that were killed; a younger one may still be under way."""
-    for part in target.parent.glob(f"{target.name}.*.part"):
+    for part in target.parent.glob(f".{target.name}.*.tmp"):
         if time.time() - part.stat().st_mtime > 86_400:
             part.unlink(missing_ok=True)
 

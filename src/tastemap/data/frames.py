@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from tastemap.errors import DataError, name_some
+from tastemap.whole_file import whole_file
 
 FrameKind = Literal["pandas", "polars", "pyarrow"]
 
@@ -76,6 +80,18 @@ def as_kind(frame: pl.DataFrame, kind: str) -> Any:
         return frame.to_arrow()
     # polars' own to_pandas needs pyarrow as well.
     return library.DataFrame({column.name: _to_pandas(column, library) for column in frame})
+
+
+def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:
+    """Write frames of one schema, one after the other, to a Parquet file: whole or not at all."""
+    rest = iter(parts)
+    first = next(rest)
+
+    def source(*_: Any) -> Iterator[pl.DataFrame]:
+        return chain([first], rest)
+
+    with whole_file(path) as temporary:
+        register_io_source(source, schema=first.schema).sink_parquet(temporary)
 
 
 def to_series(values: Any, name: str = "") -> pl.Series:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.frames import as_kind, check_kind, to_series
+from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
 from tastemap.data.pairs import Rows
@@ -29,6 +29,9 @@ from tastemap.persistence import write_arrays
 Floats = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int64]
 OnUnknown = Literal["raise", "popular", "skip"]
+
+# Users whose lists `recommend_all` holds in memory at a time.
+USERS_AT_ONCE = 1 << 16
 
 _UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
 
@@ -234,6 +237,28 @@ class Model(ABC):
             hidden.append(excluded(exclude, people, self._users, self._items))
         lists = top_k(self._fold_in(histories), self._catalogue_of(candidates), k, hidden)
         return self._as_frame(people, lists, frame)
+
+    def recommend_all(
+        self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
+    ) -> None:
+        """Write the recommendations of every user with a training pair to a Parquet file, some users at a time.
+
+        The file holds what `recommend` returns, and is written whole or not at all. Memory does not grow with users.
+        """
+        self._check_fitted()
+        users = self._users.take(self._active_users())
+        parts = (
+            self.recommend(
+                users[start : start + USERS_AT_ONCE],
+                k=k,
+                exclude_seen=exclude_seen,
+                candidates=candidates,
+                exclude=exclude,
+                frame="polars",
+            )
+            for start in range(0, len(users), USERS_AT_ONCE)
+        )
+        write_parquet(path, parts)
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
