@@ -60,12 +60,12 @@ def small() -> pl.DataFrame:
 def run_python() -> Callable[..., str]:
     """Run a script in a process of its own and return what it prints; keywords set the environment, None unsets."""
 
-    def run(script: str, *arguments: object, **environment: str | None) -> str:
+    def run(script: str, *arguments: object, status: int = 0, **environment: str | None) -> str:
         env = {**os.environ, "PYTHONWARNINGS": "error", **environment}
         command = [sys.executable, "-c", dedent(script), *map(str, arguments)]
         kept = {name: value for name, value in env.items() if value is not None}
         done = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
         return done.stdout
 
     return run

@@ -879,9 +879,9 @@ def _print_leaderboard(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> 
         console.print(table)
         text = f"means over {rows[0]['users']:,} users, ± half of a 95 % interval"
         if rows[0]["skipped"]:
-            text += f"; {rows[0]['skipped']:,} users of the test part are unknown and left out"
+            text += f"; unknown users left out: {rows[0]['skipped']:,}"
         if rows[0]["unknown_items"]:
-            text += f"; {rows[0]['unknown_items']:,} test pairs are of unknown items and count as not found"
+            text += f"; test pairs of unknown items, counted as not found: {rows[0]['unknown_items']:,}"
         console.print(text, highlight=False)
 
 

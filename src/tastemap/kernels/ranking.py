@@ -11,28 +11,23 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.simd import LANES, load, multiply_add_double, total, zeros_double
 
 UNIT_ROUNDOFF = 2.0**-24
 
 
 @jit_exact
 def dot(a, b):
-    """The inner product of two float32 vectors, summed in float64 in one fixed order."""
+    """The inner product of two float32 vectors, summed in float64 in one fixed order: the same bits on any machine."""
     n = a.shape[0]
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-    whole = n - n % 8
-    for f in range(0, whole, 8):
-        s0 += np.float64(a[f]) * np.float64(b[f])
-        s1 += np.float64(a[f + 1]) * np.float64(b[f + 1])
-        s2 += np.float64(a[f + 2]) * np.float64(b[f + 2])
-        s3 += np.float64(a[f + 3]) * np.float64(b[f + 3])
-        s4 += np.float64(a[f + 4]) * np.float64(b[f + 4])
-        s5 += np.float64(a[f + 5]) * np.float64(b[f + 5])
-        s6 += np.float64(a[f + 6]) * np.float64(b[f + 6])
-        s7 += np.float64(a[f + 7]) * np.float64(b[f + 7])
+    whole = n // LANES * LANES
+    sums = zeros_double()
+    for f in range(0, whole, LANES):
+        sums = multiply_add_double(load(a, f), load(b, f), sums)
+    score = total(sums)
     for f in range(whole, n):
-        s0 += np.float64(a[f]) * np.float64(b[f])
-    return ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+        score += np.float64(a[f]) * np.float64(b[f])
+    return score
 
 
 @jit_exact

@@ -19,6 +19,7 @@ from numba.extending import lower_builtin, models, register_model, type_callable
 LANES = 16
 _FUSE = ("contract", "nsz")  # a multiply and an add may become one instruction
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
 def zeros():
@@ -76,6 +77,16 @@ def multiply_add(a, b, c):
     return a * b + c
 
 
+def zeros_double():
+    """Return the zero vector of float64 lanes."""
+    return np.zeros(LANES)
+
+
+def multiply_add_double(a, b, c):
+    """Return a b + c in float64 lanes, where a b is exact: the same bits whether or not the machine fuses the two."""
+    return a.astype(np.float64) * b + c
+
+
 def total(v):
     """Return the sum of the lanes, halves first, so that the order is fixed."""
     while len(v) > 1:
@@ -98,13 +109,24 @@ class _Vector(types.Type):
         super().__init__(name=f"float32x{LANES}")
 
 
-_vector = _Vector()
+class _DoubleVector(types.Type):
+    def __init__(self) -> None:
+        super().__init__(name=f"float64x{LANES}")
+
+
+_vector, _double_vector = _Vector(), _DoubleVector()
 
 
 @register_model(_Vector)
 class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, fe_type: Any) -> None:
         super().__init__(manager, fe_type, _FLOATS)
+
+
+@register_model(_DoubleVector)
+class _DoubleVectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, fe_type: Any) -> None:
+        super().__init__(manager, fe_type, _DOUBLES)
 
 
 def _compiles(function: Callable[..., Any], returns: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
@@ -179,7 +201,19 @@ def _multiply_add(context, builder, kinds, args):
     return builder.fadd(builder.fmul(args[0], args[1], flags=_FUSE), args[2], flags=_FUSE)
 
 
-@_compiles(total, lambda v: types.float32, _Vector)
+@_compiles(zeros_double, lambda: _double_vector)
+def _zeros_double(context, builder, kinds, args):
+    return ir.Constant(_DOUBLES, [0.0] * LANES)
+
+
+@_compiles(multiply_add_double, lambda a, b, c: _double_vector, _Vector, _Vector, _DoubleVector)
+def _multiply_add_double(context, builder, kinds, args):
+    a, b = (builder.fpext(v, _DOUBLES) for v in args[:2])
+    return builder.fadd(builder.fmul(a, b, flags=_FUSE), args[2], flags=_FUSE)
+
+
+@_compiles(total, lambda v: types.float64 if v == _double_vector else types.float32, _Vector)
+@_compiles(total, lambda v: types.float64 if v == _double_vector else types.float32, _DoubleVector)
 def _total(context, builder, kinds, args):
     rest, n = args[0], LANES
     while n > 1:

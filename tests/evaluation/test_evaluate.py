@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from math import log2
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tastemap as tm
+from reference import metrics as reference
+from tastemap.evaluation.metrics import RANKING_METRICS, metric_values
+
+
+def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
+    """Read {"u": "ab"}: user u has the items a and b."""
+    rows = [(user, item) for user, items in histories.items() for item in items]
+    return tm.Interactions.from_frame(pl.DataFrame(rows, ["user", "item"], orient="row"), **more)
+
+
+@pytest.fixture
+def model() -> tm.Popular:
+    """Ranks a, b, c, d for everybody: they have 4, 3, 2 and 1 users."""
+    return tm.Popular().fit(read({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"}))
+
+
+def test_every_metric_of_a_list_worked_out_by_hand(model: tm.Popular) -> None:
+    names = [f"{name}@3" for name in RANKING_METRICS]
+    measured = tm.evaluate(model, read({"u1": "ac", "u2": "d"}), metrics=names, exclude=None)
+    # u1 is shown a, b, c and has a and c; u2 is shown the same and has d.
+    assert measured.means == pytest.approx(
+        {
+            "precision@3": 1 / 2 * (2 / 3 + 0),
+            "recall@3": 1 / 2 * (2 / 2 + 0),
+            "hit_rate@3": 1 / 2 * (1 + 0),
+            "ndcg@3": 1 / 2 * ((1 / log2(2) + 1 / log2(4)) / (1 / log2(2) + 1 / log2(3)) + 0),
+            "map@3": 1 / 2 * (1 / 2 * (1 / 1 + 2 / 3) + 0),
+            "mrr@3": 1 / 2 * (1 / 1 + 0),
+        },
+        rel=1e-12,
+    )
+    assert measured["mrr@3"] == 1 / 2
+    assert measured.n_users == 2
+
+
+@pytest.mark.parametrize(
+    ("exclude", "first"),
+    [("train", "bc"), (None, "ab"), (read({"u1": "b", "u9": "a"}), "ac"), (read({"u1": "zab"}), "cd")],
+)
+def test_what_is_excluded_is_not_ranked(model: tm.Popular, exclude: Any, first: str) -> None:
+    for item in "abcd":
+        measured = tm.evaluate(model, read({"u1": item}), metrics="hit_rate@2", exclude=exclude)
+        assert measured["hit_rate@2"] == (item in first)
+
+
+def test_several_cut_offs_at_once_are_each_their_own(model: tm.Popular) -> None:
+    test = read({"u1": "bd", "u2": "c", "u3": "d"})
+    names = ["recall@3", "recall@1", "ndcg@2", "precision@100"]
+    together = tm.evaluate(model, test, metrics=names)
+    assert list(together.means) == names
+    for name in names:
+        assert together[name] == tm.evaluate(model, test, metrics=name)[name]
+    assert together["recall@1"] == pytest.approx(1 / 3 * (1 / 2 + 1 + 1))
+    assert together["precision@100"] == pytest.approx(1 / 3 * (2 / 100 + 1 / 100 + 1 / 100))
+
+
+def test_users_without_test_items_are_left_out_and_counted(model: tm.Popular) -> None:
+    measured = tm.evaluate(model, read({"u1": "b"}, users=["u1", "u2", "u9"]))
+    assert (measured.n_users, measured.n_without_test) == (1, 3)
+    assert measured.per_user["user"].to_list() == ["u1"]
+
+
+def test_unknown_items_count_as_never_found(model: tm.Popular) -> None:
+    measured = tm.evaluate(model, read({"u1": "bxy", "u2": "x"}), metrics=["recall@1", "ndcg@2"])
+    assert measured.n_unknown_items == 3
+    assert measured["recall@1"] == pytest.approx(1 / 2 * (1 / 3 + 0))
+    assert measured["ndcg@2"] == pytest.approx(1 / 2 * (1 / (1 + 1 / log2(3)) + 0))
+
+
+def test_unknown_users_are_skipped_or_shown_what_is_popular(model: tm.Popular) -> None:
+    test = read({"new": "a", "u1": "d", "newer": "d"})
+    skipped = tm.evaluate(model, test, metrics="hit_rate@1")
+    assert (skipped.n_users, skipped.n_skipped, skipped["hit_rate@1"]) == (1, 2, 0)
+    assert "group" not in skipped.frame.columns
+    shown = tm.evaluate(model, test, metrics="hit_rate@1", on_unknown="popular")
+    assert (shown.n_users, shown.n_skipped) == (3, 0)
+    assert shown.known.tolist() == [False, True, False]
+    groups = {row["group"]: [row["mean"], row["users"]] for row in shown.frame.iter_rows(named=True)}
+    assert groups == {"all": [1 / 3, 3], "known": [0, 1], "new": [1 / 2, 2]}
+
+
+def test_the_order_of_ids_in_the_test_part_does_not_matter(model: tm.Popular) -> None:
+    forward = tm.evaluate(model, read({"u1": "bd", "u2": "c", "u3": "d"}), metrics=["map@3", "ndcg@2"])
+    backward = tm.evaluate(model, read({"u3": "d", "u2": "c", "u1": "db"}), metrics=["map@3", "ndcg@2"])
+    assert forward.means == pytest.approx(backward.means, rel=1e-14)
+
+
+def test_results_are_frames_of_the_test_parts_kind(model: tm.Popular) -> None:
+    test = tm.Interactions.from_frame(pd.DataFrame({"user": ["u1", "u2"], "item": ["b", "d"]}))
+    measured = tm.evaluate(model, test, metrics=["recall@1", "mrr@2"])
+    assert isinstance(measured.frame, pd.DataFrame)
+    assert measured.frame["metric"].tolist() == ["recall@1", "mrr@2"]
+    assert measured.per_user["recall@1"].tolist() == [1, 0]
+    assert repr(measured) == "Evaluation of 2 users: recall@1 0.5000, mrr@2 0.7500"
+
+
+def test_the_interval_holds_the_mean_and_shrinks_with_the_users() -> None:
+    widths = []
+    for n in (20, 80, 2000):
+        histories = {f"u{i}": "abc" if i % 2 else "ab" for i in range(n)}
+        test = read({f"u{i}": "c" if i % 4 == 0 else "d" for i in range(0, n, 2)} | {"last": "d"})
+        model = tm.Popular().fit(read(histories | {"last": "abc"}))
+        row = tm.evaluate(model, test, metrics="hit_rate@1").frame.row(0, named=True)
+        assert 0 <= row["low"] <= row["mean"] <= row["high"] <= 1
+        assert row["low"] < row["high"]
+        assert row["users"] == n // 2 + 1
+        widths.append(row["high"] - row["low"])
+    assert widths == sorted(widths, reverse=True)
+    # The normal interval of a share of one half: 2 * 1.96 * sqrt(1/4 / n).
+    assert widths[-1] == pytest.approx(2 * 1.96 * (0.25 / 1001) ** 0.5, rel=0.1)
+
+
+def test_measuring_twice_gives_the_same(model: tm.Popular) -> None:
+    first, second = (tm.evaluate(model, read({"u1": "b", "u2": "d"})) for _ in range(2))
+    assert first.frame.equals(second.frame)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"metrics": "ndcg"}, ["ndcg", "cut-off"]),
+        ({"metrics": "ndcg@"}, ["ndcg@", "whole number"]),
+        ({"metrics": "ndcg@0"}, ["ndcg@0", "whole number"]),
+        ({"metrics": "ndcg@-1"}, ["ndcg@-1", "whole number"]),
+        ({"metrics": ["mrr@3", "gain@10"]}, ["gain@10", "precision"]),
+        ({"metrics": "NDCG@10"}, ["NDCG@10"]),
+        ({"metrics": ()}, ["metrics"]),
+        ({"exclude": "test"}, ["exclude", "'test'"]),
+        ({"on_unknown": "raise"}, ["on_unknown", "'raise'"]),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(model: tm.Popular, options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match=words[0]) as refused:
+        tm.evaluate(model, read({"u1": "b"}), **options)
+    assert all(word in str(refused.value) for word in words)
+
+
+def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
+    with pytest.raises(tm.DataError, match="no user of the test part"):
+        tm.evaluate(model, read({"new": "a"}))
+    with pytest.raises(tm.NotFittedError):
+        tm.evaluate(tm.Popular(), read({"u1": "a"}))
+    with pytest.raises(KeyError, match="ndcg@3"):
+        tm.evaluate(model, read({"u1": "b"}))["ndcg@3"]
+
+
+def test_given_lists_shorter_than_the_cut_off_are_refused() -> None:
+    """As `metric_values` says of itself."""
+    held_out = read({"u": "ab"}).by_user
+    lists = np.zeros((1, 3), np.int32)
+    with pytest.raises(ValueError, match="cut-off"):
+        metric_values(lists, np.array([3]), held_out, np.array([0]), ("ndcg@10",))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32), k=st.integers(1, 12))
+def test_evaluate_is_ranking_and_then_the_definitions(seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    here = rng.random((9, 10)) < 0.5
+    here[:, 0] = True
+    pairs = tm.Interactions.from_frame({"user": np.nonzero(here)[0], "item": np.nonzero(here)[1]})
+    train, test = tm.split.random(pairs, 0.4, seed=seed)
+    model = tm.ImplicitALS(factors=3, epochs=2).fit(train)
+    names = tuple(f"{name}@{k}" for name in RANKING_METRICS)
+    try:
+        measured = tm.evaluate(model, test, metrics=names)
+    except tm.DataError:
+        assert not np.any((np.diff(train.matrix.indptr) > 0) & (np.diff(test.matrix.indptr) > 0))
+        return
+    shown, held = model.recommend(measured.users, k=k), test.to_frame()
+    for row in measured.per_user.iter_rows(named=True):
+        mine = pl.col("user") == row["user"]
+        expected = reference.metrics(shown.filter(mine)["item"].to_list(), set(held.filter(mine)["item"]), k)
+        assert [row[name] for name in names] == pytest.approx(list(expected.values()), rel=1e-12)

@@ -1,0 +1,207 @@
+"""The epoch loop: callbacks, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import tastemap as tm
+from reference import metrics as reference
+from tastemap.models.als import _Alternation
+from tastemap.models.training import Epoch
+
+EPOCHS = 12
+# Learn quickly, then too much: the validation metric has its best epoch early.
+FACTORS, REGULARIZATION = 24, 1e-4
+
+
+def parts() -> tuple[tm.Interactions, tm.Interactions]:
+    rng = np.random.default_rng(0)
+    taste = rng.random((60, 3)) @ rng.random((3, 40))
+    here = rng.random((60, 40)) < 0.5 * taste / taste.max()
+    return tm.split.random(tm.Interactions.from_csr(sp.csr_array(here.astype(float))), 0.3, seed=1)
+
+
+def als(**changed: Any) -> tm.ImplicitALS:
+    return tm.ImplicitALS(**{"factors": FACTORS, "epochs": EPOCHS, "regularization": REGULARIZATION, **changed})
+
+
+def assert_same(one: tm.ImplicitALS, other: tm.ImplicitALS) -> None:
+    np.testing.assert_array_equal(one.user_factors_, other.user_factors_)
+    np.testing.assert_array_equal(one.item_factors_, other.item_factors_)
+    assert [(e.epoch, e.objective, e.metric) for e in one.history_] == [
+        (e.epoch, e.objective, e.metric) for e in other.history_
+    ]
+
+
+def interrupt_at(epoch: int) -> Callable[[Epoch], None]:
+    def interrupt(done: Epoch) -> None:
+        if done.epoch == epoch:
+            raise KeyboardInterrupt
+
+    return interrupt
+
+
+def test_callbacks_hear_of_every_epoch_in_turn() -> None:
+    train, validation = parts()
+    heard: list[Epoch] = []
+    also: list[Epoch] = []
+    model = als().fit(train, validation=validation, callbacks=[heard.append, also.append])
+    assert heard == also == model.history_
+    assert [done.epoch for done in heard] == list(range(1, EPOCHS + 1))
+    assert all(done.seconds > 0 and np.isfinite(done.objective) for done in heard)
+    assert [done.metric is None for done in als().fit(train).history_] == [True] * EPOCHS
+
+
+def test_callbacks_may_be_any_iterable() -> None:
+    heard: list[Epoch] = []
+    als().fit(parts()[0], callbacks=iter([heard.append]))
+    assert len(heard) == EPOCHS
+
+
+def test_watching_does_not_change_what_is_learned() -> None:
+    train, validation = parts()
+    watched, alone = als().fit(train, validation=validation, progress=True), als().fit(train)
+    np.testing.assert_array_equal(watched.item_factors_, alone.item_factors_)
+    np.testing.assert_array_equal(watched.user_factors_, alone.user_factors_)
+
+
+@pytest.mark.parametrize("metric", ["ndcg@5", "recall@10", "mrr@3"])
+def test_the_metric_is_that_of_the_factors_after_the_epoch(metric: str) -> None:
+    train, validation = parts()
+    model = als(epochs=2).fit(train, validation=validation, metric=metric)
+    task = _Alternation(model, train)
+    state = task.start()
+    name, k = metric.split("@")
+    held = validation.matrix
+    rows = np.flatnonzero(np.diff(held.indptr))
+    for done in model.history_:
+        task.train_epoch(state, done.epoch - 1)
+        scores = state["users"] @ state["items"].T
+        scores[train.matrix.toarray() > 0] = -np.inf
+        values = []
+        for u in rows:
+            ranked = [int(i) for i in np.argsort(-scores[u], kind="stable") if scores[u, i] > -np.inf]
+            relevant = set(held.indices[held.indptr[u] : held.indptr[u + 1]].tolist())
+            values.append(reference.metrics(ranked, relevant, int(k))[name])
+        assert done.metric == pytest.approx(np.mean(values), rel=1e-9)
+
+
+def test_early_stopping_keeps_the_best_epoch() -> None:
+    train, validation = parts()
+    stopped = als(epochs=200).fit(train, validation=validation, patience=3)
+    best = max(stopped.history_, key=lambda done: (done.metric, -done.epoch))
+    assert len(stopped.history_) == best.epoch + 3 < 200
+    shorter = als(epochs=best.epoch).fit(train)
+    np.testing.assert_array_equal(stopped.item_factors_, shorter.item_factors_)
+    np.testing.assert_array_equal(stopped.user_factors_, shorter.user_factors_)
+
+
+def test_a_validation_part_on_other_id_maps_is_aligned() -> None:
+    train, validation = parts()
+    moved = tm.Interactions.from_frame(validation.to_frame().reverse(), weight="weight")
+    assert_same(als().fit(train, validation=moved, patience=2), als().fit(train, validation=validation, patience=2))
+
+
+SCRIPT = """
+    import os, signal, sys
+    sys.path[:0] = [sys.argv[1], sys.argv[2]]
+    from test_training import als, parts
+    train, validation = parts()
+    def killer(done):
+        if done.epoch == int(sys.argv[5]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    options = {"validation": validation, "patience": 3} if sys.argv[6] == "stopping" else {}
+    als().fit(train, checkpoint=sys.argv[3], callbacks=[killer], **options).save(sys.argv[4])
+"""
+
+
+@pytest.mark.parametrize("how", ["all epochs", "stopping"])
+def test_a_killed_training_goes_on_to_the_same_bits(how: str, run_python: Callable[..., str], tmp_path: Path) -> None:
+    folders = Path(__file__).parent, Path(__file__).parents[1]
+    files = tmp_path / "checkpoint", tmp_path / "model"
+    run_python(SCRIPT, *folders, *files, 3, how, status=-signal.SIGKILL)
+    assert files[0].exists()
+    run_python(SCRIPT, *folders, *files, 5, how, status=-signal.SIGKILL)
+    run_python(SCRIPT, *folders, *files, 0, how)
+    train, validation = parts()
+    options: dict[str, Any] = {"validation": validation, "patience": 3} if how == "stopping" else {}
+    assert_same(tm.load(files[1]), als().fit(train, **options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 7])
+def test_ctrl_c_leaves_a_usable_checkpoint(epoch: int, tmp_path: Path) -> None:
+    train, _ = parts()
+    file = tmp_path / "checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        als().fit(train, checkpoint=file, callbacks=[interrupt_at(epoch)])
+    assert_same(als().fit(train, checkpoint=file), als().fit(train))
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_an_interrupted_model_is_not_taken_for_a_fitted_one() -> None:
+    train, _ = parts()
+    model = als()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(train, callbacks=[interrupt_at(2)])
+    with pytest.raises(tm.NotFittedError):
+        model.recommend(0)
+
+
+def test_a_finished_checkpoint_gives_the_same_model_without_training(tmp_path: Path) -> None:
+    train, _ = parts()
+    first = als().fit(train, checkpoint=tmp_path / "checkpoint")
+    heard: list[Epoch] = []
+    assert_same(als().fit(train, checkpoint=tmp_path / "checkpoint", callbacks=[heard.append]), first)
+    assert heard == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [({"seed": 1}, "parameters"), ({"epochs": 20}, "parameters"), ({"other data": True}, "data")],
+    ids=str,
+)
+def test_the_checkpoint_of_another_training_is_refused(changed: dict[str, Any], word: str, tmp_path: Path) -> None:
+    train, validation = parts()
+    file = tmp_path / "checkpoint"
+    als().fit(train, checkpoint=file)
+    data = validation if changed.pop("other data", False) else train
+    with pytest.raises(tm.ModelFileError, match=f"another training.*{word}") as refused:
+        als(**changed).fit(data, checkpoint=file)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", "cut", "model"])
+def test_a_file_that_is_no_whole_checkpoint_is_refused(content: bytes | str, tmp_path: Path) -> None:
+    train, _ = parts()
+    file = tmp_path / "checkpoint"
+    model = als().fit(train, checkpoint=file)
+    if content == "model":
+        model.save(file)
+    else:
+        file.write_bytes(content if isinstance(content, bytes) else file.read_bytes()[:-5])
+    with pytest.raises(tm.ModelFileError) as refused:
+        als().fit(train, checkpoint=file)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("first", [{}, {"validation": True}, {"validation": True, "metric": "recall@5", "patience": 3}])
+def test_a_checkpoint_goes_on_with_other_options_or_says_why_not(first: dict[str, Any], tmp_path: Path) -> None:
+    train, validation = parts()
+    file = tmp_path / "checkpoint"
+    if first.pop("validation", False):
+        first["validation"] = validation
+    with pytest.raises(KeyboardInterrupt):
+        als().fit(train, checkpoint=file, callbacks=[interrupt_at(4)], **first)
+    # What was measured before is not what is asked now: say so, or train from the start.
+    try:
+        model = als().fit(train, checkpoint=file, validation=validation, patience=3)
+    except tm.ModelFileError:
+        return
+    assert_same(model, als().fit(train, validation=validation, patience=3))
