@@ -34,7 +34,8 @@ def tiny() -> Any:
 def tastemap(folder: str, epochs: int, threads: int) -> Row:
     import tastemap as tm
 
-    model = tm.ImplicitALS(factors=FACTORS, unobserved_weight=UNOBSERVED, regularization=REGULARIZATION, epochs=1)
+    weights = {"unobserved_weight": UNOBSERVED, "regularization": REGULARIZATION, "frequency_exponent": 1.0}
+    model = tm.ImplicitALS(factors=FACTORS, **weights, solver="cg", epochs=1)
     model.fit(tm.Interactions.from_csr(tiny()), progress=False)
     before = memory_now()
     # The matrix is copied, so nothing else holds the one that was read.

@@ -39,9 +39,9 @@ def write_made(folder: str, n_pairs: int, threads: int) -> dict[str, int]:
     """Write about `n_pairs` distinct pairs that look like what people do.
 
     Size: users grow in proportion to the pairs (140 pairs a user on average) and items with their power .65, 3,700 at
-    one million, as in MovieLens from 1M to 32M. Users' activity is log-normal (sigma 1), at least 5 pairs, at most a
-    third of the catalogue. Items' popularity is Zipf-Mandelbrot, (rank + 40)^-1.3. Taste: every item belongs to
-    one of 32 groups, every user likes 3 of them, and 60 % of a user's draws come from these, by popularity.
+    one million, about as in MovieLens from 1M to 20M. Users' activity is log-normal (sigma 1), at least 5 pairs and
+    at most a third of the catalogue. Items' popularity is Zipf-Mandelbrot, (rank + 40)^-1.3. Taste: every item belongs
+    to one of 32 groups, every user likes 3 of them, and 60 % of a user's draws come from these, by popularity.
     """
     random = np.random.default_rng(0)
     n_users = max(n_pairs // 140, 20)

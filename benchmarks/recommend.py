@@ -28,7 +28,8 @@ def fitted(folder: str) -> Any:
     """tastemap's model; its bits are the same in every process."""
     import tastemap as tm
 
-    model = tm.ImplicitALS(factors=64, epochs=10, unobserved_weight=0.3, regularization=0.007, seed=0)
+    weights = {"unobserved_weight": 0.3, "regularization": 0.007, "frequency_exponent": 1.0}
+    model = tm.ImplicitALS(factors=64, epochs=10, **weights, seed=0)
     return model.fit(tm.Interactions.from_csr(matrices.read(folder)), progress=False)
 
 

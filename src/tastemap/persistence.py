@@ -43,7 +43,8 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
 
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps({"format": FORMAT_VERSION, "kind": kind, **header}, sort_keys=True)
-    metadata = {"tastemap": text, "digest": _digest(text, arrays)}
+    # One entry: safetensors writes several in random order.
+    metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
     with whole_file(path) as temporary:
         save_file(arrays, temporary, metadata=metadata)
 
@@ -65,8 +66,8 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
         raise ModelFileError(
             f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
         ) from reason
-    text = metadata["tastemap"]
-    if metadata.get("digest") != _digest(text, arrays):
+    digest, _, text = metadata["tastemap"].partition(" ")
+    if digest != _digest(text, arrays):
         raise ModelFileError(
             f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
         )

@@ -285,7 +285,8 @@ class _Alternation:
         n_users, n_items = self._interactions.shape
         width = _width(model.factors)
         items = np.empty((n_items, model.factors), np.float32)
-        fill_uniform(items, mix(np.uint64(model.seed)), 0.1 / np.sqrt(model.factors))
+        # A compiled function gives back a Python int, which the next one would take for an int64.
+        fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
         items[np.diff(self._items.pairs.indptr) == 0] = 0
         return {"users": np.zeros((n_users, width), np.float32), "items": _widened(items, width, n_items)}
 

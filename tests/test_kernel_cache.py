@@ -1,0 +1,134 @@
+"""The cache of compiled kernels: never stale, never in the way."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tastemap
+
+# Prints the numbers of a kernel, whether it came from the cache, and how many warnings there were.
+SCRIPT = """
+    import warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        import numba
+        before = numba.config.CACHE_DIR
+        import numpy as np
+        from tastemap.kernels.random import fill_uniform
+        import tastemap.kernels.metrics
+        assert numba.config.CACHE_DIR == before
+        out = np.empty((2, 2), np.float32)
+        fill_uniform(out, np.uint64(3), 1.0)
+    kept = [str(warning.message) for warning in caught if "kept on disk" in str(warning.message)]
+    hits = sum(fill_uniform.stats.cache_hits.values()) if hasattr(fill_uniform.stats, "cache_hits") else -1
+    print(out.ravel().tolist(), hits, len(kept), len(caught) - len(kept), sep=";")
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package that may be edited; the folder to put on the path."""
+    source = Path(tastemap.__file__).parent
+    shutil.copytree(source, tmp_path / "code" / "tastemap", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "code"
+
+
+@pytest.fixture
+def said(run_python: Callable[..., str]) -> Callable[..., list[Any]]:
+    def run(prelude: str = "", **environment: str | None) -> list[Any]:
+        numbers, *counts = run_python(prelude + SCRIPT, NUMBA_DISABLE_JIT=None, **environment).strip().split(";")
+        return [numbers, *map(int, counts)]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def right(run_python: Callable[..., str]) -> str:
+    """The kernel's numbers, without compilation."""
+    script = "import numpy\nnumpy.seterr(over='ignore')" + SCRIPT.replace("\n    ", "\n")
+    return run_python(script, NUMBA_DISABLE_JIT="1").split(";")[0]
+
+
+def test_the_second_process_compiles_nothing(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    first = said(TASTEMAP_CACHE=str(tmp_path))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+    assert files
+    second = said(TASTEMAP_CACHE=str(tmp_path))
+    assert first == [right, 0, 0, 0]
+    assert second == [right, 1, 0, 0]
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+
+
+def test_an_edited_helper_in_another_file_takes_effect(
+    package: Path, run_python: Callable[..., str], tmp_path: Path
+) -> None:
+    kernels = package / "tastemap" / "kernels"
+    (kernels / "probe.py").write_text(
+        "from tastemap.kernels.jit import jit_exact\n"
+        "from tastemap.kernels.random import mix\n\n\n"
+        "@jit_exact\n"
+        "def probe(state):\n"
+        "    return mix(state)\n"
+    )
+    script = """
+        import numpy as np
+        from tastemap.kernels import probe
+        print(probe.__file__, probe.probe(np.uint64(0)))
+    """
+    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache")}
+    before = run_python(script, **environment).split()
+    assert before == [str(kernels / "probe.py"), str(0xE220A8397B1DCDAF)]
+    random = kernels / "random.py"
+    random.write_text(random.read_text().replace("return z ^ (z >> np.uint64(31))", "return z"))
+    after = run_python(script, **environment).split()[1]
+    assert after != before[1]
+    assert int(after) ^ (int(after) >> 31) == int(before[1])
+
+
+@pytest.mark.parametrize("prelude", ["", "\n    import pathlib; pathlib.Path.home = classmethod(lambda cls: 1 / 0)"])
+def test_a_cache_that_cannot_be_written_costs_one_warning(
+    prelude: str, said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert said(prelude, TASTEMAP_CACHE=str(tmp_path / "file" / "cache")) == [right, 0, 1, 0]
+
+
+def test_without_a_home_folder_there_is_one_warning(said: Callable[..., list[Any]], right: str) -> None:
+    prelude = """
+    import pathlib
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+    pathlib.Path.home = classmethod(homeless)
+    """
+    assert said(prelude, TASTEMAP_CACHE=None, XDG_CACHE_HOME=None, HOME=None) == [right, 0, 1, 0]
+
+
+def test_home_and_xdg_unset_is_no_error(said: Callable[..., list[Any]], right: str) -> None:
+    numbers, _, _, other_warnings = said(TASTEMAP_CACHE=None, XDG_CACHE_HOME=None, HOME=None)
+    assert (numbers, other_warnings) == (right, 0)
+
+
+def test_the_xdg_folder_is_used(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    said(TASTEMAP_CACHE=None, XDG_CACHE_HOME=str(tmp_path))
+    assert list((tmp_path / "tastemap" / "kernels").rglob("*.nbc"))
+
+
+def test_two_processes_that_compile_at_once_do_not_hurt_each_other(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    script = "import os, sys, time\nos.environ['TASTEMAP_CACHE'] = sys.argv[1]\n" + SCRIPT.replace("\n    ", "\n")
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        numbers, _, *warnings = process.communicate(timeout=120)[0].strip().split(";")
+        assert (process.returncode, numbers, warnings) == (0, right, ["0", "0"])
+    files = sorted(tmp_path.rglob("*.nb*"))
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+    assert sorted(tmp_path.rglob("*.nb*")) == files

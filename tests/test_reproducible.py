@@ -1,0 +1,114 @@
+"""The same bits whatever the number of threads, and whoever else is at work."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from threadpoolctl import threadpool_info
+
+import tastemap as tm
+
+SOAK_SECONDS = float(os.environ.get("TASTEMAP_SOAK_SECONDS", "3"))
+
+# Prints digests of the saved arrays and of everybody's lists.
+SCRIPT = """
+    import hashlib, sys, tempfile
+    from pathlib import Path
+    import numpy as np
+    import tastemap as tm
+    from tastemap.persistence import read_arrays
+    likes = tm.datasets.movielens("1m", path=sys.argv[1]).interactions.at_least(4).binarize()
+    options = {name: value for name, value in {"epochs": 2}.items() if hasattr(tm.MODELS[sys.argv[2]], name)}
+    model = tm.MODELS[sys.argv[2]](**options).fit(likes)
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model")
+        arrays, header = read_arrays(Path(folder) / "model", "model")
+    for name in sorted(arrays):
+        print(name, hashlib.blake2b(arrays[name].tobytes(), digest_size=8).hexdigest())
+    for part in model.recommend_rows(np.arange(len(model.users)), 10):
+        print(hashlib.blake2b(part.tobytes(), digest_size=8).hexdigest())
+    print([done["objective"] for done in header["history"]], len(arrays))
+"""
+
+
+@pytest.mark.parametrize("name", tm.MODELS)
+def test_one_two_and_five_threads_give_the_same_bits(
+    name: str, ml1m_ratings: tm.Interactions, data_folder: Any, run_python: Callable[..., str]
+) -> None:
+    said = {n: run_python(SCRIPT, data_folder / "ml-1m", name, TASTEMAP_THREADS=str(n)) for n in (1, 2, 5)}
+    assert said[1].strip()
+    assert said[1] == said[2] == said[5]
+
+
+def test_the_environment_of_blas_does_not_change_the_bits(
+    ml1m_ratings: tm.Interactions, data_folder: Any, run_python: Callable[..., str]
+) -> None:
+    arguments = SCRIPT, data_folder / "ml-1m", "ImplicitALS"
+    one, many = (run_python(*arguments, OPENBLAS_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "4"))
+    assert one == many
+
+
+def likes(n_users: int, n_items: int, seed: int) -> tm.Interactions:
+    here = np.random.default_rng(seed).random((n_users, n_items)) < 0.08
+    here[:, 0] = True
+    return tm.Interactions.from_csr(sp.csr_array(here.astype(float)))
+
+
+def test_sixteen_threads_that_recommend_while_one_fits_get_the_answers_they_get_alone() -> None:
+    served, others = likes(500, 300, 1), likes(800, 200, 2)
+    model = tm.ImplicitALS(factors=16, epochs=3).fit(served)
+    trained = tm.ImplicitALS(factors=16, epochs=3).fit(others).user_factors_
+    alone = {
+        "everyone": model.recommend(k=5),
+        "one": model.recommend(7, k=5),
+        "folded": model.recommend_for([[1, 2], [3]], k=5),
+        "similar": model.similar_items(list(range(40)), k=5, metric="euclidean"),
+    }
+    model = tm.ImplicitALS(factors=16, epochs=3).fit(served)  # nothing is prepared yet: the threads race for it
+    ask: dict[str, Callable[[], Any]] = {
+        "everyone": lambda: model.recommend(k=5),
+        "one": lambda: model.recommend(7, k=5),
+        "folded": lambda: model.recommend_for([[1, 2], [3]], k=5),
+        "similar": lambda: model.similar_items(list(range(40)), k=5, metric="euclidean"),
+    }
+    before = [library["num_threads"] for library in threadpool_info()]
+    wrong: list[object] = []
+    done = [0] * 17
+    end = time.monotonic() + SOAK_SECONDS
+
+    def recommend(caller: int) -> None:
+        try:
+            while time.monotonic() < end:
+                kind = list(ask)[(caller + done[caller]) % len(ask)]
+                if not ask[kind]().equals(alone[kind]):
+                    wrong.append(kind)
+                done[caller] += 1
+        except BaseException as error:
+            wrong.append(error)
+
+    def fit() -> None:
+        try:
+            while time.monotonic() < end:
+                if not np.array_equal(tm.ImplicitALS(factors=16, epochs=3).fit(others).user_factors_, trained):
+                    wrong.append("fit")
+                done[16] += 1
+        except BaseException as error:
+            wrong.append(error)
+
+    callers = [threading.Thread(target=recommend, args=(caller,)) for caller in range(16)]
+    callers.append(threading.Thread(target=fit))
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join(SOAK_SECONDS + 60)
+    assert not any(thread.is_alive() for thread in callers)
+    assert wrong == []
+    assert min(done) > 0
+    assert [library["num_threads"] for library in threadpool_info()] == before
