@@ -27,7 +27,7 @@ SCRIPT = """
         out = np.empty((2, 2), np.float32)
         fill_uniform(out, np.uint64(3), 1.0)
     kept = [str(warning.message) for warning in caught if "kept on disk" in str(warning.message)]
-    hits = sum(fill_uniform.stats.cache_hits.values()) if hasattr(fill_uniform.stats, "cache_hits") else -1
+    hits = sum(fill_uniform.stats.cache_hits.values()) if hasattr(fill_uniform, "stats") else -1
     print(out.ravel().tolist(), hits, len(kept), len(caught) - len(kept), sep=";")
 """
 
@@ -92,12 +92,11 @@ def test_an_edited_helper_in_another_file_takes_effect(
     assert int(after) ^ (int(after) >> 31) == int(before[1])
 
 
-@pytest.mark.parametrize("prelude", ["", "\n    import pathlib; pathlib.Path.home = classmethod(lambda cls: 1 / 0)"])
 def test_a_cache_that_cannot_be_written_costs_one_warning(
-    prelude: str, said: Callable[..., list[Any]], right: str, tmp_path: Path
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert said(prelude, TASTEMAP_CACHE=str(tmp_path / "file" / "cache")) == [right, 0, 1, 0]
+    assert said(TASTEMAP_CACHE=str(tmp_path / "file" / "cache")) == [right, 0, 1, 0]
 
 
 def test_without_a_home_folder_there_is_one_warning(said: Callable[..., list[Any]], right: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -144,7 +145,7 @@ def test_the_number_of_threads_asked_for_last_counts(monkeypatch: pytest.MonkeyP
     assert parallel.n_threads() == 7
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs os.fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_child_can_work_as_well(run_python: Callable[..., str]) -> None:
     said = run_python(
         """
@@ -160,7 +161,8 @@ def test_a_forked_child_can_work_as_well(run_python: Callable[..., str]) -> None
             same = np.array_equal(before.user_factors_, after.user_factors_)
             lists = after.recommend(k=3).equals(before.recommend(k=3))
             os._exit(0 if same and lists else 1)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), np.array_equal(fit().item_factors_, before.item_factors_))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, np.array_equal(fit().item_factors_, before.item_factors_))
         """,
         TASTEMAP_THREADS="3",
         PYTHONWARNINGS="default",  # Python 3.12 warns of every fork in a process with threads

@@ -15,6 +15,7 @@ from tastemap import parallel
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only
+from tastemap.errors import DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES
@@ -114,11 +115,12 @@ class ImplicitALS(Model):
         identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
         if options.checkpoint is not None:
             self._fingerprint = identity["data"] = interactions.fingerprint()
-        hint = "raise regularization, or lower alpha"
-        state, self.history_ = train(task, identity, options, hint)
+        state, self.history_ = train(task, identity, options, _HINT)
         self.item_factors_ = _narrowed(state["items"], self.factors)
         task.solve_users_exactly(state)
         self.user_factors_ = _narrowed(state["users"], self.factors)
+        if not np.isfinite(self.user_factors_).all():
+            raise DivergenceError(f"the users have no finite solution for the items learned; {_HINT}")
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
@@ -213,6 +215,11 @@ class ImplicitALS(Model):
             scale = counts
         else:
             scale = np.ones(len(counts))
+        if np.max(self.regularization * scale) > np.finfo(np.float32).max:
+            raise ValueError(
+                f"regularization {self.regularization} at frequency_exponent {self.frequency_exponent} is more than "
+                "32-bit floats hold: lower one of them"
+            )
         return (self.regularization * scale).astype(np.float32)
 
     @cached_property
@@ -227,6 +234,8 @@ class ImplicitALS(Model):
     def _gram(self) -> Floats:
         return (self.unobserved_weight * _gram(self._wide_items)).astype(np.float32)
 
+
+_HINT = "raise regularization, lower alpha, or scale the weights down"
 
 _CHOICES = {
     "loss": ("rendle", "hu"),

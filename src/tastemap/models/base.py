@@ -98,9 +98,13 @@ class Model(ABC):
             if not len(validation):
                 raise DataError("validation shares no pair of a user and an item with the training ids")
         self._forget()
-        self._remember(interactions)
-        options = Options(validation, patience, metric, callbacks, progress, checkpoint)
-        self._learn(interactions, options)
+        options = Options(validation, patience, metric, tuple(callbacks), progress, checkpoint)
+        try:
+            self._remember(interactions)
+            self._learn(interactions, options)
+        except BaseException:
+            self._forget()  # half a model must not pass for a fitted one
+            raise
         return self
 
     def check(self) -> None:  # noqa: B027 - a model without parameters has nothing to check

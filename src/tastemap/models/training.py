@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,7 +46,7 @@ class Options:
     validation: Interactions | None = None
     patience: int | None = None
     metric: str = "ndcg@10"
-    callbacks: Iterable[Callable[[Epoch], None]] = ()
+    callbacks: tuple[Callable[[Epoch], None], ...] = ()
     progress: bool | None = None
     checkpoint: str | Path | None = None
 
@@ -74,13 +74,14 @@ def train(
 ) -> tuple[State, list[Epoch]]:
     """Run the epochs and return the final (or, with patience, the best) state and what happened.
 
-    identity : what a checkpoint must share with this training: class, parameters, data. A checkpoint of another
-        training raises ModelFileError.
+    identity : what a checkpoint must share with this training, beside the options: class, parameters, data. A
+        checkpoint of another training raises ModelFileError.
     divergence_hint : which parameter to change, for the DivergenceError when the objective is not finite.
     """
     watch = _Watch(options)
     state, history = task.start(), list[Epoch]()
     path = None if options.checkpoint is None else Path(options.checkpoint)
+    identity = identity | watch.identity()
     if path is not None and path.exists():
         state, history = _resumed(path, identity, state, watch)
     saved_at, save_seconds = -np.inf, 0.0
@@ -127,6 +128,13 @@ class _Watch:
             raise ValueError(f"patience must be at least 1 epoch, got {options.patience}")
         self._name, self._k = parse_metric(options.metric)
         self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
+
+    def identity(self) -> dict[str, Any]:
+        """Return what decides when training stops."""
+        if self._validation is None:
+            return {"validation": None}
+        metric = f"{self._name}@{self._k}"
+        return {"validation": self._validation.fingerprint(), "metric": metric, "patience": self.patience}
 
     def measure(self, task: Trainable, state: State) -> float | None:
         if self._validation is None:
