@@ -131,3 +131,39 @@ def test_two_processes_that_compile_at_once_do_not_hurt_each_other(
     files = sorted(tmp_path.rglob("*.nb*"))
     assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
     assert sorted(tmp_path.rglob("*.nb*")) == files
+
+
+def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..., str], tmp_path: Path) -> None:
+    """Another kind, such as read-only factors of a loaded model, would compile for seconds in the middle of serving."""
+    said = run_python(
+        """
+        import sys
+        import numpy as np, scipy.sparse as sp, tastemap as tm
+        from tastemap.kernels import als, metrics, random, ranking
+        rng = np.random.default_rng(0)
+        likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
+        train, test = tm.split.random(likes, 0.2)
+        fitted = tm.ImplicitALS(factors=5, epochs=2).fit(train, validation=test)
+        fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=sys.argv[1] + "/checkpoint")
+        fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=sys.argv[1] + "/checkpoint")
+        fitted.save(sys.argv[1] + "/model")
+        news = tm.Interactions.from_frame({"user": [500], "item": [3]})
+        for model in (fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)):
+            for users in (None, 3):
+                model.recommend(users, candidates=[1, 2, 3], exclude=[2])
+                model.recommend(users)
+            model.recommend_for([[1, 2], {3: 2.0}])
+            model.recommend_for([[1, 2]] * 9, exclude=[5])
+            model.predict([1, 2], [3, 4])
+            tm.evaluate(model, test, exclude=None)
+            if not isinstance(model, tm.Popular):
+                for metric in ("cosine", "dot", "euclidean"):
+                    model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
+        kernels = [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
+        kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.decide, ranking.rank_exactly]
+        print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
+        """,
+        tmp_path,
+        NUMBA_DISABLE_JIT=None,
+    )
+    assert {count.split()[1] for count in said.strip().split(",")} == {"1"}, said

@@ -42,7 +42,7 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     from safetensors.numpy import save_file
 
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    text = json.dumps({"format": FORMAT_VERSION, "kind": kind, **header}, sort_keys=True)
+    text = as_json({"format": FORMAT_VERSION, "kind": kind, **header})
     # One entry: safetensors writes several in random order.
     metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
     with whole_file(path) as temporary:
@@ -79,6 +79,11 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
     if header["kind"] != kind:
         raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
     return arrays, header
+
+
+def as_json(value: object) -> str:
+    """Return the one JSON text of a value; NumPy's numbers count as Python's."""
+    return json.dumps(value, sort_keys=True, default=lambda number: number.item())
 
 
 def _digest(header: str, arrays: Arrays) -> str:

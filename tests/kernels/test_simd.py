@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tastemap.kernels.ranking import dot
 from tastemap.kernels.simd import (
     LANES,
     add,
@@ -16,6 +17,7 @@ from tastemap.kernels.simd import (
     load_row,
     multiply,
     multiply_add,
+    multiply_add_double,
     splat,
     splat_row,
     store,
@@ -23,6 +25,7 @@ from tastemap.kernels.simd import (
     total,
     totals,
     zeros,
+    zeros_double,
 )
 
 Floats = npt.NDArray[np.float32]
@@ -82,3 +85,28 @@ def test_totals_are_sums_of_the_lanes_and_come_twice() -> None:
     assert compiled(A, a.copy(), out) == sum(range(3, 3 + LANES))
     sums = [A[i, f : f + LANES].sum() for i in (0, 2) for f in range(4)]
     assert out[10, 8 : 8 + LANES].tolist() == sums * 2
+
+
+def double_sum(a: Floats, b: Floats) -> float:
+    sums = multiply_add_double(load(a, 1), load(b, 2), zeros_double())
+    return total(multiply_add_double(load(a, 0), load(b, 0), sums))
+
+
+def test_sums_in_float64_have_the_bits_of_their_python_bodies() -> None:
+    rng = np.random.default_rng(2)
+    compiled_sum = numba.njit(double_sum)
+    for _ in range(50):
+        a, b = (rng.standard_normal(LANES + 2) * 10.0 ** rng.integers(-18, 18, LANES + 2) for _ in range(2))
+        a, b = a.astype(np.float32), b.astype(np.float32)
+        assert compiled_sum(a, b) == double_sum(a, b)
+
+
+@pytest.mark.parametrize("n", [1, LANES - 1, LANES, LANES + 1, 4 * LANES + 7])
+def test_the_score_of_a_pair_has_the_bits_of_its_python_body(n: int) -> None:
+    rng = np.random.default_rng(n)
+    plain = getattr(dot, "py_func", dot)
+    for _ in range(20):
+        a, b = rng.standard_normal((2, n)).astype(np.float32)
+        score = dot(a, b)
+        assert score == plain(a, b) == dot(b, a)
+        assert score == pytest.approx(a.astype(np.float64) @ b.astype(np.float64), rel=1e-12, abs=1e-15)

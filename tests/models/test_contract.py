@@ -425,6 +425,28 @@ def test_ids_of_an_empty_answer_keep_their_type(name: str) -> None:
     assert shown.schema["film"] == pl.Int64
 
 
+@every_model
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"k": 100, "exclude_seen": False}, {"candidates": [103, UNSEEN]}, {"exclude": pairs().head(9)}],
+    ids=str,
+)
+def test_everybodys_lists_in_a_file_are_those_of_recommend(
+    name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tastemap.models.base.USERS_AT_ONCE", 4)
+    fitted(name).recommend_all(tmp_path / "lists.parquet", **options)
+    assert pl.read_parquet(tmp_path / "lists.parquet").equals(fitted(name).recommend(**options))
+    assert [path.name for path in tmp_path.iterdir()] == ["lists.parquet"]
+
+
+@every_model
+def test_an_error_on_the_way_leaves_no_file_of_lists(name: str, tmp_path: Path) -> None:
+    refuses(lambda: fitted(name).recommend_all(tmp_path / "lists.parquet", k=0), ValueError, "k must be")
+    refuses(lambda: make(name).recommend_all(tmp_path / "lists.parquet"), tm.NotFittedError, name)
+    assert not list(tmp_path.iterdir())
+
+
 # -- fold in -----------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from tastemap import parallel
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only
-from tastemap.errors import DivergenceError
+from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES
@@ -66,7 +66,7 @@ class ImplicitALS(Model):
     cosine of plain factors leans towards what is popular.
 
     Weights count as confidence. Folding in the history of a training user gives the fitted row to 1e-4. `explain` is
-    exact. `update` solves the users and the items that have new pairs, exactly, and leaves the others as they are.
+    exact. `update` solves the items that have new pairs and then all users, exactly; the other items stay.
 
     Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022; Hu, Koren and
     Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy
@@ -97,20 +97,21 @@ class ImplicitALS(Model):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
         for name in ("alpha", "unobserved_weight", "regularization", "frequency_exponent"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < np.inf:
-                raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}")
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= _LARGEST:
+                raise ValueError(f"{name} must be a number from 0 to {_LARGEST:.2g}, got {value!r}")
         if self.alpha == 0:
             raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
         for name in ("loss", "regularization_scale", "solver"):
             choices = _CHOICES[name]
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {getattr(self, name)!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise ValueError(f"seed must be a whole number of at least 0, got {self.seed!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
+            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {self.seed!r}")
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
+        _check_weights(interactions)
         task = _Alternation(self, interactions)
         identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
         if options.checkpoint is not None:
@@ -124,6 +125,7 @@ class ImplicitALS(Model):
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
+        _check_weights(interactions)
         width = _width(self.factors)
         users, items = (
             _widened(before.user_factors_, width, len(self._users)),
@@ -132,13 +134,10 @@ class ImplicitALS(Model):
         sides = _Sides(self, interactions)
         touched_users = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
         touched_items = self._items.find(news.items.ids.gather(np.flatnonzero(np.diff(news.by_item.indptr))))
-        # New users need a vector before new items can be solved from them, and again after.
-        for side, rows, P, Q in (
-            (sides.users, touched_users, users, items),
-            (sides.items, touched_items, items, users),
-            (sides.users, touched_users, users, items),
-        ):
-            P[rows] = _solve_exactly(self, side.only(rows), P[rows], Q)
+        # New users need a vector before new items can be solved from them. When items have moved, every user has.
+        users[touched_users] = _solve_exactly(self, sides.users.only(touched_users), users[touched_users], items)
+        items[touched_items] = _solve_exactly(self, sides.items.only(touched_items), items[touched_items], users)
+        _solve_exactly(self, sides.users, users, items)
         self.user_factors_, self.item_factors_ = (
             _narrowed(users, self.factors),
             _narrowed(items, self.factors),
@@ -185,7 +184,7 @@ class ImplicitALS(Model):
         """
         self._check_fitted()
         row = int(self._active_rows(pl.Series([user]), "raise")[0])
-        column = int(self._active(self._items, pl.Series([item]), self.popularity_ > 0)[0])
+        column = int(self._active(self._items, pl.Series([item]), self.popularity_)[0])
         pairs = self._training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         Y = self.item_factors_[pairs.indices[mine]].astype(np.float64)
@@ -215,7 +214,7 @@ class ImplicitALS(Model):
             scale = counts
         else:
             scale = np.ones(len(counts))
-        if np.max(self.regularization * scale) > np.finfo(np.float32).max:
+        if np.max(self.regularization * scale) > _LARGEST:
             raise ValueError(
                 f"regularization {self.regularization} at frequency_exponent {self.frequency_exponent} is more than "
                 "32-bit floats hold: lower one of them"
@@ -235,6 +234,8 @@ class ImplicitALS(Model):
         return (self.unobserved_weight * _gram(self._wide_items)).astype(np.float32)
 
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 _HINT = "raise regularization, lower alpha, or scale the weights down"
 
 _CHOICES = {
@@ -242,6 +243,14 @@ _CHOICES = {
     "regularization_scale": ("frequency", "count", "none"),
     "solver": ("cg", "cholesky"),
 }
+
+
+def _check_weights(interactions: Interactions) -> None:
+    lowest = interactions.matrix.data.min()
+    if lowest < 0:
+        raise DataError(
+            f"ImplicitALS takes weights as confidence, which cannot be negative, got {lowest:g}: leave them out"
+        )
 
 
 class _Side(NamedTuple):
@@ -318,10 +327,13 @@ class _Alternation:
         _solve_exactly(self._model, self._users, state["users"], state["items"])
 
     def _half_step(self, side: _Side, P: Floats, Q: Floats) -> float:
+        gram = _gram(Q)
+        if not np.isfinite(gram).all():
+            return np.nan
         if self._model.solver == "cholesky":
-            gram = (self._model.unobserved_weight * _gram(Q)).astype(np.float32)
-            return _run(self._model, cholesky_rows, side, P, Q, gram)
-        eigenvalues, basis = _eigenbasis(_gram(Q), self._model.factors)
+            weighted = (self._model.unobserved_weight * gram).astype(np.float32)
+            return _run(self._model, cholesky_rows, side, P, Q, weighted)
+        eigenvalues, basis = _eigenbasis(gram, self._model.factors)
         _rotate(Q, basis)
         _rotate(P, basis)
         diagonal = (self._model.unobserved_weight * eigenvalues).astype(np.float32)

@@ -33,6 +33,8 @@ OnUnknown = Literal["raise", "popular", "skip"]
 # Users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
 
+_RESULT_COLUMNS = {"rank", "score", "neighbour", "history", "contribution"}
+
 _UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
 
 
@@ -55,7 +57,7 @@ class Model(ABC):
 
     users, items : the id maps of the training data
     interactions : the training data itself, None where the model was saved without it
-    popularity_ : int64, (n_items,): in how many training pairs an item is
+    popularity_, activity_ : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
     history_ : one `Epoch` for every epoch trained, empty for models that train without epochs
     """
 
@@ -97,8 +99,9 @@ class Model(ABC):
             validation, _ = validation.align(interactions.users, interactions.items)
             if not len(validation):
                 raise DataError("validation shares no pair of a user and an item with the training ids")
-        self._forget()
         options = Options(validation, patience, metric, tuple(callbacks), progress, checkpoint)
+        options.check()
+        self._forget()
         try:
             self._remember(interactions)
             self._learn(interactions, options)
@@ -148,12 +151,16 @@ class Model(ABC):
         return self._interactions
 
     def _remember(self, interactions: Interactions) -> None:
+        taken = _RESULT_COLUMNS & {interactions.users.name, interactions.items.name}
+        if taken:
+            raise DataError(f"the column {min(taken)!r} has the name of a column in results: rename it before reading")
         self._users, self._items = interactions.users, interactions.items
         self._interactions: Interactions | None = interactions
         self._columns: Columns = interactions.columns
         self._frame: str = interactions.frame
         self._fingerprint: str | None = None
         self.popularity_ = np.bincount(interactions.matrix.indices, minlength=len(self._items)).astype(np.int64)
+        self.activity_ = np.diff(interactions.by_user.indptr)
         self.history_: list[Epoch] = []
 
     def _forget(self) -> None:
@@ -203,6 +210,7 @@ class Model(ABC):
             ids = self._users.take(rows)
         else:
             ids = to_series(as_many(users), self._users.name)
+            ids = ids if len(ids) else self._users.ids.clear()  # nothing has no type of its own
             rows = self._active_rows(ids, on_unknown)
             if on_unknown == "skip":
                 ids, rows = ids.filter(pl.Series(rows >= 0)), rows[rows >= 0]
@@ -280,7 +288,7 @@ class Model(ABC):
 
         hidden : what is left out, for the same rows; catalogue : None for every item with a training pair
         """
-        catalogue = catalogue or self._catalogue
+        catalogue = self._catalogue if catalogue is None else catalogue
         is_known = rows >= 0
         if is_known.all():
             return top_k(self._queries(rows), catalogue, k, hidden)
@@ -320,7 +328,7 @@ class Model(ABC):
         Raises UnknownIdError for items without a training pair.
         """
         self._check_fitted()
-        rows = self._active(self._items, to_series(as_many(items), self._items.name), self.popularity_ > 0)
+        rows = self._active(self._items, to_series(as_many(items), self._items.name), self.popularity_)
         among = None if candidates is None else self._candidate_rows(candidates)
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._neighbours(self._items, rows, lists, frame)
@@ -363,7 +371,7 @@ class Model(ABC):
         self._check_fitted()
         user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
         rows = self._active_rows(user_ids, "raise", hint="They have no vector to score with.")
-        columns = self._active(self._items, item_ids, self.popularity_ > 0)
+        columns = self._active(self._items, item_ids, self.popularity_)
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
             raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
         rows, columns = np.broadcast_arrays(rows, columns)
@@ -431,32 +439,26 @@ class Model(ABC):
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name)))
 
-    @cached_property
-    def _has_pairs(self) -> npt.NDArray[np.bool_] | None:
-        """Which users have a training pair; None where that is not known."""
-        return None if self._interactions is None else np.diff(self._interactions.by_user.indptr) > 0
-
     def _active_users(self) -> RowNumbers:
-        return np.arange(len(self._users)) if self._has_pairs is None else np.flatnonzero(self._has_pairs)
+        return np.flatnonzero(self.activity_)
 
     def known_rows(self, ids: Any) -> RowNumbers:
         """Return the rows of users, -1 for those without a training pair."""
         rows = self.users.find(ids)
-        if self._has_pairs is not None:
-            rows = np.where((rows >= 0) & self._has_pairs[rows], rows, -1)
-        return rows
+        return np.where((rows >= 0) & (self.activity_[rows] > 0), rows, -1)
 
     def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str = _UNKNOWN_USER) -> RowNumbers:
         """Return the users' rows, -1 for those without a training pair unless that raises."""
         if on_unknown == "raise":
-            return self._active(self._users, ids, self._has_pairs, hint)
+            return self._active(self._users, ids, self.activity_, hint)
         return self.known_rows(ids)
 
     @staticmethod
-    def _active(ids: IdMap, wanted: pl.Series, has_pairs: npt.NDArray[np.bool_] | None, hint: str = "") -> RowNumbers:
+    def _active(ids: IdMap, wanted: pl.Series, n_pairs: RowNumbers, hint: str = "") -> RowNumbers:
+        """Return the rows of ids, each of which must have a training pair."""
         rows = ids.rows(wanted, hint)
-        if has_pairs is not None and not has_pairs[rows].all():
-            without = [ids[int(row)] for row in rows[~has_pairs[rows]]]
+        if not n_pairs[rows].all():
+            without = [ids[int(row)] for row in rows[n_pairs[rows] == 0]]
             message = (
                 f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
             )

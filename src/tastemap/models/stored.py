@@ -24,8 +24,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def arrays_of(model: Model, history: bool) -> Arrays:
-    """Return the fitted arrays, the popularity, the ids, and with `history` the training pairs."""
-    arrays: Arrays = {name: getattr(model, name) for name in ("popularity_", *model._fitted)}
+    """Return the fitted arrays, how often users and items occur, the ids, and with `history` the training pairs."""
+    arrays: Arrays = {name: getattr(model, name) for name in ("popularity_", "activity_", *model._fitted)}
     arrays |= _ids_to_arrays("users", model.users) | _ids_to_arrays("items", model.items)
     if history:
         pairs = model._training("saving with history=True").by_user
@@ -63,7 +63,7 @@ def restore(model: Model, arrays: Mapping[str, npt.NDArray[Any]], header: dict[s
         names = Columns(columns.user, columns.item, columns.weight)  # a file keeps no times
         model._interactions = Interactions(matrix, model._users, model._items, columns=names, frame=header["frame"])
     model.history_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
-    for name in ("popularity_", *model._fitted):
+    for name in ("popularity_", "activity_", *model._fitted):
         setattr(model, name, arrays[name])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
-from tastemap.persistence import read_arrays, write_arrays
+from tastemap.persistence import as_json, read_arrays, write_arrays
 
 State = dict[str, npt.NDArray[Any]]
 
@@ -50,6 +51,14 @@ class Options:
     progress: bool | None = None
     checkpoint: str | Path | None = None
 
+    def check(self) -> None:
+        """Raise ValueError for options that do not go together or are out of range."""
+        parse_metric(self.metric)
+        if self.patience is not None and self.validation is None:
+            raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience must be at least 1 epoch, got {self.patience}")
+
 
 class Trainable(Protocol):
     """What the loop asks of a model. All that training changes is in the state's arrays."""
@@ -81,7 +90,7 @@ def train(
     watch = _Watch(options)
     state, history = task.start(), list[Epoch]()
     path = None if options.checkpoint is None else Path(options.checkpoint)
-    identity = identity | watch.identity()
+    identity = json.loads(as_json(identity | watch.identity()))  # as it comes back from a file
     if path is not None and path.exists():
         state, history = _resumed(path, identity, state, watch)
     saved_at, save_seconds = -np.inf, 0.0
@@ -120,14 +129,9 @@ class _Watch:
         self.best_state: State | None = None
         self.best: Epoch | None = None
         self._validation = options.validation
-        if options.validation is None:
-            if options.patience is not None:
-                raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
-            return
-        if options.patience is not None and options.patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, got {options.patience}")
-        self._name, self._k = parse_metric(options.metric)
-        self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
+        if options.validation is not None:
+            self._name, self._k = parse_metric(options.metric)
+            self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
 
     def identity(self) -> dict[str, Any]:
         """Return what decides when training stops."""
