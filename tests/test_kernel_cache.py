@@ -144,8 +144,9 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
         train, test = tm.split.random(likes, 0.2)
         fitted = tm.ImplicitALS(factors=5, epochs=2).fit(train, validation=test)
-        fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=sys.argv[1] + "/checkpoint")
-        fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=sys.argv[1] + "/checkpoint")
+        checkpoint = sys.argv[1] + "/checkpoint"
+        for _ in range(2):
+            fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=checkpoint)
         fitted.save(sys.argv[1] + "/model")
         news = tm.Interactions.from_frame({"user": [500], "item": [3]})
         for model in (fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)):
@@ -154,6 +155,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
                 model.recommend(users)
             model.recommend_for([[1, 2], {3: 2.0}])
             model.recommend_for([[1, 2]] * 9, exclude=[5])
+            model.recommend([1, 2, 3, 4, 5, 777], exclude={"user": [1], "item": [2]}, on_unknown="popular")
             model.predict([1, 2], [3, 4])
             tm.evaluate(model, test, exclude=None)
             if not isinstance(model, tm.Popular):

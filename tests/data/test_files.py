@@ -104,7 +104,7 @@ def test_a_separator_can_be_given(tmp_path: Path) -> None:
     assert Interactions.from_file(path, separator="|").to_frame().rows() == [("a", "b", 1.0)]
 
 
-GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000)
+GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000)
     [
         ("none.csv", None, "there is no file "),
         ("e.csv", b"", "e.csv is empty"),
-        ("e.csv.gz", gzip.compress(b""), "e.csv.gz is empty"),
+        ("e.csv.gz", gzip.compress(b"", mtime=0), "e.csv.gz is empty"),
         ("h.csv", b"user,item\n", "h.csv has no rows"),
         ("s.csv", b"user;item\n1;2\n", "s.csv has one column, 'user;item': pass separator=';'"),
         ("s.csv", b"user\titem\n1\t2\n", r"s.csv has one column, 'user\titem': pass separator='\t'"),

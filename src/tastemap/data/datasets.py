@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from tastemap.cache import cache_folder
-from tastemap.data.files import MOVIELENS_COLUMNS, read_table
+from tastemap.data.files import MOVIELENS_COLUMNS, DataFile
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
 from tastemap.whole_file import whole_file
@@ -103,16 +103,57 @@ def movielens(name: str = "100k", path: str | Path | None = None) -> Dataset:
     if name not in MD5:
         raise ValueError(f"name must be one of {', '.join(map(repr, MD5))}, got {name!r}")
     source = _fetched(name) if path is None else Path(path).expanduser()
-    if not source.exists():
-        raise DataError(f"there is no file or folder {source}")
-    found = _find(source, *_RATINGS.get(name, ("ratings.csv",)))
-    if found is None:
-        wanted = " or ".join(_RATINGS.get(name, ("ratings.csv",)))
-        raise DataError(f"{source} holds no {wanted}, so it is not MovieLens {name}")
     interactions = Interactions.from_frame(
-        _ratings(*found, str(source)), user="user_id", item="movie_id", weight="rating", time="timestamp"
+        read_ratings(source, name), user="user_id", item="movie_id", weight="rating", time="timestamp"
     )
     return Dataset(interactions, _items(source), _users(source), _CITATION, _LICENSE)
+
+
+def movielens_name(path: Path) -> str | None:
+    """Return the name of a set with the layout of a folder or zip file, told by its files; None if it has none."""
+    if path.is_dir():
+        files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
+    elif path.suffix.lower() in (".zip", ".whl") and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            files = {PurePosixPath(name).name for name in archive.namelist()}
+    else:
+        return None
+    if files & set(_RATINGS["100k"]):
+        return "100k"
+    if "movies.dat" in files and files & set(_RATINGS["1m"]):
+        return "1m"
+    return "latest-small" if files >= {"ratings.csv", "movies.csv"} else None
+
+
+def read_ratings(source: Path, name: str) -> pl.DataFrame:
+    """Read user_id, movie_id, rating and timestamp of a folder or zip file in the layout of the set `name`."""
+    if not source.exists():
+        raise DataError(f"there is no file or folder {source}")
+    names = _RATINGS.get(name, ("ratings.csv",))
+    found = _find(source, *names)
+    if found is None:
+        raise DataError(f"{source} holds no {' or '.join(names)}, so it is not MovieLens {name}")
+    file, content = found
+    table = DataFile(file, content, f"{source}: {file}").read()
+    renamed = {"userId": "user_id", "movieId": "movie_id", "item_id": "movie_id"}
+    table = table.rename({old: new for old, new in renamed.items() if old in table.columns})
+    missing = [column for column in MOVIELENS_COLUMNS if column not in table.columns]
+    if missing:
+        raise DataError(f"{source}: {file} has no column {missing[0]!r}, so it is not a MovieLens file")
+    # RecBole writes timestamps as floats.
+    return table.select(MOVIELENS_COLUMNS).with_columns(
+        pl.col("timestamp").fill_null(pl.col("timestamp").min()).cast(pl.Int64)
+    )
+
+
+def read_movies(path: Path) -> pl.DataFrame | None:
+    """Read movie_id, title and genres of a MovieLens folder or zip file, of a movies.dat or a u.item.
+
+    None where ``path`` is nothing of these or holds no movies.
+    """
+    if path.name in ("movies.dat", "u.item") and path.is_file():
+        return _MOVIES[path.name](path)
+    return None if movielens_name(path) is None else _items(path)
 
 
 def _find(source: Path, *names: str) -> tuple[str, Path | bytes] | None:
@@ -134,28 +175,9 @@ def _find(source: Path, *names: str) -> tuple[str, Path | bytes] | None:
     return None
 
 
-def _ratings(name: str, source: Path | bytes, label: str) -> pl.DataFrame:
-    table = read_table(name, source, None, label=f"{label}: {name}")
-    renamed = {"userId": "user_id", "movieId": "movie_id", "item_id": "movie_id"}
-    table = table.rename({old: new for old, new in renamed.items() if old in table.columns})
-    missing = [column for column in MOVIELENS_COLUMNS if column not in table.columns]
-    if missing:
-        raise DataError(f"{label}: {name} has no column {missing[0]!r}, so it is not a MovieLens file")
-    # RecBole writes timestamps as floats.
-    return table.select(MOVIELENS_COLUMNS).with_columns(
-        pl.col("timestamp").fill_null(pl.col("timestamp").min()).cast(pl.Int64)
-    )
-
-
 def _items(source: Path) -> pl.DataFrame | None:
-    readers: dict[str, Callable[[Path | bytes], pl.DataFrame]] = {
-        "movies.csv": _movies_csv,
-        "movies.dat": _movies_dat,
-        "u.item": _u_item,
-        "ml-100k.item": _recbole_items,
-    }
-    found = _find(source, *readers)
-    return None if found is None else readers[found[0]](found[1])
+    found = _find(source, *_MOVIES)
+    return None if found is None else _MOVIES[found[0]](found[1])
 
 
 def _users(source: Path) -> pl.DataFrame | None:
@@ -171,7 +193,8 @@ def _users(source: Path) -> pl.DataFrame | None:
 
 
 def _movies_csv(file: Path | bytes) -> pl.DataFrame:
-    return read_table("movies.csv", file, ["movieId", "title", "genres"]).rename({"movieId": "movie_id"})
+    table = DataFile("movies.csv", file, "movies.csv").read(["movieId", "title", "genres"])
+    return table.rename({"movieId": "movie_id"})
 
 
 def _movies_dat(file: Path | bytes) -> pl.DataFrame:
@@ -197,6 +220,14 @@ def _recbole_items(file: Path | bytes) -> pl.DataFrame:
             title, year = "unknown", ""
         rows.append((int(movie), f"{title} ({year})" if year else title, genres.replace(" ", "|")))
     return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+
+
+_MOVIES: dict[str, Callable[[Path | bytes], pl.DataFrame]] = {
+    "movies.csv": _movies_csv,
+    "movies.dat": _movies_dat,
+    "u.item": _u_item,
+    "ml-100k.item": _recbole_items,
+}
 
 
 def _people(file: Path | bytes, separator: str, names: list[str], *, header: bool = False) -> pl.DataFrame:

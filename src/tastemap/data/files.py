@@ -1,4 +1,4 @@
-"""Reads the columns of interaction files."""
+"""Reads the columns of files, whatever their format and packing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -27,55 +29,187 @@ _SEPARATORS = {";": "';'", ",": "','", "\t": "'\\t'", "|": "'|'"}
 def read_columns(
     path: str | Path, columns: Sequence[str], *, separator: str | None = None, time: str | None = None
 ) -> pl.DataFrame:
-    """Read the named columns of a csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter file.
+    """Read the named columns of a file; the parameters are those of `open_file` and `DataFile.read`."""
+    return open_file(path, separator).read(columns, time=time)
+
+
+def open_file(path: str | Path, separator: str | None = None) -> DataFile:
+    """Find the data of a csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
     path : the file itself, as .gz, or alone in a .zip
     separator : the character between columns; None takes it from the file name
-    time : a column that may hold ISO dates as text; they are read as datetimes
 
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind.
     """
     path = Path(path).expanduser()
-    name, source = _opened(path)
-    table = read_table(name, source, columns, separator=separator, label=str(path))
-    if table.is_empty():
-        raise DataError(f"{path} has no rows")
-    if time is not None and table[time].dtype == pl.String:
-        table = table.with_columns(_parsed_times(table[time], str(path)))
-    return table
+    name, content = _unpacked(path)
+    return DataFile(name, content, str(path), separator)
 
 
-def read_table(
-    name: str,
-    source: Path | bytes,
-    columns: Sequence[str] | None,
-    *,
-    separator: str | None = None,
-    label: str = "",
-) -> pl.DataFrame:
-    """Read the named columns, or all, of an unpacked file.
+class _Layout(NamedTuple):
+    """How polars has to read a text: the position of each column, the separator, whether it has a header."""
 
-    name : the file's name, which tells its format
-    source : where it lies, or its bytes
+    places: dict[str, int]
+    separator: str
+    has_header: bool
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """An unpacked file of columns.
+
+    name : its own name, which tells its format
+    content : where it lies, or its bytes
     label : how messages call it
+    separator : the character between columns; None takes it from the name
     """
-    label = label or name
-    suffix = PurePosixPath(name).suffix.lower()
-    try:
-        if suffix in (".parquet", ".pq"):
-            return _read_parquet(source, columns)
-        if suffix == ".dat" and separator is None:
-            return _read_dat(source, columns, label)
-        if suffix == ".data" and separator is None:
-            return _read_text(source, columns, "\t", label, header=list(MOVIELENS_COLUMNS))
-        return _read_text(source, columns, separator or _tab_or_comma(suffix), label)
-    except pl.exceptions.NoDataError:
-        raise DataError(f"{label} is empty") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(_explained(error, suffix, source, separator, label)) from error
+
+    name: str
+    content: Path | bytes
+    label: str
+    separator: str | None = None
+
+    def header(self) -> list[str]:
+        """Return the names of the columns."""
+        with self._explained():
+            return list(pl.read_parquet_schema(self._source()) if self._is_parquet else self._layout().places)
+
+    def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
+        """Read the named columns, or all.
+
+        time : a column that may hold ISO dates as text; they are read as datetimes
+
+        Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
+        """
+        with self._explained():
+            table = self._read_parquet(columns) if self._is_parquet else self._read_text(columns)
+        if table.is_empty():
+            raise DataError(f"{self.label} has no rows")
+        if time is not None and table[time].dtype == pl.String:
+            table = table.with_columns(_parsed_times(table[time], self.label))
+        return table
+
+    @property
+    def _suffix(self) -> str:
+        return PurePosixPath(self.name).suffix.lower()
+
+    @property
+    def _is_parquet(self) -> bool:
+        return self._suffix in (".parquet", ".pq")
+
+    def _source(self) -> Path | io.BytesIO:
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content
+
+    def _stream(self) -> BinaryIO:
+        return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
+
+    def _first_line(self) -> str:
+        with self._stream() as stream:
+            return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
+
+    def _read_parquet(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        check_columns(columns or (), list(pl.read_parquet_schema(self._source())))
+        return pl.read_parquet(self._source(), columns=None if columns is None else list(columns))
+
+    def _read_text(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        layout = self._layout()
+        check_columns(columns or (), list(layout.places))
+        read = self._inferred(layout, {layout.places[name]: name for name in columns or layout.places})
+        return read.select(columns or list(layout.places))
+
+    def _layout(self) -> _Layout:
+        if self.separator is None and self._suffix in (".dat", ".data"):
+            return self._movielens_layout()
+        separator = self.separator or self._usual_separator
+        names = pl.read_csv(self._source(), separator=separator, n_rows=0, infer_schema=False).columns
+        other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
+        if other:
+            raise DataError(f"{self.label} has one column, {names[0]!r}: pass separator={_SEPARATORS[other[0]]}")
+        if separator == "\t":
+            # RecBole writes each column's type behind its name: user_id:token.
+            names = [name.partition(":")[0] for name in names]
+        return _Layout({name: place for place, name in enumerate(names)}, separator, has_header=True)
+
+    def _movielens_layout(self) -> _Layout:
+        line = self._first_line()
+        if self._suffix == ".data":
+            names = MOVIELENS_COLUMNS[: line.count("\t") + 1]
+            return _Layout({name: place for place, name in enumerate(names)}, "\t", has_header=False)
+        n_columns = line.count("::") + 1
+        if not 2 <= n_columns <= len(MOVIELENS_COLUMNS):
+            raise DataError(
+                f"{self.label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
+                f"{line[:80]!r}; for another layout pass separator="
+            )
+        # polars splits on single characters: '::' leaves an empty column between two others.
+        places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
+        return _Layout(places, ":", has_header=False)
+
+    def _inferred(self, layout: _Layout, wanted: dict[int, str]) -> pl.DataFrame:
+        """Read columns with types from the first rows; where a later row disproves them, from all rows."""
+        places = sorted(wanted)
+        options: dict[str, Any] = {
+            "separator": layout.separator,
+            "has_header": layout.has_header,
+            "columns": places,
+            "quote_char": '"' if layout.has_header else None,
+        }
+        first = pl.read_csv(self._source(), n_rows=_SAMPLE, infer_schema=False, **options)
+        # As an integer, the id 007 would become 7.
+        padded = [column.name for column in first if column.str.contains(r"^[+-]?0\d+$").any()]
+        for rows in (_SAMPLE, None):
+            try:
+                read = pl.read_csv(
+                    self._source(),
+                    infer_schema_length=rows,
+                    schema_overrides=dict.fromkeys(padded, pl.String),
+                    **options,
+                )
+                return read.rename(dict(zip(read.columns, (wanted[place] for place in places), strict=True)))
+            except pl.exceptions.ComputeError as error:
+                if rows is None or "could not parse" not in str(error):
+                    raise
+        raise AssertionError("the second attempt returns or raises")
+
+    @property
+    def _usual_separator(self) -> str:
+        return "\t" if self._suffix in (".tsv", ".inter", ".item", ".user", ".data") else ","
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what polars says about a file that it cannot read into one sentence."""
+        try:
+            yield
+        except pl.exceptions.NoDataError:
+            raise DataError(f"{self.label} is empty") from None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise DataError(self._explanation(str(error).partition("\n")[0])) from error
+
+    def _explanation(self, text: str) -> str:
+        if self._is_parquet:
+            return f"{self.label} is not a whole parquet file ({text}): get it again"
+        if "utf-8" in text.lower() or "utf8" in text.lower():
+            return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
+        if self._suffix != ".dat" and "fields" in text:
+            line, fields, expected = self._ragged_line()
+            return (
+                f"{self.label} has {fields} fields in line {line}, where {expected} are expected: "
+                "quote the fields that contain the separator, or pass another separator="
+            )
+        return f"cannot read {self.label}: {text}"
+
+    def _ragged_line(self) -> tuple[int, int, int]:
+        """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
+        with io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="") as text:
+            reader = csv.reader(text, delimiter=self.separator or self._usual_separator)
+            expected = len(next(reader))
+            for fields in reader:
+                if len(fields) > expected:
+                    return reader.line_num, len(fields), expected
+        return 0, 0, expected
 
 
-def _opened(path: Path) -> tuple[str, Path | bytes]:
+def _unpacked(path: Path) -> tuple[str, Path | bytes]:
     """Return the name of the data and where it lies, or its bytes where it was packed."""
     if not path.exists():
         raise DataError(f"there is no file {path}")
@@ -88,8 +222,7 @@ def _opened(path: Path) -> tuple[str, Path | bytes]:
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 member = _only_member(archive, path)
-                content = archive.read(member)
-            return _ungzipped(member, content)
+                return _ungzipped(member, archive.read(member))
         if suffix == ".gz":
             with gzip.open(path) as stream:
                 return path.stem, stream.read()
@@ -117,90 +250,6 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> str:
     return names[0]
 
 
-def _read_parquet(source: Path | bytes, columns: Sequence[str] | None) -> pl.DataFrame:
-    existing = list(pl.read_parquet_schema(_buffered(source)))
-    check_columns(columns or (), existing)
-    return pl.read_parquet(_buffered(source), columns=None if columns is None else list(columns))
-
-
-def _read_dat(source: Path | bytes, columns: Sequence[str] | None, label: str) -> pl.DataFrame:
-    fields = _first_line(source).split("::")
-    if not 2 <= len(fields) <= len(MOVIELENS_COLUMNS):
-        raise DataError(
-            f"{label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
-            f"{'::'.join(fields)[:80]!r}; for another layout pass separator="
-        )
-    header = list(MOVIELENS_COLUMNS[: len(fields)])
-    check_columns(columns or (), header)
-    # polars splits on single characters: '::' leaves an empty column between two others.
-    names = [name for field in header for name in (field, f"between_{field}")][:-1]
-    return _read_text(source, columns or header, ":", label, header=names)
-
-
-def _read_text(
-    source: Path | bytes,
-    columns: Sequence[str] | None,
-    separator: str,
-    label: str,
-    *,
-    header: list[str] | None = None,
-) -> pl.DataFrame:
-    if header is None:
-        top = pl.read_csv(_buffered(source), separator=separator, n_rows=0, infer_schema=False).columns
-        other = [s for s in _SEPARATORS if len(top) == 1 and s in top[0]]
-        if other:
-            raise DataError(f"{label} has one column, {top[0]!r}: pass separator={_SEPARATORS[other[0]]}")
-        # RecBole writes each column's type behind its name: user_id:token.
-        names = [name.partition(":")[0] for name in top] if separator == "\t" else list(top)
-    else:
-        names = header[: _first_line(source).count(separator) + 1]
-    check_columns(columns or (), names)
-    wanted = [names.index(name) for name in (columns or names)]
-    read = _inferred(source, separator, names, sorted(wanted), has_header=header is None)
-    return read.select(columns or names)
-
-
-def _inferred(
-    source: Path | bytes, separator: str, names: list[str], wanted: list[int], *, has_header: bool
-) -> pl.DataFrame:
-    """Read columns with types from the first rows; where a later row disproves them, from all rows."""
-    options: dict[str, Any] = {
-        "separator": separator,
-        "has_header": has_header,
-        "columns": wanted,
-        "quote_char": '"' if has_header else None,
-    }
-    first = pl.read_csv(_buffered(source), n_rows=_SAMPLE, infer_schema=False, **options)
-    # As an integer, the id 007 would become 7.
-    padded = [column.name for column in first if column.str.contains(r"^[+-]?0\d+$").any()]
-    for rows in (_SAMPLE, None):
-        try:
-            read = pl.read_csv(
-                _buffered(source),
-                infer_schema_length=rows,
-                schema_overrides=dict.fromkeys(padded, pl.String),
-                **options,
-            )
-            return read.rename(dict(zip(read.columns, (names[place] for place in wanted), strict=True)))
-        except pl.exceptions.ComputeError as error:
-            if rows is None or "could not parse" not in str(error):
-                raise
-    raise AssertionError("the second attempt returns or raises")
-
-
-def _buffered(source: Path | bytes) -> Path | io.BytesIO:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
-
-
-def _first_line(source: Path | bytes) -> str:
-    if isinstance(source, bytes):
-        line = source.partition(b"\n")[0]
-    else:
-        with source.open("rb") as stream:
-            line = stream.readline(1 << 20)
-    return line.decode("utf-8", errors="replace").strip("\r\n")
-
-
 def _parsed_times(column: pl.Series, label: str) -> pl.Series:
     try:
         times = column.str.to_datetime(strict=False)
@@ -213,35 +262,3 @@ def _parsed_times(column: pl.Series, label: str) -> pl.Series:
             f"in {name_rows(bad)}: read the file into a frame and parse it there"
         )
     return times
-
-
-def _explained(error: Exception, suffix: str, source: Path | bytes, separator: str | None, label: str) -> str:
-    text = str(error).partition("\n")[0]
-    if suffix in (".parquet", ".pq"):
-        return f"{label} is not a whole parquet file ({text}): get it again"
-    if "utf-8" in text.lower() or "utf8" in text.lower():
-        return f"{label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
-    if suffix != ".dat" and "fields" in text:
-        mark = separator or _tab_or_comma(suffix)
-        line, fields, expected = _ragged_line(source, mark)
-        return (
-            f"{label} has {fields} fields in line {line}, where {expected} are expected: "
-            "quote the fields that contain the separator, or pass another separator="
-        )
-    return f"cannot read {label}: {text}"
-
-
-def _tab_or_comma(suffix: str) -> str:
-    return "\t" if suffix in (".tsv", ".inter", ".item", ".user", ".data") else ","
-
-
-def _ragged_line(source: Path | bytes, separator: str) -> tuple[int, int, int]:
-    """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
-    with io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
-        reader = csv.reader(text, delimiter=separator)
-        expected = len(next(reader))
-        for fields in reader:
-            if len(fields) > expected:
-                return reader.line_num, len(fields), expected
-    return 0, 0, expected

@@ -19,12 +19,14 @@ from tastemap.kernels.jit import jit
 from tastemap.kernels.simd import (
     LANES,
     add,
+    aligned,
     lane,
     load,
     load_group,
     load_row,
     multiply,
     multiply_add,
+    prefetch_row,
     splat,
     splat_row,
     store,
@@ -37,6 +39,7 @@ from tastemap.kernels.simd import (
 GROUP = 8  # rows that one pass works on at once: eight independent sums hide each other's latency
 CG_TILE = 1 << 17  # numbers of gathered rows that stay for the next pass: half of a core's second cache
 SOLVED = np.float32(1e-30)  # below this the step, a ratio of squares, would be noise of numbers too small for float32
+PREFETCH = 8  # rows of Q that are on their way while one is copied: once Q outgrows the caches, they are the time
 CHOLESKY_TILE = 32  # gathered rows, twice, that stay in the first cache
 
 
@@ -55,15 +58,11 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alpha, mis
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
     tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
-    Y = np.empty((tile, width), np.float32)
+    Y = _aligned(tile, width)
     c = np.empty(tile, np.float32)
     b = np.empty(tile, np.float32)
-    x = np.empty(width, np.float32)
-    r = np.empty(width, np.float32)
-    p = np.empty(width, np.float32)
-    Ap = np.empty(width, np.float32)
-    diagonal = np.empty(width, np.float32)
-    inverse = np.empty(width, np.float32)
+    scratch = _aligned(6, width)
+    x, r, p, Ap, diagonal, inverse = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
     objective = 0.0
 
     for u in range(start, stop):
@@ -125,13 +124,13 @@ def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alph
     Arguments as in `cg_rows`, gram float32 (width, width).
     """
     width = P.shape[1]
-    A = np.empty((width, width), np.float32)
-    Y = np.empty((CHOLESKY_TILE, width), np.float32)
-    Z = np.empty((CHOLESKY_TILE, width), np.float32)
+    A = _aligned(width, width)
+    Y = _aligned(CHOLESKY_TILE, width)
+    Z = _aligned(CHOLESKY_TILE, width)
     c = np.empty(CHOLESKY_TILE, np.float32)
     b = np.empty(CHOLESKY_TILE, np.float32)
-    x = np.empty(width, np.float32)
-    target = np.empty(width, np.float32)
+    scratch = _aligned(2, width)
+    x, target = scratch[0], scratch[1]
     objective = 0.0
 
     for u in range(start, stop):
@@ -166,6 +165,9 @@ def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, alph
     return objective
 
 
+_aligned = jit(aligned)
+
+
 @jit
 def _rounded_up(n):
     return (n + GROUP - 1) // GROUP * GROUP
@@ -175,11 +177,15 @@ def _rounded_up(n):
 def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
     """Copy the rows of Q into Y, their confidences into c, their targets into b; zero rows fill the last group."""
     width = Q.shape[1]
+    last = indices.shape[0] - 1
     for k in range(n):
         c[k] = alpha * weights[first + k]
         b[k] = c[k] + missing
         i = indices[first + k]
+        # The next row of P starts where this one ends, so its rows of Q are fetched early as well.
+        ahead = indices[min(first + k + PREFETCH, last)]
         for f in range(0, width, LANES):
+            prefetch_row(Q, ahead, f)
             store_row(Y, k, f, load_row(Q, i, f))
     for k in range(n, _rounded_up(n)):
         c[k] = 0

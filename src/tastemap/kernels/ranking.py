@@ -11,7 +11,16 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap.kernels.jit import jit_exact
-from tastemap.kernels.simd import LANES, load, multiply_add_double, total, zeros_double
+from tastemap.kernels.simd import (
+    LANES,
+    any_greater,
+    load,
+    load_row,
+    multiply_add_double,
+    splat,
+    total,
+    zeros_double,
+)
 
 UNIT_ROUNDOFF = 2.0**-24
 
@@ -70,12 +79,14 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
         sizes[r] = size
         if size < capacity:
             continue
-        worst = heap_scores[r, 0]
-        for j in range(column, n_columns):
-            # Columns come in ascending order, so an equal score is never better.
-            if scores[r, j] > worst:
-                _replace_root(heap_scores[r], heap_columns[r], size, scores[r, j], first + j)
-                worst = heap_scores[r, 0]
+        # Columns come in ascending order, so an equal score is never better. Most are worse: pass a register at a time.
+        while column < n_columns:
+            stop = min(column + LANES, n_columns)
+            if stop - column < LANES or any_greater(load_row(scores, r, column), splat(heap_scores[r, 0])):
+                for j in range(column, stop):
+                    if scores[r, j] > heap_scores[r, 0]:
+                        _replace_root(heap_scores[r], heap_columns[r], size, scores[r, j], first + j)
+            column = stop
 
 
 @jit_exact

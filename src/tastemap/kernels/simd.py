@@ -22,6 +22,16 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
+def aligned(n_rows, width):
+    """Return an uninitialised float32 array (n_rows, width) that starts on a cache line.
+
+    Where rows are whole lines a vector then never straddles two, which costs a third of the speed from the first cache.
+    """
+    numbers = np.empty(n_rows * width + LANES, np.float32)
+    skip = (LANES - (numbers.ctypes.data // 4) % LANES) % LANES
+    return numbers[skip : skip + n_rows * width].reshape(n_rows, width)
+
+
 def zeros():
     """Return the zero vector."""
     return np.zeros(LANES, np.float32)
@@ -62,6 +72,10 @@ def store_row(A, i, f, v):
     A[i, f : f + LANES] = v
 
 
+def prefetch_row(A, i, f):
+    """Ask for the cache line that holds A[i, f], without waiting for it."""
+
+
 def add(a, b):
     """Return a + b, lane by lane."""
     return a + b
@@ -75,6 +89,11 @@ def multiply(a, b):
 def multiply_add(a, b, c):
     """Return a b + c, lane by lane."""
     return a * b + c
+
+
+def any_greater(a, b):
+    """Tell whether a > b in any lane; NaN is greater than nothing."""
+    return bool((a > b).any())
 
 
 def zeros_double():
@@ -179,6 +198,17 @@ def _splat_row(context, builder, kinds, args):
     return _spread(builder, builder.load(_element(context, builder, kinds, args)))
 
 
+@_compiles(prefetch_row, lambda A, i, f: types.none, types.Array, types.Integer, types.Integer)
+def _prefetch_row(context, builder, kinds, args):
+    byte_pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number])
+    prefetch = builder.module.declare_intrinsic("llvm.prefetch", (byte_pointer,), kind)
+    address = builder.bitcast(_element(context, builder, kinds, args), byte_pointer)
+    to_read, into_all_caches, data = number(0), number(3), number(1)
+    builder.call(prefetch, [address, to_read, into_all_caches, data])
+    return context.get_dummy_value()
+
+
 @_compiles(store, lambda a, f, v: types.none, types.Array, types.Integer, _Vector)
 @_compiles(store_row, lambda A, i, f, v: types.none, types.Array, types.Integer, types.Integer, _Vector)
 def _store(context, builder, kinds, args):
@@ -199,6 +229,13 @@ def _multiply(context, builder, kinds, args):
 @_compiles(multiply_add, lambda a, b, c: _vector, _Vector, _Vector, _Vector)
 def _multiply_add(context, builder, kinds, args):
     return builder.fadd(builder.fmul(args[0], args[1], flags=_FUSE), args[2], flags=_FUSE)
+
+
+@_compiles(any_greater, lambda a, b: types.boolean, _Vector, _Vector)
+def _any_greater(context, builder, kinds, args):
+    lanes = builder.fcmp_ordered(">", args[0], args[1])
+    bits = builder.bitcast(lanes, ir.IntType(LANES))
+    return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 
 
 @_compiles(zeros_double, lambda: _double_vector)

@@ -18,7 +18,7 @@ from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
-from tastemap.kernels.simd import LANES
+from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Space
@@ -306,7 +306,7 @@ class _Alternation:
         # A compiled function gives back a Python int, which the next one would take for an int64.
         fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
         items[np.diff(self._items.pairs.indptr) == 0] = 0
-        return {"users": np.zeros((n_users, width), np.float32), "items": _widened(items, width, n_items)}
+        return {"users": _widened(items[:0], width, n_users), "items": _widened(items, width, n_items)}
 
     def train_epoch(self, state: State, epoch: int) -> float:
         """Solve the users, then the items; return the objective."""
@@ -368,7 +368,8 @@ def _width(factors: int) -> int:
 
 def _widened(factors: Floats, width: int, n_rows: int) -> Floats:
     """Return a copy with columns and rows of zeros added."""
-    wide = np.zeros((n_rows, width), np.float32)
+    wide = aligned(n_rows, width)
+    wide[:] = 0
     wide[: len(factors), : factors.shape[1]] = factors
     return wide
 
