@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 DATA = Path(os.environ.get("TASTEMAP_DATA", HERE.parent.parent / "shared" / "data"))
 # Environment variables that change what is measured.
 SETTINGS = ("OPENBLAS_", "MKL_", "BLIS_", "OMP_", "GOTO_", "NUMBA_", "PYTHONDONTWRITEBYTECODE", "PYTHONMALLOC")
+RESULT = "result of the benchmark: "
 PACKAGES = ("tastemap", "implicit", "irspack", "numpy", "scipy", "numba", "polars")
 
 Row = dict[str, Any]
@@ -51,7 +52,8 @@ def fresh(function: Callable[..., Any], *, threads: int, **arguments: Any) -> An
     )
     if child.returncode:
         raise SystemExit(f"{module}.{function.__name__} failed with status {child.returncode}: see above")
-    return json.loads(child.stdout.splitlines()[-1])
+    # Some libraries print on their own, even at exit.
+    return json.loads(child.stdout.partition(RESULT)[2].splitlines()[0])
 
 
 def alternate(rounds: int, runs: dict[str, Callable[[int], Row]]) -> dict[str, list[Row]]:
@@ -168,4 +170,4 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
 if __name__ == "__main__":
     module, function, arguments = sys.argv[1:]
     result = getattr(importlib.import_module(module), function)(**json.loads(arguments))
-    print(json.dumps(result))
+    print(RESULT + json.dumps(result))

@@ -160,6 +160,34 @@ def test_every_kind_of_file_is_read_without_naming_columns(folder: Path, file: s
     assert (told["pairs"], told["users"], told["items"], told["weights"]) == (3, 2, 2, [3, 5])
 
 
+def test_rows_with_nulls_are_left_out_and_counted_where_asked(folder: Path) -> None:
+    Path("gaps.csv").write_text("user,item,rating,note\n1,10,5,\n,10,4,x\n2,,4,x\n2,20,,x\n2,10,3,x\n")
+    told = "left out 3 of 5 rows, with a null in 'user', 'item', 'rating'"
+    for command in (
+        ("fit", "gaps.csv", "--model", "Popular", "--out", "own.safetensors"),
+        ("evaluate", "gaps.csv", "gaps.csv", "--model", "Popular", "--seen"),
+        ("info", "gaps.csv"),
+    ):
+        assert refused(*command).endswith("pass --drop-nulls to leave such rows out")
+        assert told in run(*command, "--drop-nulls").stderr
+    kept = tm.load("own.safetensors").interactions
+    assert kept is not None
+    assert kept.to_frame().rows() == [(1, 10, 5), (2, 10, 3)]
+    asked = ("recommend", "own.safetensors", "--history", "gaps.csv")
+    assert refused(*asked).endswith("pass --drop-nulls to leave such rows out")
+    assert told in run(*asked, "--drop-nulls").stderr
+    whole = run("fit", "ratings.csv", *SMALL, "--drop-nulls", "--out", "own.safetensors")
+    assert "left out" not in whole.stderr
+
+
+def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
+    Path("gaps.csv").write_text("user,item,timestamp\n1,10,5\n2,10,\n")
+    guessed = run("info", "gaps.csv", "--drop-nulls", "--json")
+    assert "left the guessed column of times out" in guessed.stderr
+    assert json.loads(guessed.stdout)["pairs"] == 2
+    assert run_json("info", "gaps.csv", "--drop-nulls", "--time", "timestamp")["pairs"] == 1
+
+
 # recommend
 
 
@@ -198,7 +226,28 @@ def test_recommend_writes_all_users_to_a_file(als: tm.ImplicitALS, out: str, rea
     written = read(out)
     assert written.columns == ["userId", "movieId", "rank", "score"]
     assert written.drop("score").equals(expected.drop("score"))
+    assert f"wrote {len(expected)} rows to {out}" in result.stderr
     assert files() == {"ratings.csv", "movies.csv", "als.safetensors", out}
+
+
+def test_all_users_are_streamed_to_parquet_unless_titles_go_with_them(
+    als: tm.ImplicitALS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["recommend", "als.safetensors", "--all", "--seen", "-k", "2", "--out", "all.parquet"]
+    run(*asked, "--titles", "movies.csv")
+    with_titles = pl.read_parquet("all.parquet")
+    assert with_titles.columns == ["userId", "movieId", "title", "rank", "score"]
+    streamed: list[dict[str, Any]] = []
+    stream = tm.ImplicitALS.recommend_all
+
+    def recorded(self: tm.ImplicitALS, path: Path, **options: Any) -> None:
+        streamed.append(options)
+        stream(self, path, **options)
+
+    monkeypatch.setattr(tm.ImplicitALS, "recommend_all", recorded)
+    run(*asked)
+    assert streamed == [{"k": 2, "exclude_seen": False}]
+    assert pl.read_parquet("all.parquet").equals(with_titles.drop("title"))
 
 
 def test_somebody_new_is_folded_in_by_ids_or_titles(als: tm.ImplicitALS) -> None:
@@ -340,11 +389,11 @@ FIT = ("--out", "own.safetensors")
             "there is no column 'itme', only 'user', 'item'; did you mean 'item'?",
         ),
         ("a,b\n1,2\n", (), "bad.csv has the columns 'a', 'b': pass --user COLUMN"),
-        ("user,item\n1,\n", (), "column 'item' has no id in row 0: drop these rows first"),
+        ("user,item\n1,\n", (), "column 'item' has no id in row 0: pass --drop-nulls to leave such rows out"),
         (
             "user,item,rating\n1,2,\n1,3,4\n",
             (),
-            "column 'rating' has no weight in row 0: drop these rows or fill them",
+            "column 'rating' has no weight in row 0: pass --drop-nulls to leave such rows out",
         ),
         ("user,item,rating\n1,2,NaN\n", (), "column 'rating' has weights that are not finite, nan in row 0"),
         (

@@ -21,7 +21,7 @@ _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 @contextmanager
 def threads(n: int) -> Iterator[None]:
     """Use `n` threads inside the block instead of all processor cores (or the number in TASTEMAP_THREADS)."""
-    if not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
     token = _chosen.set(n)
     try:

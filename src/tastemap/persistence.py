@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ def load(path: str | Path) -> Model:
     name = header["class"]
     if name not in MODELS:
         raise ModelFileError(f"{path} holds a {name!r}, which this version of tastemap does not know: update tastemap")
+    known = {field.name for field in fields(MODELS[name])}
+    unknown = [parameter for parameter in header["parameters"] if parameter not in known]
+    if unknown:
+        raise ModelFileError(
+            f"{path} has the parameter {unknown[0]!r}, which this version's {name} does not know: update tastemap"
+        )
     return MODELS[name].from_arrays(arrays, header)
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from tastemap.cache import cache_folder
 from tastemap.data import datasets
-from tastemap.data.datasets import Dataset, movielens
+from tastemap.data.datasets import Dataset, movielens, movielens_name, read_movies
 from tastemap.errors import DataError
 
 ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
@@ -321,6 +321,47 @@ def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
         movielens("20m", path=tmp_path)
     with pytest.raises(ValueError, match=re.escape("name must be one of '100k', '1m', '10m', '20m', '25m', '32m'")):
         movielens("1b")
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("u.data",), "100k"),
+        (("ml-100k.inter", "ml-100k.item"), "100k"),
+        (("movies.dat", "ratings.dat"), "1m"),
+        (("movies.dat", "ratings.parquet"), "1m"),
+        (("ratings.csv", "movies.csv", "links.csv"), "latest-small"),
+        (("ratings.csv",), None),
+        (("movies.dat",), None),
+    ],
+)
+def test_a_layout_is_told_by_its_files(tmp_path: Path, files: tuple[str, ...], name: str | None) -> None:
+    (tmp_path / "ml").mkdir()
+    for file in files:
+        (tmp_path / "ml" / file).touch()
+    (tmp_path / "ml.zip").write_bytes(_zip({f"ml/{file}": "" for file in files}))
+    for path in (tmp_path / "ml", tmp_path, tmp_path / "ml.zip"):
+        assert movielens_name(path) == name
+    assert movielens_name(tmp_path / "ml" / files[0]) is None
+    assert movielens_name(tmp_path / "none") is None
+
+
+def test_movies_are_read_from_a_set_or_their_own_file(tmp_path: Path) -> None:
+    (tmp_path / "ml-100k.zip").write_bytes(ML_100K)
+    (tmp_path / "u.item").write_bytes(U_ITEM.encode("latin-1"))
+    (tmp_path / "movies.dat").write_bytes(ML_1M["movies.dat"])  # type: ignore[arg-type]
+    (tmp_path / "movies.csv").write_text("id,name\n1,Own\n")
+    for file in ("ml-100k.zip", "u.item"):
+        movies = read_movies(tmp_path / file)
+        assert movies is not None
+        assert movies.rows() == TITLES_100K
+    movies = read_movies(tmp_path / "movies.dat")
+    assert movies is not None
+    assert movies["title"].to_list() == ["Toy Story (1995)", "Léon: The Professional (1994)"]
+    assert read_movies(tmp_path / "movies.csv") is None
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "u.data").write_text(_lines("\t"))
+    assert read_movies(tmp_path / "alone") is None
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

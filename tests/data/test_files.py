@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tastemap.data.files import read_columns
+from tastemap.data.files import open_file, read_columns
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
 
@@ -67,6 +67,25 @@ def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
     assert read_columns(path, ["user_id", "movie_id"]).rows() == [(7, 10)]
     with pytest.raises(DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"):
         read_columns(path, ["movie"])
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_the_header_names_the_columns_that_can_be_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.gz"
+    path.write_bytes(gzip.compress(CONTENTS[name]()))
+    file = open_file(path)
+    path.unlink()  # it is unpacked once
+    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert file.read().columns == file.header()
+    assert file.read(["rating", "user_id"]).rows() == [(5.0, 1), (3.5, 2), (4.0, 1)]
+
+
+def test_the_header_of_a_bad_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(_parquet()[:-20])
+    for read in (lambda: open_file(path).header(), lambda: open_file(path).read()):
+        with pytest.raises(DataError, match="is not a whole parquet file"):
+            read()
 
 
 def test_types_hold_for_all_rows_not_the_first(tmp_path: Path) -> None:

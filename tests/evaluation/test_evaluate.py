@@ -157,12 +157,11 @@ def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
         tm.evaluate(model, read({"u1": "b"}))["ndcg@3"]
 
 
-def test_given_lists_shorter_than_the_cut_off_are_refused() -> None:
-    """As `metric_values` says of itself."""
+def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     held_out = read({"u": "ab"}).by_user
     lists = np.zeros((1, 3), np.int32)
-    with pytest.raises(ValueError, match="cut-off"):
-        metric_values(lists, np.array([3]), held_out, np.array([0]), ("ndcg@10",))
+    (values,) = metric_values(lists, np.array([1]), held_out, np.array([0]), ("precision@10", "recall@10"))
+    assert values.tolist() == [1 / 10, 1 / 2]
 
 
 @settings(max_examples=20, deadline=None)

@@ -122,9 +122,9 @@ def test_well_separated_scores_need_no_second_pass(second_passes: list[int]) -> 
 
 
 def test_more_queries_and_more_items_than_a_block() -> None:
-    P, Q = vectors(BLOCK_QUERIES + 3, 5, 8), vectors(BLOCK_ITEMS + 100, 5, 9)
+    P, Q = vectors(BLOCK_QUERIES + 3, 5, 8), vectors(BLOCK_ITEMS + 2000, 5, 9)
     Q[-1] = Q[0]  # equal vectors in different blocks
-    mask = np.random.default_rng(1).random((len(P), len(Q))) < 0.01
+    mask = np.random.default_rng(1).random((len(P), len(Q))) < 0.5
     assert as_pairs(top_k(P, Catalogue(Q), 7, [hiding(mask)])) == reference.top_k(P, Q, 7, mask)
 
 

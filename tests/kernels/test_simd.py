@@ -11,6 +11,7 @@ from tastemap.kernels.ranking import dot
 from tastemap.kernels.simd import (
     LANES,
     add,
+    any_greater,
     lane,
     load,
     load_group,
@@ -18,6 +19,7 @@ from tastemap.kernels.simd import (
     multiply,
     multiply_add,
     multiply_add_double,
+    prefetch_row,
     splat,
     splat_row,
     store,
@@ -110,3 +112,24 @@ def test_the_score_of_a_pair_has_the_bits_of_its_python_body(n: int) -> None:
         score = dot(a, b)
         assert score == plain(a, b) == dot(b, a)
         assert score == pytest.approx(a.astype(np.float64) @ b.astype(np.float64), rel=1e-12, abs=1e-15)
+
+
+def greater_in_some_lane(a: Floats, b: Floats) -> bool:
+    return any_greater(load(a, 0), load(b, 0))
+
+
+def test_any_greater_sees_every_lane_and_no_nan() -> None:
+    compiled_test = numba.njit(greater_in_some_lane)
+    cases = [(0, 0, False), (-np.inf, -np.inf, False), (np.nan, 0, False), (0, np.nan, False), (np.inf, 1, True)]
+    cases += [(1, 0, True), (-1, 0, False), (0, -np.inf, True), (-0.0, 0.0, False), (2**-149, 0, True)]
+    for lane_number in range(LANES):
+        for x, y, expected in cases:
+            a, b = np.zeros((2, LANES), np.float32)
+            a[lane_number], b[lane_number] = x, y
+            assert compiled_test(a, b) is greater_in_some_lane(a, b) is expected
+
+
+def test_prefetching_changes_nothing() -> None:
+    A = np.arange(2.0 * LANES, dtype=np.float32).reshape(2, LANES)
+    numba.njit(lambda A: prefetch_row(A, 1, 3))(A)
+    assert A.ravel().tolist() == list(range(2 * LANES))

@@ -135,7 +135,7 @@ def history_of(user: str) -> dict[int, float]:
     return dict(zip(mine["film"], mine["stars"], strict=True))
 
 
-def refuses(call: Callable[[], Any], error: type[Exception], *words: object) -> None:
+def refuses(call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: object) -> None:
     """Assert that a call is refused in one sentence with the given words."""
     with pytest.raises(error) as caught:
         call()
@@ -396,10 +396,9 @@ def test_results_join_the_callers_tables(name: str) -> None:
 
 @every_model
 @pytest.mark.parametrize("column", ["rank", "score"])
-def test_a_callers_column_that_is_called_like_one_of_ours_is_not_lost(name: str, column: str) -> None:
-    frame = pairs().rename({"film": column})
-    model = make(name).fit(Interactions.from_frame(frame, user="person", item=column, weight="stars"))
-    assert len(model.recommend("u1", frame="polars").columns) == 4
+def test_a_column_called_like_one_of_ours_is_refused_before_it_gets_lost(name: str, column: str) -> None:
+    taken = Interactions.from_frame(pairs().rename({"film": column}), user="person", item=column)
+    refuses(lambda: make(name).fit(taken), tm.DataError, repr(column))
 
 
 @every_model
@@ -408,6 +407,20 @@ def test_user_rows_are_checked(name: str) -> None:
     for rows in ([len(model.users)], [-1], [0, 10**6]):
         refuses(lambda rows=rows: model.recommend_rows(rows), tm.UnknownIdError, "rows", rows[-1])
     assert model.recommend_rows([], 3).rows.shape[0] == 0
+
+
+@every_model
+@pytest.mark.parametrize("rows", [[0.5], [True, False], [[0, 1]], ["u1"]], ids=str)
+def test_user_rows_are_whole_numbers_in_one_dimension(name: str, rows: Any) -> None:
+    refuses(lambda: fitted(name).recommend_rows(rows), (ValueError, tm.UnknownIdError), "rows")
+
+
+@every_model
+def test_other_things_than_interactions_and_ids_are_refused_in_a_sentence(name: str) -> None:
+    model = fitted(name)
+    refuses(lambda: model.update(pairs()), tm.DataError, "Interactions", "DataFrame")
+    refuses(lambda: tm.evaluate(model, pairs()), tm.DataError, "Interactions", "DataFrame")
+    refuses(lambda: model.recommend(pairs().select("person")), (ValueError, tm.UnknownIdError), "person")
 
 
 @every_model
@@ -506,6 +519,8 @@ def test_a_history_is_not_recommended_and_neither_is_what_is_excluded(name: str)
         ({103: 1}, {"weights": [1]}, ValueError, ["weights"]),
         ([103], {"weights": [-1]}, tm.DataError, ["weights", -1]),
         ([103], {"weights": [NAN]}, tm.DataError, ["weights", "nan"]),
+        ([103], {"weights": [1e39]}, tm.DataError, ["weights", "1e+39"]),
+        ([103, 104], {"weights": ["a", "b"]}, ValueError, ["weights"]),
         ([103], {"exclude": pairs()}, ValueError, ["exclude"]),
     ],
 )
@@ -513,6 +528,20 @@ def test_bad_histories_are_refused(
     name: str, history: Any, options: dict[str, Any], error: type[Exception], words: list[Any]
 ) -> None:
     refuses(lambda: fitted(name).recommend_for(history, **options), error, *words)
+
+
+@every_model
+@pytest.mark.parametrize("weight", [1e-38, 1e20, 1e38])
+def test_extreme_weights_of_a_history_give_finite_scores_or_a_sentence(name: str, weight: float) -> None:
+    try:
+        shown = fitted(name).recommend_for([103, 104], weights=[weight, 1])
+    except (ValueError, tm.DivergenceError) as error:
+        refusal = str(error)
+    else:
+        assert len(shown) == 9
+        assert shown["score"].is_finite().all()
+        return
+    assert "weight" in refusal
 
 
 # -- similar, predict, explain -----------------------------------------------------------------------------------------

@@ -104,6 +104,14 @@ def test_early_stopping_keeps_the_best_epoch() -> None:
     np.testing.assert_array_equal(stopped.user_factors_, shorter.user_factors_)
 
 
+def test_of_equal_epochs_the_first_is_the_best() -> None:
+    train, validation = parts()
+    # Forty places hold every item, so somebody's hit is sure in every epoch.
+    stopped = als().fit(train, validation=validation, patience=3, metric="hit_rate@40")
+    assert [done.metric for done in stopped.history_] == [1.0] * 4
+    np.testing.assert_array_equal(stopped.item_factors_, als(epochs=1).fit(train).item_factors_)
+
+
 def test_a_validation_part_on_other_id_maps_is_aligned() -> None:
     train, validation = parts()
     moved = tm.Interactions.from_frame(validation.to_frame().reverse(), weight="weight")

@@ -104,6 +104,8 @@ def to_series(values: Any, name: str = "") -> pl.Series:
         return _from_objects(series.to_list(), name) if series.dtype == pl.Object else series
     if isinstance(values, np.ndarray):
         return _from_numpy(values, name)
+    if hasattr(values, "columns"):
+        raise DataError(f"{name or 'values'} must be one column, got a {type(values).__name__}: pass frame[{name!r}]")
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise DataError(f"{name or 'values'} must be a list, an array or a series, got {values!r}")
     if frame_kind(values) == "pandas":

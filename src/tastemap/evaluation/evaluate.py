@@ -17,6 +17,7 @@ from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError
 from tastemap.evaluation.metrics import metric_values, parse_metric
 from tastemap.models.base import Model
+from tastemap.models.inputs import check_interactions
 from tastemap.models.ranking import Hidden
 
 CONFIDENCE = 0.95
@@ -115,6 +116,7 @@ def evaluate(
         raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
     if on_unknown not in ("skip", "popular"):
         raise ValueError(f"on_unknown must be 'skip' or 'popular', got {on_unknown!r}")
+    check_interactions("evaluate", test)
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
     user_ids = test.users.take(tested)
     rows = model.known_rows(user_ids)

@@ -44,7 +44,7 @@ def metric_values(
     held_out : the test items as CSR arrays over items
     rows : for each list the CSR row with its test items; NaN where recall, ndcg or map have no test item
 
-    Raises ValueError for an unknown metric, or for a cut-off beyond the places of the lists.
+    Raises ValueError for an unknown metric.
     """
     wanted = [parse_metric(name) for name in metrics]
     out = np.empty((len(lists), len(wanted)))

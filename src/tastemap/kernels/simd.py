@@ -22,7 +22,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
-def aligned(n_rows, width):
+def aligned(n_rows: int, width: int) -> Any:
     """Return an uninitialised float32 array (n_rows, width) that starts on a cache line.
 
     Where rows are whole lines a vector then never straddles two, which costs a third of the speed from the first cache.

@@ -138,6 +138,8 @@ class ImplicitALS(Model):
         users[touched_users] = _solve_exactly(self, sides.users.only(touched_users), users[touched_users], items)
         items[touched_items] = _solve_exactly(self, sides.items.only(touched_items), items[touched_items], users)
         _solve_exactly(self, sides.users, users, items)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise DivergenceError(f"the new interactions have no finite solution; {_HINT}")
         self.user_factors_, self.item_factors_ = (
             _narrowed(users, self.factors),
             _narrowed(items, self.factors),
@@ -155,7 +157,12 @@ class ImplicitALS(Model):
     def _fold_in(self, histories: Rows) -> Floats:
         side = _Side(histories, self._ridge(np.diff(histories.indptr), self._n_active_items))
         P = np.zeros((len(histories.indptr) - 1, _width(self.factors)), np.float32)
-        return _narrowed(_solve_exactly(self, side, P, self._wide_items, self._gram), self.factors)
+        folded = _narrowed(_solve_exactly(self, side, P, self._wide_items, self._gram), self.factors)
+        if not np.isfinite(folded).all():
+            raise DataError(
+                "the weights of a history are too large for 32-bit floats: scale them like those of the training"
+            )
+        return folded
 
     @cached_property
     def _item_space(self) -> Space:
@@ -368,7 +375,7 @@ def _width(factors: int) -> int:
 
 def _widened(factors: Floats, width: int, n_rows: int) -> Floats:
     """Return a copy with columns and rows of zeros added."""
-    wide = aligned(n_rows, width)
+    wide: Floats = aligned(n_rows, width)
     wide[:] = 0
     wide[: len(factors), : factors.shape[1]] = factors
     return wide

@@ -20,7 +20,7 @@ from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.kernels.ranking import pair_scores
 from tastemap.models import stored
-from tastemap.models.inputs import as_many, check_choice, check_k, excluded, folded, is_frame
+from tastemap.models.inputs import as_many, check_choice, check_interactions, check_k, excluded, folded, is_frame
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
@@ -87,11 +87,7 @@ class Model(ABC):
         Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
         ModelFileError for the checkpoint of another training.
         """
-        if not isinstance(interactions, Interactions):
-            raise DataError(
-                f"fit takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
-                "Interactions.from_frame, from_file or from_csr"
-            )
+        check_interactions("fit", interactions)
         if not len(interactions):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
         self.check()
@@ -242,7 +238,7 @@ class Model(ABC):
         check_k(k)
         histories = folded(history, weights, self._items)
         people = pl.Series("history", np.arange(len(histories.indptr) - 1))
-        hidden = [Hidden(histories, people.to_numpy())]
+        hidden = [Hidden(histories, np.arange(len(people)))]
         if exclude is not None:
             if is_frame(exclude):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
@@ -276,7 +272,10 @@ class Model(ABC):
         """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
         self._check_fitted()
         check_k(k)
-        rows = np.atleast_1d(np.asarray(rows, np.int64))
+        rows = np.atleast_1d(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise ValueError(f"rows must be whole numbers in one dimension, got {rows.dtype} of shape {rows.shape}")
+        rows = rows.astype(np.int64)
         if rows.size and not (rows.min() >= 0 and rows.max() < len(self._users)):
             raise UnknownIdError(f"user rows go from 0 to {len(self._users) - 1}, got {rows.min()} to {rows.max()}")
         return self.rank(rows, k, self.seen(rows) if exclude_seen else [])
@@ -394,6 +393,7 @@ class Model(ABC):
         learning goes is said by each model.
         """
         self._check_fitted()
+        check_interactions("update", interactions)
         merged = self._training("update").merge(interactions)
         updated = type(self)(**asdict(self))
         updated._remember(merged)

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_of
 from tastemap.errors import DataError, name_some
 from tastemap.models.ranking import Hidden
@@ -63,6 +64,15 @@ def as_many(ids: Any) -> Any:
     return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
 
 
+def check_interactions(purpose: str, interactions: object) -> None:
+    """Raise DataError where something else than Interactions was passed."""
+    if not isinstance(interactions, Interactions):
+        raise DataError(
+            f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
+            "Interactions.from_frame, from_file or from_csr"
+        )
+
+
 def check_k(k: int) -> None:
     """Raise ValueError where k is no whole number of at least 1."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
@@ -84,13 +94,19 @@ def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[
     if not len(ids):
         raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
     columns = items.rows(ids)
-    values = np.ones(len(columns), np.float32) if weights is None else np.asarray(weights, np.float32)
+    try:
+        values = np.ones(len(columns)) if weights is None else np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
     if values.shape != columns.shape:
         raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise DataError(f"weights of a history must be finite and not negative, got {name_some(values.tolist())}")
+    wrong = ~((values >= 0) & (values <= np.finfo(np.float32).max))  # NaN is neither
+    if wrong.any():
+        raise DataError(
+            f"weights of a history must be finite and not negative, got {name_some(values[wrong].tolist())}"
+        )
     if len(np.unique(columns)) < len(columns):
         raise DataError("a history must name each item once: add up the weights of repeated items")
     order = np.argsort(columns)
     own: npt.NDArray[np.int32] = columns[order].astype(np.int32)
-    return own, values[order]
+    return own, values[order].astype(np.float32)

@@ -41,6 +41,8 @@ def header_of(model: Model) -> dict[str, Any]:
         "class": type(model).__name__,
         "parameters": asdict(model),
         "columns": asdict(model._columns),
+        "users": model.users.name,
+        "items": model.items.name,
         "frame": model._frame,
         "data": model._fingerprint,
         # Seconds differ from run to run, and a file should not.
@@ -53,8 +55,8 @@ def header_of(model: Model) -> dict[str, Any]:
 def restore(model: Model, arrays: Mapping[str, npt.NDArray[Any]], header: dict[str, Any]) -> None:
     """Set everything fitted of a new model."""
     columns = Columns(**header["columns"])
-    model._users = _ids_from_arrays(arrays, "users", columns.user)
-    model._items = _ids_from_arrays(arrays, "items", columns.item)
+    model._users = _ids_from_arrays(arrays, "users", header["users"])
+    model._items = _ids_from_arrays(arrays, "items", header["items"])
     model._columns, model._frame, model._fingerprint = columns, header["frame"], header["data"]
     model._interactions = None
     if "pairs.indptr" in arrays:

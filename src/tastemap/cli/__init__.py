@@ -1,0 +1,18 @@
+"""The command line: each command is a few calls of the public API.
+
+stdout carries the answer, as tables or with --json as one JSON document; stderr progress, notes and errors.
+Exit status: 0 fine, 1 what was given cannot be used (one sentence says why), 2 usage, 130 Ctrl-C.
+
+Here and in the files beside it heavy imports stand inside the functions that need them, so that --help and mistakes
+answer at once.
+"""
+
+from tastemap.cli import commands  # noqa: F401 - puts the commands into the app
+from tastemap.cli.app import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    app()

@@ -1,0 +1,60 @@
+"""Errors in one sentence, in the words of the command line, with their exit status."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tastemap.errors import TastemapError
+
+
+class Commands(TyperGroup):
+    """Turns what users can mend into one sentence and exit status 1, for every command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take --debug wherever it stands."""
+        # After a failure --debug is added where the cursor is: at the end.
+        if "--debug" in args:
+            args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except (TastemapError, ValueError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"Error: {sentence(error)}", err=True)
+            raise typer.Exit(1) from None
+
+
+# What the library advises -> how to say it here.
+_ADVICE = {
+    r"(has no \w+ in rows? [^:]*): drop these rows.*": r"\1: pass --drop-nulls to leave such rows out",
+    r"pass allow_negative=True if they are ratings": "say with --at-least which of them are likes",
+    r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
+    r"event_weights": "--event",
+}
+_ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
+
+
+def sentence(error: Exception) -> str:
+    """Say an error with options in place of arguments."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    text = " ".join(str(error).split()) or type(error).__name__
+    for advice, here in _ADVICE.items():
+        text = re.sub(advice, here, text)
+    return re.sub(_ARGUMENTS, _as_option, text)
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    name, value = argument.groups()
+    bare = value.strip("'")
+    return f"--{name.replace('_', '-')} {bare if bare.isalnum() else value}"

@@ -1,0 +1,157 @@
+"""Models made from their names and --set, fitted and measured."""
+
+from __future__ import annotations
+
+import difflib
+import time
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tastemap.cli.output import note
+from tastemap.errors import DataError, name_some
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tastemap import Interactions
+
+
+def is_model(path: Path) -> bool:
+    """Tell a model file from data by its name or its first bytes."""
+    if not path.exists():
+        raise DataError(f"there is no file {path}")
+    if path.suffix == ".safetensors" or path.is_dir():
+        return not path.is_dir()
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def make_models(names: Sequence[str], settings: list[str] | None, seed: int) -> list[Any]:
+    """Make models; each takes the settings it has a parameter for, and some model must have it."""
+    import tastemap as tm
+
+    for name in names:
+        if name not in tm.MODELS:
+            raise ValueError(f"there is no model {name!r}, only {name_some(tm.MODELS, 30)}{_meant(name, tm.MODELS)}")
+    parameters = [_parameters(tm.MODELS[name]) for name in names]
+    kinds = {key: kind for own in parameters for key, kind in own.items()}
+    values: dict[str, Any] = {"seed": seed}
+    for setting in settings or ():
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set takes NAME=VALUE, e.g. factors=128, got {setting!r}")
+        if key not in kinds:
+            have = "has" if len(names) == 1 else "have"
+            some = f"only {name_some(kinds, 30)}" if kinds else "nor any other"
+            raise ValueError(f"{' and '.join(names)} {have} no parameter {key!r}, {some}{_meant(key, kinds)}")
+        values[key] = _typed(key, text, kinds[key])
+    models = []
+    for name, own in zip(names, parameters, strict=True):
+        model = tm.MODELS[name](**{key: value for key, value in values.items() if key in own})
+        model.check()  # before the data are read
+        models.append(model)
+    return models
+
+
+def fitted(model: Any, train: Interactions, checkpoint: Path | None = None) -> tuple[Any, float]:
+    """Fit a model and say how many seconds that took."""
+    started = time.perf_counter()
+    model.fit(train, checkpoint=checkpoint)
+    return model, time.perf_counter() - started
+
+
+def measured(
+    model: Any, test: Interactions, metrics: tuple[str, ...], *, seen: bool, seconds: float | None
+) -> dict[str, Any]:
+    """Evaluate a model; the answer is what JSON shows."""
+    import tastemap as tm
+
+    result = tm.evaluate(model, test, metrics=metrics, exclude=None if seen else "train")
+    # Intervals of all users; those known and new to the model follow where there are both.
+    rows = result.frame.head(len(metrics)).select("metric", "mean", "low", "high")
+    return {
+        "model": type(model).__name__,
+        "parameters": asdict(model),
+        "metrics": {row.pop("metric"): row for row in rows.to_dicts()},
+        "users": result.n_users,
+        "skipped": result.n_skipped,
+        "unknown_items": result.n_unknown_items,
+        "fit_seconds": seconds,
+    }
+
+
+def described(model: Any) -> dict[str, Any]:
+    """Return what a fitted model is and knows, for JSON."""
+    return {
+        "model": type(model).__name__,
+        "parameters": asdict(model),
+        "users": len(model.users),
+        "items": len(model.items),
+        "history": model.interactions is not None,
+        "card": model.card(),
+    }
+
+
+def recommend_to_strangers(model: Any, data: Interactions, k: int) -> pl.DataFrame:
+    """Recommend to users from what the data say of them, whether the model knows them or not."""
+    import polars as pl
+
+    known, n_unknown = data.align(data.users, model.items)
+    if n_unknown:
+        note(f"left out {n_unknown:,} of {len(data):,} pairs: the model does not know their items")
+    if not len(known):
+        raise DataError("the model knows none of the items in the history: the ids may be of another data set")
+    user, item, weight = data.columns.user, data.columns.item, data.columns.weight
+    histories = known.to_frame("polars").group_by(user, maintain_order=True).agg(item, weight)
+    each = [dict(zip(items, weights, strict=True)) for _, items, weights in histories.iter_rows()]
+    frame = model.recommend_for(each, k=k, frame="polars")
+    answer: pl.DataFrame = frame.select(histories[user].gather(frame["history"]), pl.exclude("history"))
+    return answer
+
+
+def on_threads(n: int | None) -> AbstractContextManager[None]:
+    """Work on ``n`` threads, or on as many as without --threads."""
+    import tastemap as tm
+
+    return nullcontext() if n is None else tm.threads(n)
+
+
+def _parameters(model: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(model)
+    return {field.name: hints[field.name] for field in fields(model)}
+
+
+def _typed(name: str, text: str, kind: Any) -> Any:
+    """Read a value of a parameter's type, e.g. ``int``, ``float | None`` or ``Literal["cg", "cholesky"]``."""
+    choices = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        if text not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {text!r}")
+        return text
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        if type(None) in choices and text.lower() == "none":
+            return None
+        return _typed(name, text, next(choice for choice in choices if choice is not type(None)))
+    readers: dict[Any, tuple[str, Callable[[str], Any]]] = {
+        bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
+        int: ("a whole number", int),
+        float: ("a number", float),
+    }
+    if kind not in readers:
+        return text
+    wanted, read = readers[kind]
+    try:
+        return read(text)
+    except (KeyError, ValueError):
+        raise ValueError(f"{name} must be {wanted}, got {text!r}") from None
+
+
+def _meant(name: str, existing: Iterable[str]) -> str:
+    by_lower = {known.lower(): known for known in existing}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else ""

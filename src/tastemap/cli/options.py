@@ -1,0 +1,53 @@
+"""The arguments and options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+DataFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", help="Interactions: csv, tsv, parquet, a MovieLens file, zip or folder.", show_default=False
+    ),
+]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
+
+User = Annotated[str | None, typer.Option(help="Column of users; guessed if its name is usual.")]
+Item = Annotated[str | None, typer.Option(help="Column of items; guessed if its name is usual.")]
+Weight = Annotated[str | None, typer.Option(help="Column of weights or ratings; guessed if its name is usual.")]
+NoWeight = Annotated[bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")]
+Events = Annotated[
+    list[str] | None,
+    typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in the column --weight; repeat it."),
+]
+AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
+Duplicates = Annotated[
+    Literal["error", "sum", "mean", "last", "max"],
+    typer.Option(help="What to do where a user and an item come together twice."),
+]
+DropNulls = Annotated[
+    bool, typer.Option("--drop-nulls", help="Leave out rows without a user, an item or a weight, and say how many.")
+]
+Separator = Annotated[str | None, typer.Option(help="Character between columns; told by the file name if absent.")]
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."),
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores if absent.")]
+
+Titles = Annotated[
+    Path | None,
+    typer.Option(help="File with a title for every item: csv, tsv, parquet, movies.dat, MovieLens zip."),
+]
+TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; guessed if its name is usual.")]
+TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]
+
+Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
+Seen = Annotated[bool, typer.Option("--seen", help="Rank what a user already has, too.")]
+Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]

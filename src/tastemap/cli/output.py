@@ -1,0 +1,215 @@
+"""What is printed and what is written to files."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tastemap.whole_file import whole_file
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tastemap import Interactions
+
+_TABLES = (".parquet", ".csv", ".tsv")
+
+
+def note(text: str) -> None:
+    """Say something that is not the answer."""
+    typer.echo(text, err=True)
+
+
+def print_text(text: str) -> None:
+    """Print the answer; a reader who closes the pipe has seen enough."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more at its end and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    print_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def console() -> Iterator[Any]:
+    """Collect what is printed to the console and write it at once, without colours unless on a terminal."""
+    import shutil
+
+    from rich.console import Console
+
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    screen = Console(file=sys.stdout, width=width, highlight=False)
+    with screen.capture() as captured:
+        yield screen
+    print_text("\n".join(line.rstrip() for line in captured.get().split("\n")))
+
+
+def print_markdown(text: str) -> None:
+    """Print Markdown: as it is to programs, laid out on a terminal."""
+    if not sys.stdout.isatty():
+        print_text(text.rstrip("\n") + "\n")
+        return
+    from rich.markdown import Markdown
+
+    with console() as screen:
+        screen.print(Markdown(text))
+
+
+def print_leaderboard(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> None:
+    """Print what `models.measured` found out of each model, the best in bold."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("model")
+    for name in metrics:
+        table.add_column(name, justify="right")
+    fitted_here = rows[0]["fit_seconds"] is not None
+    if fitted_here:
+        table.add_column("fit", justify="right")
+    best = {name: max(row["metrics"][name]["mean"] for row in rows) for name in metrics}
+    for row in rows:
+        cells = []
+        for name in metrics:
+            value = row["metrics"][name]
+            text = f"{value['mean']:.4f} ± {(value['high'] - value['low']) / 2:.4f}"
+            cells.append(f"[bold]{text}[/bold]" if len(rows) > 1 and value["mean"] == best[name] else text)
+        table.add_row(row["model"], *cells, *([f"{row['fit_seconds']:.1f} s"] if fitted_here else []))
+    text = f"means over {rows[0]['users']:,} users, ± half of a 95 % interval"
+    if rows[0]["skipped"]:
+        text += f"; unknown users left out: {rows[0]['skipped']:,}"
+    if rows[0]["unknown_items"]:
+        text += f"; test pairs of unknown items, counted as not found: {rows[0]['unknown_items']:,}"
+    with console() as screen:
+        screen.print(table)
+        screen.print(text)
+
+
+def print_data(data: Interactions, top: pl.DataFrame) -> None:
+    """Print what interactions hold; ``top`` are their most common items."""
+    density = len(data) / (data.n_users * data.n_items)
+    per_user, per_item = len(data) / data.n_users, len(data) / data.n_items
+    with console() as screen:
+        screen.print(f"{data!r}")
+        screen.print(f"density {density:.2%}, {per_user:,.1f} pairs a user, {per_item:,.1f} an item")
+        show_table(screen, top, f"the {len(top)} items that most users have")
+
+
+def answer(
+    frame: pl.DataFrame,
+    key: str,
+    *,
+    as_json: bool,
+    out: Path | None,
+    group: str | None = None,
+    heading: Callable[[Any], str] | None = None,
+) -> None:
+    """Give ranked lists: as a file, as JSON or as tables.
+
+    key : their name in the JSON document
+    group, heading : the column whose every value has a table of its own, and what stands above it
+    """
+    if out is not None:
+        _write_table(frame, out)
+        note(f"wrote {len(frame):,} rows to {out}")
+    if as_json:
+        print_json({key: frame.to_dicts()})
+    elif out is None:
+        with console() as screen:
+            if frame.is_empty():
+                screen.print("nothing to show")
+            elif group is None:
+                show_table(screen, frame)
+            else:
+                for (value,), rows in frame.group_by([group], maintain_order=True):
+                    title = f"{group} {value}" if heading is None else heading(value)
+                    show_table(screen, rows.drop(group), title)
+
+
+def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> None:
+    """Print a frame, its rank first."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    if title:
+        screen.print(f"[bold]{escape(title)}[/bold]")
+    table = Table(box=box.SIMPLE_HEAD)
+    names = sorted(frame.columns, key=lambda name: name != "rank")
+    for name in names:
+        number = frame.schema[name].is_numeric()
+        table.add_column(escape(name), justify="right" if number else "left", overflow="fold")
+    for row in frame.select(names).iter_rows():
+        table.add_row(*(escape(_cell(value)) for value in row))
+    screen.print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a place that cannot be written before the work is done, not after."""
+    if path.is_dir():
+        raise OSError(f"{path} is a folder: name a file in it")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OSError(f"there is no folder {path.parent} to write {path.name} in")
+    if not os.access(folder, os.W_OK):
+        raise OSError(f"the folder {folder} cannot be written")
+
+
+def check_table(path: Path | None) -> None:
+    """Refuse an --out that is no kind of table or cannot be written."""
+    if path is None:
+        return
+    if path.suffix.lower() not in _TABLES:
+        raise ValueError(f"--out must end in {', '.join(_TABLES)}, got {path.name!r}")
+    check_output(path)
+
+
+def is_parquet(path: Path | None) -> bool:
+    """Tell whether --out is a Parquet file."""
+    return path is not None and path.suffix.lower() == ".parquet"
+
+
+def n_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file."""
+    import polars as pl
+
+    rows: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return rows
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name the file the user asked for where its temporary one cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        # polars puts the temporary file's name behind the reason.
+        reason = error.strerror or str(error).partition(" (os error")[0]
+        raise OSError(f"cannot write {path}: {reason}") from error
+
+
+def _write_table(frame: pl.DataFrame, path: Path) -> None:
+    with writing(path), whole_file(path) as temporary:
+        if is_parquet(path):
+            frame.write_parquet(temporary)
+        else:
+            frame.write_csv(temporary, separator="\t" if path.suffix.lower() == ".tsv" else ",")
