@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from tastemap.kernels.als import cg_rows, cholesky_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
+from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
@@ -92,21 +93,15 @@ class ImplicitALS(Model):
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         for name in ("factors", "epochs", "cg_steps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+            check_whole(name, getattr(self, name), lowest=1)
         for name in ("alpha", "unobserved_weight", "regularization", "frequency_exponent"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= _LARGEST:
-                raise ValueError(f"{name} must be a number from 0 to {_LARGEST:.2g}, got {value!r}")
+            check_amount(name, getattr(self, name))
         if self.alpha == 0:
             raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
+        kinds = get_type_hints(type(self))
         for name in ("loss", "regularization_scale", "solver"):
-            choices = _CHOICES[name]
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {getattr(self, name)!r}")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**64:
-            raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {self.seed!r}")
+            check_choice(name, getattr(self, name), get_args(kinds[name]))
+        check_whole("seed", self.seed, lowest=0)
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -221,7 +216,7 @@ class ImplicitALS(Model):
             scale = counts
         else:
             scale = np.ones(len(counts))
-        if np.max(self.regularization * scale) > _LARGEST:
+        if np.max(self.regularization * scale) > LARGEST_FLOAT:
             raise ValueError(
                 f"regularization {self.regularization} at frequency_exponent {self.frequency_exponent} is more than "
                 "32-bit floats hold: lower one of them"
@@ -241,15 +236,7 @@ class ImplicitALS(Model):
         return (self.unobserved_weight * _gram(self._wide_items)).astype(np.float32)
 
 
-_LARGEST = float(np.finfo(np.float32).max)
-
 _HINT = "raise regularization, lower alpha, or scale the weights down"
-
-_CHOICES = {
-    "loss": ("rendle", "hu"),
-    "regularization_scale": ("frequency", "count", "none"),
-    "solver": ("cg", "cholesky"),
-}
 
 
 def _check_weights(interactions: Interactions) -> None:

@@ -20,7 +20,7 @@ from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.kernels.ranking import pair_scores
 from tastemap.models import stored
-from tastemap.models.inputs import as_many, check_choice, check_interactions, check_k, excluded, folded, is_frame
+from tastemap.models.inputs import as_many, check_choice, check_interactions, check_whole, excluded, folded, is_frame
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
@@ -199,7 +199,7 @@ class Model(ABC):
         A user for whom fewer than k items are left gets fewer rows.
         """
         self._check_fitted()
-        check_k(k)
+        check_whole("k", k, lowest=1)
         check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
         if users is None:
             rows = self._active_users()
@@ -235,7 +235,7 @@ class Model(ABC):
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history.
         """
         self._check_fitted()
-        check_k(k)
+        check_whole("k", k, lowest=1)
         histories = folded(history, weights, self._items)
         people = pl.Series("history", np.arange(len(histories.indptr) - 1))
         hidden = [Hidden(histories, np.arange(len(people)))]
@@ -271,7 +271,7 @@ class Model(ABC):
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
         self._check_fitted()
-        check_k(k)
+        check_whole("k", k, lowest=1)
         rows = np.atleast_1d(rows)
         if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
             raise ValueError(f"rows must be whole numbers in one dimension, got {rows.dtype} of shape {rows.shape}")

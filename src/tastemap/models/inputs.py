@@ -17,6 +17,8 @@ from tastemap.data.pairs import Rows, read_only, rows_of
 from tastemap.errors import DataError, name_some
 from tastemap.models.ranking import Hidden
 
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
+
 
 def folded(history: Any, weights: Any, items: IdMap) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows."""
@@ -73,10 +75,19 @@ def check_interactions(purpose: str, interactions: object) -> None:
         )
 
 
-def check_k(k: int) -> None:
-    """Raise ValueError where k is no whole number of at least 1."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+def check_whole(name: str, value: object, *, lowest: int) -> None:
+    """Raise ValueError where a value is no whole number from `lowest` to what 64 bits hold."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
+        raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
+    if value >= 2**64:
+        raise ValueError(f"{name} must be below 2**64, got {value!r}")
+
+
+def check_amount(name: str, value: object) -> None:
+    """Raise ValueError where a value is no number from 0 to what a 32-bit float holds."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= LARGEST_FLOAT:  # type: ignore[operator]
+        raise ValueError(f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}")
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
@@ -100,7 +111,7 @@ def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[
         raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
     if values.shape != columns.shape:
         raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
-    wrong = ~((values >= 0) & (values <= np.finfo(np.float32).max))  # NaN is neither
+    wrong = ~((values >= 0) & (values <= LARGEST_FLOAT))  # NaN is neither
     if wrong.any():
         raise DataError(
             f"weights of a history must be finite and not negative, got {name_some(values[wrong].tolist())}"

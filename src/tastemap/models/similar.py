@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.data.pairs import Rows, read_only
-from tastemap.models.inputs import check_choice, check_k
+from tastemap.models.inputs import check_choice, check_whole
 from tastemap.models.ranking import Catalogue, Floats, Hidden, Lists, top_k
 
 Metric = Literal["cosine", "dot", "euclidean"]
@@ -32,7 +32,7 @@ class Space:
         metric : "cosine", "dot", or "euclidean", scored as minus the distance
         among : the rows that may be neighbours, ascending; None for all active ones
         """
-        check_k(k)
+        check_whole("k", k, lowest=1)
         check_choice("metric", metric, ("cosine", "dot", "euclidean"))
         if metric not in self._prepared:
             queries, vectors = self._for(metric)
