@@ -39,7 +39,7 @@ from tastemap.kernels.simd import (
 GROUP = 8  # rows that one pass works on at once: eight independent sums hide each other's latency
 CG_TILE = 1 << 17  # numbers of gathered rows that stay for the next pass: half of a core's second cache
 SOLVED = np.float32(1e-30)  # below this the step, a ratio of squares, would be noise of numbers too small for float32
-PREFETCH = 8  # rows of Q that are on their way while one is copied: once Q outgrows the caches, they are the time
+PREFETCH = 1 << 10  # numbers of Q that are on their way while one row is copied: beyond the caches, waiting is the time
 CHOLESKY_TILE = 32  # gathered rows, twice, that stay in the first cache
 
 
@@ -178,12 +178,13 @@ def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
     """Copy the rows of Q into Y, their confidences into c, their targets into b; zero rows fill the last group."""
     width = Q.shape[1]
     last = indices.shape[0] - 1
+    distance = max(1, PREFETCH // width)
     for k in range(n):
         c[k] = alpha * weights[first + k]
         b[k] = c[k] + missing
         i = indices[first + k]
         # The next row of P starts where this one ends, so its rows of Q are fetched early as well.
-        ahead = indices[min(first + k + PREFETCH, last)]
+        ahead = indices[min(first + k + distance, last)]
         for f in range(0, width, LANES):
             prefetch_row(Q, ahead, f)
             store_row(Y, k, f, load_row(Q, i, f))
