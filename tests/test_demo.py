@@ -44,7 +44,7 @@ def test_the_demo_takes_a_folder_of_movielens_1m(data_folder: Path) -> None:
     assert "Toy Story 2 (1999)" in [film["title"] for film in told["similar"]]
     ndcg = {row["model"]: row["ndcg@10"] for row in told["leaderboard"]}
     assert ndcg["Popular"] == pytest.approx(0.157, abs=0.01)
-    assert ndcg["ImplicitALS"] == pytest.approx(0.33, abs=0.01)  # with the default parameters
+    assert ndcg["ImplicitALS"] == pytest.approx(0.33, abs=0.01)
 
 
 def test_another_folder_is_refused_in_a_sentence(tmp_path: Path) -> None:
