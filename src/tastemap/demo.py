@@ -64,6 +64,9 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
     likes = ratings.at_least(4).binarize()
     train, test = tm.split.random(likes, 0.2, seed=42)
 
+    say("loading the kernels; the first time they are compiled, which takes some seconds")
+    tm.ImplicitALS(epochs=1).fit(train)
+
     parameters = PARAMETERS.get(name, {})
     rows = []
     for model in (tm.Popular(), tm.ImplicitALS(**parameters)):
