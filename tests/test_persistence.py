@@ -19,8 +19,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import tastemap as tm
-from tastemap import persistence
-from tastemap.persistence import read_arrays, write_arrays
+from tastemap import array_file
+from tastemap.array_file import read_arrays, write_arrays
 
 
 def popular(users: list[Any] | None = None, items: list[Any] | None = None) -> tm.Popular:
@@ -110,7 +110,7 @@ def test_a_checkpoint_is_not_a_model(tmp_path: Path) -> None:
 
 
 def test_a_file_of_a_newer_version_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persistence, "FORMAT_VERSION", persistence.FORMAT_VERSION + 1)
+    monkeypatch.setattr(array_file, "FORMAT_VERSION", array_file.FORMAT_VERSION + 1)
     popular().save(file)
     monkeypatch.undo()
     assert_refused(file, "update tastemap")

@@ -23,7 +23,7 @@ SCRIPT = """
     from pathlib import Path
     import numpy as np
     import tastemap as tm
-    from tastemap.persistence import read_arrays
+    from tastemap.array_file import read_arrays
     likes = tm.datasets.movielens("1m", path=sys.argv[1]).interactions.at_least(4).binarize()
     options = {name: value for name, value in {"epochs": 2}.items() if hasattr(tm.MODELS[sys.argv[2]], name)}
     model = tm.MODELS[sys.argv[2]](**options).fit(likes)

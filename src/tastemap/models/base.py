@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.array_file import write_arrays
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
@@ -24,7 +25,6 @@ from tastemap.models.inputs import as_many, check_choice, check_interactions, ch
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
-from tastemap.persistence import write_arrays
 
 Floats = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int64]

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.array_file import as_json, read_arrays, write_arrays
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
-from tastemap.persistence import as_json, read_arrays, write_arrays
 
 State = dict[str, npt.NDArray[Any]]
 

@@ -1,0 +1,77 @@
+"""Named arrays and a JSON header in one safetensors file: written whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap.errors import ModelFileError
+from tastemap.whole_file import whole_file
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+FORMAT_VERSION = 1
+
+
+def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
+    """Write named arrays and a JSON header to one file, whole or not at all. Equal content gives equal bytes."""
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = as_json({"format": FORMAT_VERSION, "kind": kind, **header})
+    # One entry: safetensors writes several in random order.
+    metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
+    with whole_file(path) as temporary:
+        save_file(arrays, temporary, metadata=metadata)
+
+
+def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read a file of `write_arrays` and check that it is whole; `kind` is what it has to be."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if "tastemap" not in metadata:
+                raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as reason:
+        raise ModelFileError(
+            f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
+        ) from reason
+    digest, _, text = metadata["tastemap"].partition(" ")
+    if digest != _digest(text, arrays):
+        raise ModelFileError(
+            f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
+        )
+    header = json.loads(text)
+    if header["format"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap"
+        )
+    if header["kind"] != kind:
+        raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
+    return arrays, header
+
+
+def as_json(value: object) -> str:
+    """Return the one JSON text of a value; NumPy's numbers count as Python's."""
+    return json.dumps(value, sort_keys=True, default=lambda number: number.item())
+
+
+def _digest(header: str, arrays: Arrays) -> str:
+    digest = hashlib.blake2b(header.encode(), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
