@@ -203,3 +203,13 @@ def test_the_published_events_are_read(data_folder: Path) -> None:
     )
     assert (events.n_users, events.n_items) == (1_895, 2_987)
     assert events.core(min_per_user=5).n_users == 1_140
+
+
+@pytest.mark.parametrize("rest", [b"", b'7,8,"quoted, well",2,7\n'])
+def test_a_separator_too_many_in_a_column_that_is_not_read_is_noticed(rest: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"user,item,title,rating,at\n1,2,abc,4,9\n3,4,Alien, the,5,8\n" + rest)
+    with pytest.raises(DataError, match=r"r\.csv has 6 fields in line 3, where 5 are expected: quote"):
+        Interactions.from_file(path, weight="at")
+    path.write_bytes(b'user,item,title,rating,at\n1,2,abc,4,9\n3,4,"Alien, the",5,8\n' + rest)
+    assert Interactions.from_file(path, weight="at").matrix.data.tolist()[:2] == [9, 8]

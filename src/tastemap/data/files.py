@@ -114,8 +114,26 @@ class DataFile:
     def _read_text(self, columns: Sequence[str] | None) -> pl.DataFrame:
         layout = self._layout()
         check_columns(columns or (), list(layout.places))
-        read = self._inferred(layout, {layout.places[name]: name for name in columns or layout.places})
+        names = columns or list(layout.places)
+        if len(names) < len(layout.places) and not self._fields_add_up(layout):
+            # polars counts the fields of a line only where it reads all columns; else one too many shifts the rest.
+            names = list(layout.places)
+        read = self._inferred(layout, {layout.places[name]: name for name in names})
         return read.select(columns or list(layout.places))
+
+    def _fields_add_up(self, layout: _Layout) -> bool:
+        """Tell whether the file has as many separators as its lines need; not known where it has quotes."""
+        separators = lines = 0
+        with self._stream() as stream:
+            last = b"\n"
+            while chunk := stream.read(1 << 24):
+                if b'"' in chunk:
+                    return False
+                separators += chunk.count(layout.separator.encode())
+                lines += chunk.count(b"\n")
+                last = chunk[-1:]
+        lines += last != b"\n"
+        return separators == lines * max(layout.places.values())
 
     def _layout(self) -> _Layout:
         if self.separator is None and self._suffix in (".dat", ".data"):
