@@ -20,7 +20,7 @@ _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Use `n` threads inside the block instead of all processor cores (or the number in TASTEMAP_THREADS)."""
+    """Use `n` threads for calls made in the block by this thread, instead of all cores (or TASTEMAP_THREADS)."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
     token = _chosen.set(n)
@@ -44,12 +44,13 @@ def n_threads() -> int:
 
 
 def run(task: Callable[[int], Any], n_blocks: int) -> None:
-    """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads. The first error is raised.
+    """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads. An error is raised when all threads have stopped.
 
     The calling thread works too, so a call from inside a busy pool still ends. Ctrl-C stops between two blocks.
     """
     with one_blas_thread():
-        n_helpers = min(n_threads(), n_blocks) - 1
+        n = n_threads()
+        n_helpers = min(n, n_blocks) - 1
         if n_helpers < 1:
             for block in range(n_blocks):
                 task(block)
@@ -65,8 +66,12 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
                 stop.set()
                 raise
 
-        helpers: list[Future[None]] = [_pool(os.getpid(), n_helpers).submit(work) for _ in range(n_helpers)]
+        helpers: list[Future[None]] = []
         try:
+            # One pool for every size of run: a pool a number of blocks would leave n (n - 1) / 2 idle threads behind.
+            pool = _pool(n - 1)
+            for _ in range(n_helpers):
+                helpers.append(pool.submit(work))
             work()
         finally:
             stop.set()
@@ -90,11 +95,12 @@ def one_blas_thread() -> Iterator[None]:
     The limit belongs to the process and threadpoolctl's own context manager is not re-entrant over threads, so entries
     are counted: the first sets the limit, the last restores what was there.
     """
-    _blas.enter()
+    limit = _blas  # a child forked inside gets a new one, and must not leave that
+    limit.enter()
     try:
         yield
     finally:
-        _blas.leave()
+        limit.leave()
 
 
 class _BlasLimit:
@@ -120,6 +126,17 @@ class _BlasLimit:
 _blas = _BlasLimit()
 
 
+def _start_afresh() -> None:
+    """Forget in a forked child the pools, whose threads stayed behind, and a lock and a count that nobody gives back."""
+    global _blas
+    _pool.cache_clear()
+    _blas = _BlasLimit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_afresh)
+
+
 @cache
 def _controller() -> Any:
     # Making one scans the loaded libraries (1 ms). scipy brings a BLAS of its own, so load it before the scan.
@@ -130,8 +147,7 @@ def _controller() -> Any:
 
 
 @cache
-def _pool(process: int, n: int) -> ThreadPoolExecutor:
-    # Keyed by process: a forked child inherits the pool object but none of its threads.
+def _pool(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=n, thread_name_prefix="tastemap")
 
 

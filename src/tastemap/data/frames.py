@@ -6,7 +6,7 @@ import difflib
 import importlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -87,8 +87,13 @@ def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:
     rest = iter(parts)
     first = next(rest)
 
+    # polars asks for the parts on a thread of its own, which must see the caller's settings.
+    context = copy_context()
+
     def source(*_: Any) -> Iterator[pl.DataFrame]:
-        return chain([first], rest)
+        yield first
+        while (part := context.run(next, rest, None)) is not None:
+            yield part
 
     with whole_file(path) as temporary:
         register_io_source(source, schema=first.schema).sink_parquet(temporary)

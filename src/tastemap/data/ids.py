@@ -88,7 +88,11 @@ class IdMap:
         unknown = self.find(more.ids) < 0
         if not unknown.any():
             return self
-        added = more.ids.filter(pl.Series(unknown)).cast(self.ids.dtype)
+        new = more.ids.filter(pl.Series(unknown))
+        added = new.cast(self.ids.dtype, strict=False)
+        if added.null_count():
+            misfits = name_some(new.filter(added.is_null()))
+            raise DataError(f"{misfits} do not fit among the {self.ids.dtype} ids of {self.name!r}")
         return IdMap(pl.concat([self.ids, added.alias(self.ids.name)]), self.name)
 
     def find(self, ids: Any) -> Rows:

@@ -238,6 +238,8 @@ class Interactions:
         n_users, n_items = own.shape
         user_map = _map_of_size(users, n_users, "user", "users")
         item_map = _map_of_size(items, n_items, "item", "items")
+        if user_map.name == item_map.name:
+            raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
         return cls(csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
     def __len__(self) -> int:

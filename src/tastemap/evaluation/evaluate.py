@@ -24,7 +24,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 1000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What `evaluate` measured.
 
@@ -165,9 +165,12 @@ def _bootstrap(values: npt.NDArray[np.float64]) -> tuple[list[float], list[float
     """Return the ends of the percentile interval of the mean over resampled users."""
     rng = np.random.default_rng(0)
     n = len(values)
-    # How often each user is drawn is all that a mean needs; a few resamples at a time bound the memory.
-    means = np.concatenate(
-        [rng.multinomial(n, np.full(n, 1 / n), size=50) @ values / n for _ in range(RESAMPLES // 50)]
-    )
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    return low.tolist(), high.tolist()
+    lows, highs = [], []
+    for column in values.T:
+        # Users with the same value are alike: how many of each are drawn is all that a mean needs.
+        distinct, counts = np.unique(column, return_counts=True)
+        means = np.array([rng.multinomial(n, counts / n) @ distinct / n for _ in range(RESAMPLES)])
+        low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+        lows.append(float(low))
+        highs.append(float(high))
+    return lows, highs

@@ -197,7 +197,7 @@ def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
 
 @jit
 def _residual(Y, n, c, b, x, r, diagonal):
-    """R += sum (b - c s) y and diagonal += sum c y^2 over the rows of Y; returns sum (b - b s)."""
+    """Add sum (b - c s) y to r and sum c y^2 to diagonal, over the rows of Y; return sum (b - b s)."""
     width = x.shape[0]
     objective = 0.0
     for k in range(0, n, GROUP):
@@ -222,7 +222,7 @@ def _residual(Y, n, c, b, x, r, diagonal):
 
 @jit
 def _apply(Y, n, c, p, out):
-    """Out += sum over the rows of Y of c (y . p) y."""
+    """Add to out the sum over the rows of Y of c (y . p) y."""
     for k in range(0, n, GROUP):
         _add_rows(out, Y, k, multiply(_scores(Y, k, p), load_group(c, k)))
 
@@ -246,7 +246,7 @@ def _scores(Y, k, p):
 
 @jit
 def _add_rows(out, Y, k, s):
-    """Out += sum over the eight rows of Y from k on of s_g y_g."""
+    """Add to out the sum over the eight rows of Y from k on of s_g y_g."""
     s0, s1, s2, s3 = lane(s, 0), lane(s, 1), lane(s, 2), lane(s, 3)
     s4, s5, s6, s7 = lane(s, 4), lane(s, 5), lane(s, 6), lane(s, 7)
     for f in range(0, out.shape[0], LANES):
@@ -263,7 +263,7 @@ def _add_rows(out, Y, k, s):
 
 @jit
 def _add_outer(A, start, Z, Y, n):
-    """A += sum over the first n rows of z y', on and above the diagonal, from row `start` on.
+    """Add to A the sum over the first n rows of z y', on and above the diagonal, from row `start` on.
 
     Eight rows of A stay in registers while Z and Y run past. Whole registers are worked on, so numbers just below the
     diagonal change as well; nothing reads them.
@@ -327,7 +327,7 @@ def _cholesky(A, Y, Z):
 
 @jit
 def _solve(U, x):
-    """X <- (U'U)^-1 x. Only the diagonal and what is above it are read."""
+    """Multiply x by (U'U)^-1. Only the diagonal and what is above it are read."""
     width = x.shape[0]
     for i in range(width):
         v = x[i] / U[i, i] if U[i, i] != 0 else np.float32(0)

@@ -23,6 +23,8 @@ from tastemap.kernels.simd import (
 )
 
 UNIT_ROUNDOFF = 2.0**-24
+SMALLEST = 2.0**-149  # below it a product is lost altogether, whatever its relative error
+LARGEST = 2.0**127
 
 
 @jit_exact
@@ -100,6 +102,7 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
     capacity = heap_scores.shape[1]
     for r in range(n_rows):
         size = sizes[r]
+        reach = np.sqrt(dot(P[r], P[r])) * longest
         root = np.float64(heap_scores[r, 0]) if size == capacity else -np.inf
         for j in range(size):
             heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
@@ -111,10 +114,12 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
             scores[r, j] = heap_scores[r, j]
         if size == capacity:
             # |computed - true| <= (width + 1) u |p| |q| for the product, half of u |p| |q| for the rounded exact score.
-            slack = 2.0 * (width + 2) * UNIT_ROUNDOFF * np.sqrt(dot(P[r], P[r])) * longest
+            slack = 2.0 * (width + 2) * (UNIT_ROUNDOFF * reach + SMALLEST)
             unsure[r] = not (np.float64(heap_scores[r, count - 1]) > root + slack)
         else:
             unsure[r] = False
+        # Beyond float32 the product may have met inf - inf, and what is NaN was not even proposed.
+        unsure[r] |= not (reach < LARGEST)
 
 
 @jit_exact

@@ -98,6 +98,10 @@ class ImplicitALS(Model):
             check_amount(name, getattr(self, name))
         if self.alpha == 0:
             raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
+        if self.unobserved_weight == 0 and self.regularization == 0:
+            raise ValueError(
+                "unobserved_weight and regularization cannot both be 0: then not every row has one solution"
+            )
         kinds = get_type_hints(type(self))
         for name in ("loss", "regularization_scale", "solver"):
             check_choice(name, getattr(self, name), get_args(kinds[name]))
@@ -152,10 +156,10 @@ class ImplicitALS(Model):
     def _fold_in(self, histories: Rows) -> Floats:
         side = _Side(histories, self._ridge(np.diff(histories.indptr), self._n_active_items))
         P = np.zeros((len(histories.indptr) - 1, _width(self.factors)), np.float32)
-        folded = _narrowed(_solve_exactly(self, side, P, self._wide_items, self._gram), self.factors)
+        folded = _narrowed(_solve_exactly(self, side, P, self._wide_items, self._weighted_gram), self.factors)
         if not np.isfinite(folded).all():
             raise DataError(
-                "the weights of a history are too large for 32-bit floats: scale them like those of the training"
+                "a history has no finite solution: scale its weights like the training's, or raise regularization"
             )
         return folded
 
@@ -174,7 +178,7 @@ class ImplicitALS(Model):
         """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with next to no history."""
         factors = self.factors
         ridge = self._ridge(np.array([1]), self._n_active_items)[0]
-        eigenvalues, vectors = np.linalg.eigh(self._gram[:factors, :factors] + ridge * np.eye(factors))
+        eigenvalues, vectors = np.linalg.eigh(self._weighted_gram[:factors, :factors] + ridge * np.eye(factors))
         roots = np.sqrt(np.maximum(eigenvalues, 1e-6 * eigenvalues[-1]))
         return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
 
@@ -193,9 +197,10 @@ class ImplicitALS(Model):
         c = self.alpha * pairs.data[mine].astype(np.float64)
         b = c + self._missing
         factors = self.factors
-        A = self._gram[:factors, :factors] + (Y.T * c) @ Y
-        A[np.diag_indices(factors)] += self._ridge(np.array([len(c)]), self._n_active_items)[0]
-        contributions = b * (Y @ np.linalg.solve(A, self.item_factors_[column].astype(np.float64)))
+        with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+            A = self._weighted_gram[:factors, :factors] + (Y.T * c) @ Y
+            A[np.diag_indices(factors)] += self._ridge(np.array([len(c)]), self._n_active_items)[0]
+            contributions = b * (Y @ np.linalg.solve(A, self.item_factors_[column].astype(np.float64)))
         order = np.argsort(-contributions, kind="stable")
         columns = {
             self._items.name: self._items.take(pairs.indices[mine][order]),
@@ -232,7 +237,7 @@ class ImplicitALS(Model):
         return _widened(self.item_factors_, _width(self.factors), len(self.item_factors_))
 
     @cached_property
-    def _gram(self) -> Floats:
+    def _weighted_gram(self) -> Floats:
         return (self.unobserved_weight * _gram(self._wide_items)).astype(np.float32)
 
 
@@ -331,7 +336,7 @@ class _Alternation:
         _rotate(Q, basis)
         _rotate(P, basis)
         diagonal = (self._model.unobserved_weight * eigenvalues).astype(np.float32)
-        return _run(self._model, cg_rows, side, P, Q, diagonal, self._model.cg_steps)
+        return _run(self._model, cg_rows, side, P, Q, diagonal, int(self._model.cg_steps))
 
 
 def _solve_exactly(model: ImplicitALS, side: _Side, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:

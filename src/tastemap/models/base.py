@@ -77,9 +77,10 @@ class Model(ABC):
     ) -> Self:
         """Learn from interactions and return the model itself. Whatever was learned before is forgotten.
 
-        validation : held-out interactions; `metric` is measured on them after every epoch
+        validation : held-out interactions; `metric` is measured after every epoch on their users with a training pair
+            and items of the training's id map
         patience : stop when `metric` has not improved for this many epochs, and keep the best epoch
-        callbacks : called after every epoch with an `Epoch`; raising stops the training
+        callbacks : called after every epoch with an `Epoch`; an error in one ends the training and is passed on
         progress : a bar on stderr; None shows one where stderr is a terminal
         checkpoint : a file that is written during training. If it exists, training goes on from it, and ends with
             the same bits as if it had never stopped
@@ -92,9 +93,7 @@ class Model(ABC):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
         self.check()
         if validation is not None:
-            validation, _ = validation.align(interactions.users, interactions.items)
-            if not len(validation):
-                raise DataError("validation shares no pair of a user and an item with the training ids")
+            validation = _measurable(validation, interactions)
         options = Options(validation, patience, metric, tuple(callbacks), progress, checkpoint)
         options.check()
         self._forget()
@@ -237,6 +236,9 @@ class Model(ABC):
         self._check_fitted()
         check_whole("k", k, lowest=1)
         histories = folded(history, weights, self._items)
+        if not self.popularity_[histories.indices].all():
+            without = self._items.take(histories.indices[self.popularity_[histories.indices] == 0])
+            raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
         people = pl.Series("history", np.arange(len(histories.indptr) - 1))
         hidden = [Hidden(histories, np.arange(len(people)))]
         if exclude is not None:
@@ -382,7 +384,7 @@ class Model(ABC):
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from."""
-        raise NotSupportedError(f"{type(self).__name__} does not build its scores from the user's own history")
+        raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
 
     # -- update, save -------------------------------------------------------------------------------------------------
 
@@ -474,6 +476,17 @@ class Model(ABC):
             "score": lists.scores[filled],
         }
         return as_kind(pl.DataFrame(columns), check_kind(frame or self._frame))
+
+
+def _measurable(validation: Interactions, train: Interactions) -> Interactions:
+    """Return the validation pairs of users that training can learn something of, on the training's id maps."""
+    validation, _ = validation.align(train.users, train.items)
+    if len(validation):
+        learned = np.diff(train.by_user.indptr) > 0
+        validation = validation.pick(learned[validation.row_of_pair()][validation.input_order])
+    if not len(validation):
+        raise DataError("validation shares no user with a training pair and no item with the training data")
+    return validation
 
 
 def _flat(lists: Lists) -> tuple[RowNumbers, RowNumbers, npt.NDArray[np.bool_]]:

@@ -49,9 +49,3 @@ class Popular(Model):
     @property
     def _user_space(self) -> Any:
         raise NotSupportedError("Popular treats all users alike and knows no similar users: fit ImplicitALS")
-
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Any:
-        """Popular has no reasons of the user's own: raises NotSupportedError."""
-        raise NotSupportedError(
-            "Popular recommends what most people have; its scores do not come from the user's own history"
-        )

@@ -81,7 +81,7 @@ def top_k(queries: Floats, catalogue: Catalogue, k: int, hidden: Sequence[Hidden
 
     queries float32 (n, d). The lists do not depend on the batch, the blocks or the threads.
     """
-    n, k = len(queries), min(k, len(catalogue))
+    n, k = len(queries), min(int(k), len(catalogue))
     queries = np.ascontiguousarray(queries, np.float32)
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
     if n <= FEW_QUERIES:

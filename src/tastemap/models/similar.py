@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,8 @@ class Space:
     def __init__(self, vectors: Floats, active: RowNumbers) -> None:
         self._vectors = np.ascontiguousarray(vectors, np.float32)
         self._active = active
-        self._prepared: dict[str, tuple[Floats, Catalogue]] = {}
+        self._prepared: dict[str, tuple[Floats, Floats, Catalogue]] = {}
+        self._lock = threading.Lock()  # many threads may ask first; one prepares
 
     def nearest(self, rows: RowNumbers, k: int, metric: Metric, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
@@ -34,12 +36,13 @@ class Space:
         """
         check_whole("k", k, lowest=1)
         check_choice("metric", metric, ("cosine", "dot", "euclidean"))
-        if metric not in self._prepared:
-            queries, vectors = self._for(metric)
-            self._prepared[metric] = queries, Catalogue(vectors, self._active)
-        queries, catalogue = self._prepared[metric]
+        with self._lock:
+            if metric not in self._prepared:
+                queries, vectors = self._for(metric)
+                self._prepared[metric] = queries, vectors, Catalogue(vectors, self._active)
+        queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
-            catalogue = Catalogue(self._for(metric)[1], among)
+            catalogue = Catalogue(vectors, among)
         itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
         lists = top_k(queries[rows], catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
         return self._by_distance(rows, lists) if metric == "euclidean" else lists
@@ -51,10 +54,12 @@ class Space:
             return vectors, vectors
         squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
         if metric == "cosine":
-            norms = np.sqrt(np.where(squares > 0, squares, 1))
-            unit = (vectors / norms[:, None]).astype(np.float32)
+            norms = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
+            unit = vectors / norms[:, None]
             return unit, unit
-        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2)
+        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), least rounded where the vectors lie around the origin.
+        vectors = vectors - vectors.mean(axis=0)
+        squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
         ones = np.ones((len(vectors), 1), np.float32)
         halves = (-0.5 * squares)[:, None].astype(np.float32)
         return np.hstack([vectors, ones]), np.hstack([vectors, halves])

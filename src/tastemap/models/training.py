@@ -56,8 +56,10 @@ class Options:
         parse_metric(self.metric)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience must be at least 1 epoch, got {self.patience}")
+        if self.patience is not None and (
+            not isinstance(self.patience, int) or isinstance(self.patience, bool) or self.patience < 1
+        ):
+            raise ValueError(f"patience must be a whole number of at least 1 epoch, got {self.patience!r}")
 
 
 class Trainable(Protocol):
@@ -201,9 +203,10 @@ def _resumed(path: Path, identity: dict[str, Any], fresh: State, watch: _Watch) 
             "delete the file or pass another path"
         )
     history = [Epoch(**fields) for fields in header["history"]]
-    state = {name: arrays[f"state.{name}"] for name in fresh}
+    for name, array in fresh.items():
+        array[...] = arrays[f"state.{name}"]  # the fresh ones lie on cache lines
     if watch.patience is not None:
         watched = [done for done in history if done.metric is not None]
         watch.best = max(watched, key=lambda done: (done.metric, -done.epoch), default=None)
         watch.best_state = {name: arrays[f"best.{name}"] for name in fresh} if watch.best else None
-    return state, history
+    return fresh, history
