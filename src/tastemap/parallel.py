@@ -44,9 +44,9 @@ def n_threads() -> int:
 
 
 def run(task: Callable[[int], Any], n_blocks: int) -> None:
-    """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads. An error is raised when all threads have stopped.
+    """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads.
 
-    The calling thread works too, so a call from inside a busy pool still ends. Ctrl-C stops between two blocks.
+    An error is raised when all threads have stopped. The calling thread works too, so a call from inside a busy pool still ends. Ctrl-C stops between two blocks.
     """
     with one_blas_thread():
         n = n_threads()
@@ -127,7 +127,7 @@ _blas = _BlasLimit()
 
 
 def _start_afresh() -> None:
-    """Forget in a forked child the pools, whose threads stayed behind, and a lock and a count that nobody gives back."""
+    """Forget in a forked child the pools, whose threads stayed behind, and a lock that nobody gives back."""
     global _blas
     _pool.cache_clear()
     _blas = _BlasLimit()

@@ -56,9 +56,8 @@ class Options:
         parse_metric(self.metric)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
-        if self.patience is not None and (
-            not isinstance(self.patience, int) or isinstance(self.patience, bool) or self.patience < 1
-        ):
+        whole = isinstance(self.patience, int) and not isinstance(self.patience, bool)
+        if self.patience is not None and not (whole and self.patience >= 1):
             raise ValueError(f"patience must be a whole number of at least 1 epoch, got {self.patience!r}")
 
 
