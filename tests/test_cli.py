@@ -597,3 +597,28 @@ def test_help_is_quick_to_show() -> None:
 
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout == f"tastemap {tm.__version__}\n"
+
+
+# what must not be lost or hidden
+
+
+def test_an_input_is_not_overwritten(als: tm.ImplicitALS) -> None:
+    before = Path("ratings.csv").read_bytes()
+    assert "ratings.csv is an input and would be lost" in refused("fit", "ratings.csv", "--out", "ratings.csv")
+    assert Path("ratings.csv").read_bytes() == before
+
+
+def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
+    said = refused("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
+    assert said.startswith("there is not enough memory: ")
+    assert "own.safetensors" not in files()
+
+
+def test_info_tells_of_repeated_pairs(folder: Path) -> None:
+    Path("twice.csv").write_text("user,item\na,x\na,x\nb,x\n")
+    assert "1 of 3 rows repeat a pair of user and item: --duplicates last" in run("info", "twice.csv").stderr
+
+
+def test_evaluating_on_training_pairs_is_noted(als: tm.ImplicitALS) -> None:
+    said = run("evaluate", "als.safetensors", "ratings.csv", "--at-least", "4").stderr
+    assert "test pairs are among those that exclude='train' keeps out of the lists" in said

@@ -125,7 +125,9 @@ def test_a_model_that_this_version_does_not_know_is_refused(file: Path, changes:
 
 
 def test_a_folder_and_a_missing_file_are_not_found(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none", str(tmp_path / "none")):
+    with pytest.raises(IsADirectoryError, match="is a folder: name a model file in it"):
+        tm.load(tmp_path)
+    for path in (tmp_path / "none", str(tmp_path / "none")):
         with pytest.raises(FileNotFoundError, match="there is no file") as refused:
             tm.load(path)
         assert "\n" not in str(refused.value)
@@ -134,7 +136,7 @@ def test_a_folder_and_a_missing_file_are_not_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["missing/model", "file/model", ""])
 def test_where_nothing_can_be_written_nothing_is(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(OSError, match=r"No such file|Not a directory|Is a directory|busy"):
+    with pytest.raises(OSError, match=r"there is no folder|is no ordinary file"):
         popular().save(tmp_path / place)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
@@ -257,3 +259,17 @@ def test_the_header_can_be_read_without_tastemap(file: Path, run_python: Callabl
     header = json.loads(said[said.index("{") :])
     assert (header["class"], header["parameters"]["factors"], header["format"]) == ("ImplicitALS", 3, 1)
     assert {"tastemap", "numpy", "numba", "python"} <= header["versions"].keys()
+
+
+def test_a_link_stays_a_link_and_what_is_no_file_stays_what_it_is(tmp_path: Path) -> None:
+    model = tm.Popular().fit(tm.Interactions.from_frame({"user": [1, 2], "item": [1, 1]}))
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(tmp_path / "target")
+    model.save(link)
+    assert link.is_symlink()
+    assert tm.load(tmp_path / "target") == model
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="pipe is no ordinary file"):
+        model.save(pipe)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere to write model in"):
+        model.save(tmp_path / "nowhere" / "model")

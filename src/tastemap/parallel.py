@@ -46,7 +46,8 @@ def n_threads() -> int:
 def run(task: Callable[[int], Any], n_blocks: int) -> None:
     """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads.
 
-    An error is raised when all threads have stopped. The calling thread works too, so a call from inside a busy pool still ends. Ctrl-C stops between two blocks.
+    An error is raised when all threads have stopped. The calling thread works too, so a call from inside a busy pool
+    still ends. Ctrl-C stops between two blocks.
     """
     with one_blas_thread():
         n = n_threads()

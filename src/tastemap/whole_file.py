@@ -16,7 +16,11 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     It is on the disk before it is renamed, so a process or machine that dies at any moment leaves the old file or the
     new one. After an error nothing is left. Raises OSError where the folder cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # a link stays one, to the new file
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no ordinary file and cannot be replaced by one")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     # Not tempfile: it hides files from others, and the process's umask cannot be read without setting it.
     temporary.touch(exist_ok=False)

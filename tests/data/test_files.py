@@ -213,3 +213,19 @@ def test_a_separator_too_many_in_a_column_that_is_not_read_is_noticed(rest: byte
         Interactions.from_file(path, weight="at")
     path.write_bytes(b'user,item,title,rating,at\n1,2,abc,4,9\n3,4,"Alien, the",5,8\n' + rest)
     assert Interactions.from_file(path, weight="at").matrix.data.tolist()[:2] == [9, 8]
+
+
+def test_a_quote_inside_a_field_that_hides_lines_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text('user,item,title\na,x,5" disk\nb,y,7" disk\na,y,p\n')
+    with pytest.raises(DataError, match=r"r\.csv has quotes inside fields, which hide the ends of lines: double"):
+        Interactions.from_file(path)
+    path.write_text('user,item,title\na,x,"5"" disk"\nb,y,"7"" disk,\nlate"\na,y,p\n')
+    assert len(Interactions.from_file(path)) == 3
+
+
+def test_what_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"\x10\0\0\0binary" * 50)
+    with pytest.raises(DataError, match=r"r\.csv is not text: pass a csv"):
+        Interactions.from_file(path, user="user", item="item")

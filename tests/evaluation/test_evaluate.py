@@ -50,6 +50,7 @@ def test_every_metric_of_a_list_worked_out_by_hand(model: tm.Popular) -> None:
     ("exclude", "first"),
     [("train", "bc"), (None, "ab"), (read({"u1": "b", "u9": "a"}), "ac"), (read({"u1": "zab"}), "cd")],
 )
+@pytest.mark.filterwarnings("ignore:.* test pairs are among those")  # that is what is tested here
 def test_what_is_excluded_is_not_ranked(model: tm.Popular, exclude: Any, first: str) -> None:
     for item in "abcd":
         measured = tm.evaluate(model, read({"u1": item}), metrics="hit_rate@2", exclude=exclude)
@@ -184,3 +185,11 @@ def test_evaluate_is_ranking_and_then_the_definitions(seed: int, k: int) -> None
         mine = pl.col("user") == row["user"]
         expected = reference.metrics(shown.filter(mine)["item"].to_list(), set(held.filter(mine)["item"]), k)
         assert [row[name] for name in names] == pytest.approx(list(expected.values()), rel=1e-12)
+
+
+def test_test_pairs_that_cannot_be_found_are_counted_and_warned_of() -> None:
+    train = read({"u": "ab", "v": "bc"})
+    with pytest.warns(UserWarning, match="1 of 2 test pairs are among those that exclude='train' keeps out"):
+        result = tm.evaluate(tm.Popular().fit(train), read({"u": "ac"}), metrics="recall@3")
+    assert result.n_left_out == 1
+    assert result["recall@3"] == 1 / 2

@@ -66,7 +66,7 @@ def fit(
     """Fit a model to interactions and save it."""
     for path in (out, checkpoint):
         if path is not None:
-            output.check_output(path)
+            output.check_output(path, [data])
     (chosen,) = models.make_models([model], settings, seed)
     reader = Reader(
         user=user,
@@ -133,7 +133,7 @@ def recommend(
         raise typer.BadParameter("pass one of --user, --all, --liked and --history")
     if everyone and out is None and not as_json:
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
-    output.check_table(out)
+    output.check_table(out, model, titles, history)
     import tastemap as tm
 
     fitted = tm.load(model)
@@ -173,7 +173,7 @@ def similar(
     as_json: opt.Json = False,
 ) -> None:
     """List the items most like one."""
-    output.check_table(out)
+    output.check_table(out, model, titles)
     import tastemap as tm
 
     fitted = tm.load(model)

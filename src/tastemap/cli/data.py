@@ -106,9 +106,11 @@ class Reader:
         import tastemap as tm
 
         weight = columns.get("weight")
-        return tm.Interactions.from_frame(
-            # Nothing here holds on to the table, which from_frame lets go of early.
-            self._without_nulls(read(), columns) if self.drop_nulls else read(),
+        # Nothing here holds on to the table, which from_frame lets go of early.
+        table = [self._without_nulls(read(), columns) if self.drop_nulls else read()]
+        n_rows = len(table[0])
+        data = tm.Interactions.from_frame(
+            table.pop(),
             user=columns["user"],
             item=columns["item"],
             weight=None if self.event else weight,
@@ -118,6 +120,10 @@ class Reader:
             # Ratings below zero are fine where only those of at least so much stay.
             allow_negative=self.at_least is not None,
         )
+        if len(data) < n_rows:
+            repeats = f"{n_rows - len(data):,} of {n_rows:,} rows repeat a pair of user and item"
+            note(f"{repeats}: --duplicates {self.duplicates}")
+        return data
 
     def _without_nulls(self, table: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
         # A guessed column of times is left out instead where it has nulls.

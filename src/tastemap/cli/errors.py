@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 import typer
@@ -22,12 +23,16 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command; what the library warns of becomes a line on stderr."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                for kind in (UserWarning, RuntimeWarning):
+                    warnings.simplefilter("always", kind)
+                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {message}", err=True)
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        except (TastemapError, ValueError, OSError) as error:
+        except (TastemapError, ValueError, OSError, MemoryError) as error:
             if ctx.params.get("debug"):
                 raise
             typer.echo(f"Error: {sentence(error)}", err=True)
@@ -46,6 +51,8 @@ _ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*
 
 def sentence(error: Exception) -> str:
     """Say an error with options in place of arguments."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {error}; ask for fewer factors or less data"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     text = " ".join(str(error).split()) or type(error).__name__

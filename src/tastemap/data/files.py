@@ -54,6 +54,12 @@ class _Layout(NamedTuple):
     has_header: bool
 
 
+class _Tally(NamedTuple):
+    lines: int
+    separators: int
+    has_quotes: bool
+
+
 @dataclass(frozen=True)
 class DataFile:
     """An unpacked file of columns.
@@ -115,27 +121,48 @@ class DataFile:
         layout = self._layout()
         check_columns(columns or (), list(layout.places))
         names = columns or list(layout.places)
-        if len(names) < len(layout.places) and not self._fields_add_up(layout):
+        tally = self._tally(layout) if layout.has_header else None
+        if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
             # polars counts the fields of a line only where it reads all columns; else one too many shifts the rest.
             names = list(layout.places)
         read = self._inferred(layout, {layout.places[name]: name for name in names})
+        if tally and tally.has_quotes and read.height != tally.lines - 1:
+            self._check_quotes(read.height)
         return read.select(columns or list(layout.places))
 
-    def _fields_add_up(self, layout: _Layout) -> bool:
-        """Tell whether the file has as many separators as its lines need; not known where it has quotes."""
+    def _tally(self, layout: _Layout) -> _Tally:
+        """Count what the lines of the file are made of."""
         separators = lines = 0
+        has_quotes, last = False, b"\n"
         with self._stream() as stream:
-            last = b"\n"
             while chunk := stream.read(1 << 24):
-                if b'"' in chunk:
-                    return False
+                has_quotes = has_quotes or b'"' in chunk
                 separators += chunk.count(layout.separator.encode())
                 lines += chunk.count(b"\n")
                 last = chunk[-1:]
-        lines += last != b"\n"
-        return separators == lines * max(layout.places.values())
+        return _Tally(lines + (last != b"\n"), separators, has_quotes)
+
+    def _check_quotes(self, n_read: int) -> None:
+        """Refuse a file where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
+        with io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="") as text:
+            reader = csv.reader(text, delimiter=self.separator or self._usual_separator)
+            rows = sum(1 for fields in reader if fields) - 1
+        if rows != n_read:
+            raise DataError(self._quotes_hide_lines)
+
+    @property
+    def _quotes_hide_lines(self) -> str:
+        return (
+            f"{self.label} has quotes inside fields, which hide the ends of lines: double such quotes and put the "
+            "field in quotes"
+        )
 
     def _layout(self) -> _Layout:
+        with self._stream() as stream:
+            if b"\0" in stream.read(1000):
+                raise DataError(
+                    f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
+                )
         if self.separator is None and self._suffix in (".dat", ".data"):
             return self._movielens_layout()
         separator = self.separator or self._usual_separator
@@ -208,6 +235,8 @@ class DataFile:
             return f"{self.label} is not a whole parquet file ({text}): get it again"
         if "utf-8" in text.lower() or "utf8" in text.lower():
             return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
+        if "malformed" in text:
+            return self._quotes_hide_lines
         if self._suffix != ".dat" and "fields" in text:
             line, fields, expected = self._ragged_line()
             return (

@@ -133,8 +133,7 @@ class Interactions:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
         names = [name for name in (user, item, source, time) if name is not None]
-        if len(set(names)) != len(names):
-            raise ValueError(f"each column has one use, got {', '.join(map(repr, names))}")
+        _check_distinct(names)
         table = to_polars(df, names)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
@@ -210,6 +209,7 @@ class Interactions:
             None if events is None else events[0],
         )
         columns = [name for name in named if name is not None]
+        _check_distinct(columns)
         return cls.from_frame(read_columns(path, columns, separator=separator, time=options.get("time")), **options)
 
     @classmethod
@@ -473,6 +473,11 @@ class Interactions:
         if 315_532_800 <= value < 4_102_444_800:
             return str(datetime.fromtimestamp(int(value), UTC).date())
         return f"{value:,}"
+
+
+def _check_distinct(columns: list[str]) -> None:
+    if len(set(columns)) != len(columns):
+        raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

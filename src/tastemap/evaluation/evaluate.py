@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError
 from tastemap.evaluation.metrics import metric_values, parse_metric
+from tastemap.kernels.metrics import shared_pairs
 from tastemap.models.base import Model
 from tastemap.models.inputs import check_interactions
 from tastemap.models.ranking import Hidden
@@ -35,6 +37,7 @@ class Evaluation:
     n_without_test : users of the model without a test item, left out
     n_skipped : users with test items left out because the model does not know them (on_unknown="skip")
     n_unknown_items : test pairs whose item the model does not know; they count as items that were never found
+    n_left_out : test pairs that `exclude` keeps out of the lists; they count as never found too
     """
 
     metrics: tuple[str, ...]
@@ -44,6 +47,7 @@ class Evaluation:
     n_without_test: int
     n_skipped: int
     n_unknown_items: int
+    n_left_out: int
     frame_kind: str = "polars"
 
     def __getitem__(self, metric: str) -> float:
@@ -135,6 +139,16 @@ def evaluate(
         hidden = [Hidden(left_out.by_user, exclude.users.find(user_ids))]
     lists = model.rank(rows, k, hidden)
     held_out, n_unknown_items = _held_out(test, model)
+    n_left_out = sum(
+        shared_pairs(held_out.indptr, held_out.indices, tested, items.indptr, items.indices, hidden_rows)
+        for items, hidden_rows in hidden
+    )
+    if n_left_out:
+        warnings.warn(
+            f"{n_left_out:,} of {len(test):,} test pairs are among those that exclude={_named(exclude)} keeps out of "
+            "the lists, and count as not found: test on other pairs, or pass exclude=None",
+            stacklevel=2,
+        )
     return Evaluation(
         metrics=names,
         values=metric_values(lists.rows, lists.counts, held_out, tested, names),
@@ -143,8 +157,13 @@ def evaluate(
         n_without_test=len(model.users) - int((model.users.find(test.users.take(tested)) >= 0).sum()),
         n_skipped=n_skipped,
         n_unknown_items=n_unknown_items,
+        n_left_out=n_left_out,
         frame_kind=test.frame,
     )
+
+
+def _named(exclude: object) -> str:
+    return "'train'" if isinstance(exclude, str) else "Interactions"
 
 
 def _held_out(test: Interactions, model: Model) -> tuple[Rows, int]:

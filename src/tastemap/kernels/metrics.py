@@ -50,3 +50,22 @@ def ranking_metrics(lists, counts, rows, indptr, indices, k, values):
         values[r, 3] = gain / ideal if n_relevant else np.nan
         values[r, 4] = precisions / min(k, n_relevant) if n_relevant else np.nan
         values[r, 5] = first
+
+
+@jit_exact
+def shared_pairs(indptr, indices, rows, other_indptr, other_indices, other_rows):
+    """How many items rows[r] of one CSR and other_rows[r] of another share, over all r; rows sorted, -1 for none."""
+    shared = 0
+    for r in range(rows.shape[0]):
+        if rows[r] < 0 or other_rows[r] < 0:
+            continue
+        i, j = indptr[rows[r]], other_indptr[other_rows[r]]
+        while i < indptr[rows[r] + 1] and j < other_indptr[other_rows[r] + 1]:
+            if indices[i] == other_indices[j]:
+                shared += 1
+            step = indices[i] <= other_indices[j]
+            if other_indices[j] <= indices[i]:
+                j += 1
+            if step:
+                i += 1
+    return shared

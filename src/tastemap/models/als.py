@@ -189,7 +189,7 @@ class ImplicitALS(Model):
         sum of the contributions b_j y_i' A^-1 y_j. A contribution may be negative.
         """
         self._check_fitted()
-        row = int(self._active_rows(pl.Series([user]), "raise")[0])
+        row = int(self._active_rows(pl.Series([user]), "raise", hint="They have no history to explain from.")[0])
         column = int(self._active(self._items, pl.Series([item]), self.popularity_)[0])
         pairs = self._training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])

@@ -71,7 +71,7 @@ class Model(ABC):
         validation: Interactions | None = None,
         patience: int | None = None,
         metric: str = "ndcg@10",
-        callbacks: Iterable[Callable[[Epoch], None]] = (),
+        callbacks: Callable[[Epoch], None] | Iterable[Callable[[Epoch], None]] = (),
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
     ) -> Self:
@@ -93,8 +93,10 @@ class Model(ABC):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
         self.check()
         if validation is not None:
+            check_interactions("validation", validation)
             validation = _measurable(validation, interactions)
-        options = Options(validation, patience, metric, tuple(callbacks), progress, checkpoint)
+        listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check()
         self._forget()
         try:
