@@ -125,7 +125,7 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
     for column in columns:
         if column not in existing:
             close = difflib.get_close_matches(str(column), existing, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = f"; did you mean {close[0]!r}?" if close else ": name one of these"
             raise DataError(f"there is no column {column!r}, only {name_some(existing, 12)}{meant}")
 
 

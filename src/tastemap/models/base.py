@@ -21,7 +21,16 @@ from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.kernels.ranking import pair_scores
 from tastemap.models import stored
-from tastemap.models.inputs import as_many, check_choice, check_interactions, check_whole, excluded, folded, is_frame
+from tastemap.models.inputs import (
+    UNKNOWN_ITEM,
+    as_many,
+    check_choice,
+    check_interactions,
+    check_whole,
+    excluded,
+    folded,
+    is_frame,
+)
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
@@ -441,7 +450,7 @@ class Model(ABC):
         return self._catalogue if candidates is None else Catalogue(self._vectors, self._candidate_rows(candidates))
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
-        return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name)))
+        return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name), UNKNOWN_ITEM))
 
     def _active_users(self) -> RowNumbers:
         return np.flatnonzero(self.activity_)
@@ -458,7 +467,7 @@ class Model(ABC):
         return self.known_rows(ids)
 
     @staticmethod
-    def _active(ids: IdMap, wanted: pl.Series, n_pairs: RowNumbers, hint: str = "") -> RowNumbers:
+    def _active(ids: IdMap, wanted: pl.Series, n_pairs: RowNumbers, hint: str = UNKNOWN_ITEM) -> RowNumbers:
         """Return the rows of ids, each of which must have a training pair."""
         rows = ids.rows(wanted, hint)
         if not n_pairs[rows].all():
@@ -466,7 +475,7 @@ class Model(ABC):
             message = (
                 f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
             )
-            raise UnknownIdError(message.rstrip())
+            raise UnknownIdError(message)
         return rows
 
     def _as_frame(self, who: pl.Series, lists: Lists, frame: str | None) -> Any:

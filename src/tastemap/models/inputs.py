@@ -17,6 +17,8 @@ from tastemap.data.pairs import Rows, read_only, rows_of
 from tastemap.errors import DataError, name_some
 from tastemap.models.ranking import Hidden
 
+UNKNOWN_ITEM = "Leave them out, or bring them in with update."
+
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
@@ -104,7 +106,7 @@ def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[
     ids = to_series(as_many(history), items.name)
     if not len(ids):
         raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
-    columns = items.rows(ids)
+    columns = items.rows(ids, UNKNOWN_ITEM)
     try:
         values = np.ones(len(columns)) if weights is None else np.asarray(weights, np.float64)
     except (TypeError, ValueError) as error:
