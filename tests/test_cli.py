@@ -381,7 +381,7 @@ FIT = ("--out", "own.safetensors")
     ("content", "args", "sentence"),
     [
         (None, (), "there is no file bad.csv"),
-        ("", (), "bad.csv is empty"),
+        ("", (), "bad.csv is empty: pass a file with column names and rows"),
         ("user,item\n", (), "bad.csv has no rows"),
         (
             "user,item\n1,2\n",

@@ -130,7 +130,7 @@ GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000, mtime=0)
     ("name", "content", "message"),
     [
         ("none.csv", None, "there is no file "),
-        ("e.csv", b"", "e.csv is empty"),
+        ("e.csv", b"", "e.csv is empty: pass a file with column names and rows"),
         ("e.csv.gz", gzip.compress(b"", mtime=0), "e.csv.gz is empty"),
         ("h.csv", b"user,item\n", "h.csv has no rows"),
         ("s.csv", b"user;item\n1;2\n", "s.csv has one column, 'user;item': pass separator=';'"),

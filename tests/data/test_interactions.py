@@ -226,7 +226,7 @@ def test_zero_weights_stay_pairs() -> None:
 
 def test_a_duplicate_pair_is_named_with_its_rows_and_the_remedy(small: pl.DataFrame) -> None:
     message = (
-        "user 'b' and item 7 come together in rows 0, 4 (1 pairs come more than once): "
+        "user 'b' and item 7 come together in rows 0, 4 (pairs that come more than once: 1): "
         "say what to do with them, e.g. duplicates='last' or duplicates='sum'"
     )
     with pytest.raises(DataError, match=re.escape(message)):

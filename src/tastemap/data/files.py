@@ -54,6 +54,9 @@ class _Layout(NamedTuple):
     has_header: bool
 
 
+_EMPTY = "pass a file with column names and rows"
+
+
 class _Tally(NamedTuple):
     lines: int
     separators: int
@@ -226,7 +229,7 @@ class DataFile:
         try:
             yield
         except pl.exceptions.NoDataError:
-            raise DataError(f"{self.label} is empty") from None
+            raise DataError(f"{self.label} is empty: {_EMPTY}") from None
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(self._explanation(str(error).partition("\n")[0])) from error
 
@@ -263,7 +266,7 @@ def _unpacked(path: Path) -> tuple[str, Path | bytes]:
     if path.is_dir():
         raise DataError(f"{path} is a folder: pass one of the files in it")
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty")
+        raise DataError(f"{path} is empty: {_EMPTY}")
     suffix = path.suffix.lower()
     try:
         if suffix == ".zip":

@@ -508,6 +508,6 @@ def _raise_duplicate(
     at, end = starts[first], last[first]
     raise DataError(
         f"user {user_map[users[at]]!r} and item {item_map[items[at]]!r} come together in "
-        f"{name_rows(by_pair[at:end])} ({len(repeated):,} pairs come more than once): "
+        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,}): "
         "say what to do with them, e.g. duplicates='last' or duplicates='sum'"
     )
