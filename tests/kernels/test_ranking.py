@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from reference import ranking as reference
 from tastemap.data.pairs import Rows, read_only
 from tastemap.models import ranking
-from tastemap.models.ranking import BLOCK_ITEMS, BLOCK_QUERIES, FEW_QUERIES, SPARE, Catalogue, Hidden, Lists, top_k
+from tastemap.models.ranking import (
+    BLOCK_ITEMS,
+    BLOCK_QUERIES,
+    FEW_QUERIES,
+    SPARE,
+    Catalogue,
+    Computed,
+    Hidden,
+    Lists,
+    top_k,
+)
 
 Array = npt.NDArray[Any]
 
@@ -144,3 +154,60 @@ def test_nothing_to_rank(n: int) -> None:
     assert top_k(P, Catalogue(Q, np.empty(0, np.int64)), 5).rows.shape == (n, 0)
     everything = np.ones((n, 6), bool)
     assert top_k(P, Catalogue(Q), 5, [hiding(everything)]).counts.tolist() == [0] * n
+
+
+# -- scores that a model computes itself -------------------------------------------------------------------------------
+
+
+class Table(Computed):
+    """Scores in a table; queries are its row numbers."""
+
+    people, run = 4, 16
+
+    def __init__(self, scores: Array, rows: Array | None = None) -> None:
+        super().__init__(scores.shape[1], rows)
+        self.scores = scores
+
+    def block_scores(self, queries: Array, items: Array, out: Array) -> None:
+        assert out.shape == (len(queries), len(items))
+        assert (np.diff(items) >= 0).all()
+        out[:] = self.scores[np.ix_(queries, items)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 11),
+    n_items=st.integers(1, 60),
+    k=st.integers(1, 70),
+    share=st.sampled_from([0.0, 0.3, 1.0]),
+    some=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_computed_scores_are_ranked_as_they_are_ties_by_row(
+    n: int, n_items: int, k: int, share: float, some: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    scores = vectors(n, n_items, seed, whole=True)
+    rows = np.flatnonzero(rng.random(n_items) < 0.6) if some else None
+    mask = rng.random((n, n_items)) < share
+    lists = top_k(np.arange(n), Table(scores, rows), k, [hiding(mask)])
+    if rows is not None:
+        mask[:, np.setdiff1d(np.arange(n_items), rows)] = True
+    assert as_pairs(lists) == reference.top_k(scores, np.eye(n_items, dtype=np.float32), k, mask)
+    beyond = np.arange(lists.rows.shape[1]) >= lists.counts[:, None]
+    assert (lists.rows[beyond] == -1).all()
+    assert (lists.scores[beyond] == -np.inf).all()
+
+
+def test_an_item_scored_minus_infinity_is_never_listed() -> None:
+    scores = np.array([[1, -np.inf, 2], [-np.inf] * 3], np.float32)
+    assert as_pairs(top_k(np.arange(2), Table(scores), 3)) == [[(2, 2.0), (0, 1.0)], []]
+
+
+def test_pairs_have_the_computed_scores_in_the_order_asked() -> None:
+    scores = vectors(9, 40, 0)
+    who, items = np.random.default_rng(1).integers(0, (9, 40), (100, 2)).T
+    table = Table(scores, np.arange(3, 40))
+    items = np.maximum(items, 3)
+    np.testing.assert_array_equal(table.pair_scores(np.arange(9), who, items), scores[who, items])
+    assert table.pair_scores(np.arange(9), who[:0], items[:0]).shape == (0,)

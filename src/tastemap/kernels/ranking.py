@@ -4,6 +4,7 @@ The bits of a matrix product depend on its shape, so it only proposes: `propose`
 block of approximate scores, and `decide` scores those few by one dot product in a fixed order, sorts them by (score
 descending, row ascending) and checks, with a bound on the rounding, that no other item can belong among the first k.
 The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores everything in the fixed order.
+Scores that were made in a fixed order to begin with need no second look: `propose` and `sort_lists` rank them.
 """
 
 from __future__ import annotations
@@ -120,6 +121,13 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
             unsure[r] = False
         # Beyond float32 the product may have met inf - inf, and what is NaN was not even proposed.
         unsure[r] |= not (reach < LARGEST)
+
+
+@jit_exact
+def sort_lists(scores, columns, sizes):
+    """Put each row's heap of the best columns in order, best first."""
+    for r in range(sizes.shape[0]):
+        _sort(scores[r], columns[r], sizes[r])
 
 
 @jit_exact

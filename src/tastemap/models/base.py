@@ -19,7 +19,6 @@ from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
-from tastemap.kernels.ranking import pair_scores
 from tastemap.models import stored
 from tastemap.models.inputs import (
     UNKNOWN_ITEM,
@@ -31,7 +30,7 @@ from tastemap.models.inputs import (
     folded,
     is_frame,
 )
-from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.ranking import Candidates, Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
 
@@ -51,13 +50,15 @@ class Explanation(NamedTuple):
     """Why a user is recommended an item.
 
     frame : the items of the user's history and their contribution to the score, largest first
-    kind : "exact" where the contributions add up to the score, or "leave-one-out"
+    kind : "exact" where the contributions and the baseline add up to the score, or "leave-one-out"
     score : the score explained
+    baseline : the part of the score that comes from no item of the history
     """
 
     frame: Any
     kind: Literal["exact", "leave-one-out"]
     score: float
+    baseline: float = 0.0
 
 
 @dataclass(kw_only=True)
@@ -124,17 +125,21 @@ class Model(ABC):
         """Set the fitted arrays."""
 
     @abstractmethod
-    def _queries(self, rows: RowNumbers) -> Floats:
-        """Return the users' vectors, float32 (n, d)."""
+    def _queries(self, rows: RowNumbers) -> Any:
+        """Return what the catalogue scores for user rows: their vectors, float32 (n, d), unless `_among` is another."""
+
+    @abstractmethod
+    def _fold_in(self, histories: Rows) -> Any:
+        """Return the same for people known by their history alone."""
+
+    def _among(self, rows: RowNumbers) -> Candidates:
+        """Return the items in these rows, ready for ranking; a model whose scores are no products has its own kind."""
+        return Catalogue(self._vectors, rows)
 
     @property
-    @abstractmethod
     def _vectors(self) -> Floats:
         """The items' vectors, float32 (n_items, d): a score is query . vector."""
-
-    @abstractmethod
-    def _fold_in(self, histories: Rows) -> Floats:
-        """Return the vectors of people known by their history alone, float32 (n, d)."""
+        raise NotSupportedError(f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them")
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -294,7 +299,7 @@ class Model(ABC):
         return self.rank(rows, k, self.seen(rows) if exclude_seen else [])
 
     def rank(
-        self, rows: RowNumbers, k: int, hidden: Sequence[Hidden] = (), catalogue: Catalogue | None = None
+        self, rows: RowNumbers, k: int, hidden: Sequence[Hidden] = (), catalogue: Candidates | None = None
     ) -> Lists:
         """Rank the catalogue for user rows; row -1 is a stranger and gets the most popular items.
 
@@ -304,7 +309,7 @@ class Model(ABC):
         is_known = rows >= 0
         if is_known.all():
             return top_k(self._queries(rows), catalogue, k, hidden)
-        by_popularity = Catalogue(self.popularity_.astype(np.float32)[:, None], catalogue.rows)
+        by_popularity = self._by_popularity if catalogue is self._catalogue else self._counted(catalogue.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
         known = top_k(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
         strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
@@ -388,14 +393,29 @@ class Model(ABC):
             raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
         rows, columns = np.broadcast_arrays(rows, columns)
         distinct, place = np.unique(rows, return_inverse=True)
-        out = np.empty(len(rows), np.float32)
-        vectors = np.ascontiguousarray(self._vectors)
-        pair_scores(self._queries(distinct), vectors, place.astype(np.int64), np.ascontiguousarray(columns), out)
-        return out
+        return self._catalogue.pair_scores(self._queries(distinct), place.astype(np.int64), columns)
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from."""
         raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
+
+    def _history_and_item(self, user: Any, item: Any) -> tuple[npt.NDArray[np.int32], Floats, int]:
+        """Return the rows and the weights of a user's training items and the row of an item, to explain its score."""
+        self._check_fitted()
+        row = int(self._active_rows(pl.Series([user]), "raise", hint="They have no history to explain from.")[0])
+        column = int(self._active(self._items, pl.Series([item]), self.popularity_)[0])
+        pairs = self._training("explain").by_user
+        mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
+        return pairs.indices[mine], pairs.data[mine], column
+
+    def _exactly(
+        self, items: npt.NDArray[np.int32], contributions: npt.NDArray[np.float64], frame: str | None, baseline: float
+    ) -> Explanation:
+        """Return the explanation of a score that is the sum of contributions and a baseline."""
+        order = np.argsort(-contributions, kind="stable")
+        columns = {self._items.name: self._items.take(items[order]), "contribution": contributions[order]}
+        shown = as_kind(pl.DataFrame(columns), frame or self._frame)
+        return Explanation(shown, "exact", float(contributions.sum()) + baseline, baseline)
 
     # -- update, save -------------------------------------------------------------------------------------------------
 
@@ -442,12 +462,20 @@ class Model(ABC):
     # -- ids in, frames out -------------------------------------------------------------------------------------------
 
     @cached_property
-    def _catalogue(self) -> Catalogue:
+    def _catalogue(self) -> Candidates:
         # An item without a training pair has no score worth showing.
-        return Catalogue(self._vectors, np.flatnonzero(self.popularity_))
+        return self._among(np.flatnonzero(self.popularity_))
 
-    def _catalogue_of(self, candidates: Any) -> Catalogue:
-        return self._catalogue if candidates is None else Catalogue(self._vectors, self._candidate_rows(candidates))
+    @cached_property
+    def _by_popularity(self) -> Candidates:
+        return self._counted(self._catalogue.rows)
+
+    def _counted(self, rows: RowNumbers) -> Candidates:
+        """Return the items in these rows as a stranger sees them: for a query of 1 their number of training pairs."""
+        return Catalogue(self.popularity_.astype(np.float32)[:, None], rows)
+
+    def _catalogue_of(self, candidates: Any) -> Candidates:
+        return self._catalogue if candidates is None else self._among(self._candidate_rows(candidates))
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name), UNKNOWN_ITEM))

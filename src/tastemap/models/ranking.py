@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from tastemap.data.pairs import Rows
 from tastemap.kernels import ranking as kernels
 
 Floats = npt.NDArray[np.float32]
+RowNumbers = npt.NDArray[np.int64]
 
 # A block of scores takes 2 MB a thread whatever the catalogue's size: it stays in the second-level cache.
 BLOCK_QUERIES = 64
@@ -34,31 +36,33 @@ class Lists(NamedTuple):
 
     rows: npt.NDArray[np.int32]
     scores: Floats
-    counts: npt.NDArray[np.int64]
+    counts: RowNumbers
+
+    def of(self, block: slice) -> Lists:
+        """Return views of some of the lists."""
+        return Lists(self.rows[block], self.scores[block], self.counts[block])
 
 
 class Hidden(NamedTuple):
     """Items kept out of the lists: for query r those in row rows[r] (int64) of a CSR over all items; -1 hides none."""
 
     items: Rows
-    rows: npt.NDArray[np.int64]
+    rows: RowNumbers
 
     def of(self, chosen: npt.NDArray[np.bool_] | slice) -> Hidden:
         """Return the same for some of the queries."""
         return Hidden(self.items, self.rows[chosen])
 
 
-class Catalogue:
-    """The items that may be recommended, ready for ranking.
+class Candidates(ABC):
+    """The items that may be recommended, and how they are scored.
 
-    vectors float32 (n_items, d): a score is query . vector. rows: the item rows that may appear, ascending; None: all.
+    n_items : of the whole catalogue. rows : the item rows that may appear, int64, ascending; None: all
     """
 
-    def __init__(self, vectors: Floats, rows: npt.NDArray[np.int64] | None = None) -> None:
-        self.n_items = len(vectors)
-        everything = rows is None or len(rows) == len(vectors)
-        self.rows = np.arange(self.n_items) if rows is None else rows
-        self.vectors = np.ascontiguousarray(vectors if everything else vectors[self.rows])
+    def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
+        self.n_items = n_items
+        self.rows = np.arange(n_items) if rows is None else rows
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,26 +74,120 @@ class Catalogue:
         position[self.rows] = np.arange(len(self.rows), dtype=np.int32)
         return position
 
+    @abstractmethod
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Set the lists of all queries; their rows are columns among the candidates."""
+
+    @abstractmethod
+    def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the score that the lists show for query who[j] and item row items[j], a candidate."""
+
+
+class Catalogue(Candidates):
+    """Items that are vectors.
+
+    vectors float32 (n_items, d): a score is query . vector, for queries float32 (n, d).
+    """
+
+    def __init__(self, vectors: Floats, rows: RowNumbers | None = None) -> None:
+        super().__init__(len(vectors), rows)
+        self.vectors = np.ascontiguousarray(vectors if len(self) == len(vectors) else vectors[self.rows])
+
     @cached_property
     def longest(self) -> float:
         """The largest norm of a vector."""
         return float(np.sqrt(np.max(np.einsum("if,if->i", self.vectors, self.vectors, dtype=np.float64), initial=0)))
 
+    def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Let matrix products propose, and score the proposed once more in a fixed order."""
+        n = len(queries)
+        queries = np.ascontiguousarray(queries, np.float32)
+        if n <= FEW_QUERIES:
+            for r in range(n):
+                _rank_exactly(queries, self, k, hidden, r, lists)
+        else:
+            blocks = parallel.row_blocks(n, BLOCK_QUERIES)
+            parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], lists), len(blocks))
 
-def top_k(queries: Floats, catalogue: Catalogue, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
+    def pair_scores(self, queries: Floats, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the products in the fixed order."""
+        out = np.empty(len(who), np.float32)
+        kernels.pair_scores(queries, self.vectors, who, self.position[items].astype(np.int64), out)
+        return out
+
+
+class Computed(Candidates):
+    """Items whose scores a model computes itself, a block of people and a run of items at a time.
+
+    Each score must be made in an order that depends on its query and its item alone, so that it can be ranked as it is.
+    Queries are what the subclass takes; they have a length and can be sliced.
+    """
+
+    # How many people and items make a block: 2 MB of scores a thread.
+    people: ClassVar[int] = BLOCK_QUERIES
+    run: ClassVar[int] = BLOCK_ITEMS
+
+    @abstractmethod
+    def block_scores(self, queries: Any, items: RowNumbers, out: Floats) -> None:
+        """Set out[r, c], float32, to the score of query r and item row items[c]; -inf is never listed.
+
+        items : in ascending order
+        """
+
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Score a block, hide, and keep the k best so far."""
+        blocks = parallel.row_blocks(len(queries), self.people)
+
+        def rank(b: int) -> None:
+            mine = [some.of(blocks[b]) for some in hidden]
+            self._rank_block(queries[blocks[b]], mine, lists.of(blocks[b]))
+
+        if len(blocks) == 1:
+            rank(0)
+        else:
+            parallel.run(rank, len(blocks))
+
+    def _rank_block(self, queries: Any, hidden: Sequence[Hidden], lists: Lists) -> None:
+        n = len(queries)
+        buffer = np.empty(n * min(self.run, len(self)), np.float32)
+        for first in range(0, len(self), self.run):
+            items = self.rows[first : first + self.run]
+            scores = buffer[: n * len(items)].reshape(n, len(items))
+            self.block_scores(queries, items, scores)
+            for pairs, rows in hidden:
+                kernels.hide(scores, first, pairs.indptr, pairs.indices, self.position, rows)
+            # The scores are final, so the lists themselves serve as heaps.
+            kernels.propose(scores, first, lists.scores, lists.rows, lists.counts)
+        kernels.sort_lists(lists.scores, lists.rows, lists.counts)
+
+    def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the scores, computed for each query and its items by themselves."""
+        order = np.lexsort((items, who))
+        starts = np.searchsorted(who[order], np.arange(len(queries) + 1))
+        out = np.empty(len(who), np.float32)
+        blocks = parallel.row_blocks(len(queries), self.people)
+
+        def score(b: int) -> None:
+            for r in range(blocks[b].start, blocks[b].stop):
+                mine = order[starts[r] : starts[r + 1]]
+                scores = np.empty((1, len(mine)), np.float32)
+                self.block_scores(queries[r : r + 1], items[mine], scores)
+                out[mine] = scores[0]
+
+        parallel.run(score, len(blocks))
+        return out
+
+
+def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
     """Return for each query the k best of the catalogue by (score descending, item row ascending).
 
-    queries float32 (n, d). The lists do not depend on the batch, the blocks or the threads.
+    queries : what the catalogue scores, float32 (n, d) vectors for a `Catalogue`. The lists do not depend on the batch,
+        the blocks or the threads.
     """
     n, k = len(queries), min(int(k), len(catalogue))
-    queries = np.ascontiguousarray(queries, np.float32)
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
-    if n <= FEW_QUERIES:
-        for r in range(n):
-            _rank_exactly(queries, catalogue, k, hidden, r, lists)
-    elif k:
-        blocks = parallel.row_blocks(n, BLOCK_QUERIES)
-        parallel.run(lambda b: _rank_block(queries, catalogue, k, hidden, blocks[b], lists), len(blocks))
+    if n and k:
+        catalogue.fill(queries, k, hidden, lists)
     filled = lists.rows >= 0
     lists.rows[filled] = catalogue.rows[lists.rows[filled]]
     return lists
