@@ -81,6 +81,11 @@ def add(a, b):
     return a + b
 
 
+def subtract(a, b):
+    """Return a - b, lane by lane."""
+    return a - b
+
+
 def multiply(a, b):
     """Return a b, lane by lane."""
     return a * b
@@ -219,6 +224,11 @@ def _store(context, builder, kinds, args):
 @_compiles(add, lambda a, b: _vector, _Vector, _Vector)
 def _add(context, builder, kinds, args):
     return builder.fadd(args[0], args[1], flags=_FUSE)
+
+
+@_compiles(subtract, lambda a, b: _vector, _Vector, _Vector)
+def _subtract(context, builder, kinds, args):
+    return builder.fsub(args[0], args[1], flags=_FUSE)
 
 
 @_compiles(multiply, lambda a, b: _vector, _Vector, _Vector)

@@ -1,0 +1,66 @@
+"""Dealing pairs into a grid whose blocks share no rows, for stochastic gradient descent without races.
+
+Users and items are shuffled and cut into B blocks each, and the pairs lie in the B x B buckets in between. The buckets
+(b, (b + s) mod B) of a stratum s touch different rows: B threads may work on them at once, and what they learn does not
+depend on how many threads there are. Gemulla et al., Large-scale matrix factorization with distributed stochastic
+gradient descent, KDD 2011.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.random import mix
+
+
+@jit_exact
+def below(n, bits):
+    """A number from 0 to n - 1 from 64 random bits; n is at most 2^31."""
+    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@jit_exact
+def shuffle(order, state):
+    """Put `order` (int32) in a random order that is a function of the state."""
+    for i in range(order.shape[0] - 1, 0, -1):
+        j = below(i + 1, mix(state + np.uint64(i)))
+        order[i], order[j] = order[j], order[i]
+
+
+@jit_exact
+def deal(indptr, indices, weights, people, start, places, size, state, counts, users, items, values):
+    """Deal the pairs of one block of users into its buckets, one after the other, a user's pairs together and shuffled.
+
+    people int32: the block's users in their order. start: where the block's pairs begin. places int32 (n_items): an
+    item's place in the items' order; `size` items make a block. Out: counts int64 (n_blocks), pairs in each bucket;
+    users int32, items int32 (the item's number within its block) and values float32, (pairs) each.
+    """
+    n_blocks = counts.shape[0]
+    counts[:] = 0
+    longest = 0
+    for u in people:
+        longest = max(longest, indptr[u + 1] - indptr[u])
+        for j in range(indptr[u], indptr[u + 1]):
+            counts[places[indices[j]] // size] += 1
+    cursors = np.empty(n_blocks, np.int64)
+    for c in range(n_blocks):
+        cursors[c] = start
+        start += counts[c]
+    row = np.empty(longest, np.int64)
+    for u in people:
+        first = indptr[u]
+        n = indptr[u + 1] - first
+        own = mix(state + np.uint64(u))
+        for j in range(n):
+            k = below(j + 1, mix(own + np.uint64(j)))
+            row[j] = row[k]
+            row[k] = first + j
+        for j in range(n):
+            place = places[indices[row[j]]]
+            c = place // size
+            k = cursors[c]
+            users[k] = u
+            items[k] = place - c * size
+            values[k] = weights[row[j]]
+            cursors[c] = k + 1
