@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
@@ -325,6 +326,44 @@ def test_evaluate_fits_on_one_file_and_measures_on_another(folder: Path) -> None
     asked = ["evaluate", "ratings.csv", "test.csv", "--model", "Popular", "--metric", "hit_rate@1"]
     (row,) = run_json(*asked)["models"]
     assert row["metrics"]["hit_rate@1"]["mean"] == 1
+
+
+class Threes(tm.Popular):
+    """Rates everything 3."""
+
+    predicts_ratings = True
+    rating = 3
+
+    def predict(self, users: Any, items: Any) -> Any:
+        return np.full(len(users), self.rating, np.float32)
+
+
+class Ones(Threes):
+    """Rates everything 1."""
+
+    rating = 1
+
+
+def test_evaluate_prints_rating_metrics_the_least_in_bold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in (Threes, Ones):
+        monkeypatch.setitem(tm.MODELS, model.__name__, model)
+    Path("rated.csv").write_text("userId,movieId,rating\n1,10,3\n1,20,5\n2,99,1\n")
+    asked = ["evaluate", "ratings.csv", "rated.csv", "--seen", "--metric", "rmse", "--metric", "hit_rate@9"]
+    asked += ["--model", "Ones", "--model", "Threes"]
+    rows = run_json(*asked)["models"]
+    assert [row["metrics"]["rmse"]["mean"] for row in rows] == pytest.approx([((4 + 16) / 2) ** 0.5, (4 / 2) ** 0.5])
+    assert [row["unrated"] for row in rows] == [1, 1]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = run(*asked)
+    assert "\x1b[1m1.4142 ± " in result.stdout
+    assert "\x1b[1m3.1623" not in result.stdout
+    assert "rmse over all test pairs, less 1 of an unknown user or item" in " ".join(result.stdout.split())
+    assert "Note: 1 of 3 test pairs have a user or an item without a training pair" in result.stderr
+
+
+def test_evaluate_refuses_to_compare_scores_with_ratings(folder: Path) -> None:
+    said = refused("evaluate", "ratings.csv", "--metric", "rmse", "--model", "Popular")
+    assert said.startswith("rmse takes a model that predicts ratings, and the scores of Popular only rank: measure a")
 
 
 # info

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import os
@@ -11,6 +12,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ import polars as pl
 import pytest
 
 from tastemap.cache import cache_folder
-from tastemap.data import datasets
-from tastemap.data.datasets import Dataset, movielens, movielens_name, read_movies
+from tastemap.data import datasets, splits
+from tastemap.data.datasets import Dataset, deskdrop, movielens, movielens_name, online_retail, read_movies
 from tastemap.errors import DataError
 
 ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
@@ -398,3 +400,227 @@ def test_movielens_1m_has_its_movies_and_people(data_folder: Path) -> None:
     assert data.users is not None
     assert (len(data.items), len(data.users)) == (3_883, 6_040)
     assert data.items.filter(movie_id=1193)["title"].item() == "One Flew Over the Cuckoo's Nest (1975)"
+
+
+# CI&T Deskdrop
+
+EVENTS = (
+    "timestamp,eventType,contentId,personId,userAgent\n"
+    '30,VIEW,-7,1,"Mozilla/5.0 (X11, Linux)"\n10,LIKE,-7,1,\n20,VIEW,-7,2,\n40,COMMENT CREATED,8,2,\n'
+)
+# Shared twice and removed, removed only, never read; not in the order of time.
+ARTICLES = (
+    "timestamp,eventType,contentId,title,text\n"
+    '2,CONTENT SHARED,-7,Second,\n1,CONTENT SHARED,-7,First,"one\nline, two"\n3,CONTENT REMOVED,-7,Third,\n'
+    "4,CONTENT REMOVED,8,Gone,\n5,CONTENT SHARED,9,Unread,\n"
+)
+
+
+def _both(place: Path, layout: str) -> Path:
+    """Write the files of Deskdrop and return what to pass."""
+    events, articles = place / "users_interactions.csv", place / "shared_articles.csv"
+    if layout == "archive":
+        (place / "archive.zip").write_bytes(_zip({events.name: EVENTS, articles.name: ARTICLES}))
+        return place / "archive.zip"
+    articles.write_text(ARTICLES)
+    if layout == "zipped":
+        (place / f"{events.name}.zip").write_bytes(_zip({events.name: EVENTS}))
+        return place
+    events.write_text(EVENTS)
+    return events if layout == "file" else place
+
+
+@pytest.mark.parametrize("layout", ["folder", "zipped", "archive", "file"])
+def test_deskdrop_sums_weighted_events_and_brings_its_articles(tmp_path: Path, layout: str) -> None:
+    data = deskdrop(_both(tmp_path, layout))
+    pairs = data.interactions.to_frame()
+    assert pairs.columns == ["personId", "contentId", "weight", "timestamp"]
+    assert pairs.rows() == [(1, -7, 1 + 2, 10), (2, -7, 1, 20), (2, 8, 4, 40)]
+    assert data.items is not None
+    assert data.items.select("contentId", "title").rows() == [(-7, "Second"), (8, "Gone"), (9, "Unread")]
+    assert data.users is None
+    assert data.events is not None
+    assert data.events["userAgent"][0] == "Mozilla/5.0 (X11, Linux)"
+
+
+def test_deskdrop_without_its_articles_has_their_ids(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "shared_articles.csv").write_text(ARTICLES)  # of another copy
+    (inner / "log.csv").write_text(EVENTS)
+    (inner / "log.zip").write_bytes(_zip({"log.csv": EVENTS}))
+    (inner / "users_interactions.csv").write_text(EVENTS)
+    for path in (inner / "log.csv", inner / "log.zip", inner):
+        items = deskdrop(path).items
+        assert items is not None
+        assert items.to_dict(as_series=False) == {"contentId": [-7, 8]}
+
+
+def test_the_text_of_an_article_may_be_of_any_length(tmp_path: Path) -> None:
+    text = 'a line, a "quote"\n' * 20_000
+    with _both(tmp_path, "folder").joinpath("shared_articles.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("timestamp", "eventType", "contentId", "text"), (1, "CONTENT SHARED", 8, text)])
+    limit = csv.field_size_limit()
+    items = deskdrop(tmp_path).items
+    assert items is not None
+    assert items["text"].to_list() == [text]
+    assert csv.field_size_limit() == limit
+
+
+def test_what_is_not_deskdrop_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no users_interactions\.csv, so it is not CI&T Deskdrop"):
+        deskdrop(tmp_path)
+    with pytest.raises(DataError, match="there is no file"):
+        deskdrop(tmp_path / "none.zip")
+    (tmp_path / "other.csv").write_text("personId,contentId,timestamp\n1,1,1\n")
+    with pytest.raises(DataError, match="'eventType'"):
+        deskdrop(tmp_path / "other.csv")
+    (tmp_path / "other.csv").write_text(EVENTS.replace("LIKE", "HATE"))
+    with pytest.raises(DataError, match="events without a weight, 'HATE', first in row 1"):
+        deskdrop(tmp_path / "other.csv")
+
+
+def test_deskdrop_prepared_and_split_as_published(data_folder: Path) -> None:
+    path = data_folder / "deskdrop" / "users_interactions.csv.zip"
+    if not path.exists():
+        pytest.skip(f"needs CI&T Deskdrop: {path} is absent")
+    data = deskdrop(path)
+    assert data.events is not None
+    assert (len(data.events), *data.interactions.shape) == (72_312, 1_895, 2_987)
+    prepared = data.interactions.core(min_per_user=5).log2().compact()
+    assert prepared.shape == (1_140, 2_984)
+    train, test = splits.by_time(prepared, at=1475519530)
+    assert (len(train), len(test)) == (29_329, 9_777)
+
+
+# Online Retail
+
+_ORDERS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+ORDERS = pl.DataFrame(
+    [
+        ("536365", "85123A", "T-LIGHT", 6, datetime(2010, 12, 1, 8, 26), 2.55, 17850, "France"),
+        ("536366", "71053", " £ LANTERN", 1, datetime(2010, 12, 13, 8, 28), 3.39, 17850, "Spain"),
+        ("536367", "85123A", "LIGHT OF TEA", 2, datetime(2011, 1, 2, 9, 0), 2.55, 17850, "Spain"),
+        ("C36368", "85123A", "T-LIGHT", 1, datetime(2011, 1, 3, 9, 0), 2.55, 17850, "Spain"),
+        ("536369", "85123A", "LIGHT OF TEA", 3, datetime(2011, 1, 4, 9, 0), 2.55, 13047, "Italy"),
+        ("536370", "85123A", "T-LIGHT", -3, datetime(2011, 1, 5, 9, 0), 2.55, 13047, "Italy"),
+        ("536371", "85123A", "T-LIGHT", 3, datetime(2011, 1, 6, 9, 0), 2.55, None, "Italy"),
+        ("536372", "22139", None, 3, datetime(2011, 1, 7, 9, 0), 0.0, 13047, "Italy"),
+        ("536364", "22139", None, 1, datetime(2010, 12, 30, 9, 0), 0.0, 13047, "Italy"),
+    ],
+    _ORDERS,
+    orient="row",
+)
+
+
+def check_orders(shop: Dataset) -> None:
+    pairs = shop.interactions.to_frame()
+    assert pairs.columns == ["CustomerID", "StockCode", "weight", "InvoiceDate"]
+    assert pairs.rows() == [
+        (17850, "85123A", 2, datetime(2011, 1, 2, 9, 0)),
+        (17850, "71053", 1, datetime(2010, 12, 13, 8, 28)),
+        (13047, "85123A", 1, datetime(2011, 1, 4, 9, 0)),
+        (13047, "22139", 2, datetime(2011, 1, 7, 9, 0)),
+    ]
+    assert shop.items is not None
+    assert shop.items.rows() == [("85123A", "LIGHT OF TEA"), ("71053", "£ LANTERN"), ("22139", None)]
+    assert shop.users is not None
+    assert shop.users.rows() == [(17850, "Spain"), (13047, "Italy")]
+    assert shop.events is not None
+    assert shop.events["InvoiceNo"].to_list() == ["536365", "536366", "536367", "536369", "536372", "536364"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%dT%H:%M:%S.%f",
+        "%-m/%-d/%Y %-H:%M",
+        "%-m/%-d/%y %-H:%M",
+        "%d/%m/%Y %H:%M",
+        "%d/%m/%y %H:%M",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_orders_are_read_from_the_csv_files_people_have(tmp_path: Path, form: str, encoding: str) -> None:
+    # pandas numbers the rows, and makes floats of customers where some are missing.
+    table = ORDERS.with_columns(pl.col("CustomerID").cast(pl.Float64), pl.col("InvoiceDate").dt.to_string(form))
+    (tmp_path / "data.csv").write_bytes(table.with_row_index("").write_csv().encode(encoding))
+    check_orders(online_retail(tmp_path / "data.csv"))
+
+
+def test_orders_are_read_from_parquet(tmp_path: Path) -> None:
+    ORDERS.with_columns(pl.col("CustomerID").cast(pl.Float64).fill_null(float("nan"))).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    ORDERS.with_columns(pl.col("InvoiceDate").cast(pl.Datetime("ns"))).write_parquet(tmp_path / "b.parquet")
+    for name in ("a.parquet", "b.parquet"):
+        check_orders(online_retail(tmp_path / name))
+
+
+def test_customers_that_are_no_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    table = ORDERS.with_columns(CustomerID="c" + pl.col("CustomerID").cast(pl.String))
+    table.write_csv(tmp_path / "orders.csv")
+    assert list(online_retail(tmp_path / "orders.csv").interactions.users) == ["c17850", "c13047"]
+
+
+def test_what_is_bought_before_and_after_a_moment_is_in_both_parts(tmp_path: Path) -> None:
+    ORDERS.write_parquet(tmp_path / "orders.parquet")
+    shop = online_retail(tmp_path / "orders.parquet")
+    assert shop.events is not None
+    before = pl.col("InvoiceDate") < datetime(2011, 1, 1)
+    train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before).to_pandas())
+    assert train.users is test.users is shop.interactions.users
+    assert train.items is test.items is shop.interactions.items
+    assert train.matrix.toarray().tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert test.matrix.toarray().tolist() == [[1, 0, 0], [1, 0, 1]]
+
+
+def test_data_without_events_have_none_to_merge(tmp_path: Path) -> None:
+    (tmp_path / "u.data").write_text(_lines("\t"))
+    data = movielens("100k", path=tmp_path)
+    assert data.events is None
+    with pytest.raises(DataError, match="no events to merge, every pair comes once: split the interactions"):
+        data.pairs(data.interactions.to_frame())
+
+
+def test_online_retail_says_where_to_get_it_and_what_it_cannot_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^[^:]*: get the archive online\+retail\.zip .*10\.24432/C5BW33.*path=$"):
+        online_retail()
+    (tmp_path / "online+retail.zip").write_bytes(_zip({"Online Retail.xlsx": "PK\0"}))
+    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'Online Retail\.xlsx'"):
+        online_retail(tmp_path / "online+retail.zip")
+    (tmp_path / "Online Retail.xlsx").write_bytes(_zip({"xl/workbook.xml": "<x/>"}))
+    with pytest.raises(DataError, match="is not text: pass a csv, tsv or parquet file"):
+        online_retail(tmp_path / "Online Retail.xlsx")
+    orders = tmp_path / "orders.csv"
+    ORDERS.drop("CustomerID").write_csv(orders)
+    with pytest.raises(DataError, match="'CustomerID'"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.lit("1 Dec 2010").alias("InvoiceDate")).write_csv(orders)
+    with pytest.raises(DataError, match="'InvoiceDate' holds '1 Dec 2010' in rows 0, 1, 2 and 6 more: write all"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.lit("six").alias("Quantity")).write_csv(orders)
+    with pytest.raises(DataError, match="'Quantity' holds String values: write them as numbers"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.col("CustomerID") + 0.5).write_csv(orders)
+    with pytest.raises(DataError, match="'CustomerID' holds Float64 values"):
+        online_retail(orders)
+
+
+def test_the_last_month_of_online_retail_is_held_out_with_its_repeat_purchases(data_folder: Path) -> None:
+    path = data_folder / "online-retail" / "online-retail.parquet"
+    if not path.exists():
+        pytest.skip(f"needs Online Retail: {path} is absent")
+    shop = online_retail(path)
+    assert shop.events is not None
+    assert (len(shop.events), *shop.interactions.shape) == (397_924, 4_339, 3_665)
+    assert shop.items is not None
+    assert shop.items.filter(StockCode="85123A")["Description"].to_list() == ["WHITE HANGING HEART T-LIGHT HOLDER"]
+    before = pl.col("InvoiceDate") < datetime(2011, 11, 9)
+    train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before))
+    assert train.matrix.sum() + test.matrix.sum() == 397_924
+    bought_again = len(train) + len(test) - len(shop.interactions)
+    assert bought_again == train.matrix.multiply(test.matrix).nnz == 20_078
+    # Split as pairs, what is bought again would be lost to training.
+    assert len(splits.by_time(shop.interactions, at="2011-11-09")[0]) == len(train) - bought_again

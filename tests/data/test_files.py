@@ -173,7 +173,7 @@ def test_a_zip_with_several_data_files_names_them(tmp_path: Path) -> None:
         Interactions.from_file(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.md", "x")
-    with pytest.raises(DataError, match=r"holds no data file, only 'readme.md'"):
+    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'readme.md'"):
         Interactions.from_file(path)
 
 

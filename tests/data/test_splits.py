@@ -130,6 +130,74 @@ def test_the_last_are_those_of_a_sorted_list(rows: list[tuple[int, int]], n: int
             splits.leave_last(whole, n)
 
 
+def test_folds_follow_the_documented_recipe_in_input_order() -> None:
+    users = np.random.default_rng(5).integers(0, 9, 11).tolist()
+    rank = np.argsort(np.argsort(np.random.default_rng(7).random(11)))
+    for fold, (train, test) in enumerate(splits.k_fold(read(users), 3, seed=7)):
+        assert items(test) == np.flatnonzero(rank % 3 == fold).tolist()
+        assert items(train) == np.flatnonzero(rank % 3 != fold).tolist()
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.data(), st.integers(0, 9))
+def test_every_pair_is_tested_in_one_fold(users: list[int], data: st.DataObject, seed: int) -> None:
+    k = data.draw(st.integers(2, min(len(users), 8)))
+    whole = read(users)
+    folds = list(splits.k_fold(whole, k, seed=seed))
+    sizes = [len(test) for _, test in folds]
+    assert len(folds) == k
+    assert max(sizes) - min(sizes) <= 1
+    assert sorted(item for _, test in folds for item in items(test)) == list(range(len(users)))
+    for train, test in folds:
+        assert sorted(items(train) + items(test)) == list(range(len(users)))
+        assert train.users is test.users is whole.users
+    again = list(splits.k_fold(whole, k, seed=seed))
+    assert [items(test) for _, test in again] == [items(test) for _, test in folds]
+
+
+def test_another_seed_makes_other_folds_and_holds_out_other_users() -> None:
+    whole = read(list(range(20)) * 3)
+    assert len({tuple(items(next(splits.k_fold(whole, seed=seed))[1])) for seed in range(5)}) == 5
+    assert len({tuple(items(splits.by_user(whole, 0.3, seed=seed)[2])) for seed in range(5)}) == 5
+
+
+@given(
+    st.lists(st.integers(0, 7), min_size=2, max_size=60),
+    st.floats(0.05, 0.95),
+    st.floats(0.05, 0.95),
+    st.integers(0, 9),
+)
+def test_users_held_out_are_new_with_a_history_and_a_test(
+    users: list[int], share: float, history: float, seed: int
+) -> None:
+    counts = {user: users.count(user) for user in users}
+    eligible = {user for user, count in counts.items() if count >= 2}
+    wanted = max(1, round(share * len(eligible)))
+    whole = read(users)
+    if not eligible or wanted == len(counts):
+        with pytest.raises(DataError, match=r"no user has two pairs|nobody is left"):
+            splits.by_user(whole, share, history=history, seed=seed)
+        return
+    train, known, test = parts = splits.by_user(whole, share, history=history, seed=seed)
+    assert sorted(item for part in parts for item in items(part)) == list(range(len(users)))
+    trained, folded, tested = ({users[item] for item in items(part)} for part in parts)
+    assert folded == tested
+    assert tested <= eligible
+    assert len(tested) == wanted
+    assert trained == set(users) - tested
+    for user in tested:
+        n_known = sum(users[item] == user for item in items(known))
+        assert n_known == min(max(round(history * counts[user]), 1), counts[user] - 1)
+    assert all(part.users is whole.users and part.items is whole.items for part in (train, known, test))
+    assert items(splits.by_user(whole, share, history=history, seed=seed)[1]) == items(known)
+
+
+def test_every_pair_of_a_user_may_be_in_the_history() -> None:
+    whole = read([1] * 5 + [2] * 5)
+    histories = [tuple(items(splits.by_user(whole, 0.5, history=0.6, seed=seed)[1])) for seed in range(60)]
+    assert all(len(known) == 3 for known in histories)
+    assert {item for known in histories for item in known} == set(range(10))
+
+
 NUMBERS, DATES = [1, 2, 3], [date(2020, 1, day) for day in (1, 2, 3)]
 
 
@@ -167,6 +235,13 @@ NUMBERS, DATES = [1, 2, 3], [date(2020, 1, day) for day in (1, 2, 3)]
         (splits.by_time, DATES, {"at": "soon"}, ValueError, "at must be an ISO date or datetime, got 'soon'"),
         (splits.leave_last, None, {}, DataError, "a split by time needs times"),
         (splits.leave_last, NUMBERS, {"n": 0}, ValueError, "n must be at least 1, got 0"),
+        (splits.k_fold, None, {"k": 1}, ValueError, "k must be a whole number of at least 2, got 1"),
+        (splits.k_fold, None, {"k": 2.0}, ValueError, "k must be a whole number of at least 2, got 2.0"),
+        (splits.k_fold, None, {"k": True}, ValueError, "k must be a whole number of at least 2, got True"),
+        (splits.k_fold, None, {"k": 4}, DataError, "4 folds need as many pairs, got 3: lower k"),
+        (splits.by_user, None, {"test": 0}, ValueError, "test must be a share between 0 and 1, got 0"),
+        (splits.by_user, None, {"history": 1.0}, ValueError, "history must be a share between 0 and 1, got 1.0"),
+        (splits.by_user, None, {}, DataError, "no user has two pairs, one for the history and one for the test"),
     ],
 )
 def test_arguments_and_empty_parts_are_refused(
@@ -174,3 +249,8 @@ def test_arguments_and_empty_parts_are_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         split(read([1, 2, 3], times), **options)
+
+
+def test_holding_everybody_out_is_refused() -> None:
+    with pytest.raises(DataError, match=r"nobody is left to train on with test=0\.9: all 2 users would be held out"):
+        splits.by_user(read([1, 1, 2, 2]), 0.9)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from math import log2
+import warnings
+from math import log2, sqrt
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,8 @@ def test_measuring_twice_gives_the_same(model: tm.Popular) -> None:
         ({"metrics": "ndcg@-1"}, ["ndcg@-1", "whole number"]),
         ({"metrics": ["mrr@3", "gain@10"]}, ["gain@10", "precision"]),
         ({"metrics": "NDCG@10"}, ["NDCG@10"]),
+        ({"metrics": "mse"}, ["'mse'", "ndcg@10", "rmse or mae"]),
+        ({"metrics": ["ndcg@3", "rmse@10"]}, ["rmse@10", "no cut-off", "pass 'rmse'"]),
         ({"metrics": ()}, ["metrics"]),
         ({"exclude": "test"}, ["exclude", "'test'"]),
         ({"on_unknown": "raise"}, ["on_unknown", "'raise'"]),
@@ -193,3 +196,147 @@ def test_test_pairs_that_cannot_be_found_are_counted_and_warned_of() -> None:
         result = tm.evaluate(tm.Popular().fit(train), read({"u": "ac"}), metrics="recall@3")
     assert result.n_left_out == 1
     assert result["recall@3"] == 1 / 2
+
+
+class ItemMeans(tm.Popular):
+    """Predicts for everybody what the training pairs give an item on average."""
+
+    predicts_ratings = True
+
+    def predict(self, users: Any, items: Any) -> Any:
+        assert self.interactions is not None
+        assert len(users) == len(items)
+        assert (self.known_rows(users) >= 0).all()
+        table = self.interactions.to_frame().group_by("item").agg(pl.col("weight").mean())
+        means = dict(table.iter_rows())
+        return np.array([means[item] for item in items], np.float32)
+
+
+def rate(rows: list[tuple[Any, Any, float]], **more: Any) -> tm.Interactions:
+    frame = pl.DataFrame(rows, ["user", "item", "weight"], orient="row")
+    return tm.Interactions.from_frame(frame, weight="weight", **more)
+
+
+@pytest.fixture
+def means() -> ItemMeans:
+    """Predicts 2, 4 and 5 for a, b and c; d and u9 are in the id maps without a pair."""
+    rows = [("u1", "a", 1), ("u1", "b", 3), ("u2", "a", 3), ("u2", "c", 5), ("u3", "b", 5)]
+    return ItemMeans().fit(rate(rows, users=["u1", "u2", "u3", "u9"], items=["d", "a", "b", "c"]))
+
+
+def test_rating_metrics_pool_the_pairs_of_all_users(means: ItemMeans) -> None:
+    test = rate([("u3", "c", 5), ("u1", "c", 1), ("u2", "b", 6), ("u3", "a", 2), ("u3", "b", 3)])
+    measured = tm.evaluate(means, test, metrics=("rmse", "mae"))
+    # The errors are -4 of u1, 2 of u2, and 0, 0, -1 of u3.
+    assert measured.means == pytest.approx({"rmse": sqrt((16 + 4 + 1) / 5), "mae": (4 + 2 + 1) / 5}, rel=1e-14)
+    assert measured.per_user.sort("user")["rmse"].to_list() == pytest.approx([4, 2, sqrt(1 / 3)])
+    assert measured.per_user.sort("user")["mae"].to_list() == pytest.approx([4, 2, 1 / 3])
+    assert measured.frame["mean"].to_list() == [measured["rmse"], measured["mae"]]
+    assert sorted(measured.n_rated) == [1, 1, 3]
+    assert (measured.n_users, measured.n_unrated) == (3, 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_rating_metrics_are_their_definitions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    users, items = np.nonzero(rng.random((9, 7)) < 0.6)
+    pairs = tm.Interactions.from_frame(
+        {"user": users, "item": items, "weight": rng.integers(1, 6, len(users))}, weight="weight"
+    )
+    train, test = tm.split.random(pairs, 0.4, seed=seed)
+    here = train.matrix.toarray()
+    rows = np.repeat(np.arange(test.shape[0]), np.diff(test.matrix.indptr))
+    rated = here.any(axis=1)[rows] & here.any(axis=0)[test.matrix.indices]
+    model = ItemMeans().fit(train)
+    if not rated.any():
+        with pytest.raises(tm.DataError):
+            tm.evaluate(model, test, metrics="mae")
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        measured = tm.evaluate(model, test, metrics=("mae", "rmse"))
+    assert measured.n_unrated == np.count_nonzero(~rated)
+    assert bool(caught) == (measured.n_unrated > 0)
+    predicted = [here[:, i].sum() / np.count_nonzero(here[:, i]) for i in test.matrix.indices[rated]]
+    assert measured.means == pytest.approx(reference.errors(test.matrix.data[rated].tolist(), predicted), rel=1e-6)
+
+
+def test_pairs_that_cannot_be_rated_are_left_out_counted_and_warned_of(means: ItemMeans) -> None:
+    test = rate([("u1", "c", 4), ("u1", "x", 1), ("u2", "d", 1), ("new", "a", 1), ("u9", "a", 1)])
+    with pytest.warns(UserWarning, match="4 of 5 test pairs have a user or an item without a training pair"):
+        measured = tm.evaluate(means, test, metrics=("rmse", "hit_rate@3"), exclude=None)
+    assert (measured.n_unrated, measured.n_skipped, measured.n_users) == (4, 2, 2)
+    assert measured["rmse"] == 1
+    assert measured["hit_rate@3"] == 1 / 2
+    assert measured.per_user["rmse"].to_list() == [1, None]
+    assert measured.frame["users"].to_list() == [1, 2]
+    with pytest.raises(tm.DataError, match="no test pair has both a user and an item with a training pair"):
+        tm.evaluate(means, rate([("u1", "x", 1), ("new", "a", 1)]), metrics="rmse")
+
+
+@pytest.mark.filterwarnings("ignore:.* without a training pair")  # that is what is tested here
+def test_new_users_have_rankings_but_no_rating_metrics(means: ItemMeans) -> None:
+    test = rate([("new", "a", 1), ("u1", "c", 3)])
+    measured = tm.evaluate(means, test, metrics=("mae", "hit_rate@3"), on_unknown="popular")
+    rows = {(row["group"], row["metric"]): (row["mean"], row["low"], row["users"]) for row in measured.frame.to_dicts()}
+    assert rows["all", "mae"] == rows["known", "mae"] == (2, 2, 1)
+    assert rows["new", "mae"] == (None, None, 0)
+    assert rows["all", "hit_rate@3"] == (1, 1, 2)
+
+
+def test_rating_and_ranking_metrics_go_together(means: ItemMeans) -> None:
+    test = rate([("u1", "c", 1), ("u2", "b", 6), ("u3", "c", 2), ("u3", "a", 2)])
+    names = ["rmse", "recall@1", "mae", "ndcg@2"]
+    together = tm.evaluate(means, test, metrics=names)
+    assert list(together.means) == together.frame["metric"].to_list() == names
+    for name in names:
+        alone = tm.evaluate(means, test, metrics=name)
+        assert together[name] == alone[name]
+        assert together.frame.filter(metric=name).equals(alone.frame)
+
+
+def test_ratings_are_compared_without_ranking(means: ItemMeans, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ItemMeans, "rank", None, raising=False)
+    # A training pair is no reason to leave a rating out: RMSE on the training part is a figure of its own.
+    assert means.interactions is not None
+    assert tm.evaluate(means, means.interactions, metrics="mae")["mae"] == 4 / 5
+
+
+def test_the_interval_of_a_pooled_metric_resamples_users_with_all_their_pairs(means: ItemMeans) -> None:
+    rng = np.random.default_rng(3)
+    n, scale = 500, rng.uniform(0, 3, 500)  # users differ in how far off they are,
+    sizes = np.where(scale < 2, 1, 6)  # and those farthest off have the most pairs
+    train = rate([(u, i, 3) for u in range(n) for i in range(6)])
+    test = rate([(u, i, 3 + scale[u] * rng.choice([-1, 1])) for u in range(n) for i in range(sizes[u])])
+    measured = tm.evaluate(ItemMeans().fit(train), test, metrics=("mae", "rmse"))
+    mae, rmse = measured.frame.to_dicts()
+    for row in (mae, rmse):
+        assert row["low"] < row["mean"] < row["high"]
+    # The variance of a ratio of sums over users, to first order.
+    residual = sizes * (scale - mae["mean"])
+    standard_error = sqrt(n * residual.var()) / sizes.sum()
+    assert mae["high"] - mae["low"] == pytest.approx(2 * 1.96 * standard_error, rel=0.1)
+    residual = sizes * (scale**2 - rmse["mean"] ** 2)
+    standard_error = sqrt(n * residual.var()) / sizes.sum() / (2 * rmse["mean"])
+    assert rmse["high"] - rmse["low"] == pytest.approx(2 * 1.96 * standard_error, rel=0.1)
+
+
+@pytest.mark.parametrize("model", [tm.Popular(), tm.ImplicitALS(factors=2, epochs=1)])
+def test_scores_that_only_rank_are_not_compared_with_ratings(model: Any) -> None:
+    ratings = rate([("u1", "a", 1), ("u2", "a", 5), ("u2", "b", 4)])
+    with pytest.raises(tm.NotSupportedError) as refused:
+        tm.evaluate(model.fit(ratings), ratings, metrics=("rmse", "ndcg@10", "mae"))
+    assert str(refused.value) == (
+        f"rmse takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: measure a "
+        "metric such as 'ndcg@10' instead"
+    )
+
+
+def test_a_test_part_of_new_users_is_measured_after_an_update() -> None:
+    pairs = read({f"u{u}": "abcdefgh"[u % 3 : u % 3 + 5] for u in range(30)})
+    train, history, test = tm.split.by_user(pairs, 0.2, history=0.6, seed=1)
+    model = tm.ImplicitALS(factors=3, epochs=3).fit(train)
+    with pytest.raises(tm.DataError, match="no user of the test part"):
+        tm.evaluate(model, test)
+    assert tm.evaluate(model.update(history), test, metrics="recall@3").n_users == 6

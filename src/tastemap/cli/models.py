@@ -81,6 +81,7 @@ def measured(
         "users": result.n_users,
         "skipped": result.n_skipped,
         "unknown_items": result.n_unknown_items,
+        "unrated": result.n_unrated,
         "fit_seconds": seconds,
     }
 

@@ -12,14 +12,17 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import polars as pl
 
 from tastemap.cache import cache_folder
-from tastemap.data.files import MOVIELENS_COLUMNS, DataFile
+from tastemap.data.files import MOVIELENS_COLUMNS, DataFile, open_file
+from tastemap.data.frames import check_columns
+from tastemap.data.ids import name_rows
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
 from tastemap.whole_file import whole_file
@@ -68,6 +71,44 @@ _LICENSE = (
     "endorsement. See the README of the data set at https://grouplens.org/datasets/movielens/"
 )
 
+_DESKDROP_MERGING: dict[str, Any] = {
+    "user": "personId",
+    "item": "contentId",
+    "time": "timestamp",
+    "event_weights": ("eventType", {"VIEW": 1, "LIKE": 2, "BOOKMARK": 2.5, "FOLLOW": 3, "COMMENT CREATED": 4}),
+    "duplicates": "sum",
+    "duplicates_time": "last",
+}
+_DESKDROP_CITATION = (
+    "Gabriel Moreira. Articles sharing and reading from CI&T DeskDrop: logs of an internal communications platform, "
+    "March 2016 to February 2017. Kaggle data sets (2017), gspmoreira/articles-sharing-reading-from-cit-deskdrop."
+)
+_DESKDROP_LICENSE = "See the terms on its page at Kaggle; the texts of the articles belong to their publishers."
+
+_RETAIL_COLUMNS = (
+    *("InvoiceNo", "StockCode", "Description", "Quantity"),
+    *("InvoiceDate", "UnitPrice", "CustomerID", "Country"),
+)
+_RETAIL_MERGING: dict[str, Any] = {
+    "user": "CustomerID",
+    "item": "StockCode",
+    "time": "InvoiceDate",
+    "duplicates": "sum",
+    "duplicates_time": "max",
+}
+# As pandas writes them, and as spreadsheets do in America and Britain.
+_RETAIL_MOMENTS = (
+    *("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%m/%d/%y %H:%M", "%m/%d/%Y %H:%M"),
+    *("%d/%m/%y %H:%M", "%d/%m/%Y %H:%M"),
+)
+_RETAIL_CITATION = (
+    "Daqing Chen. Online Retail. UCI Machine Learning Repository (2015). https://doi.org/10.24432/C5BW33. Described in "
+    "Daqing Chen, Sai Liang Sain and Kun Guo. Data mining for the online retail industry: A case study of RFM "
+    "model-based customer segmentation using data mining. Journal of Database Marketing and Customer Strategy "
+    "Management 19, 3 (2012), 197-208. https://doi.org/10.1057/dbm.2012.17"
+)
+_RETAIL_LICENSE = "Creative Commons Attribution 4.0 International (CC BY 4.0)"
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -77,6 +118,9 @@ class Dataset:
     items, users : polars frames keyed by the interactions' item and user column, or None where the publisher
         gives none
     citation, license : what to cite, and what the publisher allows
+    events : polars frame of what happened, one row an event, where a pair may come several times and its events
+        were merged; None where every pair comes once
+    merging : how, as options of `Interactions.from_frame`
     """
 
     interactions: Interactions
@@ -84,6 +128,25 @@ class Dataset:
     users: pl.DataFrame | None
     citation: str
     license: str
+    events: pl.DataFrame | None = None
+    merging: Mapping[str, Any] = field(default_factory=dict)
+
+    def pairs(self, events: Any) -> Interactions:
+        """Merge some of the events into pairs, as `interactions` were from all of them, over the same id maps.
+
+        So a pair with events on both sides of a split is in both parts::
+
+            before = pl.col("InvoiceDate") < datetime(2011, 11, 9)
+            train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before))
+
+        events : rows of `events`, in any kind of frame
+        Raises DataError where there are none.
+        """
+        if self.events is None:
+            raise DataError("these data have no events to merge, every pair comes once: split the interactions")
+        return Interactions.from_frame(
+            events, **self.merging, users=self.interactions.users, items=self.interactions.items
+        )
 
 
 def movielens(name: str = "100k", path: str | Path | None = None) -> Dataset:
@@ -107,6 +170,76 @@ def movielens(name: str = "100k", path: str | Path | None = None) -> Dataset:
         read_ratings(source, name), user="user_id", item="movie_id", weight="rating", time="timestamp"
     )
     return Dataset(interactions, _items(source), _users(source), _CITATION, _LICENSE)
+
+
+def deskdrop(path: str | Path) -> Dataset:
+    """Load CI&T Deskdrop, articles read at work: columns personId, contentId, weight and timestamp (Unix seconds).
+
+    path : a local copy, as published: the folder or the zip file, or users_interactions.csv itself, packed or not
+
+    The weight of a pair is the sum over its events: VIEW 1, LIKE 2, BOOKMARK 2.5, FOLLOW 3, COMMENT CREATED 4; its
+    time is that of the last in the file. ``events`` has them all. People with at least five articles, damped weights::
+
+        tm.datasets.deskdrop(path).interactions.core(min_per_user=5).log2().compact()
+
+    ``items`` has a row for each article of shared_articles.csv where that lies beside: the line of its latest sharing,
+    or of its removal where it was never shared. Without that file, ``items`` has the ids alone. ``users`` is None.
+
+    Raises DataError where the data are absent, damaged or of another layout.
+    """
+    source = Path(path).expanduser()
+    log = _held(source, "users_interactions.csv")
+    if log is None and source.is_dir():
+        raise DataError(f"{source} holds no users_interactions.csv, so it is not CI&T Deskdrop")
+    events = (log or open_file(source)).read()
+    interactions = Interactions.from_frame(events, **_DESKDROP_MERGING)
+    articles = _held(source, "shared_articles.csv")
+    if articles is None and not source.is_dir():
+        articles = _held(source.parent, "shared_articles.csv")
+    items = interactions.items.ids.to_frame("contentId") if articles is None else _articles(articles)
+    return Dataset(interactions, items, None, _DESKDROP_CITATION, _DESKDROP_LICENSE, events, _DESKDROP_MERGING)
+
+
+def online_retail(path: str | Path | None = None) -> Dataset:
+    """Load Online Retail, a gift shop's orders: columns CustomerID, StockCode, weight and InvoiceDate.
+
+    path : a local copy: the publisher's spreadsheet saved as csv or parquet, under the published column names. None
+        raises a DataError that says where to get it
+
+    Purchases are the lines with a customer and a positive quantity that are no cancellation (InvoiceNo C...). The
+    weight of a pair is how many lines the customer bought the product in, its time the latest. ``items`` has StockCode
+    and its most frequent Description, ``users`` CustomerID and the most frequent Country.
+
+    ``events`` has every purchase line. To hold out the last month with what is bought again, part them, not the pairs,
+    and leave nothing out when ranking::
+
+        shop = tm.datasets.online_retail("online-retail.parquet")
+        before = pl.col("InvoiceDate") < datetime(2011, 11, 9)
+        train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before))
+        tm.evaluate(model.fit(train), test, exclude=None)
+
+    Raises DataError where the data are absent, damaged or of another layout.
+    """
+    if path is None:
+        raise DataError(
+            "Online Retail is not downloaded: get the archive online+retail.zip of the UCI Machine Learning Repository "
+            "(DOI 10.24432/C5BW33), save its spreadsheet as csv or parquet, and pass the place of that as path="
+        )
+    lines = _in_utf8(open_file(path)).read(_RETAIL_COLUMNS)
+    lines = lines.with_columns(
+        pl.col("InvoiceNo", "StockCode").cast(pl.String),
+        pl.col("Description").cast(pl.String).str.strip_chars(),
+        _moments(lines["InvoiceDate"], path),
+        _whole_ids(lines["CustomerID"]),
+    )
+    if not lines["Quantity"].dtype.is_numeric():
+        raise DataError(f"{path}: column 'Quantity' holds {lines['Quantity'].dtype} values: write them as numbers")
+    is_cancelled = pl.col("InvoiceNo").str.contains("^[Cc]")
+    events = lines.filter(pl.col("CustomerID").is_not_null() & (pl.col("Quantity") > 0) & ~is_cancelled)
+    interactions = Interactions.from_frame(events, **_RETAIL_MERGING)
+    items = _most_frequent(events, interactions.items.ids.alias("StockCode"), "Description")
+    users = _most_frequent(events, interactions.users.ids.alias("CustomerID"), "Country")
+    return Dataset(interactions, items, users, _RETAIL_CITATION, _RETAIL_LICENSE, events, _RETAIL_MERGING)
 
 
 def movielens_name(path: Path) -> str | None:
@@ -175,6 +308,61 @@ def _find(source: Path, *names: str) -> tuple[str, Path | bytes] | None:
     return None
 
 
+def _held(source: Path, name: str) -> DataFile | None:
+    """Open a file that a folder, packed or not, or a zip file holds; None where it holds none, or is another file."""
+    if not source.is_dir() and (source.suffix.lower() != ".zip" or not source.exists()):
+        return None
+    found = _find(source, name, *((f"{name}.zip", f"{name}.gz") if source.is_dir() else ()))
+    if found is None:
+        return None
+    content = found[1]
+    return open_file(content) if isinstance(content, Path) else DataFile(name, content, f"{source}: {name}")
+
+
+def _articles(file: DataFile) -> pl.DataFrame:
+    """Return one row an article: of its latest sharing or else of its removal."""
+    table = file.read()
+    check_columns(("timestamp", "eventType", "contentId"), table.columns)
+    latest = table.sort(pl.col("eventType") == "CONTENT SHARED", "timestamp", maintain_order=True)
+    return latest.unique("contentId", keep="last").sort("timestamp", "contentId")
+
+
+def _in_utf8(file: DataFile) -> DataFile:
+    return file if file.is_parquet else replace(file, content=_text(file.content).encode())
+
+
+def _moments(column: pl.Series, label: str | Path) -> pl.Series:
+    """Read dates and times, written in one of the ways of copies of Online Retail."""
+    if column.dtype != pl.String:
+        return column
+    readings = [column.str.to_datetime(form, time_unit="us", strict=False) for form in _RETAIL_MOMENTS]
+    best = min(readings, key=pl.Series.null_count)
+    bad = (best.is_null() & column.is_not_null()).arg_true()
+    if len(bad):
+        raise DataError(
+            f"{label}: column {column.name!r} holds {column[bad[0]]!r} in {name_rows(bad)}: write all dates as "
+            "2010-12-01 08:26:00 or as 12/1/2010 8:26"
+        )
+    return best
+
+
+def _whole_ids(column: pl.Series) -> pl.Series:
+    """Return ids as integers, which pandas turns into floats where some are missing; as they are if they are none."""
+    if column.dtype.is_integer():
+        return column
+    numbers = column.cast(pl.Float64, strict=False)
+    is_missing = column.is_null() | numbers.is_nan().fill_null(False)
+    whole = numbers.fill_nan(None).cast(pl.Int64, strict=False)
+    return whole if (is_missing | (whole == numbers).fill_null(False)).all() else column
+
+
+def _most_frequent(events: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:
+    """Return the value that is most frequent with each id, of equally frequent ones the first in the file."""
+    counts = events.drop_nulls(column).group_by(ids.name, column, maintain_order=True).len()
+    best = counts.sort("len", descending=True, maintain_order=True).unique(ids.name, keep="first", maintain_order=True)
+    return ids.to_frame().join(best.select(ids.name, column), on=ids.name, how="left", maintain_order="left")
+
+
 def _items(source: Path) -> pl.DataFrame | None:
     found = _find(source, *_MOVIES)
     return None if found is None else _MOVIES[found[0]](found[1])
@@ -240,13 +428,16 @@ _ITEM_SCHEMA = {"movie_id": pl.Int64, "title": pl.String, "genres": pl.String}
 
 
 def _lines(file: Path | bytes) -> list[str]:
+    # Not splitlines(): latin-1 titles may hold characters that it takes for line ends.
+    return [line.rstrip("\r") for line in _text(file).split("\n") if line.strip()]
+
+
+def _text(file: Path | bytes) -> str:
     content = file if isinstance(file, bytes) else file.read_bytes()
     try:
-        text = content.decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        text = content.decode("latin-1")  # the older sets
-    # Not splitlines(): latin-1 titles may hold characters that it takes for line ends.
-    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
+        return content.decode("latin-1")  # the older sets
 
 
 def _fetched(name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 
 _SAMPLE = 10_000  # rows that column types are taken from
 _DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".inter", ".data", ".parquet", ".pq")
+# The csv module has one limit for everybody.
+_csv_limit = threading.Lock()
 _SEPARATORS = {";": "';'", ",": "','", "\t": "'\\t'", "|": "'|'"}
 
 
@@ -81,7 +84,7 @@ class DataFile:
     def header(self) -> list[str]:
         """Return the names of the columns."""
         with self._explained():
-            return list(pl.read_parquet_schema(self._source()) if self._is_parquet else self._layout().places)
+            return list(pl.read_parquet_schema(self._source()) if self.is_parquet else self._layout().places)
 
     def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
         """Read the named columns, or all.
@@ -91,7 +94,7 @@ class DataFile:
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
         with self._explained():
-            table = self._read_parquet(columns) if self._is_parquet else self._read_text(columns)
+            table = self._read_parquet(columns) if self.is_parquet else self._read_text(columns)
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if time is not None and table[time].dtype == pl.String:
@@ -103,7 +106,8 @@ class DataFile:
         return PurePosixPath(self.name).suffix.lower()
 
     @property
-    def _is_parquet(self) -> bool:
+    def is_parquet(self) -> bool:
+        """Whether the name says so."""
         return self._suffix in (".parquet", ".pq")
 
     def _source(self) -> Path | io.BytesIO:
@@ -147,11 +151,20 @@ class DataFile:
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a file where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
-        with io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="") as text:
-            reader = csv.reader(text, delimiter=self.separator or self._usual_separator)
-            rows = sum(1 for fields in reader if fields) - 1
+        with self._records() as records:
+            rows = sum(1 for fields in records if fields) - 1
         if rows != n_read:
             raise DataError(self._quotes_hide_lines)
+
+    @contextmanager
+    def _records(self) -> Iterator[Any]:
+        """Read the lines as Python's csv module does, but with fields of any size, such as the texts of articles."""
+        with _csv_limit, io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="") as text:
+            usual = csv.field_size_limit(2**31 - 1)
+            try:
+                yield csv.reader(text, delimiter=self.separator or self._usual_separator)
+            finally:
+                csv.field_size_limit(usual)
 
     @property
     def _quotes_hide_lines(self) -> str:
@@ -234,7 +247,7 @@ class DataFile:
             raise DataError(self._explanation(str(error).partition("\n")[0])) from error
 
     def _explanation(self, text: str) -> str:
-        if self._is_parquet:
+        if self.is_parquet:
             return f"{self.label} is not a whole parquet file ({text}): get it again"
         if "utf-8" in text.lower() or "utf8" in text.lower():
             return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
@@ -250,12 +263,11 @@ class DataFile:
 
     def _ragged_line(self) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
-        with io.TextIOWrapper(self._stream(), encoding="utf-8", errors="replace", newline="") as text:
-            reader = csv.reader(text, delimiter=self.separator or self._usual_separator)
-            expected = len(next(reader))
-            for fields in reader:
+        with self._records() as records:
+            expected = len(next(records))
+            for fields in records:
                 if len(fields) > expected:
-                    return reader.line_num, len(fields), expected
+                    return records.line_num, len(fields), expected
         return 0, 0, expected
 
 
@@ -294,7 +306,7 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> str:
         and not PurePosixPath(name).name.lower().startswith(("readme", "license", "."))
     ]
     if not names:
-        raise DataError(f"{path} holds no data file, only {name_some(archive.namelist(), 10)}")
+        raise DataError(f"{path} holds no csv, tsv or parquet file, only {name_some(archive.namelist(), 10)}")
     if len(names) > 1:
         raise DataError(f"{path} holds several data files, {name_some(names, 10)}: unpack it and pass one of them")
     return names[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -32,6 +33,9 @@ def by_time(
     interactions: Interactions, *, at: Moment | None = None, test: float | None = None
 ) -> tuple[Interactions, Interactions]:
     """Split at one moment for everybody: train before it, test from it on.
+
+    A pair whose events were merged has one time and goes into one part. To have what is done again in both, split the
+    frame of events and read each part with the same ``users`` and ``items``; `Dataset.pairs` does so.
 
     at : the moment, in the unit of the times; for dates and datetimes a date, a datetime or an ISO string,
         in UTC unless it names its zone
@@ -79,6 +83,73 @@ def leave_last(
     return _parts(interactions, held[interactions.input_order], settings)
 
 
+def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator[tuple[Interactions, Interactions]]:
+    """Cut the pairs into ``k`` folds at random; each in turn is the test part, and the others train.
+
+    The pairs in input order draw ``numpy.random.default_rng(seed).random(pairs)``. The pair with the r-th smallest
+    draw, from 0, is in fold ``r % k``: every pair is tested once, and the sizes of the folds differ by 1 at most.
+
+    k : whole number of folds, at least 2
+    Returns an iterator, which makes one train and test at a time. Raises DataError where pairs are fewer than folds.
+    """
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
+        raise ValueError(f"k must be a whole number of at least 2, got {k!r}")
+    pairs = len(interactions)
+    if pairs < k:
+        raise DataError(f"{k} folds need as many pairs, got {pairs}: lower k")
+    fold = np.empty(pairs, dtype=np.int64)
+    fold[_shuffled(np.random.default_rng(seed), pairs)] = np.arange(pairs) % k
+    return ((interactions.pick(fold != one), interactions.pick(fold == one)) for one in range(k))
+
+
+def by_user(
+    interactions: Interactions, test: float = 0.1, *, history: float = 0.8, seed: int = 0
+) -> tuple[Interactions, Interactions, Interactions]:
+    """Hold out whole users: train without them, and test on a part of their pairs when the rest becomes known.
+
+    This measures strong generalisation, to people the model was not trained on (Marlin, Collaborative filtering: a
+    machine learning perspective, 2004). Returns train, history and test: ``train`` has every pair of the other users;
+    of the users held out, ``history`` has the pairs to fold in, and ``test`` those to find. To measure, pass the
+    histories to ``model.recommend_for``, or evaluate ``model.update(history)``, in which the items learn from the
+    histories too.
+
+    test : share of the users held out, among those with at least two pairs; at least one user
+    history : share of each one's pairs that goes into the history; at least one pair goes and one stays for the test
+    Users and pairs are chosen at random. Raises DataError where no user has two pairs or nobody is left to train on.
+    """
+    _check_share(test)
+    _check_share(history, "history")
+    rng = np.random.default_rng(seed)
+    per_user = np.diff(interactions.by_user.indptr)
+    eligible = np.flatnonzero(per_user >= 2)
+    if not len(eligible):
+        raise DataError("no user has two pairs, one for the history and one for the test: use split.random")
+    held = np.zeros(len(per_user), dtype=bool)
+    held[eligible[_shuffled(rng, len(eligible))[: max(1, round(test * len(eligible)))]]] = True
+    if held[per_user > 0].all():
+        raise DataError(f"nobody is left to train on with test={test}: all {len(eligible):,} users would be held out")
+
+    users = interactions.row_of_pair()[interactions.input_order]
+    drawn = _shuffled(rng, len(users))
+    # Grouped by user and, within one, in the order drawn; the first so many of a user become the history.
+    grouped = drawn[np.argsort(users[drawn], kind="stable")]
+    place = np.empty(len(users), dtype=np.int64)
+    place[grouped] = np.arange(len(users)) - interactions.by_user.indptr[users[grouped]]
+    known = np.clip(np.rint(history * per_user), 1, per_user - 1)
+    in_history = place < known[users]
+    of_held = held[users]
+    return (
+        interactions.pick(~of_held),
+        interactions.pick(of_held & in_history),
+        interactions.pick(of_held & ~in_history),
+    )
+
+
+def _shuffled(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
+    """Return 0..n-1 in the order of ``n`` draws, a recipe that holds beyond NumPy's own permutation."""
+    return np.argsort(rng.random(n), kind="stable")
+
+
 def _parts(
     interactions: Interactions, in_test: npt.NDArray[np.bool_], settings: str
 ) -> tuple[Interactions, Interactions]:
@@ -91,10 +162,10 @@ def _parts(
     return interactions.pick(~in_test), interactions.pick(in_test)
 
 
-def _check_share(test: float) -> float:
-    if not 0 < test < 1:
-        raise ValueError(f"test must be a share between 0 and 1, got {test}")
-    return test
+def _check_share(share: float, name: str = "test") -> float:
+    if not 0 < share < 1:
+        raise ValueError(f"{name} must be a share between 0 and 1, got {share}")
+    return share
 
 
 def _time_of(interactions: Interactions) -> npt.NDArray[Any]:

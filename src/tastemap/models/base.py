@@ -69,8 +69,10 @@ class Model(ABC):
     interactions : the training data itself, None where the model was saved without it
     popularity_, activity_ : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
     history_ : one `Epoch` for every epoch trained, empty for models that train without epochs
+    predicts_ratings : whether `predict` returns ratings, on the scale of the weights; else its scores only rank
     """
 
+    predicts_ratings: ClassVar[bool] = False
     # Names of the fitted arrays that a file holds, beside the ids, the popularity and the training pairs.
     _fitted: ClassVar[tuple[str, ...]] = ()
 
