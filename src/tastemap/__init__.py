@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from tastemap.evaluation.evaluate import evaluate as evaluate
     from tastemap.models import MODELS as MODELS
     from tastemap.models.als import ImplicitALS as ImplicitALS
+    from tastemap.models.bpr import BPR as BPR
     from tastemap.models.popular import Popular as Popular
+    from tastemap.models.warp import WARP as WARP
     from tastemap.parallel import threads as threads
     from tastemap.persistence import load as load
 
@@ -32,6 +34,8 @@ _PUBLIC = {
     "split": "tastemap.data.splits:",
     "Popular": "tastemap.models.popular",
     "ImplicitALS": "tastemap.models.als",
+    "BPR": "tastemap.models.bpr",
+    "WARP": "tastemap.models.warp",
     "MODELS": "tastemap.models",
     "evaluate": "tastemap.evaluation.evaluate",
     "load": "tastemap.persistence",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -30,7 +31,7 @@ def dealt(grid: Grid, epoch: int = 0) -> list[list[Bucket]]:
     strata: list[list[Bucket]] = [[]]
 
     def keep(bucket: Bucket) -> float:
-        strata[-1].append(Bucket(*(part.copy() for part in bucket)))
+        strata[-1].append(Bucket(*map(copy.copy, bucket)))
         return 1.0
 
     with tm.threads(1):

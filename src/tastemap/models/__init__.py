@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tastemap.models.als import ImplicitALS
 from tastemap.models.base import Model
+from tastemap.models.bpr import BPR
 from tastemap.models.popular import Popular
+from tastemap.models.warp import WARP
 
-MODELS: dict[str, type[Model]] = {cls.__name__: cls for cls in (Popular, ImplicitALS)}
+MODELS: dict[str, type[Model]] = {cls.__name__: cls for cls in (Popular, ImplicitALS, BPR, WARP)}

@@ -77,6 +77,13 @@ def check_interactions(purpose: str, interactions: object) -> None:
         )
 
 
+def check_not_negative(model: str, interactions: Interactions) -> None:
+    """Raise DataError where a weight is negative."""
+    lowest = interactions.matrix.data.min()
+    if lowest < 0:
+        raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
+
+
 def check_whole(name: str, value: object, *, lowest: int) -> None:
     """Raise ValueError where a value is no whole number from `lowest` to what 64 bits hold."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:

@@ -24,10 +24,12 @@ Ints = npt.NDArray[np.int32]
 class Bucket(NamedTuple):
     """The pairs of one block of users and one block of items, a user's pairs together.
 
+    block: the block of users. No other bucket of it is worked at the same time.
     users int32, items int32 and values float32, (pairs) each; an item is its number within `members`.
     members int32: the rows of the block's items. state: the bucket's own random state.
     """
 
+    block: int
     users: Ints
     items: Ints
     values: npt.NDArray[np.float32]
@@ -58,10 +60,10 @@ class Grid:
         after : called when a stratum is done, for what its buckets have in common
         """
         B, pairs = self.n_blocks, self._pairs
-        state = _state(_state(np.uint64(0), self._seed), epoch)
+        state = seeded(seeded(self._seed, 0), epoch)
         users, items = self._users.copy(), self._items.copy()
-        shuffle(users, _state(state, 1))
-        shuffle(items, _state(state, 2))
+        shuffle(users, seeded(state, 1))
+        shuffle(items, seeded(state, 2))
         self._places[items] = np.arange(len(items), dtype=np.int32)
         size = -(-len(items) // B)
         # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
@@ -73,7 +75,7 @@ class Grid:
 
         def deal_block(b: int) -> None:
             people = users[cuts[b] : cuts[b + 1]]
-            deal(*pairs, people, int(starts[b]), self._places, size, _state(state, 3), counts[b], *self._dealt)
+            deal(*pairs, people, int(starts[b]), self._places, size, seeded(state, 3), counts[b], *self._dealt)
 
         parallel.run(deal_block, B)
         firsts = np.hstack([starts[:-1, None], starts[:-1, None] + np.cumsum(counts, axis=1)])
@@ -83,10 +85,16 @@ class Grid:
             def work_on(b: int, stratum: int = stratum) -> None:
                 c = (b + stratum) % B
                 mine = slice(firsts[b, c], firsts[b, c + 1])
-                dealt = (array[mine] for array in self._dealt)
-                results[stratum, b] = work(
-                    Bucket(*dealt, items[c * size : (c + 1) * size], _state(state, 4 + b * B + c))
+                dealt_users, dealt_items, values = self._dealt
+                bucket = Bucket(
+                    b,
+                    dealt_users[mine],
+                    dealt_items[mine],
+                    values[mine],
+                    items[c * size : (c + 1) * size],
+                    seeded(state, 4 + b * B + c),
                 )
+                results[stratum, b] = work(bucket)
 
             parallel.run(work_on, B)
             if after is not None:
@@ -94,7 +102,7 @@ class Grid:
         return float(results.sum())
 
 
-def _state(state: np.uint64, key: int) -> np.uint64:
-    """Return a state of its own for a key."""
+def seeded(state: int | np.uint64, key: int) -> np.uint64:
+    """Return the random state of a key under a seed or another state."""
     # A compiled function gives back a Python int, which the next one would take for an int64.
     return np.uint64(mix(np.uint64((int(state) + key) & 0xFFFF_FFFF_FFFF_FFFF)))

@@ -1,0 +1,71 @@
+"""Bayesian personalised ranking."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from tastemap.kernels.bpr import bpr_bucket
+from tastemap.models.base import Floats
+from tastemap.models.inputs import check_choice
+from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Rates
+from tastemap.models.sgd import Bucket
+
+
+@dataclass(kw_only=True)
+class BPR(PairwiseModel):
+    """Bayesian personalised ranking: a user's items should score above the others, whichever other is drawn.
+
+    s(u, i) = p_u . q_i + b_i
+    minimise   sum over pairs (u, i), with an item j drawn from those that u has no pair with, of
+               -w ln sigmoid(s_ui - s_uj) + regularization/2 (|p_u|^2 + |q_i|^2 + b_i^2 + |q_j|^2 + b_j^2)
+    step       g = w sigmoid(s_uj - s_ui)
+               p_u += rate_u (g (q_i - q_j) - regularization p_u)
+               q_i += rate_i ( g p_u - regularization q_i),    b_i += rate_i ( g - regularization b_i)
+               q_j += rate_j (-g p_u - regularization q_j),    b_j += rate_j (-g - regularization b_j)
+               rate = learning_rate / sqrt(1 + mean over the row of the sum of its earlier squared gradients / 0.03)
+
+    factors : the length of p_u and q_i
+    epochs : steps for every pair
+    learning_rate : the length of a row's first steps; they shorten as its steps add up
+    regularization : of both rows, in every step that touches them
+    negatives : "uniform" draws every item alike, "popularity" by its number of pairs; never an item the user has
+    seed : of the start, the order and the draws
+
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
+    item_biases_ : float32, (n_items,)
+    user_squares_, item_squares_ : float32, what the rates are made of, for `update`
+    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 10
+    skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
+
+    The objective shown is the mean loss of the epoch's steps without regularization. Users and items are dealt into
+    blocks that share no rows, and the negative comes from the item's block, drawn anew every epoch; so the bits do not
+    depend on the number of threads.
+
+    Folding in takes the same steps with the items as they are. `explain` leaves one item out at a time. `update` takes
+    `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are.
+
+    Rendle, Freudenthaler, Gantner and Schmidt-Thieme, BPR: Bayesian personalized ranking from implicit feedback, UAI
+    2009. The rate: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
+    """
+
+    negatives: Literal["uniform", "popularity"] = "uniform"
+
+    _first_squares: ClassVar[float] = 0.03
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        super().check()
+        check_choice("negatives", self.negatives, ("uniform", "popularity"))
+
+    def _work(self, n_items: int) -> Kernel:
+        by_popularity = self.negatives == "popularity"
+
+        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
+            return float(bpr_bucket(*bucket[1:], P, Q, *rates, skipped, by_popularity))
+
+        return work
+
+    def _blind_loss(self, n_items: int) -> float:
+        return math.log(2)

@@ -1,0 +1,284 @@
+"""What BPR and WARP share: everything but the loss."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows, read_only, rows_at
+from tastemap.errors import DataError, DivergenceError
+from tastemap.kernels.random import fill_uniform
+from tastemap.kernels.simd import LANES, aligned
+from tastemap.models import leave_one_out
+from tastemap.models.base import Explanation, Floats, Model, RowNumbers
+from tastemap.models.inputs import check_amount, check_not_negative, check_whole
+from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.sgd import Bucket, Grid, seeded
+from tastemap.models.similar import Space
+from tastemap.models.training import Options, State, train
+
+# A pair counts as so many of mean weight at most: one count among the thousands must not throw its rows about.
+HEAVIEST = 10.0
+
+# A mean loss of so many times that of factors that know nothing is no learning any more.
+BLOWN_UP = 20
+
+Kernel = Callable[..., float]
+Counts = npt.NDArray[np.int64]
+
+
+class Rates(NamedTuple):
+    """How a step is made; the arguments that `pairwise.step` takes behind the rows, in its order."""
+
+    rate: np.float32
+    ridge_users: np.float32
+    ridge_items: np.float32
+    means_users: Floats
+    means_items: Floats
+    learned_users: Floats
+    learned_items: Floats
+    squares: int
+    learn_items: bool
+
+
+@dataclass(kw_only=True)
+class PairwiseModel(Model):
+    """A model s(u, i) = p_u . q_i + b_i that learns from a user's positive item beside one drawn from the others."""
+
+    factors: int = 64
+    epochs: int = 100
+    learning_rate: float = 1.0
+    regularization: float = 0.01
+    seed: int = 0
+
+    # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
+    _first_squares: ClassVar[float] = 1.0
+
+    _fitted: ClassVar[tuple[str, ...]] = (
+        "user_factors_",
+        "item_factors_",
+        "item_biases_",
+        "user_squares_",
+        "item_squares_",
+        "mean_weight_",
+        "skipped_",
+    )
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        for name in ("factors", "epochs"):
+            check_whole(name, getattr(self, name), lowest=1)
+        for name in ("learning_rate", "regularization"):
+            check_amount(name, getattr(self, name))
+        if self.learning_rate == 0:
+            raise ValueError("learning_rate must be above 0: with 0 nothing is learned")
+        check_whole("seed", self.seed, lowest=0)
+
+    @abstractmethod
+    def _work(self, n_items: int) -> Kernel:
+        """Return work(bucket, P, Q, rates, skipped), which takes a bucket's steps and returns the sum of its losses.
+
+        skipped : int64, (1,); grows by the pairs that took no step
+        """
+
+    @abstractmethod
+    def _blind_loss(self, n_items: int) -> float:
+        """Return the loss of a pair of mean weight where all scores are equal."""
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        check_not_negative(type(self).__name__, interactions)
+        self._remember_weights(interactions)
+        task = _Descent(self, interactions.by_user, self._start())
+        identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
+        if options.checkpoint is not None:
+            self._fingerprint = identity["data"] = interactions.fingerprint()
+        state, self.history_ = train(task, identity, options, _HINT)
+        self._keep(state)
+
+    def _learn_more(self, before: Self, news: Interactions) -> None:
+        interactions = self._training("update")
+        check_not_negative(type(self).__name__, interactions)
+        self._remember_weights(interactions)
+        state = self._start()
+        for side, rows in before._rows().items():
+            had_pairs = (before.user_squares_ if side == "users" else before.item_squares_) > 0
+            state[side][: len(rows)][had_pairs] = rows[had_pairs]
+        touched = np.full(len(self._users), -1)
+        rows = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
+        touched[rows] = rows
+        state["users"][rows, self._squares] = self._first_squares
+        train(_Descent(self, rows_at(interactions.by_user, touched), state), {}, Options(progress=False), _HINT)
+        self._keep(state)
+
+    def _start(self) -> State:
+        """Return users and items at small random factors; rows without a pair have none."""
+        users, items = self._empty(len(self._users)), self._empty(len(self._items))
+        for side, (rows, counts) in enumerate(((users, self.activity_), (items, self.popularity_))):
+            factors = np.empty((len(rows), self.factors), np.float32)
+            fill_uniform(factors, seeded(self.seed, side), 0.1 / np.sqrt(self.factors))
+            rows[:, : self.factors] = factors * (counts > 0)[:, None]
+        users[:, self.factors] = 1
+        users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
+        return {"users": users, "items": items, "skipped": np.zeros(1, np.int64)}
+
+    def _rows(self) -> State:
+        """Return what is learned as the kernels take it."""
+        users, items = self._empty(len(self.user_factors_)), self._empty(len(self.item_factors_))
+        users[:, : self.factors], items[:, : self.factors] = self.user_factors_, self.item_factors_
+        users[:, self.factors], items[:, self.factors] = 1, self.item_biases_
+        users[:, self._squares], items[:, self._squares + 1] = self.user_squares_, self.item_squares_
+        return {"users": users, "items": items}
+
+    def _empty(self, n_rows: int) -> Floats:
+        rows: Floats = aligned(n_rows, -(-(self.factors + 3) // LANES) * LANES)
+        rows[:] = 0
+        return rows
+
+    def _keep(self, state: State) -> None:
+        users, items, factors = state["users"], state["items"], self.factors
+        self.user_factors_ = users[:, :factors].copy()
+        self.item_factors_ = items[:, :factors].copy()
+        self.item_biases_ = items[:, factors].copy()
+        self.user_squares_ = np.where(self.activity_ > 0, users[:, self._squares], 0).astype(np.float32)
+        self.skipped_ = state["skipped"].copy()
+        self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
+
+    def _remember_weights(self, interactions: Interactions) -> None:
+        mean = interactions.matrix.data.mean(dtype=np.float64)
+        self.mean_weight_ = np.array([mean if mean > 0 else 1.0])
+
+    @property
+    def _squares(self) -> int:
+        """The column of a user's sum of squared gradients; an item's is the next."""
+        return self.factors + 1
+
+    def _rates(self, width: int, *, learn_items: bool) -> Rates:
+        learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        learned_users[: self.factors] = 1
+        learned_items[: self.factors + 1] = 1
+        rate = np.float32(self.learning_rate * math.sqrt(self._first_squares))
+        ridge = np.float32(self.regularization)
+        none = np.empty((0, width), np.float32)
+        return Rates(rate, ridge, ridge, none, none, learned_users, learned_items, self._squares, learn_items)
+
+    # -- what the base class asks -------------------------------------------------------------------------------------
+
+    def _queries(self, rows: RowNumbers) -> Floats:
+        return _with_column(self.user_factors_[rows], np.ones(len(rows), np.float32))
+
+    @property
+    def _vectors(self) -> Floats:
+        return _with_column(self.item_factors_, self.item_biases_)
+
+    def _fold_in(self, histories: Rows) -> Floats:
+        """Take the steps of all epochs for each person, from nothing, with the items as they are."""
+        Q = self._item_rows
+        members = np.flatnonzero(self.popularity_).astype(np.int32)
+        place = np.zeros(len(Q), np.int32)
+        place[members] = np.arange(len(members))
+        P = self._empty(len(histories.indptr) - 1)
+        P[:, self.factors] = 1
+        P[:, self._squares] = self._first_squares
+        work, rates = self._work(int(self._n_active_items)), self._rates(Q.shape[1], learn_items=False)
+        state = seeded(self.seed, 2)
+
+        def fold(person: int) -> None:
+            mine = slice(histories.indptr[person], histories.indptr[person + 1])
+            items = np.tile(place[histories.indices[mine]], self.epochs)
+            values = np.tile(histories.data[mine], self.epochs)
+            # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
+            bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), members, state)
+            work(bucket, P[person : person + 1], Q, rates, np.zeros(1, np.int64))
+
+        parallel.run(fold, len(P))
+        if not np.isfinite(P).all():
+            raise DataError(
+                "a history cannot be learned from: scale its weights like the training's, or lower learning_rate"
+            )
+        vectors: Floats = np.ascontiguousarray(P[:, : self.factors + 1])
+        return vectors
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return how much of the score each item of the user's history is good for, leaving out one at a time."""
+        return leave_one_out.explain(self, user, item, frame)
+
+    def _relative(self, weights: Floats) -> Floats:
+        """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
+        relative: Floats = np.minimum(weights / self.mean_weight_[0], HEAVIEST).astype(np.float32)
+        return relative
+
+    @cached_property
+    def _item_rows(self) -> Floats:
+        rows: Floats = self._rows()["items"]
+        return rows
+
+    @cached_property
+    def _n_active_items(self) -> int:
+        return int(np.count_nonzero(self.popularity_))
+
+    @cached_property
+    def _item_space(self) -> Space:
+        return Space(self.item_factors_, np.flatnonzero(self.popularity_))
+
+    @cached_property
+    def _user_space(self) -> Space:
+        return Space(self.user_factors_, self._active_users())
+
+
+_HINT = "lower learning_rate, or raise regularization"
+
+
+class _Descent:
+    """The training of one model on some pairs, as the epoch loop wants it.
+
+    The state is the rows of users and items as the kernels take them, with their sums of squared gradients.
+    """
+
+    def __init__(self, model: PairwiseModel, pairs: Rows, start: State) -> None:
+        self.epochs = model.epochs
+        self._pairs = read_only(Rows(pairs.indptr, pairs.indices, model._relative(pairs.data)))
+        self._start = start
+        self._rankable = np.flatnonzero(model.popularity_)
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed)
+        self._work = model._work(len(self._rankable))
+        self._rates = model._rates(start["items"].shape[1], learn_items=True)
+        self._columns = model.factors + 1
+        self._too_much = BLOWN_UP * model._blind_loss(len(self._rankable))
+
+    def start(self) -> State:
+        """Return the rows before the first epoch."""
+        return self._start
+
+    def train_epoch(self, state: State, epoch: int) -> float:
+        """Take a step for every pair; return the mean loss of the steps, without regularization."""
+        users, items = state["users"], state["items"]
+        skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
+
+        def work(bucket: Bucket) -> float:
+            return self._work(bucket, users, items, self._rates, skipped[bucket.block])
+
+        loss = self._grid.run(epoch, work) / len(self._pairs.data)
+        state["skipped"] += skipped.sum()
+        return loss if loss < self._too_much else np.nan
+
+    def rank(self, state: State, rows: RowNumbers, k: int) -> Lists:
+        """Rank the unseen items of some users with the factors as they are."""
+        queries, vectors = state["users"][rows, : self._columns], state["items"][:, : self._columns]
+        return top_k(queries, Catalogue(vectors, self._rankable), k, [Hidden(self._pairs, rows)])
+
+
+def _with_column(rows: Floats, column: Floats) -> Floats:
+    return np.hstack([rows, column[:, None]])

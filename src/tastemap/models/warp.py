@@ -1,0 +1,73 @@
+"""The weighted approximate-rank pairwise loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tastemap.kernels.warp import warp_bucket
+from tastemap.models.base import Floats
+from tastemap.models.inputs import check_whole
+from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Rates
+from tastemap.models.sgd import Bucket
+
+
+@dataclass(kw_only=True)
+class WARP(PairwiseModel):
+    """Weighted approximate-rank pairwise loss: lift a user's items, the more the further down the list they stand.
+
+    s(u, i) = p_u . q_i + b_i
+    minimise   sum over pairs (u, i) of  w L(rank_ui) (1 - s_ui + s_uj) + regularization/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)
+               j is the first of at most max_sampled items drawn uniformly from those that u has no pair with for which
+               s_uj > s_ui - 1; if it was the n-th, rank_ui = floor((n_items - 1) / n) and L(r) = 1 + 1/2 + ...
+               + 1/r. Where none is found there is no loss and no step
+    step       g = w L, then as for BPR, with 1 in place of 0.03 in the rate
+
+    factors : the length of p_u and q_i
+    epochs : how often every pair looks for a violation
+    learning_rate : the length of a row's first steps; they shorten as its steps add up
+    regularization : of both rows and the bias, in every step that touches them
+    max_sampled : the most items drawn for a pair; more find rarer violations and take longer
+    seed : of the start, the order and the draws
+
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
+    item_biases_ : float32, (n_items,)
+    user_squares_, item_squares_ : float32, what the rates are made of, for `update`
+    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 10
+    skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
+
+    What is said of the objective shown, of threads, folding in, `explain` and `update` in BPR holds here.
+
+    Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011. The rate: Duchi,
+    Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
+    """
+
+    epochs: int = 20
+    learning_rate: float = 0.1
+    regularization: float = 0.6
+    max_sampled: int = 100
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        super().check()
+        check_whole("max_sampled", self.max_sampled, lowest=1)
+
+    def _work(self, n_items: int) -> Kernel:
+        rank_weights = self._rank_weights(n_items)
+
+        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
+            return float(warp_bucket(*bucket[1:], P, Q, *rates, skipped, rank_weights))
+
+        return work
+
+    def _blind_loss(self, n_items: int) -> float:
+        return float(self._rank_weights(n_items)[1])
+
+    def _rank_weights(self, n_items: int) -> Floats:
+        """Return L of the rank estimated from a violation at the n-th draw, float32 (draws + 1); 0 at place 0."""
+        n_others = max(n_items - 1, 1)
+        # After as many draws as there are other items the estimated rank is below 1.
+        draws = np.arange(1, min(self.max_sampled, n_others) + 1)
+        harmonic = np.cumsum(1 / np.arange(1, n_others + 1))
+        return np.concatenate(([0], harmonic[n_others // draws - 1])).astype(np.float32)
