@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tastemap.data import datasets as datasets
     from tastemap.data import splits as split  # noqa: F401 - public under a name of its own
+    from tastemap.data.features import Features as Features
     from tastemap.data.ids import IdMap as IdMap
     from tastemap.data.interactions import Interactions as Interactions
+    from tastemap.data.text import text_features as text_features
     from tastemap.errors import DataError as DataError
     from tastemap.errors import DivergenceError as DivergenceError
+    from tastemap.errors import MissingPackageError as MissingPackageError
     from tastemap.errors import ModelFileError as ModelFileError
     from tastemap.errors import NotFittedError as NotFittedError
     from tastemap.errors import NotSupportedError as NotSupportedError
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Interactions": "tastemap.data.interactions",
     "IdMap": "tastemap.data.ids",
+    "Features": "tastemap.data.features",
+    "text_features": "tastemap.data.text",
     "datasets": "tastemap.data.datasets:",
     "split": "tastemap.data.splits:",
     "Popular": "tastemap.models.popular",
@@ -47,6 +52,7 @@ _PUBLIC = {
             "UnknownIdError",
             "NotFittedError",
             "NotSupportedError",
+            "MissingPackageError",
             "ModelFileError",
             "DivergenceError",
         ),

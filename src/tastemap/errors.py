@@ -29,6 +29,10 @@ class NotSupportedError(TastemapError, NotImplementedError):
     """What was asked of a model is beyond it, by its nature or because data it needs was left out."""
 
 
+class MissingPackageError(TastemapError, ImportError):
+    """What was asked for needs a package that comes with one of tastemap's extras and is not installed."""
+
+
 class ModelFileError(TastemapError, ValueError):
     """The file is not a whole tastemap model or checkpoint."""
 

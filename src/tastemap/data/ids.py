@@ -238,6 +238,16 @@ def _remedy(ids: pl.Series, column: str) -> str:
     return f"cast it first, e.g. pl.col({column!r}).cast(pl.String)"
 
 
+def add_to_hash(digest: Any, ids: pl.Series) -> None:
+    """Feed integers or strings to a hash of ``hashlib``, so that no two series give the same bytes."""
+    digest.update(f"{ids.dtype}{len(ids)}".encode())
+    if ids.dtype == pl.String:
+        digest.update(np.ascontiguousarray(ids.str.len_bytes().to_numpy()).data)
+        digest.update((ids.str.join("").item() or "").encode())
+    else:
+        digest.update(np.ascontiguousarray(ids.to_numpy()).data)
+
+
 def name_rows(rows: Any) -> str:
     """Name the first few of the rows for a message: ``row 4`` or ``rows 0, 3, 7 and 2 more``."""
     return f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(int(row) for row in rows)}"

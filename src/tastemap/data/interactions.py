@@ -24,7 +24,7 @@ from tastemap.data.columns import (
     weights_of,
 )
 from tastemap.data.frames import FrameKind, as_kind, check_kind, frame_kind, to_polars
-from tastemap.data.ids import IdMap, name_rows
+from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.pairs import (
     Rows,
     csr,
@@ -433,12 +433,7 @@ class Interactions:
         for array in self.by_user:
             digest.update(np.ascontiguousarray(array).data)
         for ids in (self.users.ids, self.items.ids):
-            digest.update(f"{ids.dtype}{len(ids)}".encode())
-            if ids.dtype == pl.String:
-                digest.update(np.ascontiguousarray(ids.str.len_bytes().to_numpy()).data)
-                digest.update((ids.str.join("").item() or "").encode())
-            else:
-                digest.update(np.ascontiguousarray(ids.to_numpy()).data)
+            add_to_hash(digest, ids)
         return digest.hexdigest()
 
     def _kept(self, keep: npt.NDArray[np.bool_]) -> Interactions:

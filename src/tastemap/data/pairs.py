@@ -35,6 +35,15 @@ def rows_of(matrix: Any) -> Rows:
     )
 
 
+def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
+    """Return the rows at ``places``, in their order; place -1 gives an empty row."""
+    indptr, indices, data = rows
+    lengths = np.append(np.diff(indptr), 0)[places]  # -1 finds the 0
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
+    return read_only(Rows(starts, indices[entries], data[entries]))
+
+
 def read_only(rows: Rows) -> Rows:
     """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
     return Rows(*map(frozen, rows))

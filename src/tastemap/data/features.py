@@ -1,0 +1,248 @@
+"""What is known of users or items beside their interactions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+
+from tastemap.data.encoders import Encoder, as_names, check_use, encoders_of
+from tastemap.data.frames import to_polars, to_series
+from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
+from tastemap.data.pairs import Rows, csr, frozen_matrix, rows_at, rows_of
+from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
+
+
+class Features:
+    """Named sparse features of users or items. Immutable.
+
+    ids : `IdMap`, external id <-> row
+    names : one a column of the matrix, e.g. "genre=Action", "year", "title:stori"
+    matrix : scipy CSR, float32, (ids, names), canonical, finite, without stored zeros; its arrays are read-only. A row
+        may be empty
+    encoders : what turns a frame into these features, for `transform`; None where they were given as a matrix
+
+    ``len`` is the number of ids. ``a | b`` puts the features of two tables side by side, over the ids of either: those
+    of ``a`` first. Made by `from_frame`, `from_csr` and `text_features`; the constructor takes a matrix that is already
+    as described here.
+    """
+
+    def __init__(
+        self, matrix: sp.csr_matrix, ids: IdMap, names: Sequence[str], encoders: Sequence[Encoder] | None = None
+    ) -> None:
+        self.matrix = frozen_matrix(matrix)
+        self.ids = ids
+        self.names = tuple(names)
+        self.encoders = None if encoders is None else tuple(encoders)
+        if len(set(self.names)) < len(self.names):
+            counts = pl.Series(self.names).value_counts().filter(pl.col("count") > 1)
+            repeated = counts.to_series().sort()
+            raise DataError(f"features must have distinct names, but repeat {name_some(repeated)}: rename a column")
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: Any,
+        *,
+        id: str,
+        columns: str | Sequence[str],
+        separator: str | Mapping[str, str] | None = None,
+        categorical: str | Sequence[str] = (),
+        bins: Mapping[str, int] | None = None,
+        scale: bool = True,
+    ) -> Features:
+        """Read a frame with one row an id.
+
+        df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
+        id : the column of ids, integers or strings
+        columns : the columns that become features, by their type:
+            strings, categories, booleans: one feature a value, "column=value"
+            lists of these or of integers: the same, many at once
+            numbers: one feature, "column", the number standardised to mean 0 and variance 1 over the rows that have it,
+            and cut off at 3 standard deviations
+        separator : what stands between the values of one string, e.g. "|" in "Action|Sci-Fi", which is then read as a
+            list; for all string columns, or {column: separator}. Spaces around a value are dropped
+        categorical : columns of integers that are codes: one feature a value
+        bins : {column: n}: cut the numbers of a column into n ranges of about equally many rows, one feature a range
+        scale : scale what each column gives a row to unit length, so that three genres weigh together as much as one,
+            and standardise numbers. False keeps every 1 and every number as it is
+
+        A null, and an empty string or list, gives no feature; a row may have none at all. Features are ordered by
+        column, then value. `transform` gives new rows the same ones.
+
+        Raises DataError naming the column, the first offending rows (from 0) and the remedy, for ids that are missing
+        or repeated, numbers that are not finite, columns that are unknown, without values or of other types.
+        """
+        names = as_names(columns)
+        check_use(id, names)
+        table = to_polars(df, [id, *names])
+        if table.is_empty():
+            raise DataError("there are no rows: features need at least one")
+        ids = ids_of(table, id)
+        encoders = encoders_of(
+            table.drop(id), separator=separator, categorical=as_names(categorical), bins=bins or {}, scale=scale
+        )
+        return cls.encoded(ids, encoders, [encoder.encode(table) for encoder in encoders])
+
+    @classmethod
+    def from_csr(cls, matrix: Any, *, ids: Any, names: Sequence[str] | None = None) -> Features:
+        """Take a scipy sparse matrix, ids x features, with its values as they are; it is copied.
+
+        ids : `IdMap` or ids, one a row
+        names : distinct strings, one a column; None numbers the columns from "0"
+
+        Entries stored twice are summed, as SciPy reads them. Raises DataError for values that are not finite and for
+        ids or names of another number.
+        """
+        if not sp.issparse(matrix) or matrix.ndim != 2:
+            raise DataError(
+                f"matrix must be a scipy sparse matrix of ids x features, got a {type(matrix).__name__}: "
+                "wrap a dense one in scipy.sparse.csr_array"
+            )
+        with np.errstate(over="ignore"):  # reported by _canonical
+            own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
+        n_rows, n_columns = own.shape
+        own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or "id")
+        if len(own_ids) != n_rows:
+            raise DataError(f"ids must name the {n_rows} rows of the matrix, got {len(own_ids)} ids")
+        own_names = [str(column) for column in range(n_columns)] if names is None else list(names)
+        if len(own_names) != n_columns:
+            raise DataError(f"names must name the {n_columns} columns of the matrix, got {len(own_names)} names")
+        for name in own_names:
+            if not isinstance(name, str):
+                raise DataError(f"names must be strings, got {name!r}")
+        return cls(_canonical(own), own_ids, own_names)
+
+    @classmethod
+    def encoded(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
+        """Put what the encoders made of a frame side by side."""
+        matrix = sp.hstack(parts, format="csr", dtype=np.float32)
+        return cls(_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
+
+    def transform(self, frame: Any) -> Features:
+        """Return the same features of other rows, made and scaled as these were; values not known here are ignored.
+
+        frame : of any kind, with the id column and the columns that these features were made of
+
+        Raises NotSupportedError where the features were given as a matrix, DataError as `from_frame` does.
+        """
+        if self.encoders is None:
+            raise NotSupportedError(
+                "features given as a matrix (from_csr) cannot be made of a frame: make the new ones as you made these "
+                "and pass names=features.names"
+            )
+        columns = dict.fromkeys(column for encoder in self.encoders for column in encoder.columns)
+        table = to_polars(frame, [self.ids.name, *columns])
+        return self.encoded(
+            ids_of(table, self.ids.name), self.encoders, [encoder.encode(table) for encoder in self.encoders]
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        per_row = self.matrix.nnz / max(1, len(self))
+        return f"Features: {len(self):,} ids of {self.ids.name!r}, {self.n_features:,} features, {per_row:.1f} a row"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Features):
+            return NotImplemented
+        mine, its = self._rows, other._rows
+        return (
+            self.ids == other.ids
+            and self.names == other.names
+            and np.array_equal(mine.indptr, its.indptr)
+            and np.array_equal(mine.indices, its.indices)
+            and np.array_equal(mine.data, its.data)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Features) -> Features:
+        if not isinstance(other, Features):
+            return NotImplemented
+        shared = sorted({*self.names} & {*other.names})
+        if shared:
+            raise DataError(f"both tables have features called {name_some(shared)}: leave the column out of one")
+        ids = self.ids.extended(other.ids)
+        parts = [_as_matrix(table.align(ids), table.n_features) for table in (self, other)]
+        encoders = None if self.encoders is None or other.encoders is None else (*self.encoders, *other.encoders)
+        matrix = _canonical(sp.hstack(parts, format="csr", dtype=np.float32))
+        return Features(matrix, ids, (*self.names, *other.names), encoders)
+
+    @property
+    def n_features(self) -> int:
+        """The number of features."""
+        return len(self.names)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return rows_of(self.matrix)
+
+    def align(self, ids: IdMap) -> Rows:
+        """Return the features in the rows of another id map, in the kernels' types; ids without features get none.
+
+        Raises UnknownIdError where the ids are of another type.
+        """
+        return self._rows if ids == self.ids else rows_at(self._rows, self.ids.find(ids.ids))
+
+    def only(self, ids: Any) -> Features:
+        """Return the features of these ids alone, in this order; raises UnknownIdError for ids that are not here."""
+        wanted = to_series(ids, self.ids.name)
+        rows = self.ids.find(wanted)
+        if len(rows) and rows.min() < 0:
+            unknown = wanted.gather(np.flatnonzero(rows < 0))
+            raise UnknownIdError(
+                f"{len(unknown)} of {len(rows)} {self.ids.name} values have no features: "
+                f"{name_some(unknown.unique(maintain_order=True))}. Leave them out."
+            )
+        kept = IdMap(self.ids.take(rows), self.ids.name)
+        return Features(_as_matrix(rows_at(self._rows, rows), self.n_features), kept, self.names, self.encoders)
+
+    def fingerprint(self) -> str:
+        """Return a hash of the matrix, the ids and the names, as 32 hexadecimal digits; computed once."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        digest = hashlib.blake2b(digest_size=16)
+        for array in self._rows:
+            digest.update(np.ascontiguousarray(array).data)
+        add_to_hash(digest, self.ids.ids)
+        add_to_hash(digest, pl.Series(self.names, dtype=pl.String))
+        return digest.hexdigest()
+
+
+def ids_of(table: pl.DataFrame, name: str) -> IdMap:
+    """Return the ids of a table's rows; raise DataError where they are missing or repeated."""
+    ids = check_ids(table[name], name)
+    repeated = ids.is_duplicated()
+    if repeated.any():
+        first = ids.filter(repeated)[0]
+        raise DataError(
+            f"column {name!r} has {first!r} in {name_rows((ids == first).arg_true())} (ids that come more than once: "
+            f"{ids.filter(repeated).n_unique()}): features need one row an id, so merge or drop the others"
+        )
+    return IdMap(ids, name)
+
+
+def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the matrix with sorted rows and no stored zeros; raise DataError where a value is not finite."""
+    matrix.sum_duplicates()
+    bad = np.flatnonzero(~np.isfinite(matrix.data))
+    if len(bad):
+        rows = np.unique(np.searchsorted(matrix.indptr, bad, side="right") - 1)
+        raise DataError(
+            f"the matrix has values that are not finite, {matrix.data[bad[0]]} in {name_rows(rows)}: fill them"
+        )
+    matrix.eliminate_zeros()
+    return csr(matrix.indptr, matrix.indices, matrix.data, matrix.shape[1])
+
+
+def _as_matrix(rows: Rows, n_columns: int) -> sp.csr_matrix:
+    return csr(rows.indptr, rows.indices, rows.data, n_columns)

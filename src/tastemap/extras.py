@@ -1,0 +1,23 @@
+"""Imports packages that only some features need."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from tastemap.errors import MissingPackageError
+
+
+def optional(module: str, package: str, *, extra: str, purpose: str) -> ModuleType:
+    """Import a module of a package that comes with an extra, or raise MissingPackageError.
+
+    package : its name where it is installed from; purpose : what needs it, e.g. "text_features"
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != module.partition(".")[0]:
+            raise  # it is there, and misses something itself
+        raise MissingPackageError(
+            f'{purpose} needs {package}, which is not installed: run pip install "tastemap[{extra}]"'
+        ) from error
