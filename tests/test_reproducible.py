@@ -24,9 +24,10 @@ SCRIPT = """
     import numpy as np
     import tastemap as tm
     from tastemap.array_file import read_arrays
-    likes = tm.datasets.movielens("1m", path=sys.argv[1]).interactions.at_least(4).binarize()
-    options = {name: value for name, value in {"epochs": 2}.items() if hasattr(tm.MODELS[sys.argv[2]], name)}
-    model = tm.MODELS[sys.argv[2]](**options).fit(likes)
+    ratings = tm.datasets.movielens("1m", path=sys.argv[1]).interactions
+    kind = tm.MODELS[sys.argv[2]]
+    options = {name: value for name, value in {"epochs": 2}.items() if hasattr(kind, name)}
+    model = kind(**options).fit(ratings if kind.predicts_ratings else ratings.at_least(4).binarize())
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model")
         arrays, header = read_arrays(Path(folder) / "model", "model")

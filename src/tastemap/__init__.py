@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tastemap.models import MODELS as MODELS
     from tastemap.models.als import ImplicitALS as ImplicitALS
     from tastemap.models.bpr import BPR as BPR
+    from tastemap.models.explicit_als import ExplicitALS as ExplicitALS
     from tastemap.models.popular import Popular as Popular
+    from tastemap.models.svd import SVD as SVD
+    from tastemap.models.svd import SVDpp as SVDpp
     from tastemap.models.warp import WARP as WARP
     from tastemap.parallel import threads as threads
     from tastemap.persistence import load as load
@@ -38,7 +41,10 @@ _PUBLIC = {
     "datasets": "tastemap.data.datasets:",
     "split": "tastemap.data.splits:",
     "Popular": "tastemap.models.popular",
+    "ExplicitALS": "tastemap.models.explicit_als",
     "ImplicitALS": "tastemap.models.als",
+    "SVD": "tastemap.models.svd",
+    "SVDpp": "tastemap.models.svd",
     "BPR": "tastemap.models.bpr",
     "WARP": "tastemap.models.warp",
     "MODELS": "tastemap.models",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,33 @@ OTHERS: dict[str, dict[str, Any]] = {
         "cg_steps": 1,
         "seed": 1,
     },
+    "ExplicitALS": {
+        "factors": 5,
+        "epochs": 2,
+        "regularization": 0.37,
+        "bias_regularization": 0.37,
+        "biases": False,
+        "regularization_scale": "none",
+        "seed": 1,
+    },
+    "SVD": {
+        "factors": 5,
+        "epochs": 2,
+        "learning_rate": 0.037,
+        "regularization": 0.37,
+        "bias_regularization": 0.37,
+        "seed": 1,
+    },
+    "SVDpp": {
+        "factors": 5,
+        "epochs": 2,
+        "learning_rate": 0.037,
+        "regularization": 0.37,
+        "bias_regularization": 0.37,
+        "implicit_learning_rate": 0.037,
+        "implicit_regularization": 0.37,
+        "seed": 1,
+    },
     "BPR": {**SGD, "negatives": "popularity"},
     "WARP": {**SGD, "max_sampled": 2},
 }
@@ -71,19 +99,49 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "solver": ["lu", None],
         "seed": SEEDS,
     },
+    "ExplicitALS": {
+        "factors": COUNTS,
+        "epochs": COUNTS,
+        "regularization": [0, *AMOUNTS],
+        "bias_regularization": AMOUNTS,
+        "biases": [0, 1, "yes", None],
+        "regularization_scale": ["frequency", None],
+        "seed": SEEDS,
+    },
+    "SVD": {
+        "factors": COUNTS,
+        "epochs": COUNTS,
+        "learning_rate": [0, *AMOUNTS],
+        "regularization": [0, *AMOUNTS],
+        "bias_regularization": AMOUNTS,
+        "seed": SEEDS,
+    },
+    "SVDpp": {
+        "factors": COUNTS,
+        "epochs": COUNTS,
+        "learning_rate": [0, *AMOUNTS],
+        "regularization": [0, *AMOUNTS],
+        "bias_regularization": AMOUNTS,
+        "implicit_learning_rate": AMOUNTS,
+        "implicit_regularization": AMOUNTS,
+        "seed": SEEDS,
+    },
     "BPR": {**SGD_REFUSED, "negatives": ["hard", None]},
     "WARP": {**SGD_REFUSED, "max_sampled": COUNTS},
 }
 # The vectors in which items and users are compared, from the model's docstring.
 SPACES: dict[str, Callable[[Any], tuple[Array, Array]]] = {
     "ImplicitALS": reference.spaces,
-    "BPR": lambda model: (model.item_factors_, model.user_factors_),
-    "WARP": lambda model: (model.item_factors_, model.user_factors_),
+    **{
+        name: lambda model: (model.item_factors_, model.user_factors_)
+        for name in ("ExplicitALS", "SVD", "SVDpp", "BPR", "WARP")
+    },
 }
+# Models whose fitted users or folded-in people are found by gradient steps: they end near each other ...
+APPROXIMATE = {"BPR", "WARP", "SVD", "SVDpp"}
+# ... or, for some, at the same place, when trained to the end.
+TO_THE_END = {name: {"epochs": 1000, "learning_rate": 0.1} for name in ("SVD", "SVDpp")}
 # What a model cannot do by its nature.
-# Models that fold people in by gradient steps, which end near the fitted vectors and not at them.
-APPROXIMATE = {"BPR", "WARP"}
-folds_in_exactly = pytest.mark.parametrize("name", [name for name in tm.MODELS if name not in APPROXIMATE])
 UNABLE = {"Popular": {"similar_items", "similar_users", "explain"}}
 
 
@@ -92,6 +150,8 @@ def able(method: str) -> Any:
 
 
 every_model = pytest.mark.parametrize("name", tm.MODELS)
+folds_in_exactly = pytest.mark.parametrize("name", [name for name in tm.MODELS if name not in APPROXIMATE])
+rating_model = pytest.mark.parametrize("name", [name for name in tm.MODELS if tm.MODELS[name].predicts_ratings])
 every_field = pytest.mark.parametrize(
     ("name", "field"), [(name, field.name) for name, cls in tm.MODELS.items() for field in fields(cls)]
 )
@@ -153,6 +213,11 @@ def people() -> list[str]:
 def history_of(user: str) -> dict[int, float]:
     mine = pairs().filter(pl.col("person") == user)
     return dict(zip(mine["film"], mine["stars"], strict=True))
+
+
+def shown_score(model: Model, score: float) -> float:
+    """Return a score as it is shown: ratings within the range of the training's."""
+    return float(np.clip(score, *model.range_)) if model.predicts_ratings else score  # type: ignore[attr-defined]
 
 
 def refuses(call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: object) -> None:
@@ -318,7 +383,11 @@ def test_candidates_limit_the_lists_and_may_have_no_training_pair(name: str) -> 
     assert set(among["film"]) == {UNSEEN, 103, 107}
     assert len(among) == 3 * len(people())
     unseen = among.filter(pl.col("film") == UNSEEN)
-    assert unseen["score"].to_list() == [0] * len(people())
+    expected = [0.0] * len(people())
+    if model.predicts_ratings:
+        biases = model.user_biases_[model.users.rows(people())]  # type: ignore[attr-defined]
+        expected = [shown_score(model, model.mean_[0] + bias) for bias in biases]  # type: ignore[attr-defined]
+    assert unseen["score"].to_list() == pytest.approx(expected)
     assert UNSEEN not in set(model.recommend(k=100)["film"])
     refuses(lambda: model.recommend(candidates=[103, 5]), tm.UnknownIdError, "film", 5)
 
@@ -493,17 +562,26 @@ def test_folding_in_a_training_history_gives_the_users_own_list(name: str) -> No
         np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", TO_THE_END)
+def test_folding_in_a_training_history_gives_about_the_users_own_scores(name: str) -> None:
+    model = make(name, **TO_THE_END[name]).fit(data())
+    for user in people():
+        folded = model.recommend_for(history_of(user), k=20)
+        np.testing.assert_allclose(folded["score"], model.predict(user, folded["film"]), atol=0.05)
+
+
 @every_model
 def test_histories_come_as_ids_mappings_and_lists_of_these(name: str) -> None:
     model = fitted(name)
+    liked = 5 if model.predicts_ratings else 1  # who names an item without a rating likes it
     one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
     for same in (
         (103, 105),
         [105, 103],
         np.array([103, 105]),
         pl.Series([103, 105]),
-        {103: 1, 105: 1},
-        {105: 1.0, 103: 1.0},
+        {103: liked, 105: liked},
+        {105: float(liked), 103: float(liked)},
     ):
         assert model.recommend_for(same, k=4).equals(one)
     assert model.recommend_for([101, 104], weights=[1, 2], k=4).equals(two)
@@ -537,7 +615,6 @@ def test_a_history_is_not_recommended_and_neither_is_what_is_excluded(name: str)
         ([103, 104], {"weights": [1]}, ValueError, ["weights", 1, 2]),
         ([[103], [104]], {"weights": [[1]]}, ValueError, ["weights", 1, 2]),
         ({103: 1}, {"weights": [1]}, ValueError, ["weights"]),
-        ([103], {"weights": [-1]}, tm.DataError, ["weights", -1]),
         ([103], {"weights": [NAN]}, tm.DataError, ["weights", "nan"]),
         ([103], {"weights": [1e39]}, tm.DataError, ["weights", "1e+39"]),
         ([103, 104], {"weights": ["a", "b"]}, ValueError, ["weights"]),
@@ -548,6 +625,15 @@ def test_bad_histories_are_refused(
     name: str, history: Any, options: dict[str, Any], error: type[Exception], words: list[Any]
 ) -> None:
     refuses(lambda: fitted(name).recommend_for(history, **options), error, *words)
+
+
+@every_model
+def test_negative_weights_of_a_history_are_for_ratings_only(name: str) -> None:
+    model = fitted(name)
+    if model.predicts_ratings:
+        assert len(model.recommend_for([103], weights=[-1], k=3)) == 3
+    else:
+        refuses(lambda: model.recommend_for([103], weights=[-1]), tm.DataError, "weights", -1)
 
 
 @every_model
@@ -636,8 +722,9 @@ def test_explanations_add_up_to_the_score(name: str) -> None:
             assert reasons.frame["contribution"].is_sorted(descending=True)
             if reasons.kind == "exact":
                 (score,) = model.predict(user, item)
-                assert reasons.score == pytest.approx(score, abs=1e-4)
-                assert reasons.frame["contribution"].sum() == pytest.approx(score, abs=1e-4)
+                assert shown_score(model, reasons.score) == pytest.approx(score, abs=1e-4)
+                whole = reasons.baseline + reasons.frame["contribution"].sum()
+                assert whole == pytest.approx(reasons.score, abs=1e-4)
     for user, item, word in (("nobody", 100, "nobody"), (GHOST, 100, GHOST), ("u1", 5, 5), ("u1", UNSEEN, UNSEEN)):
         refuses(lambda user=user, item=item: model.explain(user, item), tm.UnknownIdError, word)
 
@@ -681,7 +768,7 @@ def test_explanations_still_add_up_after_an_update(name: str) -> None:
     changed = fitted(name).update(news())
     for user in [*people(), "new"]:
         (score,) = changed.predict(user, 106)
-        assert changed.explain(user, 106).score == pytest.approx(score, abs=1e-4)
+        assert shown_score(changed, changed.explain(user, 106).score) == pytest.approx(score, abs=1e-4)
 
 
 @folds_in_exactly
@@ -800,7 +887,10 @@ def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dic
     if not changed.keys() <= {field.name for field in fields(tm.MODELS[name])}:
         return
     frame = DEGENERATE[case]
-    model = make(name, **changed).fit(read(frame, users=[*dict.fromkeys(frame["person"]), "idle"], items=[9, 1, 2, 3]))
+    pairs_of = read(frame, users=[*dict.fromkeys(frame["person"]), "idle"], items=[9, 1, 2, 3])
+    tells_nothing = tm.MODELS[name].predicts_ratings and len(set(frame["stars"])) == 1
+    with pytest.warns(UserWarning, match="every weight is .* ImplicitALS") if tells_nothing else nullcontext():
+        model = make(name, **changed).fit(pairs_of)
     for array in arrays(model).values():
         assert np.isfinite(array).all()
     shown = model.recommend(exclude_seen=False)
@@ -817,5 +907,33 @@ def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dic
 
 @able("explain")
 def test_negative_weights_are_refused_by_a_model_that_has_no_meaning_for_them(name: str) -> None:
-    signed = pairs().with_columns(stars=-pl.col("stars"))
-    refuses(lambda: make(name).fit(read(signed, allow_negative=True)), tm.DataError, "negative")
+    signed = read(pairs().with_columns(stars=-pl.col("stars")), allow_negative=True)
+    if tm.MODELS[name].predicts_ratings:
+        assert (make(name).fit(signed).recommend(k=20)["score"] <= -1).all()
+    else:
+        refuses(lambda: make(name).fit(signed), tm.DataError, "negative")
+
+
+# -- ratings -----------------------------------------------------------------------------------------------------------
+
+
+@rating_model
+def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name: str) -> None:
+    model = fitted(name)
+    assert model.range_.tolist() == [1, 5]
+    shown = model.recommend(k=20, exclude_seen=False)
+    assert shown["score"].is_between(1, 5).all()
+    queries, vectors = model._queries(np.arange(len(model.users))), model._vectors
+    for (user,), mine in shown.group_by("person"):
+        raw = vectors[model.items.rows(mine["film"])] @ queries[model.users.rows([user])[0]]
+        assert (np.diff(raw) <= 1e-5).all()
+    high = model.recommend_for(dict.fromkeys(range(100, 108), 50.0), k=20)
+    assert (high["score"] == 5).all()
+    assert high["film"].n_unique() == len(high) == 3
+
+
+@rating_model
+def test_a_rating_beyond_the_range_widens_it_in_an_update(name: str) -> None:
+    wider = fitted(name).update(read({"person": ["u1"], "film": [103], "stars": [9.0]}))
+    assert wider.range_.tolist() == [1, 9]
+    assert wider.mean_ == fitted(name).mean_

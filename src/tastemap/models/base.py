@@ -51,7 +51,7 @@ class Explanation(NamedTuple):
 
     frame : the items of the user's history and their contribution to the score, largest first
     kind : "exact" where the contributions and the baseline add up to the score, or "leave-one-out"
-    score : the score explained
+    score : the score explained, before a rating is kept to its range
     baseline : the part of the score that comes from no item of the history
     """
 
@@ -142,6 +142,15 @@ class Model(ABC):
     def _vectors(self) -> Floats:
         """The items' vectors, float32 (n_items, d): a score is query . vector."""
         raise NotSupportedError(f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them")
+
+    def _shown(self, scores: Floats) -> Floats:
+        """Return scores as they are shown; lists are ordered before."""
+        return scores
+
+    @property
+    def _liking(self) -> float:
+        """The weight of an item that a history names without one."""
+        return 1.0
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -246,14 +255,15 @@ class Model(ABC):
 
         history : item ids, {item id: weight}, or a list of either for many people; the column `history` numbers them
             from 0. What is in a history is not recommended
-        weights : the weights of item ids, as many; None for 1
+        weights : the weights of item ids, as many; None for 1, or, where the model predicts ratings, for the highest
+            rating of the training data: who names an item without a rating likes it
         candidates, exclude, frame : as for `recommend`
 
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history.
         """
         self._check_fitted()
         check_whole("k", k, lowest=1)
-        histories = folded(history, weights, self._items)
+        histories = folded(history, weights, self._items, unweighted=self._liking, allow_negative=self.predicts_ratings)
         if not self.popularity_[histories.indices].all():
             without = self._items.take(histories.indices[self.popularity_[histories.indices] == 0])
             raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
@@ -263,7 +273,7 @@ class Model(ABC):
             if is_frame(exclude):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(excluded(exclude, people, self._users, self._items))
-        lists = top_k(self._fold_in(histories), self._catalogue_of(candidates), k, hidden)
+        lists = self._ranked(self._fold_in(histories), self._catalogue_of(candidates), k, hidden)
         return self._as_frame(people, lists, frame)
 
     def recommend_all(
@@ -310,10 +320,10 @@ class Model(ABC):
         catalogue = self._catalogue if catalogue is None else catalogue
         is_known = rows >= 0
         if is_known.all():
-            return top_k(self._queries(rows), catalogue, k, hidden)
+            return self._ranked(self._queries(rows), catalogue, k, hidden)
         by_popularity = self._by_popularity if catalogue is self._catalogue else self._counted(catalogue.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
-        known = top_k(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
+        known = self._ranked(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
         strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
         # Lists of the known come first, then those of the strangers; put each where its user stands.
         place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
@@ -322,6 +332,12 @@ class Model(ABC):
             np.concatenate([known.scores, strangers.scores])[place],
             np.concatenate([known.counts, strangers.counts])[place],
         )
+
+    def _ranked(self, queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden]) -> Lists:
+        lists = top_k(queries, catalogue, k, hidden)
+        filled = lists.rows >= 0
+        lists.scores[filled] = self._shown(lists.scores[filled])
+        return lists
 
     def seen(self, rows: RowNumbers) -> list[Hidden]:
         """Return the training items of user rows, for `rank` to leave out."""
@@ -395,7 +411,8 @@ class Model(ABC):
             raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
         rows, columns = np.broadcast_arrays(rows, columns)
         distinct, place = np.unique(rows, return_inverse=True)
-        return self._catalogue.pair_scores(self._queries(distinct), place.astype(np.int64), columns)
+        scores = self._catalogue.pair_scores(self._queries(distinct), place.astype(np.int64), columns)
+        return self._shown(scores)
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from."""

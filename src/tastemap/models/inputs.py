@@ -22,15 +22,18 @@ UNKNOWN_ITEM = "Leave them out, or bring them in with update."
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
-def folded(history: Any, weights: Any, items: IdMap) -> Rows:
-    """Return the histories that `recommend_for` takes as CSR arrays over item rows."""
+def folded(history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool) -> Rows:
+    """Return the histories that `recommend_for` takes as CSR arrays over item rows.
+
+    unweighted : the weight of items that come without one
+    """
     many = isinstance(history, Sequence) and not isinstance(history, str) and len(history) > 0
     many = many and all(isinstance(one, Mapping | list | tuple | np.ndarray | pl.Series) for one in history)
     people = list(history) if many else [history]
     each = [None] * len(people) if weights is None else list(weights) if many else [weights]
     if len(each) != len(people):
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
-    rows = [_one_history(one, own, items) for one, own in zip(people, each, strict=True)]
+    rows = [_one_history(one, own, items, unweighted, allow_negative) for one, own in zip(people, each, strict=True)]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
     items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
     weights_of_all = np.concatenate([own for _, own in rows])
@@ -99,13 +102,21 @@ def check_amount(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}")
 
 
+def check_flag(name: str, value: object) -> None:
+    """Raise ValueError where a value is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise ValueError where a value is not among the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+def _one_history(
+    history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     if isinstance(history, Mapping):
         if weights is not None:
             raise ValueError("weights must be left out where the history is a mapping of ids to weights")
@@ -115,16 +126,16 @@ def _one_history(history: Any, weights: Any, items: IdMap) -> tuple[npt.NDArray[
         raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
     columns = items.rows(ids, UNKNOWN_ITEM)
     try:
-        values = np.ones(len(columns)) if weights is None else np.asarray(weights, np.float64)
+        values = np.full(len(columns), unweighted) if weights is None else np.asarray(weights, np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
     if values.shape != columns.shape:
         raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
-    wrong = ~((values >= 0) & (values <= LARGEST_FLOAT))  # NaN is neither
+    lowest = -LARGEST_FLOAT if allow_negative else 0
+    wrong = ~((values >= lowest) & (values <= LARGEST_FLOAT))  # NaN is neither
     if wrong.any():
-        raise DataError(
-            f"weights of a history must be finite and not negative, got {name_some(values[wrong].tolist())}"
-        )
+        rule = "finite" if allow_negative else "finite and not negative"
+        raise DataError(f"weights of a history must be {rule}, got {name_some(values[wrong].tolist())}")
     if len(np.unique(columns)) < len(columns):
         raise DataError("a history must name each item once: add up the weights of repeated items")
     order = np.argsort(columns)

@@ -1,0 +1,124 @@
+"""Explicit alternating least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from tastemap import parallel
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DivergenceError
+from tastemap.models.base import Explanation, Floats, RowNumbers
+from tastemap.models.inputs import check_choice, check_flag
+from tastemap.models.ratings import RatingModel, RatingTask
+from tastemap.models.training import Options, State
+
+
+@dataclass(kw_only=True)
+class ExplicitALS(RatingModel):
+    """Matrix factorization of ratings by alternating least squares.
+
+    s(u, i) = mu + b_u + b_i + p_u . q_i
+    minimise   sum over the ratings of  (r - s)^2
+               + sum_u n_u (regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
+               with n_u and n_i the numbers of ratings of a user and an item
+    update     [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1],  D the regularizations
+               for all users at once, then for all items; the last half-step solves the users again
+
+    factors : the length of p_u and q_i
+    epochs : how often users and items are both solved
+    biases : False leaves mu, b_u and b_i out: s(u, i) = p_u . q_i
+    regularization, bias_regularization : of factors and biases; they need not grow with the data
+    regularization_scale : "count" as above, "none" puts 1 in the place of n_u and n_i
+    seed : of the items' random start
+
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
+    user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
+    mean_ : float32, (1,): mu, the mean rating of the training data; 0 without biases
+    range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
+        ordered before
+
+    Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
+    the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
+    Folding in the ratings of a training user gives the fitted row to 1e-4. `explain` is exact. `update` solves the
+    items that have new ratings and then all users; the other items and mu stay.
+    similar_items and similar_users compare q and p; biases are left out.
+
+    Bell and Koren, Scalable collaborative filtering with jointly derived neighborhood interpolation weights, ICDM 2007;
+    Zhou et al., Large-scale parallel collaborative filtering for the Netflix prize, AAIM 2008 (the scale "count").
+    """
+
+    biases: bool = True
+    regularization_scale: Literal["count", "none"] = "count"
+
+    _ends_with_users: ClassVar[bool] = True
+    _hint: ClassVar[str] = "raise regularization, or scale the ratings down"
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        super().check()
+        check_flag("biases", self.biases)
+        check_choice("regularization_scale", self.regularization_scale, ("count", "none"))
+
+    def _task(self, interactions: Interactions) -> RatingTask:
+        return _Alternation(self, interactions)
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        super()._learn(interactions, options)
+        # End with the users that belong to the items, so that folding in gives the same.
+        users = self._solved_users(interactions.by_user, self._wide_items)
+        if not np.isfinite(users).all():
+            raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
+        self._take_users(users)
+
+    @property
+    def _has_biases(self) -> bool:
+        return self.biases
+
+    def _scale(self, counts: RowNumbers) -> Floats:
+        return super()._scale(counts if self.regularization_scale == "count" else np.ones_like(counts))
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return which ratings of the user the score of an item comes from, exactly.
+
+        p_u is a sum over the ratings, the factors' rows of A^-1 sum y (r - mu - b_j) with A as in the class docstring,
+        so p_u . q_i is the sum of the contributions (r - mu - b_j) q_i' A^-1 y_j. The baseline is mu + b_u + b_i. A
+        contribution is negative where the user dislikes something similar.
+        """
+        items, ratings, column = self._history_and_item(user, item)
+        f = self.factors
+        ridge = np.append(np.full(f, self.regularization), self.bias_regularization)
+        Y = np.hstack([self.item_factors_[items], np.full((len(items), 1), self.biases)]).astype(np.float64)
+        q = np.append(self.item_factors_[column], 0).astype(np.float64)
+        left = ratings.astype(np.float64) - self.mean_ - self.item_biases_[items]
+        with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+            A = Y.T @ Y + np.diag(ridge * self._scale(np.array([len(items)]))[0])
+            if not self.biases:
+                A[f, f] = 1
+            contributions = left * (Y @ np.linalg.solve(A, q))
+        own = self.user_biases_[self._users.rows(pl.Series([user]))[0]]
+        return self._exactly(items, contributions, frame, float(self.mean_[0] + own + self.item_biases_[column]))
+
+
+class _Alternation(RatingTask):
+    """Users and items solved in turn."""
+
+    def start(self) -> State:
+        """Return the users at zero (the first half-step solves them) and the items at random."""
+        layout, (n_users, n_items) = self._model._layout, self._interactions.shape
+        factors = self._random_factors(self._interactions.by_item, 0, 0.1 / np.sqrt(self._model.factors))
+        return {"users": layout.users(n_users), "items": layout.items(n_items, factors)}
+
+    def train_epoch(self, state: State, epoch: int) -> float:
+        """Solve the users, then the items; return the objective."""
+        model, users, items = self._model, state["users"], state["items"]
+        layout, of_users, of_items = model._layout, self._interactions.by_user, self._interactions.by_item
+        users[...] = layout.users(len(users))
+        model._half_step(of_users, users, items, layout.user_bias)
+        items[...] = layout.items(len(items))
+        objective = model._half_step(of_items, items, users, layout.item_bias)
+        # The items' half-step counts the ratings and its own regularization; the users' is still to add.
+        return objective + model._penalty(users, of_users, layout.user_bias)

@@ -1,0 +1,293 @@
+"""Factorizations of ratings by stochastic gradient descent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows, read_only
+from tastemap.kernels.sparse import sparse_rows
+from tastemap.kernels.svd import svd_bucket, svdpp_bucket
+from tastemap.models import leave_one_out
+from tastemap.models.base import Explanation, Floats, RowNumbers
+from tastemap.models.half_step import blocks_of, wide_zeros
+from tastemap.models.inputs import check_amount
+from tastemap.models.ratings import RatingModel, RatingTask
+from tastemap.models.sgd import Bucket, Grid
+from tastemap.models.training import State
+
+# The standard deviation of the factors at the start.
+START = 0.01
+
+# Rows of a matrix product that one thread does at a time.
+PRODUCT_ROWS = 1024
+
+# How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
+MOVES = 8
+
+
+@dataclass(kw_only=True)
+class SVD(RatingModel):
+    """Matrix factorization of ratings with biases by stochastic gradient descent.
+
+    s(u, i) = mu + b_u + b_i + p_u . q_i
+    minimise   sum over the ratings of   (r - s)^2  +  regularization (|p_u|^2 + |q_i|^2)
+                                                    +  bias_regularization (b_u^2 + b_i^2)
+    step       e = r - s;   p_u += rate (e q_i - regularization p_u),   q_i += rate (e p_u - regularization q_i)
+               b_u += rate (e - bias_regularization b_u),   b_i likewise
+               for every rating in random order; rate falls linearly from learning_rate in the first epoch towards 0
+
+    factors : the length of p_u and q_i
+    epochs : how often every rating is used
+    learning_rate : of the first epoch
+    regularization, bias_regularization : of factors and biases, for each rating
+    seed : of the random start and of the order of the ratings
+
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
+    user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
+    mean_ : float32, (1,): mu, the mean rating of the training data
+    range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
+        ordered before
+
+    Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
+    the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
+    A folded-in user is the exact minimum for the items as they are. `update` solves users and items that have new
+    ratings in the same way; the others and mu stay. `explain` leaves one rating after the other out.
+    similar_items and similar_users compare q and p; biases are left out.
+
+    Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
+    of the ratings is that of Gemulla et al., KDD 2011, so that threads neither meet nor change the result.
+    """
+
+    factors: int = 100
+    epochs: int = 60
+    learning_rate: float = 0.015
+    regularization: float = 0.06
+    bias_regularization: float = 0.02
+
+    _hint: ClassVar[str] = "lower learning_rate, or scale the ratings down"
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        super().check()
+        check_amount("learning_rate", self.learning_rate)
+        if self.learning_rate == 0:
+            raise ValueError("learning_rate must be above 0, got 0: with it nothing is learned")
+
+    def _task(self, interactions: Interactions) -> RatingTask:
+        return _Descent(self, interactions)
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return how much of an item's score each rating of the user brings.
+
+        A contribution is the score after folding in all of the user's ratings (the 200 highest, where there are more)
+        minus the score after folding in all but this one. Contributions do not add up to the score.
+        """
+        return leave_one_out.explain(self, user, item, frame)
+
+
+@dataclass(kw_only=True)
+class SVDpp(SVD):
+    """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
+
+    s(u, i) = mu + b_u + b_i + (p_u + z_u) . q_i,    z_u = |N(u)|^-1/2 sum of y_j over the items N(u) that u has rated
+    minimise   sum over the ratings of   (r - s)^2  +  regularization (|p_u|^2 + |q_i|^2)
+                                                    +  bias_regularization (b_u^2 + b_i^2)
+               +  implicit_regularization  sum over the ratings of  |y_i|^2
+    step       e = r - s;   p_u += rate (e q_i - regularization p_u)
+               q_i += rate (e (p_u + z_u) - regularization q_i);   biases as in SVD
+               up to 8 times an epoch   y_j += implicit rate (sum of |N(u)|^-1/2 e q_i - n implicit_regularization y_j)
+               over the ratings since the last time whose user has j; n is j's share of them. Both rates fall as in SVD
+
+    implicit_learning_rate : of the first epoch. A step is shortened where it would go beyond the lowest point in its
+        direction
+    implicit_regularization : of y, for each rating
+    The other parameters are those of SVD.
+
+    user_factors_ : float32, (n_users, factors): p_u + z_u
+    implicit_factors_ : float32, (n_items, factors): y
+    item_factors_, user_biases_, item_biases_, mean_, range_ : as in SVD
+
+    Whatever is said of SVD holds here too; N(u) of a folded-in user is the history.
+
+    Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
+    once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
+    """
+
+    factors: int = 20
+    epochs: int = 40
+    implicit_learning_rate: float = 0.002
+    implicit_regularization: float = 0.05
+
+    _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
+    _hint: ClassVar[str] = "lower learning_rate or implicit_learning_rate, or scale the ratings down"
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        super().check()
+        for name in ("implicit_learning_rate", "implicit_regularization"):
+            check_amount(name, getattr(self, name))
+
+    def _task(self, interactions: Interactions) -> RatingTask:
+        return _ImplicitDescent(self, interactions)
+
+    def _take(self, state: State) -> None:
+        super()._take(state)
+        self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
+
+    def _keep_rest(self, before: Self) -> None:
+        self.implicit_factors_ = np.zeros((len(self._items), self.factors), np.float32)
+        self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
+
+    def _user_priors(self, pairs: Rows) -> Floats:
+        Y = wide_zeros(len(self.implicit_factors_), self._layout.width)
+        Y[:, : self.factors] = self.implicit_factors_
+        return _product(_spread(pairs), Y)[:, : self.factors]
+
+
+class _Descent(RatingTask):
+    """Gradient steps for one rating after the other."""
+
+    _model: SVD
+
+    def __init__(self, model: SVD, interactions: Interactions) -> None:
+        super().__init__(model, interactions)
+        self._grid = Grid(interactions.by_user, len(interactions.items), model.seed)
+        self._mean = np.float32(model.mean_[0])
+        self._ridges = np.float32(model.regularization), np.float32(model.bias_regularization)
+
+    def start(self) -> State:
+        """Return small random factors and zero biases."""
+        layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
+        users, items = self._random_factors(of_users, 0, START), self._random_factors(of_items, 1, START)
+        return {"users": layout.users(len(users), users), "items": layout.items(len(items), items)}
+
+    def train_epoch(self, state: State, epoch: int) -> float:
+        """Use every rating once; return the sum of the squared errors on the way, and the regularization at the end."""
+        users, items = state["users"], state["items"]
+        rate = np.float32(self._model.learning_rate * self._fall(epoch))
+
+        def work(bucket: Bucket) -> float:
+            pairs = bucket.users, bucket.items, bucket.values, bucket.members
+            return float(svd_bucket(*pairs, users, items, self._mean, rate, *self._ridges))
+
+        return self._grid.run(epoch, work) + self._penalty(users, items)
+
+    def _penalty(self, users: Floats, items: Floats) -> float:
+        layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
+        of_items_too = self._model._penalty(items, of_items, layout.item_bias)
+        return self._model._penalty(users, of_users, layout.user_bias) + of_items_too
+
+    def _fall(self, epoch: int) -> float:
+        """Return the share of the learning rates that is left."""
+        return 1 - epoch / self.epochs
+
+
+class _ImplicitDescent(_Descent):
+    """Gradient steps with an implicit part in the users' rows, which moves when enough strata are done.
+
+    The state's `users` hold p + z, and `implicit` holds y: float32 (n_items, width).
+    """
+
+    _model: SVDpp
+
+    def __init__(self, model: SVDpp, interactions: Interactions) -> None:
+        super().__init__(model, interactions)
+        of_items = interactions.by_item
+        self._counts = [np.diff(pairs.indptr) for pairs in (interactions.by_user, of_items)]
+        self._of_users = _spread(interactions.by_user)
+        self._of_items = read_only(of_items._replace(data=_shares(self._counts[0])[of_items.indices]))
+
+    def start(self) -> State:
+        """Return small random factors, zero biases and a zero implicit part."""
+        state = super().start()
+        return state | {"implicit": wide_zeros(*state["items"].shape)}
+
+    def train_epoch(self, state: State, epoch: int) -> float:
+        """As for SVD; the implicit part moves on the way."""
+        model, fall = self._model, self._fall(epoch)
+        users, items, implicit = state["users"], state["items"], state["implicit"]
+        rate = np.float32(model.learning_rate * fall)
+        n_strata = self._grid.n_blocks
+        between = -(-n_strata // MOVES)
+        Z, G = _product(self._of_users, implicit), wide_zeros(*users.shape)
+        done = 0
+
+        def work(bucket: Bucket) -> float:
+            pairs = bucket.users, bucket.items, bucket.values, bucket.members
+            return float(svdpp_bucket(*pairs, users, items, Z, G, self._mean, rate, *self._ridges))
+
+        def after() -> None:
+            nonlocal done
+            done += 1
+            waiting = (done - 1) % between + 1
+            if waiting == between or done == n_strata:
+                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall)
+
+        errors = self._grid.run(epoch, work, after)
+        squares = np.einsum("if,if->i", implicit, implicit, dtype=np.float64)
+        penalty = model.implicit_regularization * float(self._counts[1] @ squares)
+        return errors + self._penalty(users - Z, items) + penalty
+
+    def _move(self, state: State, Z: Floats, G: Floats, share: float, rate: float) -> None:
+        """Move y down its gradient, and z with it; G holds every user's sum of e q over a share of the ratings."""
+        items, implicit = state["items"], state["implicit"]
+        n_users, n_items = (share * counts for counts in self._counts)
+        ridge = self._model.implicit_regularization * n_items
+        with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
+            step = _product(self._of_items, G)
+            step[:, -2:] = 0  # of the biases
+            step -= ridge.astype(np.float32)[:, None] * implicit
+            moved = _product(self._of_users, step)
+            squares = np.einsum("if,if->i", step, step, dtype=np.float64)
+            # Along the step the objective is next to a parabola; q q' is taken for the same around every user.
+            curvature = ridge @ squares + _curvature(moved, _mean_square(items, n_items), n_users)
+            length = np.float32(min(rate, squares.sum() / curvature) if curvature > 0 else 0)
+            moved *= length
+            implicit += length * step
+            state["users"] += moved
+            Z += moved
+        G[:] = 0
+
+
+def _mean_square(Q: Floats, counts: npt.NDArray[np.float64]) -> Floats:
+    """Return the mean of q q' over the ratings."""
+    with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+        mean: Floats = ((Q.T * (counts / counts.sum())) @ Q).astype(np.float32)
+    return mean
+
+
+def _curvature(Z: Floats, C: Floats, counts: npt.NDArray[np.float64]) -> float:
+    """Return the sum over users of count z' C z, added in a fixed order."""
+    blocks = parallel.row_blocks(len(Z), PRODUCT_ROWS)
+    sums = np.zeros(len(blocks))
+
+    def add_up(b: int) -> None:
+        mine = Z[blocks[b]]
+        sums[b] = counts[blocks[b]] @ np.einsum("uf,uf->u", mine @ C, mine, dtype=np.float64)
+
+    parallel.run(add_up, len(blocks))
+    return float(sums.sum())
+
+
+def _shares(counts: RowNumbers) -> Floats:
+    """Return |N|^-1/2."""
+    return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+
+
+def _spread(pairs: Rows) -> Rows:
+    """Return the matrix that makes z of y."""
+    counts = np.diff(pairs.indptr)
+    return read_only(pairs._replace(data=np.repeat(_shares(counts), counts)))
+
+
+def _product(sparse: Rows, X: Floats) -> Floats:
+    out = wide_zeros(len(sparse.indptr) - 1, X.shape[1])
+    blocks = blocks_of(sparse)
+    parallel.run(lambda b: sparse_rows(*sparse, *blocks[b], X, out), len(blocks))
+    return out
