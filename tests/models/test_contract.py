@@ -140,7 +140,7 @@ SPACES: dict[str, Callable[[Any], tuple[Array, Array]]] = {
 # Models whose fitted users or folded-in people are found by gradient steps: they end near each other ...
 APPROXIMATE = {"BPR", "WARP", "SVD", "SVDpp"}
 # ... or, for some, at the same place, when trained to the end.
-TO_THE_END = {name: {"epochs": 1000, "learning_rate": 0.1} for name in ("SVD", "SVDpp")}
+TO_THE_END = {name: {"epochs": 1000, "learning_rate": 0.2} for name in ("SVD", "SVDpp")}
 # What a model cannot do by its nature.
 UNABLE = {"Popular": {"similar_items", "similar_users", "explain"}}
 

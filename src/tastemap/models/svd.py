@@ -70,7 +70,7 @@ class SVD(RatingModel):
     regularization: float = 0.06
     bias_regularization: float = 0.02
 
-    _hint: ClassVar[str] = "lower learning_rate, or scale the ratings down"
+    _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -125,7 +125,6 @@ class SVDpp(SVD):
     implicit_regularization: float = 0.05
 
     _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
-    _hint: ClassVar[str] = "lower learning_rate or implicit_learning_rate, or scale the ratings down"
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
