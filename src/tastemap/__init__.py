@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tastemap.evaluation.evaluate import evaluate as evaluate
     from tastemap.models import MODELS as MODELS
     from tastemap.models.als import ImplicitALS as ImplicitALS
+    from tastemap.models.ease import EASE as EASE
     from tastemap.models.popular import Popular as Popular
     from tastemap.parallel import threads as threads
     from tastemap.persistence import load as load
@@ -31,6 +32,7 @@ _PUBLIC = {
     "datasets": "tastemap.data.datasets:",
     "split": "tastemap.data.splits:",
     "Popular": "tastemap.models.popular",
+    "EASE": "tastemap.models.ease",
     "ImplicitALS": "tastemap.models.als",
     "MODELS": "tastemap.models",
     "evaluate": "tastemap.evaluation.evaluate",
