@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tastemap.models import MODELS as MODELS
     from tastemap.models.als import ImplicitALS as ImplicitALS
     from tastemap.models.bpr import BPR as BPR
+    from tastemap.models.ease import EASE as EASE
     from tastemap.models.explicit_als import ExplicitALS as ExplicitALS
     from tastemap.models.popular import Popular as Popular
     from tastemap.models.svd import SVD as SVD
@@ -42,6 +43,7 @@ _PUBLIC = {
     "split": "tastemap.data.splits:",
     "Popular": "tastemap.models.popular",
     "ExplicitALS": "tastemap.models.explicit_als",
+    "EASE": "tastemap.models.ease",
     "ImplicitALS": "tastemap.models.als",
     "SVD": "tastemap.models.svd",
     "SVDpp": "tastemap.models.svd",

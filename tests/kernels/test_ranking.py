@@ -162,16 +162,16 @@ def test_nothing_to_rank(n: int) -> None:
 class Table(Computed):
     """Scores in a table; queries are its row numbers."""
 
-    people, run = 4, 16
+    people, cells = 4, 64
 
-    def __init__(self, scores: Array, rows: Array | None = None) -> None:
-        super().__init__(scores.shape[1], rows)
-        self.scores = scores
+    def __init__(self, table: Array, rows: Array | None = None) -> None:
+        super().__init__(table.shape[1], rows)
+        self.table = table
 
     def block_scores(self, queries: Array, items: Array, out: Array) -> None:
         assert out.shape == (len(queries), len(items))
         assert (np.diff(items) >= 0).all()
-        out[:] = self.scores[np.ix_(queries, items)]
+        out[:] = self.table[np.ix_(queries, items)]
 
 
 @settings(max_examples=40, deadline=None)

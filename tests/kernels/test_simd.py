@@ -23,6 +23,7 @@ from tastemap.kernels.simd import (
     splat,
     splat_row,
     store,
+    store_rounded,
     store_row,
     total,
     totals,
@@ -101,6 +102,20 @@ def test_sums_in_float64_have_the_bits_of_their_python_bodies() -> None:
         a, b = (rng.standard_normal(LANES + 2) * 10.0 ** rng.integers(-18, 18, LANES + 2) for _ in range(2))
         a, b = a.astype(np.float32), b.astype(np.float32)
         assert compiled_sum(a, b) == double_sum(a, b)
+
+
+def store_product(a: Floats, b: Floats, out: Floats) -> None:
+    store_rounded(out, 3, multiply_add_double(load(a, 0), load(b, 0), zeros_double()))
+
+
+def test_float64_lanes_are_rounded_once_and_stored() -> None:
+    a, b = np.random.default_rng(3).standard_normal((2, LANES)).astype(np.float32)
+    a[0] = b[0] = np.float32(1e30)  # beyond float32
+    out = np.full(LANES + 6, np.float32(np.nan))
+    numba.njit(store_product)(a, b, out)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(out[3:-3], (a.astype(np.float64) * b).astype(np.float32))
+    assert np.isnan(out[[0, 1, 2, -3, -2, -1]]).all()
 
 
 @pytest.mark.parametrize("n", [1, LANES - 1, LANES, LANES + 1, 4 * LANES + 7])

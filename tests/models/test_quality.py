@@ -46,7 +46,14 @@ def test_als_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
     assert 0.32 <= tm.evaluate(tm.ImplicitALS().fit(train), test)["ndcg@10"] < 0.36
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("Popular", 0.15, 0.25), ("ImplicitALS", 0.30, 0.40)])
+def test_ease_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
+    train, test = movielens_1m
+    assert 0.332 <= tm.evaluate(tm.EASE().fit(train), test)["ndcg@10"] < 0.336
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("Popular", 0.15, 0.25), ("EASE", 0.30, 0.40), ("ImplicitALS", 0.30, 0.40)]
+)
 def test_models_on_movielens_100k(
     movielens_100k: tuple[tm.Interactions, ...], name: str, low: float, high: float
 ) -> None:

@@ -111,6 +111,11 @@ def multiply_add_double(a, b, c):
     return a.astype(np.float64) * b + c
 
 
+def store_rounded(a, f, v):
+    """Set a[f : f + LANES] to float64 lanes, rounded to float32."""
+    a[f : f + LANES] = v
+
+
 def total(v):
     """Return the sum of the lanes, halves first, so that the order is fixed."""
     while len(v) > 1:
@@ -257,6 +262,13 @@ def _zeros_double(context, builder, kinds, args):
 def _multiply_add_double(context, builder, kinds, args):
     a, b = (builder.fpext(v, _DOUBLES) for v in args[:2])
     return builder.fadd(builder.fmul(a, b, flags=_FUSE), args[2], flags=_FUSE)
+
+
+@_compiles(store_rounded, lambda a, f, v: types.none, types.Array, types.Integer, _DoubleVector)
+def _store_rounded(context, builder, kinds, args):
+    rounded = builder.fptrunc(args[-1], _FLOATS)
+    builder.store(rounded, _address(context, builder, kinds[:-1], args[:-1]), align=4)
+    return context.get_dummy_value()
 
 
 @_compiles(total, lambda v: types.float64 if v == _double_vector else types.float32, _Vector)

@@ -97,6 +97,8 @@ class Model(ABC):
         checkpoint : a file that is written during training. If it exists, training goes on from it, and ends with
             the same bits as if it had never stopped
 
+        A model that trains without epochs refuses patience, callbacks and checkpoint, and measures no validation part.
+
         Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
         ModelFileError for the checkpoint of another training.
         """
@@ -110,6 +112,8 @@ class Model(ABC):
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check()
+        if not hasattr(self, "epochs"):
+            options.check_without_epochs(type(self).__name__)
         self._forget()
         try:
             self._remember(interactions)
@@ -427,8 +431,12 @@ class Model(ABC):
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         return pairs.indices[mine], pairs.data[mine], column
 
-    def _exactly(
-        self, items: npt.NDArray[np.int32], contributions: npt.NDArray[np.float64], frame: str | None, baseline: float
+    def _explained(
+        self,
+        items: npt.NDArray[np.int32],
+        contributions: npt.NDArray[np.float64],
+        frame: str | None,
+        baseline: float = 0.0,
     ) -> Explanation:
         """Return the explanation of a score that is the sum of contributions and a baseline."""
         order = np.argsort(-contributions, kind="stable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -123,9 +123,9 @@ class Computed(Candidates):
     Queries are what the subclass takes; they have a length and can be sliced.
     """
 
-    # How many people and items make a block: 2 MB of scores a thread.
-    people: ClassVar[int] = BLOCK_QUERIES
-    run: ClassVar[int] = BLOCK_ITEMS
+    # The most people in a block, and its scores, as many as with vectors: for fewer people it has more items.
+    people: int = BLOCK_QUERIES
+    cells: int = BLOCK_QUERIES * BLOCK_ITEMS
 
     @abstractmethod
     def block_scores(self, queries: Any, items: RowNumbers, out: Floats) -> None:
@@ -149,9 +149,10 @@ class Computed(Candidates):
 
     def _rank_block(self, queries: Any, hidden: Sequence[Hidden], lists: Lists) -> None:
         n = len(queries)
-        buffer = np.empty(n * min(self.run, len(self)), np.float32)
-        for first in range(0, len(self), self.run):
-            items = self.rows[first : first + self.run]
+        run = min(max(self.cells // n, 1), len(self))
+        buffer = np.empty(n * run, np.float32)
+        for first in range(0, len(self), run):
+            items = self.rows[first : first + run]
             scores = buffer[: n * len(items)].reshape(n, len(items))
             self.block_scores(queries, items, scores)
             for pairs, rows in hidden:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import threading
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from tastemap.data.pairs import Rows, read_only
+from tastemap.errors import NotSupportedError
 from tastemap.models.inputs import check_choice, check_whole
-from tastemap.models.ranking import Catalogue, Floats, Hidden, Lists, top_k
+from tastemap.models.ranking import Candidates, Catalogue, Floats, Hidden, Lists, top_k
 
 Metric = Literal["cosine", "dot", "euclidean"]
 RowNumbers = npt.NDArray[np.int64]
+
+
+def check_metric(metric: Metric, known: tuple[Metric, ...] = get_args(Metric), reason: str = "") -> None:
+    """Raise ValueError for what is no metric, NotSupportedError with the reason for one that a model does not know."""
+    check_choice("metric", metric, get_args(Metric))
+    if metric not in known:
+        raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {metric!r}")
+
+
+def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Lists:
+    """Return the k best of the catalogue for each query, of which `rows` are the own rows and left out."""
+    check_whole("k", k, lowest=1)
+    itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
+    return top_k(queries, catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
 
 
 class Space:
@@ -34,8 +49,7 @@ class Space:
         metric : "cosine", "dot", or "euclidean", scored as minus the distance
         among : the rows that may be neighbours, ascending; None for all active ones
         """
-        check_whole("k", k, lowest=1)
-        check_choice("metric", metric, ("cosine", "dot", "euclidean"))
+        check_metric(metric)
         with self._lock:
             if metric not in self._prepared:
                 queries, vectors = self._for(metric)
@@ -43,8 +57,7 @@ class Space:
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = Catalogue(vectors, among)
-        itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
-        lists = top_k(queries[rows], catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
+        lists = nearest(queries[rows], catalogue, rows, k)
         return self._by_distance(rows, lists) if metric == "euclidean" else lists
 
     def _for(self, metric: Metric) -> tuple[Floats, Floats]:

@@ -60,6 +60,12 @@ class Options:
         if self.patience is not None and not (whole and self.patience >= 1):
             raise ValueError(f"patience must be a whole number of at least 1 epoch, got {self.patience!r}")
 
+    def check_without_epochs(self, model: str) -> None:
+        """Raise ValueError for options that mean something between epochs only, for a model that has none."""
+        for name in ("patience", "callbacks", "checkpoint"):
+            if getattr(self, name) not in (None, ()):
+                raise ValueError(f"{model} trains without epochs, so {name} means nothing to it: leave {name} out")
+
 
 class Trainable(Protocol):
     """What the loop asks of a model. All that training changes is in the state's arrays."""
@@ -96,7 +102,7 @@ def train(
         state, history = _resumed(path, identity, state, watch)
     saved_at, save_seconds = -np.inf, 0.0
 
-    with _bar(task.epochs, len(history), options.progress) as bar:
+    with bar(task.epochs, options.progress, done=len(history)) as shown:
         for epoch in range(len(history), task.epochs):
             if watch.is_over(history):
                 break
@@ -110,8 +116,8 @@ def train(
             done = Epoch(epoch + 1, seconds, objective, watch.measure(task, state))
             history.append(done)
             watch.remember(done, state)
-            bar.update(1)
-            bar.set_postfix(_shown(done, options.metric))
+            shown.update(1)
+            shown.set_postfix(_shown(done, options.metric))
             for callback in options.callbacks:
                 callback(done)
             now = time.perf_counter()
@@ -172,11 +178,17 @@ def parse_metric(name: str) -> tuple[str, int]:
     return metric, int(cutoff)
 
 
-def _bar(total: int, done: int, progress: bool | None) -> Any:
+def is_shown(progress: bool | None) -> bool:
+    """Tell whether to show progress: where it is asked for, or where nothing is said and stderr is a terminal."""
+    return sys.stderr.isatty() if progress is None else progress
+
+
+def bar(total: int, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
+    """Return a progress bar on stderr, which hides where progress is not shown."""
     from tqdm import tqdm
 
-    hide = not sys.stderr.isatty() if progress is None else not progress
-    return tqdm(total=total, initial=done, unit="epoch", disable=hide, file=sys.stderr)
+    hide = not is_shown(progress)
+    return tqdm(total=total, initial=done, unit=unit, desc=about, disable=hide, file=sys.stderr)
 
 
 def _shown(done: Epoch, metric: str) -> dict[str, str]:

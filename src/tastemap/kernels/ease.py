@@ -1,0 +1,85 @@
+"""EASE: the Gram matrix of sparse rows, the weights from its inverse, and scores as sums of weight rows.
+
+Sums are float64 over exact products of float32 numbers, each in one fixed order, so that no block changes a bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.simd import LANES, load_row, multiply_add_double, splat, store_rounded, zeros_double
+
+# Columns whose sums stay in registers while a history is read; narrower rows are padded to it.
+WINDOW = 4 * LANES
+
+
+@jit_exact
+def gram_rows(item_ptr, users, item_weights, user_ptr, items, user_weights, first, out):
+    """out[r, j] = sum over users u of w_ui w_uj for item i = first + r and j <= i, and 0 for j > i.
+
+    The pairs come as CSR twice, by item and by user. out float64, (rows, at least first + rows).
+    """
+    for r in range(out.shape[0]):
+        i = first + r
+        out[r, :] = 0.0
+        for p in range(item_ptr[i], item_ptr[i + 1]):
+            u, w = users[p], np.float64(item_weights[p])
+            for q in range(user_ptr[u], user_ptr[u + 1]):
+                j = items[q]
+                if j > i:
+                    break
+                out[r, j] += w * np.float64(user_weights[q])
+
+
+@jit_exact
+def fill_weights(tile, rows, columns, row_precision, column_precision, B):
+    """Set B[i, j] = -P[i, j] / P[j, j] and B[j, i] = -P[i, j] / P[i, i] for items i in `rows`, j in `columns`, j < i.
+
+    tile float64: -P, (rows, columns), of which the entries with j < i count. The precisions are P's diagonal, float64.
+    """
+    n_rows, n_columns = tile.shape
+    for a in range(n_rows):
+        i = rows[a]
+        for b in range(n_columns):
+            j = columns[b]
+            if j < i:
+                B[i, j] = np.float32(tile[a, b] / column_precision[b])
+    for b in range(n_columns):
+        j = columns[b]
+        for a in range(n_rows):
+            i = rows[a]
+            if j < i:
+                B[j, i] = np.float32(tile[a, b] / row_precision[a])
+
+
+@jit_exact
+def add_rows(indptr, indices, data, rows, B, items, window, out):
+    """out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w B[j, items[c]], for ascending items.
+
+    B float32, (n_items, width): width a multiple of LANES and at least WINDOW. window float32 (WINDOW): scratch.
+    """
+    n, width = rows.shape[0], B.shape[1]
+    n_items = items.shape[0]
+    first = 0
+    while first < n_items:
+        # Whole cache lines from the next item on; their part of all rows of B stays in the cache over many people.
+        start = min(items[first] // LANES * LANES, width - WINDOW)
+        last = first + 1
+        while last < n_items and items[last] < start + WINDOW:
+            last += 1
+        for r in range(n):
+            s0, s1, s2, s3 = zeros_double(), zeros_double(), zeros_double(), zeros_double()
+            for p in range(indptr[rows[r]], indptr[rows[r] + 1]):
+                j, w = indices[p], splat(data[p])
+                s0 = multiply_add_double(w, load_row(B, j, start), s0)
+                s1 = multiply_add_double(w, load_row(B, j, start + LANES), s1)
+                s2 = multiply_add_double(w, load_row(B, j, start + 2 * LANES), s2)
+                s3 = multiply_add_double(w, load_row(B, j, start + 3 * LANES), s3)
+            store_rounded(window, 0, s0)
+            store_rounded(window, LANES, s1)
+            store_rounded(window, 2 * LANES, s2)
+            store_rounded(window, 3 * LANES, s3)
+            for c in range(first, last):
+                out[r, c] = window[items[c] - start]
+        first = last

@@ -1,0 +1,36 @@
+"""How much memory this process may still take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def available_memory() -> int | None:
+    """Return the bytes that can be had without swapping, None where the system does not tell."""
+    known = [number for number in (_of_machine(), _of_container()) if number is not None]
+    return min(known, default=None)
+
+
+def _of_machine() -> int | None:
+    try:
+        with Path("/proc/meminfo").open() as lines:
+            kilobytes = dict(line.split(":") for line in lines)["MemAvailable"]
+        return int(kilobytes.split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:  # what there is at all, where nobody tells what is left
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _of_container() -> int | None:
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = int((folder / "memory.max").read_text())  # "max" where there is none
+        used = int((folder / "memory.current").read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return limit - used + int(statistics["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return None

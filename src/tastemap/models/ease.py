@@ -1,0 +1,201 @@
+"""Embarrassingly shallow autoencoder: every item is predicted from all others by one linear regression."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tastemap import parallel
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError, DivergenceError
+from tastemap.kernels import ease as kernels
+from tastemap.kernels.simd import LANES, aligned
+from tastemap.memory import available_memory
+from tastemap.models.base import Explanation, Floats, RowNumbers
+from tastemap.models.history import Histories, HistoryModel
+from tastemap.models.inputs import check_amount
+from tastemap.models.inverse import TILE, Symmetric, invert
+from tastemap.models.ranking import Computed, Lists
+from tastemap.models.similar import Metric, check_metric, nearest
+from tastemap.models.training import Options, bar, is_shown
+
+# Rows of the Gram matrix that one thread sums at a time.
+GRAM_ROWS = 16
+
+
+@dataclass(kw_only=True)
+class EASE(HistoryModel):
+    """Linear regression of every item on all others, for all items at once.
+
+    s(u, i) = x_u . B_i = sum over the history of w_uj B_ji
+    minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
+    solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
+
+    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate.
+
+    regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
+        grows with the data and with the weights. For likes from 200 to 1000 are usual
+
+    item_weights_ : float32, (n_items, at least n_items): B, its rows filled up with zeros to whole cache lines
+    item_precisions_ : float64, (n_items,): the diagonal of P
+
+    Memory and time are said before it starts: for n items 8 n^2 bytes while it learns and half of that after, and n^3
+    operations. Raises DataError where the memory is not there, DivergenceError where regularization is too small for
+    the equations to be solved in 64 bits.
+
+    Folding in is exact, since a user is nothing but a history; so is `explain`. `update` learns anew from all pairs.
+    similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), what two items share beyond all
+    others; by "dot" it is B_ij, what having i adds to the score of j, which leans towards what is popular.
+
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: see models/inverse.py.
+    """
+
+    regularization: float = 500.0
+
+    _fitted: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        check_amount("regularization", self.regularization)
+        if self.regularization == 0:
+            raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        self._check_weights(interactions)
+        active = np.flatnonzero(self.popularity_)
+        n_items, n = interactions.shape[1], len(active)
+        _check_memory(n, n_items)
+        about = _cost(n, n_items) if is_shown(options.progress) else ""
+        with bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
+            A = _gram(interactions.compact())
+            for b in range(len(A.blocks)):
+                A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += self.regularization
+            try:
+                invert(A, lambda: shown.update(1))
+            except np.linalg.LinAlgError as reason:
+                raise DivergenceError(
+                    f"regularization {self.regularization:g} is too small for weights of this size and number: "
+                    "raise it, or scale the weights down"
+                ) from reason
+        self.item_precisions_ = np.full(n_items, 1 / self.regularization)
+        self.item_precisions_[active] = -A.diagonal()
+        self.item_weights_ = _weights(A, active, self.item_precisions_)
+        self._check_range(interactions.by_user, "a user")
+
+    def _among(self, rows: RowNumbers) -> Computed:
+        return _Sums(self.item_weights_, rows)
+
+    @cached_property
+    def _largest_coefficient(self) -> float:
+        # Row by row: the whole of |B| would take as much memory as B.
+        return max(float(np.abs(row).max()) for row in self.item_weights_)
+
+    @property
+    def _item_space(self) -> Any:
+        return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_))
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return which items of the user's history the score of an item comes from, exactly: w_uj B_ji for item j."""
+        items, weights, column = self._history_and_item(user, item)
+        contributions = weights.astype(np.float64) * self.item_weights_[items, column]
+        return self._explained(items, contributions, frame)
+
+
+class _Sums(Computed):
+    """Scores as sums of the weights' rows over the history; queries are `Histories`."""
+
+    # Many people share what the cache holds of the weights.
+    people = 512
+
+    def __init__(self, weights: Floats, rows: RowNumbers) -> None:
+        super().__init__(len(weights), rows)
+        self._weights = weights
+
+    def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
+        window = np.empty(kernels.WINDOW, np.float32)
+        kernels.add_rows(*queries.pairs, queries.rows, self._weights, items, window, out)
+
+
+class _ItemSpace:
+    """What makes items neighbours; see the model's docstring."""
+
+    def __init__(self, weights: Floats, precisions: Any, active: RowNumbers) -> None:
+        self._weights, self._active = weights, active
+        self._roots = np.sqrt(precisions)
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Metric, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out."""
+        check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
+        roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
+        return nearest(rows, _Similarities(self._weights, roots, self._active if among is None else among), rows, k)
+
+
+class _Similarities(Computed):
+    """Entry [i, j] of B, times root_j / root_i; queries are item rows i."""
+
+    def __init__(self, weights: Floats, roots: Any, rows: RowNumbers) -> None:
+        super().__init__(len(weights), rows)
+        self._weights, self._roots = weights, roots
+
+    def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
+        out[:] = self._weights[queries][:, items] * self._roots[items] / self._roots[queries][:, None]
+
+
+def _gram(interactions: Interactions) -> Symmetric:
+    """Return X'X."""
+    by_item, by_user = interactions.by_item, interactions.by_user
+    A = Symmetric(len(interactions.items))
+    parts = [(b, part) for b in range(len(A.blocks)) for part in parallel.row_blocks(len(A.rows[b]), GRAM_ROWS)]
+    parts.reverse()  # later rows are longer, and the longest tasks should not be the last
+
+    def add_up(p: int) -> None:
+        b, part = parts[p]
+        kernels.gram_rows(*by_item, *by_user, A.blocks[b].start + part.start, A.rows[b][part])
+
+    parallel.run(add_up, len(parts))
+    return A
+
+
+def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
+    """Return B from minus P, which is over the active items."""
+    n_items = len(precisions)
+    B: Floats = aligned(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
+    B[:] = 0
+    tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
+
+    def fill(t: int) -> None:
+        i, j = tiles[t]
+        rows, columns = active[A.blocks[i]], active[A.blocks[j]]
+        kernels.fill_weights(A.tile(i, j), rows, columns, precisions[rows], precisions[columns], B)
+
+    parallel.run(fill, len(tiles))
+    return B
+
+
+def _memory(n: int, n_items: int) -> int:
+    """Return the bytes that learning takes at most: half of a float64 matrix and a float32 one."""
+    return 4 * n * (n + TILE) + 4 * n_items * n_items
+
+
+def _check_memory(n: int, n_items: int) -> None:
+    available = available_memory()
+    if available is not None and _memory(n, n_items) > available:
+        raise DataError(
+            f"EASE of {n:,} items takes {_memory(n, n_items) / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free: "
+            "leave out rare items with interactions.core(min_per_item=...), or fit ImplicitALS"
+        )
+
+
+def _cost(n: int, n_items: int) -> str:
+    """Say what learning takes, from how long one product of tiles takes."""
+    tile = np.ones((TILE, TILE))
+    with parallel.one_blas_thread():
+        product = tile @ tile
+        started = time.perf_counter()
+        np.matmul(tile, tile, out=product)
+        seconds = (time.perf_counter() - started) / (2 * TILE**3) * n**3 / parallel.n_threads()
+    return f"EASE, {n:,} items, {_memory(n, n_items) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"
