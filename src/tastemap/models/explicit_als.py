@@ -100,7 +100,7 @@ class ExplicitALS(RatingModel):
                 A[f, f] = 1
             contributions = left * (Y @ np.linalg.solve(A, q))
         own = self.user_biases_[self._users.rows(pl.Series([user]))[0]]
-        return self._exactly(items, contributions, frame, float(self.mean_[0] + own + self.item_biases_[column]))
+        return self._explained(items, contributions, frame, float(self.mean_[0] + own + self.item_biases_[column]))
 
 
 class _Alternation(RatingTask):
