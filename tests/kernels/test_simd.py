@@ -23,6 +23,7 @@ from tastemap.kernels.simd import (
     splat,
     splat_row,
     store,
+    store_group,
     store_rounded,
     store_row,
     total,
@@ -51,6 +52,7 @@ def every_function(A: Floats, a: Floats, out: Floats) -> float:
     more = load_row(A, 2, 0), load_row(A, 2, 1), load_row(A, 2, 2), load_row(A, 2, 3)
     store_row(out, 10, 8, totals(rows[0], rows[1], rows[2], rows[3], more[0], more[1], more[2], more[3]))
     store(a, 4, multiply(w, w))
+    store_group(a, 1, w)
     return total(v)
 
 

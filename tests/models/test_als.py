@@ -51,6 +51,8 @@ settings = pytest.mark.parametrize(
         {"frequency_exponent": 1.0, "unobserved_weight": 0.3},
         {"factors": 20},
         {"cg_steps": 4},
+        {"solver": "subspace"},
+        {"solver": "subspace", "loss": "hu", "factors": 20},
     ],
     ids=str,
 )
@@ -69,7 +71,7 @@ def test_every_epoch_reports_the_objective_of_its_factors(changed: dict[str, Any
 
 
 @settings
-@pytest.mark.parametrize("solver", ["cg", "cholesky"])
+@pytest.mark.parametrize("solver", ["cg", "cholesky", "subspace"])
 def test_the_objective_never_rises(changed: dict[str, Any], solver: str) -> None:
     model = als(**{**changed, "solver": solver, "epochs": 15}).fit(likes())
     values = np.array([done.objective for done in model.history_])
@@ -85,10 +87,11 @@ def test_the_final_users_solve_their_normal_equations(changed: dict[str, Any]) -
     np.testing.assert_allclose(model.user_factors_, exact, rtol=1e-4, atol=1e-4)
 
 
-def test_many_cg_steps_end_where_exact_solutions_end() -> None:
-    exact, steps = (als(epochs=30, **how).fit(likes()) for how in ({"solver": "cholesky"}, {"cg_steps": 20}))
-    assert steps.history_[-1].objective == pytest.approx(exact.history_[-1].objective, rel=1e-5)
-    scores = [model.user_factors_ @ model.item_factors_.T for model in (exact, steps)]
+@pytest.mark.parametrize("how", [{"cg_steps": 20}, {"solver": "subspace"}], ids=str)
+def test_many_cg_steps_and_subspaces_end_where_exact_solutions_end(how: dict[str, Any]) -> None:
+    exact, other = (als(epochs=30, **solver).fit(likes()) for solver in ({"solver": "cholesky"}, how))
+    assert other.history_[-1].objective == pytest.approx(exact.history_[-1].objective, rel=1e-5)
+    scores = [model.user_factors_ @ model.item_factors_.T for model in (exact, other)]
     np.testing.assert_allclose(scores[0], scores[1], atol=2e-3)
 
 
@@ -144,7 +147,7 @@ def assert_finite_or_refused(model: tm.ImplicitALS, interactions: tm.Interaction
     assert "\n" not in refusal
 
 
-solvers = pytest.mark.parametrize("solver", ["cg", "cholesky"])
+solvers = pytest.mark.parametrize("solver", ["cg", "cholesky", "subspace"])
 
 
 @solvers

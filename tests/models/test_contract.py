@@ -953,7 +953,7 @@ DEGENERATE = {
 
 @every_model
 @pytest.mark.parametrize("case", DEGENERATE)
-@pytest.mark.parametrize("changed", [{}, {"solver": "cholesky"}, {"loss": "hu"}], ids=str)
+@pytest.mark.parametrize("changed", [{}, {"solver": "cholesky"}, {"solver": "subspace"}, {"loss": "hu"}], ids=str)
 def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dict[str, Any], tmp_path: Path) -> None:
     if not changed.keys() <= {field.name for field in fields(tm.MODELS[name])}:
         return

@@ -19,18 +19,29 @@ def confidence_and_target(w: float, alpha: float, unobserved: float, loss: str) 
     return [(unobserved + alpha * w, 1.0)]
 
 
-def row_objective(w: Array, x: Array, Q: Array, ridge: float, alpha: float, unobserved: float, loss: str) -> float:
+def row_objective(
+    w: Array,
+    x: Array,
+    Q: Array,
+    ridge: float,
+    alpha: float,
+    unobserved: float,
+    loss: str,
+    prior: Array | float = 0.0,
+) -> float:
     value = 0.0
     for i in range(len(Q)):
         s = float(x @ Q[i])
         for c, t in confidence_and_target(w[i], alpha, unobserved, loss):
             value += c * (t - s) ** 2
-    return value + ridge * float(x @ x)
+    return value + ridge * float(((x - prior) ** 2).sum())
 
 
-def row_system(w: Array, Q: Array, ridge: float, alpha: float, unobserved: float, loss: str) -> tuple[Array, Array]:
+def row_system(
+    w: Array, Q: Array, ridge: float, alpha: float, unobserved: float, loss: str, prior: Array | float = 0.0
+) -> tuple[Array, Array]:
     """Return A and b of the row's normal equations A x = b."""
-    A, b = ridge * np.eye(Q.shape[1]), np.zeros(Q.shape[1])
+    A, b = ridge * np.eye(Q.shape[1]), ridge * (np.zeros(Q.shape[1]) + prior)
     for i in range(len(Q)):
         for c, t in confidence_and_target(w[i], alpha, unobserved, loss):
             A += c * np.outer(Q[i], Q[i])
@@ -38,12 +49,14 @@ def row_system(w: Array, Q: Array, ridge: float, alpha: float, unobserved: float
     return A, b
 
 
-def solved_rows(W: Array, Q: Array, ridge: Array, alpha: float, unobserved: float, loss: str) -> Array:
-    """Solve every row exactly; a row without pairs is zero."""
+def solved_rows(
+    W: Array, Q: Array, ridge: Array, alpha: float, unobserved: float, loss: str, M: Array | None = None
+) -> Array:
+    """Solve every row exactly, given the prior means M (None: zeros); a row without pairs is zero."""
     P = np.zeros((len(W), Q.shape[1]))
     for u in range(len(W)):
         if not np.isnan(W[u]).all():
-            P[u] = np.linalg.solve(*row_system(W[u], Q, ridge[u], alpha, unobserved, loss))
+            P[u] = np.linalg.solve(*row_system(W[u], Q, ridge[u], alpha, unobserved, loss, 0.0 if M is None else M[u]))
     return P
 
 
@@ -61,6 +74,15 @@ def cg(A: Array, b: Array, x: Array, steps: int) -> Array:
         z_next = r_next / np.diag(A)
         p = z_next + (r_next @ z_next) / (r @ z) * p
         r, z = r_next, z_next
+    return x
+
+
+def subspaces(A: Array, b: Array, x: Array, size: int) -> Array:
+    """Solve `size` unknowns of A x = b after the other exactly, given the rest, from x."""
+    x = x.copy()
+    for start in range(0, len(x), size):
+        mine = slice(start, start + size)
+        x[mine] += np.linalg.solve(A[mine, mine], b[mine] - A[mine] @ x)
     return x
 
 

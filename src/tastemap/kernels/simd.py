@@ -19,6 +19,7 @@ from numba.extending import lower_builtin, models, register_model, type_callable
 LANES = 16
 _FUSE = ("contract", "nsz")  # a multiply and an add may become one instruction
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
+_GROUP = ir.VectorType(ir.FloatType(), LANES // 2)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 
 
@@ -70,6 +71,11 @@ def store(a, f, v):
 def store_row(A, i, f, v):
     """Set A[i, f : f + LANES] = v."""
     A[i, f : f + LANES] = v
+
+
+def store_group(a, k, v):
+    """Set a[k : k + LANES // 2] to the first half of v."""
+    a[k : k + LANES // 2] = v[: LANES // 2]
 
 
 def prefetch_row(A, i, f):
@@ -198,8 +204,7 @@ def _load(context, builder, kinds, args):
 
 @_compiles(load_group, lambda a, k: _vector, types.Array, types.Integer)
 def _load_group(context, builder, kinds, args):
-    pointer = builder.bitcast(_element(context, builder, kinds, args), ir.VectorType(ir.FloatType(), 8).as_pointer())
-    group = builder.load(pointer, align=4)
+    group = builder.load(_address(context, builder, kinds, args, _GROUP), align=4)
     return _shuffled(builder, group, group, range(LANES))
 
 
@@ -223,6 +228,13 @@ def _prefetch_row(context, builder, kinds, args):
 @_compiles(store_row, lambda A, i, f, v: types.none, types.Array, types.Integer, types.Integer, _Vector)
 def _store(context, builder, kinds, args):
     builder.store(args[-1], _address(context, builder, kinds[:-1], args[:-1]), align=4)
+    return context.get_dummy_value()
+
+
+@_compiles(store_group, lambda a, k, v: types.none, types.Array, types.Integer, _Vector)
+def _store_group(context, builder, kinds, args):
+    half = _shuffled(builder, args[-1], args[-1], range(LANES // 2))
+    builder.store(half, _address(context, builder, kinds[:-1], args[:-1], _GROUP), align=4)
     return context.get_dummy_value()
 
 
@@ -309,8 +321,8 @@ def _spread(builder: Any, x: Any) -> Any:
     return _shuffled(builder, first, first, [0] * LANES)
 
 
-def _address(context: Any, builder: Any, kinds: Any, args: Any) -> Any:
-    return builder.bitcast(_element(context, builder, kinds, args), _FLOATS.as_pointer())
+def _address(context: Any, builder: Any, kinds: Any, args: Any, vector: Any = _FLOATS) -> Any:
+    return builder.bitcast(_element(context, builder, kinds, args), vector.as_pointer())
 
 
 def _element(context: Any, builder: Any, kinds: Any, args: Any) -> Any:

@@ -16,7 +16,7 @@ from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.als import cg_rows, cholesky_rows
+from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
@@ -28,6 +28,8 @@ from tastemap.models.training import Options, State, train
 # A block of rows for one thread: pairs, where a row counts for as many more.
 BLOCK_PAIRS = 1 << 14
 ROW_COST = 32
+
+NO_PRIOR = aligned(0, LANES)
 
 # Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
@@ -54,8 +56,9 @@ class ImplicitALS(Model):
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
         (Hu et al. with unobserved_weight=1)
     regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
-    solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "cholesky" solves it exactly,
-        at two to five times the time
+    solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "subspace" solves 16 factors of
+        a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the
+        whole row exactly, at three to eight times
     cg_steps : 2 steps reach the objective that others need 3 to 4 for
     seed : of the items' random start
 
@@ -73,7 +76,8 @@ class ImplicitALS(Model):
     Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy
     and Tikk, Applications of the conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011;
     here in the basis in which the Gram matrix is diagonal, which makes its product free and its diagonal a
-    preconditioner.
+    preconditioner. Subspaces: Rendle et al., iALS++: speeding up matrix factorization with subspace optimization, 2021;
+    here in the same basis, whose blocks hardly depend on each other: an epoch ends as low as with exact solutions.
     """
 
     factors: int = 64
@@ -84,7 +88,7 @@ class ImplicitALS(Model):
     frequency_exponent: float = 0.5
     loss: Literal["rendle", "hu"] = "rendle"
     regularization_scale: Literal["frequency", "count", "none"] = "frequency"
-    solver: Literal["cg", "cholesky"] = "cg"
+    solver: Literal["cg", "cholesky", "subspace"] = "cg"
     cg_steps: int = 2
     seed: int = 0
 
@@ -336,6 +340,8 @@ class _Alternation:
         _rotate(Q, basis)
         _rotate(P, basis)
         diagonal = (self._model.unobserved_weight * eigenvalues).astype(np.float32)
+        if self._model.solver == "subspace":
+            return _run(self._model, subspace_rows, side, P, Q, diagonal)
         return _run(self._model, cg_rows, side, P, Q, diagonal, int(self._model.cg_steps))
 
 
@@ -354,7 +360,7 @@ def _run(model: ImplicitALS, kernel: Any, side: _Side, P: Floats, Q: Floats, gra
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 
     def solve(b: int) -> None:
-        objectives[b] = kernel(*side.pairs, *blocks[b], P, Q, gram, side.ridge, alpha, missing, *more)
+        objectives[b] = kernel(*side.pairs, *blocks[b], P, Q, gram, side.ridge, NO_PRIOR, alpha, missing, *more)
 
     parallel.run(solve, len(blocks))
     return float(objectives.sum())
