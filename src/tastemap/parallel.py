@@ -15,6 +15,9 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 
 
@@ -87,6 +90,13 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
 def row_blocks(n_rows: int, size: int) -> list[slice]:
     """Slices of `size` rows that cover n_rows. They depend on the data alone, so every thread count sees the same."""
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
+
+def even_blocks(indptr: npt.NDArray[np.int64], size: int, row_cost: int) -> list[tuple[int, int]]:
+    """Runs (start, stop) of rows of a CSR of about equal work: `size` entries, where a row counts for as many more."""
+    work = indptr + row_cost * np.arange(len(indptr))
+    cuts = np.searchsorted(work, np.arange(0, work[-1], size))
+    return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))
 
 
 @contextmanager

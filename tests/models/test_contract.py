@@ -44,6 +44,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "regularization_scale": "count",
         "solver": "cholesky",
         "cg_steps": 1,
+        "feature_regularization": 0.37,
         "seed": 1,
     },
     "ExplicitALS": {
@@ -76,6 +77,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "BPR": {**SGD, "negatives": "popularity"},
     "WARP": {**SGD, "max_sampled": 2},
 }
+# ... some of them only where there are features ...
+OF_FEATURES = {"feature_regularization"}
 # ... and values that must be refused.
 COUNTS: list[Any] = [0, -1, 2.5, True, "6", None]
 AMOUNTS: list[Any] = [-0.1, NAN, INF, True, "1", None]
@@ -97,6 +100,7 @@ REFUSED: dict[str, dict[str, list[Any]]] = {
         "unobserved_weight": AMOUNTS,
         "regularization": AMOUNTS,
         "frequency_exponent": AMOUNTS,
+        "feature_regularization": AMOUNTS,
         "loss": ["bpr", None],
         "regularization_scale": ["users", None],
         "solver": ["lu", None],
@@ -215,6 +219,11 @@ def dense() -> Array:
     return data().matrix.toarray()[:, 1:]
 
 
+def features_of_films() -> tm.Features:
+    films = {"film": range(100, 111), "genre": ["war", "noir", None] * 3 + ["war", "noir"]}
+    return tm.Features.from_frame(films, id="film", columns="genre")
+
+
 @cache
 def fitted(name: str) -> Model:
     return make(name).fit(data())
@@ -297,10 +306,11 @@ def test_fitting_to_other_data_forgets_the_first(name: str) -> None:
 def test_every_hyper_parameter_changes_what_is_learned(name: str, field: str) -> None:
     assert field in OTHERS.get(name, {}), f"say in OTHERS another value of {name}.{field}"
     assert OTHERS[name][field] != getattr(make(name), field)
-    other = make(name, **{field: OTHERS[name][field]}).fit(data())
+    given = {"item_features": features_of_films()} if field in OF_FEATURES else {}
+    one, other = (make(name, **changed).fit(data(), **given) for changed in ({}, {field: OTHERS[name][field]}))
     assert any(
         array.shape != arrays(other)[key].shape or not np.array_equal(array, arrays(other)[key])
-        for key, array in arrays(fitted(name)).items()
+        for key, array in arrays(one).items()
     )
 
 

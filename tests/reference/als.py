@@ -100,17 +100,28 @@ def ridges(W: Array, model: Any) -> tuple[Array, Array]:
     return both[0], both[1]
 
 
-def objective(W: Array, X: Array, Y: Array, model: Any) -> float:
-    """Return the whole objective over ALL pairs and both sides' regularization."""
-    of_users, of_items = ridges(W, model)
+def objective(
+    W: Array, X: Array, Y: Array, model: Any, features: dict[str, tuple[Array, Array]] | None = None
+) -> float:
+    """Return the whole objective over ALL pairs of users and items that have one, and both sides' regularization.
+
+    features : "users" or "items" -> their features, dense (rows, features), and the features' factors
+    """
+    here = ~np.isnan(W)
     value = 0.0
-    for u in range(W.shape[0]):
-        for i in range(W.shape[1]):
+    for u in np.flatnonzero(here.any(axis=1)):
+        for i in np.flatnonzero(here.any(axis=0)):
             s = float(X[u] @ Y[i])
             for c, t in confidence_and_target(W[u, i], model.alpha, model.unobserved_weight, model.loss):
                 value += c * (t - s) ** 2
-    value += sum(of_users[u] * float(X[u] @ X[u]) for u in range(W.shape[0]))
-    return value + sum(of_items[i] * float(Y[i] @ Y[i]) for i in range(W.shape[1]))
+    for side, P, ridge, has_pairs in zip(
+        ("users", "items"), (X, Y), ridges(W, model), (here.any(axis=1), here.any(axis=0)), strict=True
+    ):
+        F, V = (features or {}).get(side, (np.zeros((len(P), 0)), np.zeros((0, P.shape[1]))))
+        own = P - F @ V
+        value += sum(ridge[row] * float(own[row] @ own[row]) for row in np.flatnonzero(has_pairs))
+        value += model.feature_regularization * ridge[has_pairs].mean() * float((V**2).sum())
+    return value
 
 
 def spaces(model: Any) -> tuple[Array, Array]:
@@ -123,7 +134,8 @@ def spaces(model: Any) -> tuple[Array, Array]:
         "count": n,
         "none": 1,
     }[model.regularization_scale]
-    A0 = model.unobserved_weight * Y.T @ Y + model.regularization * scale * np.eye(Y.shape[1])
+    known = Y[model.popularity_ > 0]
+    A0 = model.unobserved_weight * known.T @ known + model.regularization * scale * np.eye(Y.shape[1])
     values, vectors = np.linalg.eigh(A0)
     root = vectors * np.sqrt(values) @ vectors.T
     return Y @ np.linalg.inv(root), X @ root

@@ -388,6 +388,13 @@ class Interactions:
         )
         return moved, len(self) - len(moved)
 
+    def extended(self, users: IdMap, items: IdMap) -> Interactions:
+        """Return the same pairs on longer id maps, which `IdMap.extended` made of these."""
+        if users is self.users and items is self.items:
+            return self
+        indptr = np.append(self.matrix.indptr, np.full(len(users) - len(self.users), self.matrix.indptr[-1]))
+        return self._with(csr(indptr, self.matrix.indices, self.matrix.data, len(items)), users=users, items=items)
+
     def merge(self, news: Interactions) -> Interactions:
         """Return the pairs of both, without times; a pair of both takes the weight of ``news``.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_hints
 
 import numpy as np
@@ -13,23 +12,29 @@ import polars as pl
 
 from tastemap import parallel
 from tastemap.data.frames import as_kind
+from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.data.pairs import Rows, read_only
+from tastemap.data.pairs import Rows, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
+from tastemap.models.features import SideFeatures
 from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
+from tastemap.models.wide import narrowed, widened, width_of, zeros
 
 # A block of rows for one thread: pairs, where a row counts for as many more.
 BLOCK_PAIRS = 1 << 14
 ROW_COST = 32
 
-NO_PRIOR = aligned(0, LANES)
+NO_PRIOR: Floats = aligned(0, LANES)
+
+# Conjugate-gradient steps for the factors of features in an epoch; they go on from where they were.
+FEATURE_STEPS = 2
 
 # Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
@@ -46,6 +51,13 @@ class ImplicitALS(Model):
     update     x_u = (sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I)^-1  sum_S alpha w y
                for all users at once, then for all items; the last half-step solves the users exactly
 
+    With features of items y_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own:
+    minimise   the same with r_i |d_i|^2 for r_i |y_i|^2, plus feature_regularization regularization r |W|^2,
+               r the mean of the r_i
+    update     the same with y_i drawn to F_i W instead of 0, regularization r_i F_i W joining the right side; before
+               the items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
+    and likewise with features of users. What has features and no training pair takes no part, and gets F_i W.
+
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
     alpha : the weight of an observed pair for each unit of its own weight w
@@ -57,9 +69,10 @@ class ImplicitALS(Model):
         (Hu et al. with unobserved_weight=1)
     regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
     solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "subspace" solves 16 factors of
-        a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the
-        whole row exactly, at three to eight times
+        a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the whole row
+        exactly, at three to eight times
     cg_steps : 2 steps reach the objective that others need 3 to 4 for
+    feature_regularization : how many times more the factors of features are regularized than an average row's own part
     seed : of the items' random start
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
@@ -69,8 +82,9 @@ class ImplicitALS(Model):
     items is then the correlation that the model expects between their scores, whatever basis the factors are in; the
     cosine of plain factors leans towards what is popular.
 
-    Weights count as confidence. Folding in the history of a training user gives the fitted row to 1e-4. `explain` is
-    exact. `update` solves the items that have new pairs and then all users, exactly; the other items stay.
+    Weights count as confidence. Folding in the history (and features) of a training user gives the fitted row to 1e-4.
+    `explain` is exact; its `baseline` is what the score owes to the user's features. `update` solves the items that
+    have new pairs or changed features and then all users, exactly; the other items and the features' factors stay.
 
     Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022; Hu, Koren and
     Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy
@@ -78,6 +92,7 @@ class ImplicitALS(Model):
     here in the basis in which the Gram matrix is diagonal, which makes its product free and its diagonal a
     preconditioner. Subspaces: Rendle et al., iALS++: speeding up matrix factorization with subspace optimization, 2021;
     here in the same basis, whose blocks hardly depend on each other: an epoch ends as low as with exact solutions.
+    Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015.
     """
 
     factors: int = 64
@@ -90,15 +105,23 @@ class ImplicitALS(Model):
     regularization_scale: Literal["frequency", "count", "none"] = "frequency"
     solver: Literal["cg", "cholesky", "subspace"] = "cg"
     cg_steps: int = 2
+    feature_regularization: float = 5.0
     seed: int = 0
 
     _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _takes_features: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         for name in ("factors", "epochs", "cg_steps"):
             check_whole(name, getattr(self, name), lowest=1)
-        for name in ("alpha", "unobserved_weight", "regularization", "frequency_exponent"):
+        for name in (
+            "alpha",
+            "unobserved_weight",
+            "regularization",
+            "frequency_exponent",
+            "feature_regularization",
+        ):
             check_amount(name, getattr(self, name))
         if self.alpha == 0:
             raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
@@ -115,38 +138,48 @@ class ImplicitALS(Model):
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
         _check_weights(interactions)
-        task = _Alternation(self, interactions)
-        identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
+        if self.regularization == 0 and (self._user_features or self._item_features):
+            raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
+        task = _Alternation(self, interactions, self._user_features, self._item_features)
+        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
         if options.checkpoint is not None:
             self._fingerprint = identity["data"] = interactions.fingerprint()
+            for name, features in (("user_features", self._user_features), ("item_features", self._item_features)):
+                identity[name] = None if features is None else features.fingerprint()
         state, self.history_ = train(task, identity, options, _HINT)
-        self.item_factors_ = _narrowed(state["items"], self.factors)
-        task.solve_users_exactly(state)
-        self.user_factors_ = _narrowed(state["users"], self.factors)
+        task.finish(state)
+        self.user_factors_, self.item_factors_ = (narrowed(state[name], self.factors) for name in ("users", "items"))
         if not np.isfinite(self.user_factors_).all():
             raise DivergenceError(f"the users have no finite solution for the items learned; {_HINT}")
+        self._place_users()
+        self._place_items()
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
         _check_weights(interactions)
-        width = _width(self.factors)
-        users, items = (
-            _widened(before.user_factors_, width, len(self._users)),
-            _widened(before.item_factors_, width, len(self._items)),
-        )
-        sides = _Sides(self, interactions)
-        touched_users = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
-        touched_items = self._items.find(news.items.ids.gather(np.flatnonzero(np.diff(news.by_item.indptr))))
+        sides = _sides(self, interactions, self._user_features, self._item_features)
+        users = sides[0].taken_over(before.user_factors_, before.activity_)
+        items = sides[1].taken_over(before.item_factors_, before.popularity_)
+        of_users, of_items = (side.learned_problem(self.factors) for side in sides)
+        touched_users = _touched(self._users, news.users, news.by_user, before._user_features, self._user_features)
+        touched_items = _touched(self._items, news.items, news.by_item, before._item_features, self._item_features)
         # New users need a vector before new items can be solved from them. When items have moved, every user has.
-        users[touched_users] = _solve_exactly(self, sides.users.only(touched_users), users[touched_users], items)
-        items[touched_items] = _solve_exactly(self, sides.items.only(touched_items), items[touched_items], users)
-        _solve_exactly(self, sides.users, users, items)
+        users[touched_users] = _solve_exactly(self, of_users.only(touched_users), users[touched_users], items)
+        items[touched_items] = _solve_exactly(self, of_items.only(touched_items), items[touched_items], users)
+        _solve_exactly(self, of_users, users, items)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise DivergenceError(f"the new interactions have no finite solution; {_HINT}")
-        self.user_factors_, self.item_factors_ = (
-            _narrowed(users, self.factors),
-            _narrowed(items, self.factors),
-        )
+        self.user_factors_, self.item_factors_ = narrowed(users, self.factors), narrowed(items, self.factors)
+        self._place_users()
+        self._place_items()
+
+    def _place_users(self) -> None:
+        if self._user_features is not None:
+            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
+
+    def _place_items(self) -> None:
+        if self._item_features is not None:
+            self.item_factors_ = self._item_features.placed(self.item_factors_, self.popularity_)
 
     # -- what the base class asks -------------------------------------------------------------------------------------
 
@@ -158,9 +191,21 @@ class ImplicitALS(Model):
         return self.item_factors_
 
     def _fold_in(self, histories: Rows) -> Floats:
-        side = _Side(histories, self._ridge(np.diff(histories.indptr), self._n_active_items))
-        P = np.zeros((len(histories.indptr) - 1, _width(self.factors)), np.float32)
-        folded = _narrowed(_solve_exactly(self, side, P, self._wide_items, self._weighted_gram), self.factors)
+        return self._folded(histories, np.empty((0, self.factors), np.float32))
+
+    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
+        assert self._user_features is not None
+        means = self._user_features.means_of(features)
+        empty = np.diff(histories.indptr) == 0
+        return np.where(empty[:, None], means, self._folded(histories, means))
+
+    def _folded(self, histories: Rows, means: Floats) -> Floats:
+        """Solve the histories, each row drawn to its mean; no means stand for zeros."""
+        width = width_of(self.factors)
+        ridge = self._ridge(np.diff(histories.indptr), self._n_active_items)
+        problem = _Problem(histories, ridge, widened(means, width, len(means)))
+        P = np.zeros((len(ridge), width), np.float32)
+        folded = narrowed(_solve_exactly(self, problem, P, self._wide_items, self._weighted_gram), self.factors)
         if not np.isfinite(folded).all():
             raise DataError(
                 "a history has no finite solution: scale its weights like the training's, or raise regularization"
@@ -170,7 +215,7 @@ class ImplicitALS(Model):
     @cached_property
     def _item_space(self) -> Space:
         with parallel.one_blas_thread():
-            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.popularity_))
+            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self._known_items))
 
     @cached_property
     def _user_space(self) -> Space:
@@ -189,28 +234,38 @@ class ImplicitALS(Model):
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from, exactly.
 
-        x_u is a sum over the history, A^-1 sum b_j y_j with the A of the class docstring, so the score x_u . y_i is the
-        sum of the contributions b_j y_i' A^-1 y_j. A contribution may be negative.
+        x_u is A^-1 (sum b_j y_j + regularization r_u m), a sum over the history, with the A of the class docstring and
+        the m that the user's features draw it to. So the score x_u . y_i is the sum of the contributions
+        b_j y_i' A^-1 y_j, which may be negative, and of what m adds, the `baseline`: 0 without user features.
         """
         self._check_fitted()
         row = int(self._active_rows(pl.Series([user]), "raise", hint="They have no history to explain from.")[0])
-        column = int(self._active(self._items, pl.Series([item]), self.popularity_)[0])
+        column = int(self._active(self._items, pl.Series([item]), self._known_items)[0])
         pairs = self._training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         Y = self.item_factors_[pairs.indices[mine]].astype(np.float64)
+        y = self.item_factors_[column].astype(np.float64)
         c = self.alpha * pairs.data[mine].astype(np.float64)
         b = c + self._missing
         factors = self.factors
+        m = np.zeros(factors)
+        if self._user_features is not None:
+            m += self._user_features.means_of(rows_at(self._user_features.known_rows, np.array([row])))[0]
         with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+            ridge = self._ridge(np.array([len(c)]), self._n_active_items)[0]
             A = self._weighted_gram[:factors, :factors] + (Y.T * c) @ Y
-            A[np.diag_indices(factors)] += self._ridge(np.array([len(c)]), self._n_active_items)[0]
-            contributions = b * (Y @ np.linalg.solve(A, self.item_factors_[column].astype(np.float64)))
+            A[np.diag_indices(factors)] += ridge
+            seen_from_the_item = np.linalg.solve(A, y)
+            contributions = b * (Y @ seen_from_the_item)
+            # Without a history the user is at m itself.
+            baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)
         order = np.argsort(-contributions, kind="stable")
         columns = {
             self._items.name: self._items.take(pairs.indices[mine][order]),
             "contribution": contributions[order],
         }
-        return Explanation(as_kind(pl.DataFrame(columns), frame or self._frame), "exact", float(contributions.sum()))
+        shown = as_kind(pl.DataFrame(columns), frame or self._frame)
+        return Explanation(shown, "exact", float(contributions.sum()) + baseline, baseline)
 
     @property
     def _missing(self) -> float:
@@ -238,14 +293,28 @@ class ImplicitALS(Model):
 
     @cached_property
     def _wide_items(self) -> Floats:
-        return _widened(self.item_factors_, _width(self.factors), len(self.item_factors_))
+        return widened(self.item_factors_, width_of(self.factors), len(self.item_factors_))
 
     @cached_property
     def _weighted_gram(self) -> Floats:
-        return (self.unobserved_weight * _gram(self._wide_items)).astype(np.float32)
+        Q = self._wide_items
+        if self._item_features is not None:  # an item without a pair is none that users left alone
+            Q = Q * (self.popularity_ > 0)[:, None]
+        return (self.unobserved_weight * _gram(Q)).astype(np.float32)
 
 
 _HINT = "raise regularization, lower alpha, or scale the weights down"
+
+
+def _touched(
+    ids: IdMap, new_ids: IdMap, news: Rows, before: SideFeatures | None, features: SideFeatures | None
+) -> RowNumbers:
+    """Return the rows with new pairs or other features than before, ascending."""
+    touched = np.zeros(len(ids), bool)
+    touched[ids.find(new_ids.ids.gather(np.flatnonzero(np.diff(news.indptr))))] = True
+    if before is not None and features is not None:
+        touched |= features.differs_from(before.extended(ids, None))
+    return np.flatnonzero(touched)
 
 
 def _check_weights(interactions: Interactions) -> None:
@@ -256,131 +325,209 @@ def _check_weights(interactions: Interactions) -> None:
         )
 
 
-class _Side(NamedTuple):
-    """One half-step's problem: the pairs of each row and its regularization."""
+class _Problem(NamedTuple):
+    """One half-step's problem: the pairs of each row, its regularization, and what it is drawn to.
+
+    ridge float32 (rows). prior float32 (rows, width); without rows it stands for zeros.
+    """
 
     pairs: Rows
     ridge: Floats
+    prior: Floats = NO_PRIOR
 
-    def blocks(self) -> list[tuple[int, int]]:
-        """Cut the rows into runs of about equal work. They depend on the data alone."""
-        work = self.pairs.indptr + ROW_COST * np.arange(len(self.pairs.indptr))
-        cuts = np.searchsorted(work, np.arange(0, work[-1], BLOCK_PAIRS))
-        cuts = np.unique(np.append(cuts, len(work) - 1)).tolist()
-        return list(pairwise(cuts))
-
-    def only(self, rows: RowNumbers) -> _Side:
+    def only(self, rows: RowNumbers) -> _Problem:
         """Return the same problem for some of the rows."""
-        indptr, indices, data = self.pairs
-        lengths = np.diff(indptr)[rows]
-        starts = np.concatenate(([0], np.cumsum(lengths)))
-        places = np.repeat(indptr[rows] - starts[:-1], lengths) + np.arange(starts[-1])
-        return _Side(read_only(Rows(starts, indices[places], data[places])), self.ridge[rows])
+        prior = self.prior[rows] if len(self.prior) else self.prior
+        return _Problem(rows_at(self.pairs, rows), self.ridge[rows], prior)
 
 
-class _Sides:
-    """Both half-steps' problems for some interactions."""
+class _Side:
+    """Users or items in training: their problem, and what their features have to do with it.
 
-    def __init__(self, model: ImplicitALS, interactions: Interactions) -> None:
-        pairs_of_users, pairs_of_items = interactions.by_user, interactions.by_item
-        self.users = _Side(pairs_of_users, model._ridge(np.diff(pairs_of_users.indptr), interactions.n_items))
-        self.items = _Side(pairs_of_items, model._ridge(np.diff(pairs_of_items.indptr), interactions.n_users))
+    name : "users" or "items", under which the state has their factors
+    features : None where they have none; else the state has the features' factors as "<name>.features"
+    """
+
+    def __init__(
+        self, model: ImplicitALS, name: str, pairs: Rows, n_others: int, features: SideFeatures | None
+    ) -> None:
+        self.name = name
+        self.features = features
+        self._pairs = pairs
+        n_pairs = np.diff(pairs.indptr)
+        self.has_pairs = n_pairs > 0
+        self._ridge = model._ridge(n_pairs, n_others)
+        # What a row's own part costs; a row without pairs has none.
+        self._weights = np.where(self.has_pairs, self._ridge, 0).astype(np.float32)
+        self._regularization = model.feature_regularization * float(self._weights[self.has_pairs].mean())
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Which rows have a pair or features."""
+        return self.has_pairs if self.features is None else self.has_pairs | self.features.described
+
+    def start(self, P: Floats) -> State:
+        """Return this side's part of the state, for factors to begin with."""
+        if self.features is None:
+            return {self.name: P}
+        return {self.name: P, f"{self.name}.features": zeros(len(self.features.names), P.shape[1])}
+
+    def solve_features(self, state: State, steps: int | None = None) -> None:
+        """Improve the features' factors, given those of the rows."""
+        if self.features is not None:
+            W, P = state[f"{self.name}.features"], state[self.name]
+            self.features.solve(W, P, self._weights, self._regularization, steps)
+
+    def means(self, state: State) -> Floats:
+        """Return what the rows are drawn to; no rows stand for zeros."""
+        return NO_PRIOR if self.features is None else self.features.means(state[f"{self.name}.features"])
+
+    def problem(self, state: State) -> _Problem:
+        """Return the half-step's problem."""
+        return _Problem(self._pairs, self._ridge, self.means(state))
+
+    def own_penalty(self, state: State) -> float:
+        """Return the regularization of the rows' own parts."""
+        own = state[self.name] if self.features is None else state[self.name] - self.means(state)
+        return float(self._weights @ np.einsum("uf,uf->u", own, own, dtype=np.float64))
+
+    def feature_penalty(self, state: State) -> float:
+        """Return the regularization of the features' factors."""
+        if self.features is None:
+            return 0.0
+        W = state[f"{self.name}.features"]
+        return self._regularization * float(np.einsum("jf,jf->", W, W, dtype=np.float64))
+
+    def learned_problem(self, factors: int) -> _Problem:
+        """Return the problem with the features' factors as they were learned."""
+        if self.features is None:
+            return _Problem(self._pairs, self._ridge)
+        means = self.features.means_of(self.features.known_rows)
+        return _Problem(self._pairs, self._ridge, widened(means, width_of(factors), len(means)))
+
+    def taken_over(self, factors: Floats, n_pairs: npt.NDArray[np.int64]) -> Floats:
+        """Return factors to go on from: rows that had no pair before are at their features' factors or zero.
+
+        factors float32 (rows before, factors). n_pairs int64 (rows before).
+        """
+        n_rows = len(self.has_pairs)
+        if self.features is not None:
+            n_pairs = np.append(n_pairs, np.zeros(n_rows - len(n_pairs), np.int64))
+            factors = self.features.placed(factors, n_pairs) * self.has_pairs[:, None]
+        return widened(factors, width_of(factors.shape[1]), n_rows)
+
+    def placed(self, state: State) -> Floats:
+        """Return the factors, those of rows without pairs as their features say."""
+        P: Floats = state[self.name]
+        return P if self.features is None else np.where(self.has_pairs[:, None], P, self.means(state))
+
+
+def _sides(
+    model: ImplicitALS,
+    interactions: Interactions,
+    user_features: SideFeatures | None,
+    item_features: SideFeatures | None,
+) -> tuple[_Side, _Side]:
+    return (
+        _Side(model, "users", interactions.by_user, interactions.n_items, user_features),
+        _Side(model, "items", interactions.by_item, interactions.n_users, item_features),
+    )
 
 
 class _Alternation:
     """The training of one model on one set of interactions, as the epoch loop wants it.
 
-    The state is the two factor matrices, `users` and `items`, each float32 (rows, width).
+    The state is the two factor matrices, `users` and `items`, each float32 (rows, width), and for a side with features
+    their factors, float32 (features, width).
     """
 
-    def __init__(self, model: ImplicitALS, interactions: Interactions) -> None:
+    def __init__(
+        self,
+        model: ImplicitALS,
+        interactions: Interactions,
+        user_features: SideFeatures | None = None,
+        item_features: SideFeatures | None = None,
+    ) -> None:
         self.epochs = model.epochs
         self._model = model
         self._interactions = interactions
-        sides = _Sides(model, interactions)
-        self._users, self._items = sides.users, sides.items
+        self._users, self._items = _sides(model, interactions, user_features, item_features)
 
     def start(self) -> State:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         model = self._model
         n_users, n_items = self._interactions.shape
-        width = _width(model.factors)
+        width = width_of(model.factors)
         items = np.empty((n_items, model.factors), np.float32)
         # A compiled function gives back a Python int, which the next one would take for an int64.
         fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
-        items[np.diff(self._items.pairs.indptr) == 0] = 0
-        return {"users": _widened(items[:0], width, n_users), "items": _widened(items, width, n_items)}
+        items[~self._items.has_pairs] = 0
+        return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
 
     def train_epoch(self, state: State, epoch: int) -> float:
-        """Solve the users, then the items; return the objective."""
-        users, items = state["users"], state["items"]
-        self._half_step(self._users, users, items)
-        objective = self._half_step(self._items, items, users)
-        # The items' half-step counts the pairs and its own regularization; the users' is still to add.
-        squares = np.einsum("uf,uf->u", users, users, dtype=np.float64)
-        return objective + float(self._users.ridge @ squares)
+        """Solve the users, then the items, each after the factors of its features; return the objective."""
+        if epoch:  # a random start has nothing to tell about features
+            self._users.solve_features(state, FEATURE_STEPS)
+        self._half_step(self._users, self._items, state)
+        # The items' half-step counts the pairs and the items' own regularization; the rest is still to add.
+        penalty = self._users.own_penalty(state)
+        if epoch:
+            self._items.solve_features(state, FEATURE_STEPS)
+        objective = self._half_step(self._items, self._users, state)
+        return objective + penalty + self._users.feature_penalty(state) + self._items.feature_penalty(state)
 
     def rank(self, state: State, rows: RowNumbers, k: int) -> Lists:
         """Rank the unseen items of some users with the factors as they are."""
-        rankable = np.flatnonzero(np.diff(self._items.pairs.indptr))
-        return top_k(state["users"][rows], Catalogue(state["items"], rankable), k, [Hidden(self._users.pairs, rows)])
+        catalogue = Catalogue(self._items.placed(state), np.flatnonzero(self._items.known))
+        hidden = Hidden(self._interactions.by_user, rows)
+        return top_k(self._users.placed(state)[rows], catalogue, k, [hidden])
 
-    def solve_users_exactly(self, state: State) -> None:
-        """End with the users that belong to the items, so that folding in gives the same."""
-        _solve_exactly(self._model, self._users, state["users"], state["items"])
+    def finish(self, state: State) -> None:
+        """End with the users that belong to the items and the features, so that folding in gives the same."""
+        for side in (self._users, self._items):
+            side.solve_features(state)
+            if side.features is not None:
+                side.features.factors_ = narrowed(state[f"{side.name}.features"], self._model.factors)
+        _solve_exactly(self._model, self._users.problem(state), state["users"], state["items"])
 
-    def _half_step(self, side: _Side, P: Floats, Q: Floats) -> float:
+    def _half_step(self, side: _Side, other: _Side, state: State) -> float:
+        model = self._model
+        P, Q = state[side.name], state[other.name]
         gram = _gram(Q)
         if not np.isfinite(gram).all():
             return np.nan
-        if self._model.solver == "cholesky":
-            weighted = (self._model.unobserved_weight * gram).astype(np.float32)
-            return _run(self._model, cholesky_rows, side, P, Q, weighted)
-        eigenvalues, basis = _eigenbasis(gram, self._model.factors)
-        _rotate(Q, basis)
-        _rotate(P, basis)
-        diagonal = (self._model.unobserved_weight * eigenvalues).astype(np.float32)
-        if self._model.solver == "subspace":
-            return _run(self._model, subspace_rows, side, P, Q, diagonal)
-        return _run(self._model, cg_rows, side, P, Q, diagonal, int(self._model.cg_steps))
+        if model.solver == "cholesky":
+            weighted = (model.unobserved_weight * gram).astype(np.float32)
+            return _run(model, cholesky_rows, side.problem(state), P, Q, weighted)
+        eigenvalues, basis = _eigenbasis(gram, model.factors)
+        for factors in state.values():
+            _rotate(factors, basis)
+        diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
+        if model.solver == "subspace":
+            return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
+        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, int(model.cg_steps))
 
 
-def _solve_exactly(model: ImplicitALS, side: _Side, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
+def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
     """Solve the rows of P in place, and return it."""
     if gram is None:
         gram = (model.unobserved_weight * _gram(Q)).astype(np.float32)
-    _run(model, cholesky_rows, side, P, Q, gram)
+    _run(model, cholesky_rows, problem, P, Q, gram)
     return P
 
 
-def _run(model: ImplicitALS, kernel: Any, side: _Side, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
+def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    blocks = side.blocks()
+    pairs, ridge, prior = problem
+    blocks = parallel.even_blocks(pairs.indptr, BLOCK_PAIRS, ROW_COST)
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 
     def solve(b: int) -> None:
-        objectives[b] = kernel(*side.pairs, *blocks[b], P, Q, gram, side.ridge, NO_PRIOR, alpha, missing, *more)
+        objectives[b] = kernel(*pairs, *blocks[b], P, Q, gram, ridge, prior, alpha, missing, *more)
 
     parallel.run(solve, len(blocks))
     return float(objectives.sum())
-
-
-def _width(factors: int) -> int:
-    """Return the columns that the kernels work on: whole registers."""
-    return -(-factors // LANES) * LANES
-
-
-def _widened(factors: Floats, width: int, n_rows: int) -> Floats:
-    """Return a copy with columns and rows of zeros added."""
-    wide: Floats = aligned(n_rows, width)
-    wide[:] = 0
-    wide[: len(factors), : factors.shape[1]] = factors
-    return wide
-
-
-def _narrowed(wide: Floats, factors: int) -> Floats:
-    return np.ascontiguousarray(wide[:, :factors])
 
 
 def _gram(Q: Floats) -> npt.NDArray[np.float64]:

@@ -14,16 +14,19 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.array_file import write_arrays
+from tastemap.data.features import Features
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.models import stored
+from tastemap.models.features import SideFeatures
 from tastemap.models.inputs import (
     UNKNOWN_ITEM,
     as_many,
     check_choice,
+    check_features,
     check_interactions,
     check_whole,
     excluded,
@@ -52,7 +55,7 @@ class Explanation(NamedTuple):
     frame : the items of the user's history and their contribution to the score, largest first
     kind : "exact" where the contributions and the baseline add up to the score, or "leave-one-out"
     score : the score explained, before a rating is kept to its range
-    baseline : the part of the score that comes from no item of the history
+    baseline : the part of the score that comes from no item of the history, but from features or biases
     """
 
     frame: Any
@@ -76,10 +79,15 @@ class Model(ABC):
     # Names of the fitted arrays that a file holds, beside the ids, the popularity and the training pairs.
     _fitted: ClassVar[tuple[str, ...]] = ()
 
+    # Whether users and items may have features. `_fold_in_described` and `_place_items` are for models that say so.
+    _takes_features: ClassVar[bool] = False
+
     def fit(
         self,
         interactions: Interactions,
         *,
+        user_features: Features | None = None,
+        item_features: Features | None = None,
         validation: Interactions | None = None,
         patience: int | None = None,
         metric: str = "ndcg@10",
@@ -89,8 +97,10 @@ class Model(ABC):
     ) -> Self:
         """Learn from interactions and return the model itself. Whatever was learned before is forgotten.
 
+        user_features, item_features : what is known of users and items beside the interactions. Ids that only they
+            have are added to the id maps, so that the model knows these users and items too
         validation : held-out interactions; `metric` is measured after every epoch on their users with a training pair
-            and items of the training's id map
+            or features and items of the training's id map
         patience : stop when `metric` has not improved for this many epochs, and keep the best epoch
         callbacks : called after every epoch with an `Epoch`; an error in one ends the training and is passed on
         progress : a bar on stderr; None shows one where stderr is a terminal
@@ -100,15 +110,20 @@ class Model(ABC):
         A model that trains without epochs refuses patience, callbacks and checkpoint, and measures no validation part.
 
         Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
-        ModelFileError for the checkpoint of another training.
+        ModelFileError for the checkpoint of another training, NotSupportedError for features where the model takes
+        none.
         """
         check_interactions("fit", interactions)
         if not len(interactions):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
         self.check()
+        self._check_takes_features(user_features, item_features)
+        _check_describes("user_features", user_features, interactions.users)
+        _check_describes("item_features", item_features, interactions.items)
+        interactions = _described(interactions, user_features, item_features)
         if validation is not None:
             check_interactions("validation", validation)
-            validation = _measurable(validation, interactions)
+            validation = _measurable(validation, interactions, user_features)
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check()
@@ -116,7 +131,11 @@ class Model(ABC):
             options.check_without_epochs(type(self).__name__)
         self._forget()
         try:
-            self._remember(interactions)
+            self._remember(
+                interactions,
+                None if user_features is None else SideFeatures.of(user_features, interactions.users),
+                None if item_features is None else SideFeatures.of(item_features, interactions.items),
+            )
             self._learn(interactions, options)
         except BaseException:
             self._forget()  # half a model must not pass for a fitted one
@@ -156,6 +175,14 @@ class Model(ABC):
         """The weight of an item that a history names without one."""
         return 1.0
 
+    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
+        """Return the vectors of people known by a history, which may be empty, and features, float32 (n, d)."""
+        raise NotImplementedError
+
+    def _place_items(self) -> None:
+        """Give the items without a training pair the vectors of their features."""
+        raise NotImplementedError
+
     # -- what is known ------------------------------------------------------------------------------------------------
 
     @property
@@ -176,7 +203,9 @@ class Model(ABC):
         self._check_fitted()
         return self._interactions
 
-    def _remember(self, interactions: Interactions) -> None:
+    def _remember(
+        self, interactions: Interactions, user_features: SideFeatures | None, item_features: SideFeatures | None
+    ) -> None:
         taken = _RESULT_COLUMNS & {interactions.users.name, interactions.items.name}
         if taken:
             raise DataError(f"the column {min(taken)!r} has the name of a column in results: rename it before reading")
@@ -188,6 +217,7 @@ class Model(ABC):
         self.popularity_ = np.bincount(interactions.matrix.indices, minlength=len(self._items)).astype(np.int64)
         self.activity_ = np.diff(interactions.by_user.indptr)
         self.history_: list[Epoch] = []
+        self._user_features, self._item_features = user_features, item_features
 
     def _forget(self) -> None:
         parameters = {field.name for field in fields(self)}
@@ -202,6 +232,37 @@ class Model(ABC):
         if self._interactions is None:
             raise NotSupportedError(f"{purpose} needs the training pairs, and this model was saved with history=False")
         return self._interactions
+
+    @cached_property
+    def _known_users(self) -> npt.NDArray[np.bool_]:
+        """Which users have a vector: those with a training pair or features."""
+        return _known(self.activity_, self._user_features)
+
+    @cached_property
+    def _known_items(self) -> npt.NDArray[np.bool_]:
+        """Which items have a vector: those with a training pair or features."""
+        return _known(self.popularity_, self._item_features)
+
+    def _check_takes_features(self, *given: Features | None) -> None:
+        """Raise NotSupportedError where features are given and the model takes none."""
+        if any(features is not None for features in given) and not self._takes_features:
+            from tastemap.models import MODELS
+
+            able = " or ".join(name for name, cls in MODELS.items() if cls._takes_features)
+            raise NotSupportedError(f"{type(self).__name__} takes no features: leave them out, or fit {able}")
+
+    def _check_more_features(self, users: Features | None, items: Features | None) -> None:
+        """Raise where features are given for a side that was fitted without."""
+        self._check_takes_features(users, items)
+        for name, given, own in (
+            ("user_features", users, self._user_features),
+            ("item_features", items, self._item_features),
+        ):
+            check_features(name, given)
+            if given is not None and own is None:
+                raise NotSupportedError(
+                    f"the model was fitted without {name}, so it cannot use them now: pass them to fit"
+                )
 
     # -- recommend ----------------------------------------------------------------------------------------------------
 
@@ -218,12 +279,13 @@ class Model(ABC):
     ) -> Any:
         """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
 
-        users : an id, ids, or None for every user with a training pair
+        users : an id, ids, or None for every user with a training pair or features
         exclude_seen : leave out the items of the user's own training pairs
-        candidates : only these items may appear (ids); named here, items without a training pair may appear as well
+        candidates : only these items may appear (ids); named here, items without a training pair or features may appear
+            as well
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
-        on_unknown : users without a training pair raise UnknownIdError, get the most "popular" items (their score is
-            then the number of training pairs), or are "skip"ped
+        on_unknown : users without a training pair or features raise UnknownIdError, get the most "popular" items (their
+            score is then the number of training pairs), or are "skip"ped
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
         A user for whom fewer than k items are left gets fewer rows.
@@ -251,6 +313,7 @@ class Model(ABC):
         *,
         k: int = 10,
         weights: Any = None,
+        user_features: Features | None = None,
         candidates: Any = None,
         exclude: Any = None,
         frame: str | None = None,
@@ -261,15 +324,27 @@ class Model(ABC):
             from 0. What is in a history is not recommended
         weights : the weights of item ids, as many; None for 1, or, where the model predicts ratings, for the highest
             rating of the training data: who names an item without a rating likes it
+        user_features : the people's features, a row for each history in the same order, whatever its id; a history may
+            then be empty ([], or [[], []] for two people). Without them a model with user features takes the people for
+            users without any
         candidates, exclude, frame : as for `recommend`
 
-        Raises UnknownIdError for items that are not in the training data, DataError for an empty history.
+        Raises UnknownIdError for items that are not in the training data, DataError for an empty history of somebody
+        without features.
         """
         self._check_fitted()
         check_whole("k", k, lowest=1)
-        histories = folded(history, weights, self._items, unweighted=self._liking, allow_negative=self.predicts_ratings)
-        if not self.popularity_[histories.indices].all():
-            without = self._items.take(histories.indices[self.popularity_[histories.indices] == 0])
+        self._check_more_features(user_features, None)
+        histories = folded(
+            history,
+            weights,
+            self._items,
+            unweighted=self._liking,
+            allow_negative=self.predicts_ratings,
+            may_be_empty=user_features is not None,
+        )
+        if not self._known_items[histories.indices].all():
+            without = self._items.take(histories.indices[~self._known_items[histories.indices]])
             raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
         people = pl.Series("history", np.arange(len(histories.indptr) - 1))
         hidden = [Hidden(histories, np.arange(len(people)))]
@@ -277,13 +352,24 @@ class Model(ABC):
             if is_frame(exclude):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(excluded(exclude, people, self._users, self._items))
-        lists = self._ranked(self._fold_in(histories), self._catalogue_of(candidates), k, hidden)
+        lists = self._ranked(self._vectors_of(histories, user_features), self._catalogue_of(candidates), k, hidden)
         return self._as_frame(people, lists, frame)
+
+    def _vectors_of(self, histories: Rows, user_features: Features | None) -> Any:
+        if user_features is None or self._user_features is None:
+            return self._fold_in(histories)
+        rows = self._user_features.translated(user_features)
+        if len(rows.indptr) != len(histories.indptr):
+            raise DataError(
+                f"user_features must have a row for each history: got {len(rows.indptr) - 1} for "
+                f"{len(histories.indptr) - 1}"
+            )
+        return self._fold_in_described(histories, rows)
 
     def recommend_all(
         self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
     ) -> None:
-        """Write the recommendations of every user with a training pair to a Parquet file, some users at a time.
+        """Write the recommendations of every user with a training pair or features to a Parquet file, some at a time.
 
         The file holds what `recommend` returns, and is written whole or not at all. Memory does not grow with users.
         """
@@ -320,6 +406,7 @@ class Model(ABC):
         """Rank the catalogue for user rows; row -1 is a stranger and gets the most popular items.
 
         hidden : what is left out, for the same rows; catalogue : None for every item with a training pair
+            or features
         """
         catalogue = self._catalogue if catalogue is None else catalogue
         is_known = rows >= 0
@@ -364,10 +451,10 @@ class Model(ABC):
         metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that more is always nearer
         candidates : only these items may appear (ids)
 
-        Raises UnknownIdError for items without a training pair.
+        Raises UnknownIdError for items without a training pair or features.
         """
         self._check_fitted()
-        rows = self._active(self._items, to_series(as_many(items), self._items.name), self.popularity_)
+        rows = self._active(self._items, to_series(as_many(items), self._items.name), self._known_items)
         among = None if candidates is None else self._candidate_rows(candidates)
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._neighbours(self._items, rows, lists, frame)
@@ -383,7 +470,7 @@ class Model(ABC):
     @cached_property
     def _item_space(self) -> Space:
         """The vectors in which items are compared."""
-        return Space(self._vectors, np.flatnonzero(self.popularity_))
+        return Space(self._vectors, np.flatnonzero(self._known_items))
 
     @cached_property
     def _user_space(self) -> Space:
@@ -405,12 +492,12 @@ class Model(ABC):
     def predict(self, users: Any, items: Any) -> Floats:
         """Return one score a pair, float32 (n,): the one that `recommend` shows. One id is taken for all pairs.
 
-        Raises UnknownIdError for ids without a training pair.
+        Raises UnknownIdError for ids without a training pair or features.
         """
         self._check_fitted()
         user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
         rows = self._active_rows(user_ids, "raise", hint="They have no vector to score with.")
-        columns = self._active(self._items, item_ids, self.popularity_)
+        columns = self._active(self._items, item_ids, self._known_items)
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
             raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
         rows, columns = np.broadcast_arrays(rows, columns)
@@ -426,7 +513,7 @@ class Model(ABC):
         """Return the rows and the weights of a user's training items and the row of an item, to explain its score."""
         self._check_fitted()
         row = int(self._active_rows(pl.Series([user]), "raise", hint="They have no history to explain from.")[0])
-        column = int(self._active(self._items, pl.Series([item]), self.popularity_)[0])
+        column = int(self._active(self._items, pl.Series([item]), self._known_items)[0])
         pairs = self._training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         return pairs.indices[mine], pairs.data[mine], column
@@ -446,20 +533,64 @@ class Model(ABC):
 
     # -- update, save -------------------------------------------------------------------------------------------------
 
-    def update(self, interactions: Interactions) -> Self:
+    def update(
+        self,
+        interactions: Interactions,
+        *,
+        user_features: Features | None = None,
+        item_features: Features | None = None,
+    ) -> Self:
         """Return a new model that knows these interactions too; this one stays as it is.
+
+        user_features, item_features : of new ids, and of known ones whose features have changed, made like those of the
+            training (`Features.transform`). The factors of features stay as they were learned
 
         A pair that was known takes the new weight; unknown users and items are added to the id maps. How far the
         learning goes is said by each model.
         """
         self._check_fitted()
         check_interactions("update", interactions)
-        merged = self._training("update").merge(interactions)
+        self._check_more_features(user_features, item_features)
+        merged = _described(self._training("update").merge(interactions), user_features, item_features)
         updated = type(self)(**asdict(self))
-        updated._remember(merged)
+        updated._remember(
+            merged,
+            self._user_features and self._user_features.extended(merged.users, user_features),
+            self._item_features and self._item_features.extended(merged.items, item_features),
+        )
         updated.history_ = list(self.history_)
         updated._learn_more(self, interactions)
         return updated
+
+    def add_items(self, features: Features) -> Self:
+        """Return a new model that can recommend these items too, from their features alone; this one stays as it is.
+
+        features : of the items, made like those of the training (`Features.transform`)
+
+        Their ids are added to the id map, and the items get the sum of their features' factors at once. Items with a
+        training pair stay as they are: `update` takes changed features of these.
+
+        Raises NotSupportedError where the model was fitted without item features, DataError for features that were not
+        in the training.
+        """
+        self._check_fitted()
+        if features is None:
+            raise DataError("add_items takes tastemap.Features, got None: make them with Features.transform")
+        self._check_more_features(None, features)
+        assert self._item_features is not None
+        items = self._items.extended(features.ids)
+        grown = type(self)(**asdict(self))
+        for name in ("_users", "_columns", "_frame", "_fingerprint", "_user_features", "activity_", *self._fitted):
+            setattr(grown, name, getattr(self, name))
+        grown.history_ = list(self.history_)
+        grown._items, grown._interactions = items, None
+        if self._interactions is not None:
+            grown._interactions, grown._fingerprint = self._interactions.extended(self._users, items), None
+        grown.popularity_ = np.append(self.popularity_, np.zeros(len(items) - len(self._items), np.int64))
+        news = features.only(features.ids.take(np.flatnonzero(grown.popularity_[items.find(features.ids.ids)] == 0)))
+        grown._item_features = self._item_features.extended(items, news)
+        grown._place_items()
+        return grown
 
     @abstractmethod
     def _learn_more(self, before: Self, news: Interactions) -> None:
@@ -490,8 +621,8 @@ class Model(ABC):
 
     @cached_property
     def _catalogue(self) -> Candidates:
-        # An item without a training pair has no score worth showing.
-        return self._among(np.flatnonzero(self.popularity_))
+        # An item without a training pair or features has no score worth showing.
+        return self._among(np.flatnonzero(self._known_items))
 
     @cached_property
     def _by_popularity(self) -> Candidates:
@@ -508,25 +639,25 @@ class Model(ABC):
         return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name), UNKNOWN_ITEM))
 
     def _active_users(self) -> RowNumbers:
-        return np.flatnonzero(self.activity_)
+        return np.flatnonzero(self._known_users)
 
     def known_rows(self, ids: Any) -> RowNumbers:
-        """Return the rows of users, -1 for those without a training pair."""
+        """Return the rows of users, -1 for those without a training pair or features."""
         rows = self.users.find(ids)
-        return np.where((rows >= 0) & (self.activity_[rows] > 0), rows, -1)
+        return np.where((rows >= 0) & self._known_users[rows], rows, -1)
 
     def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str = _UNKNOWN_USER) -> RowNumbers:
-        """Return the users' rows, -1 for those without a training pair unless that raises."""
+        """Return the users' rows, -1 for those without a training pair or features unless that raises."""
         if on_unknown == "raise":
-            return self._active(self._users, ids, self.activity_, hint)
+            return self._active(self._users, ids, self._known_users, hint)
         return self.known_rows(ids)
 
     @staticmethod
-    def _active(ids: IdMap, wanted: pl.Series, n_pairs: RowNumbers, hint: str = UNKNOWN_ITEM) -> RowNumbers:
-        """Return the rows of ids, each of which must have a training pair."""
+    def _active(ids: IdMap, wanted: pl.Series, known: npt.NDArray[np.bool_], hint: str = UNKNOWN_ITEM) -> RowNumbers:
+        """Return the rows of ids, each of which must be known by a training pair or features."""
         rows = ids.rows(wanted, hint)
-        if not n_pairs[rows].all():
-            without = [ids[int(row)] for row in rows[n_pairs[rows] == 0]]
+        if not known[rows].all():
+            without = [ids[int(row)] for row in rows[known[rows] == 0]]
             message = (
                 f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
             )
@@ -544,11 +675,36 @@ class Model(ABC):
         return as_kind(pl.DataFrame(columns), check_kind(frame or self._frame))
 
 
-def _measurable(validation: Interactions, train: Interactions) -> Interactions:
+def _known(n_pairs: RowNumbers, features: SideFeatures | None) -> npt.NDArray[np.bool_]:
+    """Return which rows have a training pair or features."""
+    return n_pairs > 0 if features is None else (n_pairs > 0) | features.described
+
+
+def _check_describes(name: str, features: Features | None, ids: IdMap) -> None:
+    """Raise DataError where features are something else or of other ids than those of the interactions."""
+    check_features(name, features)
+    if features is not None and not (ids.find(features.ids.ids) >= 0).any():
+        raise DataError(
+            f"{name} describe none of the {ids.name!r} of the interactions: they have "
+            f"{name_some(features.ids.ids.head(3))}, these {name_some(ids.ids.head(3))}"
+        )
+
+
+def _described(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:
+    """Return the interactions on id maps that hold the features' ids too."""
+    return interactions.extended(
+        interactions.users if users is None else interactions.users.extended(users.ids),
+        interactions.items if items is None else interactions.items.extended(items.ids),
+    )
+
+
+def _measurable(validation: Interactions, train: Interactions, user_features: Features | None) -> Interactions:
     """Return the validation pairs of users that training can learn something of, on the training's id maps."""
     validation, _ = validation.align(train.users, train.items)
     if len(validation):
         learned = np.diff(train.by_user.indptr) > 0
+        if user_features is not None:
+            learned |= np.diff(user_features.align(train.users).indptr) > 0
         validation = validation.pick(learned[validation.row_of_pair()][validation.input_order])
     if not len(validation):
         raise DataError("validation shares no user with a training pair and no item with the training data")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
+from tastemap.data.features import Features
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
@@ -22,7 +23,9 @@ UNKNOWN_ITEM = "Leave them out, or bring them in with update."
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
-def folded(history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool) -> Rows:
+def folded(
+    history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool, may_be_empty: bool
+) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows.
 
     unweighted : the weight of items that come without one
@@ -33,7 +36,10 @@ def folded(history: Any, weights: Any, items: IdMap, *, unweighted: float, allow
     each = [None] * len(people) if weights is None else list(weights) if many else [weights]
     if len(each) != len(people):
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
-    rows = [_one_history(one, own, items, unweighted, allow_negative) for one, own in zip(people, each, strict=True)]
+    rows = [
+        _one_history(one, own, items, unweighted, allow_negative, may_be_empty)
+        for one, own in zip(people, each, strict=True)
+    ]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
     items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
     weights_of_all = np.concatenate([own for _, own in rows])
@@ -87,6 +93,15 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 
 
+def check_features(purpose: str, features: object) -> None:
+    """Raise DataError where something else than Features was passed."""
+    if features is not None and not isinstance(features, Features):
+        raise DataError(
+            f"{purpose} takes tastemap.Features, got {type(features).__name__}: make them with Features.from_frame, "
+            "Features.from_csr or text_features"
+        )
+
+
 def check_whole(name: str, value: object, *, lowest: int) -> None:
     """Raise ValueError where a value is no whole number from `lowest` to what 64 bits hold."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
@@ -115,14 +130,14 @@ def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
 
 
 def _one_history(
-    history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool
+    history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool, may_be_empty: bool
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     if isinstance(history, Mapping):
         if weights is not None:
             raise ValueError("weights must be left out where the history is a mapping of ids to weights")
         history, weights = list(history.keys()), list(history.values())
     ids = to_series(as_many(history), items.name)
-    if not len(ids):
+    if not len(ids) and not may_be_empty:
         raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
     columns = items.rows(ids, UNKNOWN_ITEM)
     try:

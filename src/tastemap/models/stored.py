@@ -15,6 +15,8 @@ import scipy.sparse as sp
 
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.pairs import Rows, read_only
+from tastemap.models.features import SideFeatures
 from tastemap.models.training import Epoch
 
 if TYPE_CHECKING:
@@ -24,9 +26,16 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 def arrays_of(model: Model, history: bool) -> Arrays:
-    """Return the fitted arrays, how often users and items occur, the ids, and with `history` the training pairs."""
+    """Return the fitted arrays, how often users and items occur, the ids and the features.
+
+    With `history` also the training pairs and the users' own features.
+    """
     arrays: Arrays = {name: getattr(model, name) for name in ("popularity_", "activity_", *model._fitted)}
     arrays |= _ids_to_arrays("users", model.users) | _ids_to_arrays("items", model.items)
+    if model._user_features is not None:  # what is known of a person is as much theirs as what they did
+        arrays |= _features_to_arrays("user_features", model._user_features, with_rows=history)
+    if model._item_features is not None:
+        arrays |= _features_to_arrays("item_features", model._item_features, with_rows=True)
     if history:
         pairs = model._training("saving with history=True").by_user
         arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
@@ -67,6 +76,8 @@ def restore(model: Model, arrays: Mapping[str, npt.NDArray[Any]], header: dict[s
     model.history_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
     for name in ("popularity_", "activity_", *model._fitted):
         setattr(model, name, arrays[name])
+    model._user_features = _features_from_arrays(arrays, "user_features")
+    model._item_features = _features_from_arrays(arrays, "item_features")
 
 
 def card(model: Model) -> str:
@@ -77,6 +88,10 @@ def card(model: Model) -> str:
         f"Data: {model.popularity_.sum():,} pairs, {len(model.users):,} {model.users.name} x "
         f"{len(model.items):,} {model.items.name}, fingerprint {header['data']}."
     )
+    sides = ((model.users, model._user_features), (model.items, model._item_features))
+    described = [f"{len(own.names):,} of {own.described.sum():,} {ids.name}" for ids, own in sides if own is not None]
+    if described:
+        data += f" Features: {', '.join(described)}."
     training = []
     if model.history_:
         training = [f"Trained for {len(model.history_)} epochs to an objective of {model.history_[-1].objective:.6g}."]
@@ -90,17 +105,40 @@ def card(model: Model) -> str:
 
 
 def _ids_to_arrays(side: str, ids: IdMap) -> Arrays:
-    """Return ids as arrays: integers as they are, strings as UTF-8 bytes and the offsets where each ends."""
-    if not ids.holds_strings:
-        return {f"{side}.ids": ids.ids.to_numpy()}
-    text = "".join(ids.ids).encode()
-    ends = ids.ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
-    return {f"{side}.bytes": np.frombuffer(text, np.uint8), f"{side}.ends": ends}
+    return _strings_to_arrays(side, ids.ids) if ids.holds_strings else {f"{side}.ids": ids.ids.to_numpy()}
 
 
 def _ids_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], side: str, name: str) -> IdMap:
     if f"{side}.ids" in arrays:
         return IdMap(pl.Series(name, arrays[f"{side}.ids"]), name)
-    text, ends = arrays[f"{side}.bytes"].tobytes(), arrays[f"{side}.ends"].tolist()
-    strings = [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
-    return IdMap(pl.Series(name, strings, dtype=pl.String), name)
+    return IdMap(pl.Series(name, _strings_from_arrays(arrays, side), dtype=pl.String), name)
+
+
+def _features_to_arrays(side: str, features: SideFeatures, with_rows: bool) -> Arrays:
+    assert features.factors_ is not None
+    arrays: Arrays = {f"{side}.factors": features.factors_, f"{side}.described": features.described}
+    arrays |= _strings_to_arrays(f"{side}.names", pl.Series(features.names, dtype=pl.String))
+    if with_rows and features.rows is not None:
+        arrays |= {f"{side}.{name}": array for name, array in features.rows._asdict().items()}
+    return arrays
+
+
+def _features_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], side: str) -> SideFeatures | None:
+    if f"{side}.factors" not in arrays:
+        return None
+    names = tuple(_strings_from_arrays(arrays, f"{side}.names"))
+    rows = None
+    if f"{side}.indptr" in arrays:
+        rows = read_only(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
+    return SideFeatures(names, rows, arrays[f"{side}.described"], arrays[f"{side}.factors"])
+
+
+def _strings_to_arrays(name: str, strings: pl.Series) -> Arrays:
+    """Return strings as UTF-8 bytes and the offsets where each ends."""
+    ends = strings.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+    return {f"{name}.bytes": np.frombuffer("".join(strings).encode(), np.uint8), f"{name}.ends": ends}
+
+
+def _strings_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> list[str]:
+    text, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
+    return [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
