@@ -11,7 +11,6 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
-from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, rows_at
@@ -238,19 +237,16 @@ class ImplicitALS(Model):
         the m that the user's features draw it to. So the score x_u . y_i is the sum of the contributions
         b_j y_i' A^-1 y_j, which may be negative, and of what m adds, the `baseline`: 0 without user features.
         """
-        self._check_fitted()
-        row = int(self._active_rows(pl.Series([user]), "raise", hint="They have no history to explain from.")[0])
-        column = int(self._active(self._items, pl.Series([item]), self._known_items)[0])
-        pairs = self._training("explain").by_user
-        mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
-        Y = self.item_factors_[pairs.indices[mine]].astype(np.float64)
+        items, weights, column = self._history_and_item(user, item)
+        Y = self.item_factors_[items].astype(np.float64)
         y = self.item_factors_[column].astype(np.float64)
-        c = self.alpha * pairs.data[mine].astype(np.float64)
+        c = self.alpha * weights.astype(np.float64)
         b = c + self._missing
         factors = self.factors
         m = np.zeros(factors)
         if self._user_features is not None:
-            m += self._user_features.means_of(rows_at(self._user_features.known_rows, np.array([row])))[0]
+            row = self._users.rows(pl.Series([user]))
+            m += self._user_features.means_of(rows_at(self._user_features.known_rows, row))[0]
         with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
             ridge = self._ridge(np.array([len(c)]), self._n_active_items)[0]
             A = self._weighted_gram[:factors, :factors] + (Y.T * c) @ Y
@@ -259,13 +255,7 @@ class ImplicitALS(Model):
             contributions = b * (Y @ seen_from_the_item)
             # Without a history the user is at m itself.
             baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)
-        order = np.argsort(-contributions, kind="stable")
-        columns = {
-            self._items.name: self._items.take(pairs.indices[mine][order]),
-            "contribution": contributions[order],
-        }
-        shown = as_kind(pl.DataFrame(columns), frame or self._frame)
-        return Explanation(shown, "exact", float(contributions.sum()) + baseline, baseline)
+        return self._explained(items, contributions, frame, baseline)
 
     @property
     def _missing(self) -> float:
