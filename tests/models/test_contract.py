@@ -29,7 +29,14 @@ NAN, INF = float("nan"), float("inf")
 GHOST, UNSEEN = "ghost", 999  # a user and an item in the id maps that have no pair
 GLUTTON = "u5"  # has every item
 
-SGD = {"factors": 5, "epochs": 2, "learning_rate": 0.037, "regularization": 0.037, "seed": 1}
+SGD = {
+    "factors": 5,
+    "epochs": 2,
+    "learning_rate": 0.037,
+    "regularization": 0.037,
+    "feature_regularization": 0.37,
+    "seed": 1,
+}
 # For every hyper-parameter another value than the quick one, which must change what is learned ...
 OTHERS: dict[str, dict[str, Any]] = {
     "EASE": {"regularization": 3.7},
@@ -88,6 +95,7 @@ SGD_REFUSED: dict[str, list[Any]] = {
     "epochs": COUNTS,
     "learning_rate": [0, *AMOUNTS],
     "regularization": AMOUNTS,
+    "feature_regularization": AMOUNTS,
     "seed": SEEDS,
 }
 REFUSED: dict[str, dict[str, list[Any]]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from test_contract import GHOST, UNSEEN, assert_equal, data, history_of, make, people, read, refuses
+from test_contract import APPROXIMATE, GHOST, UNSEEN, assert_equal, data, history_of, make, people, read, refuses
 
 import tastemap as tm
 from tastemap.models.base import Model
@@ -89,7 +89,9 @@ def test_fitting_leaves_the_interactions_and_their_id_maps(name: str) -> None:
     assert NEW_FILM not in data().items
 
 
-@every_taker
+@pytest.mark.parametrize(
+    "name", [name for name, cls in tm.MODELS.items() if cls._takes_features and name not in APPROXIMATE]
+)
 def test_folding_in_a_history_with_the_users_features_gives_the_users_own_list(name: str) -> None:
     model = described(name)
     for user in people():
@@ -97,6 +99,14 @@ def test_folding_in_a_history_with_the_users_features_gives_the_users_own_list(n
         folded = model.recommend_for(history_of(user), k=5, user_features=of_people().only([user]))
         assert folded["film"].to_list() == own["film"].to_list()
         np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4, atol=1e-4)
+
+
+@every_taker
+def test_features_of_a_person_count_beside_a_history(name: str) -> None:
+    model = described(name)
+    old, young = (of_people().only([user]) for user in people()[:2])
+    one, other = (model.recommend_for({103: 1, 105: 2}, k=9, user_features=who) for who in (old, young))
+    assert one["score"].to_list() != other["score"].to_list()
 
 
 @every_taker

@@ -17,11 +17,11 @@ from tastemap.data.pairs import Rows, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.kernels.random import fill_uniform, mix
-from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.features import SideFeatures
 from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
 from tastemap.models.wide import narrowed, widened, width_of, zeros
@@ -30,10 +30,6 @@ from tastemap.models.wide import narrowed, widened, width_of, zeros
 BLOCK_PAIRS = 1 << 14
 ROW_COST = 32
 
-NO_PRIOR: Floats = aligned(0, LANES)
-
-# Conjugate-gradient steps for the factors of features in an epoch; they go on from where they were.
-FEATURE_STEPS = 2
 
 # Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
@@ -323,7 +319,7 @@ class _Problem(NamedTuple):
 
     pairs: Rows
     ridge: Floats
-    prior: Floats = NO_PRIOR
+    prior: Floats = NO_MEANS
 
     def only(self, rows: RowNumbers) -> _Problem:
         """Return the same problem for some of the rows."""
@@ -331,46 +327,16 @@ class _Problem(NamedTuple):
         return _Problem(rows_at(self.pairs, rows), self.ridge[rows], prior)
 
 
-class _Side:
-    """Users or items in training: their problem, and what their features have to do with it.
-
-    name : "users" or "items", under which the state has their factors
-    features : None where they have none; else the state has the features' factors as "<name>.features"
-    """
+class _Side(Side):
+    """One side with its problem."""
 
     def __init__(
         self, model: ImplicitALS, name: str, pairs: Rows, n_others: int, features: SideFeatures | None
     ) -> None:
-        self.name = name
-        self.features = features
-        self._pairs = pairs
         n_pairs = np.diff(pairs.indptr)
-        self.has_pairs = n_pairs > 0
+        self._pairs = pairs
         self._ridge = model._ridge(n_pairs, n_others)
-        # What a row's own part costs; a row without pairs has none.
-        self._weights = np.where(self.has_pairs, self._ridge, 0).astype(np.float32)
-        self._regularization = model.feature_regularization * float(self._weights[self.has_pairs].mean())
-
-    @property
-    def known(self) -> npt.NDArray[np.bool_]:
-        """Which rows have a pair or features."""
-        return self.has_pairs if self.features is None else self.has_pairs | self.features.described
-
-    def start(self, P: Floats) -> State:
-        """Return this side's part of the state, for factors to begin with."""
-        if self.features is None:
-            return {self.name: P}
-        return {self.name: P, f"{self.name}.features": zeros(len(self.features.names), P.shape[1])}
-
-    def solve_features(self, state: State, steps: int | None = None) -> None:
-        """Improve the features' factors, given those of the rows."""
-        if self.features is not None:
-            W, P = state[f"{self.name}.features"], state[self.name]
-            self.features.solve(W, P, self._weights, self._regularization, steps)
-
-    def means(self, state: State) -> Floats:
-        """Return what the rows are drawn to; no rows stand for zeros."""
-        return NO_PRIOR if self.features is None else self.features.means(state[f"{self.name}.features"])
+        super().__init__(name, n_pairs > 0, self._ridge, features, model.feature_regularization)
 
     def problem(self, state: State) -> _Problem:
         """Return the half-step's problem."""
@@ -380,13 +346,6 @@ class _Side:
         """Return the regularization of the rows' own parts."""
         own = state[self.name] if self.features is None else state[self.name] - self.means(state)
         return float(self._weights @ np.einsum("uf,uf->u", own, own, dtype=np.float64))
-
-    def feature_penalty(self, state: State) -> float:
-        """Return the regularization of the features' factors."""
-        if self.features is None:
-            return 0.0
-        W = state[f"{self.name}.features"]
-        return self._regularization * float(np.einsum("jf,jf->", W, W, dtype=np.float64))
 
     def learned_problem(self, factors: int) -> _Problem:
         """Return the problem with the features' factors as they were learned."""
@@ -405,11 +364,6 @@ class _Side:
             n_pairs = np.append(n_pairs, np.zeros(n_rows - len(n_pairs), np.int64))
             factors = self.features.placed(factors, n_pairs) * self.has_pairs[:, None]
         return widened(factors, width_of(factors.shape[1]), n_rows)
-
-    def placed(self, state: State) -> Floats:
-        """Return the factors, those of rows without pairs as their features say."""
-        P: Floats = state[self.name]
-        return P if self.features is None else np.where(self.has_pairs[:, None], P, self.means(state))
 
 
 def _sides(
@@ -475,9 +429,7 @@ class _Alternation:
     def finish(self, state: State) -> None:
         """End with the users that belong to the items and the features, so that folding in gives the same."""
         for side in (self._users, self._items):
-            side.solve_features(state)
-            if side.features is not None:
-                side.features.factors_ = narrowed(state[f"{side.name}.features"], self._model.factors)
+            side.finish_features(state, self._model.factors)
         _solve_exactly(self._model, self._users.problem(state), state["users"], state["items"])
 
     def _half_step(self, side: _Side, other: _Side, state: State) -> float:

@@ -23,6 +23,7 @@ from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.inputs import check_amount, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.sgd import Bucket, Grid, seeded
+from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
 
@@ -58,6 +59,7 @@ class PairwiseModel(Model):
     epochs: int = 100
     learning_rate: float = 1.0
     regularization: float = 0.01
+    feature_regularization: float = 5.0
     seed: int = 0
 
     # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
@@ -72,12 +74,13 @@ class PairwiseModel(Model):
         "mean_weight_",
         "skipped_",
     )
+    _takes_features: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         for name in ("factors", "epochs"):
             check_whole(name, getattr(self, name), lowest=1)
-        for name in ("learning_rate", "regularization"):
+        for name in ("learning_rate", "regularization", "feature_regularization"):
             check_amount(name, getattr(self, name))
         if self.learning_rate == 0:
             raise ValueError("learning_rate must be above 0: with 0 nothing is learned")
@@ -99,11 +102,14 @@ class PairwiseModel(Model):
     def _learn(self, interactions: Interactions, options: Options) -> None:
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
-        task = _Descent(self, interactions.by_user, self._start())
-        identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
+        task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
+        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
         if options.checkpoint is not None:
             self._fingerprint = identity["data"] = interactions.fingerprint()
+            for name, features in (("user_features", self._user_features), ("item_features", self._item_features)):
+                identity[name] = None if features is None else features.fingerprint()
         state, self.history_ = train(task, identity, options, _HINT)
+        task.finish(state)
         self._keep(state)
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
@@ -111,14 +117,25 @@ class PairwiseModel(Model):
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
         state = self._start()
-        for side, rows in before._rows().items():
-            had_pairs = (before.user_squares_ if side == "users" else before.item_squares_) > 0
-            state[side][: len(rows)][had_pairs] = rows[had_pairs]
-        touched = np.full(len(self._users), -1)
+        learned = before._rows()
+        for side, squares, features, features_before in (
+            ("users", before.user_squares_, self._user_features, before._user_features),
+            ("items", before.item_squares_, self._item_features, before._item_features),
+        ):
+            old = np.flatnonzero(squares)
+            if features is not None and features_before is not None:
+                # New rows start at what their features say, and a changed description changes what it said before.
+                means = features.means_of(features.known_rows)
+                state[side][:, : means.shape[1]] = means
+                means_before = features_before.means_of(rows_at(features_before.known_rows, old))
+                learned[side][old, : means.shape[1]] += means[old] - means_before
+            state[side][old] = learned[side][old]
         rows = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
+        touched = np.full(len(self._users), -1)
         touched[rows] = rows
         state["users"][rows, self._squares] = self._first_squares
-        train(_Descent(self, rows_at(interactions.by_user, touched), state), {}, Options(progress=False), _HINT)
+        task = _Descent(self, rows_at(interactions.by_user, touched), state, learn_features=False)
+        state, _ = train(task, {}, Options(progress=False), _HINT)
         self._keep(state)
 
     def _start(self) -> State:
@@ -155,6 +172,16 @@ class PairwiseModel(Model):
         self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
+        if self._user_features is not None:
+            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
+        self._place_items()
+
+    def _place_items(self) -> None:
+        if self._item_features is not None:
+            placed = self._item_features.placed(self._vectors, self.popularity_)
+            self.item_factors_, self.item_biases_ = placed[:, : self.factors].copy(), placed[:, self.factors].copy()
+            grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
+            self.item_squares_ = np.append(self.item_squares_, grown)
 
     def _remember_weights(self, interactions: Interactions) -> None:
         mean = interactions.matrix.data.mean(dtype=np.float64)
@@ -165,14 +192,16 @@ class PairwiseModel(Model):
         """The column of a user's sum of squared gradients; an item's is the next."""
         return self.factors + 1
 
-    def _rates(self, width: int, *, learn_items: bool) -> Rates:
+    def _rates(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rates:
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
         rate = np.float32(self.learning_rate * math.sqrt(self._first_squares))
         ridge = np.float32(self.regularization)
-        none = np.empty((0, width), np.float32)
-        return Rates(rate, ridge, ridge, none, none, learned_users, learned_items, self._squares, learn_items)
+        squares = self._squares
+        return Rates(
+            rate, ridge, ridge, means_users, means_items, learned_users, learned_items, squares, learn_items
+        )  # fmt: skip
 
     # -- what the base class asks -------------------------------------------------------------------------------------
 
@@ -184,24 +213,35 @@ class PairwiseModel(Model):
         return _with_column(self.item_factors_, self.item_biases_)
 
     def _fold_in(self, histories: Rows) -> Floats:
-        """Take the steps of all epochs for each person, from nothing, with the items as they are."""
+        return self._folded(histories, np.zeros((len(histories.indptr) - 1, self.factors), np.float32))
+
+    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
+        assert self._user_features is not None
+        return self._folded(histories, self._user_features.means_of(features))
+
+    def _folded(self, histories: Rows, means: Floats) -> Floats:
+        """Take the steps of all epochs for each person, from what they are drawn to, with the items as they are."""
         Q = self._item_rows
         members = np.flatnonzero(self.popularity_).astype(np.int32)
         place = np.zeros(len(Q), np.int32)
         place[members] = np.arange(len(members))
-        P = self._empty(len(histories.indptr) - 1)
+        P = self._empty(len(means))
+        P[:, : self.factors] = means
+        drawn_to = P.copy()
         P[:, self.factors] = 1
         P[:, self._squares] = self._first_squares
-        work, rates = self._work(int(self._n_active_items)), self._rates(Q.shape[1], learn_items=False)
-        state = seeded(self.seed, 2)
+        work, state = self._work(len(members)), seeded(self.seed, 2)
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
-            items = np.tile(place[histories.indices[mine]], self.epochs)
-            values = np.tile(histories.data[mine], self.epochs)
+            learned = self.popularity_[histories.indices[mine]] > 0
+            items = np.tile(place[histories.indices[mine][learned]], self.epochs)
+            values = np.tile(histories.data[mine][learned], self.epochs)
             # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
             bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), members, state)
-            work(bucket, P[person : person + 1], Q, rates, np.zeros(1, np.int64))
+            alone = slice(person, person + 1)
+            rates = self._rates(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            work(bucket, P[alone], Q, rates, np.zeros(1, np.int64))
 
         parallel.run(fold, len(P))
         if not np.isfinite(P).all():
@@ -226,12 +266,8 @@ class PairwiseModel(Model):
         return rows
 
     @cached_property
-    def _n_active_items(self) -> int:
-        return int(np.count_nonzero(self.popularity_))
-
-    @cached_property
     def _item_space(self) -> Space:
-        return Space(self.item_factors_, np.flatnonzero(self.popularity_))
+        return Space(self.item_factors_, np.flatnonzero(self._known_items))
 
     @cached_property
     def _user_space(self) -> Space:
@@ -244,40 +280,66 @@ _HINT = "lower learning_rate, or raise regularization"
 class _Descent:
     """The training of one model on some pairs, as the epoch loop wants it.
 
-    The state is the rows of users and items as the kernels take them, with their sums of squared gradients.
+    The state is the rows of users and items as the kernels take them, with their sums of squared gradients, and for a
+    side with features their factors.
+    learn_features : False draws rows to what their features' factors, as they are, say
     """
 
-    def __init__(self, model: PairwiseModel, pairs: Rows, start: State) -> None:
+    def __init__(self, model: PairwiseModel, pairs: Rows, start: State, *, learn_features: bool) -> None:
         self.epochs = model.epochs
+        self._model = model
         self._pairs = read_only(Rows(pairs.indptr, pairs.indices, model._relative(pairs.data)))
         self._start = start
-        self._rankable = np.flatnonzero(model.popularity_)
+        self._learn_features = learn_features
+        ridge = model.feature_regularization
+        activity, popularity = model.activity_, model.popularity_
+        self._users = Side("users", activity > 0, activity.astype(np.float32), model._user_features, ridge)
+        self._items = Side("items", popularity > 0, popularity.astype(np.float32), model._item_features, ridge)
+        n_items = int(np.count_nonzero(popularity))
         self._grid = Grid(self._pairs, len(start["items"]), model.seed)
-        self._work = model._work(len(self._rankable))
-        self._rates = model._rates(start["items"].shape[1], learn_items=True)
+        self._work = model._work(n_items)
         self._columns = model.factors + 1
-        self._too_much = BLOWN_UP * model._blind_loss(len(self._rankable))
+        self._too_much = BLOWN_UP * model._blind_loss(n_items)
 
     def start(self) -> State:
         """Return the rows before the first epoch."""
-        return self._start
+        users, items, skipped = self._start["users"], self._start["items"], self._start["skipped"]
+        state = self._users.start(users) | self._items.start(items) | {"skipped": skipped}
+        if not self._learn_features:
+            for side in (self._users, self._items):
+                if side.features is not None and side.features.factors_ is not None:
+                    W = side.features.factors_
+                    state[f"{side.name}.features"][:, : W.shape[1]] = W
+        return state
 
     def train_epoch(self, state: State, epoch: int) -> float:
         """Take a step for every pair; return the mean loss of the steps, without regularization."""
         users, items = state["users"], state["items"]
+        if epoch and self._learn_features:  # a random start has nothing to tell about features
+            for side in (self._users, self._items):
+                side.solve_features(state, FEATURE_STEPS)
+        means = self._users.means(state), self._items.means(state)
+        rates = self._model._rates(items.shape[1], *means, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
-            return self._work(bucket, users, items, self._rates, skipped[bucket.block])
+            return self._work(bucket, users, items, rates, skipped[bucket.block])
 
         loss = self._grid.run(epoch, work) / len(self._pairs.data)
         state["skipped"] += skipped.sum()
         return loss if loss < self._too_much else np.nan
 
+    def finish(self, state: State) -> None:
+        """End with the features' factors that belong to the rows."""
+        self._users.finish_features(state, self._columns - 1)
+        self._items.finish_features(state, self._columns)
+
     def rank(self, state: State, rows: RowNumbers, k: int) -> Lists:
         """Rank the unseen items of some users with the factors as they are."""
-        queries, vectors = state["users"][rows, : self._columns], state["items"][:, : self._columns]
-        return top_k(queries, Catalogue(vectors, self._rankable), k, [Hidden(self._pairs, rows)])
+        queries = self._users.placed(state)[rows, : self._columns]
+        queries[:, -1] = 1
+        catalogue = Catalogue(self._items.placed(state)[:, : self._columns], np.flatnonzero(self._items.known))
+        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
 
 
 def _with_column(rows: Floats, column: Floats) -> Floats:

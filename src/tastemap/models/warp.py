@@ -29,6 +29,7 @@ class WARP(PairwiseModel):
     learning_rate : the length of a row's first steps; they shorten as its steps add up
     regularization : of both rows and the bias, in every step that touches them
     max_sampled : the most items drawn for a pair; more find rarer violations and take longer
+    feature_regularization : how many times more the factors of features are regularized than an average row's own part
     seed : of the start, the order and the draws
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
