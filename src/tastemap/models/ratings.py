@@ -66,9 +66,9 @@ class RatingModel(Model):
     """
 
     factors: int = 64
-    epochs: int = 16
-    regularization: float = 0.05
-    bias_regularization: float = 0.05
+    epochs: int = 10
+    regularization: float = 0.085
+    bias_regularization: float = 0.03
     seed: int = 0
 
     predicts_ratings: ClassVar[bool] = True

@@ -22,10 +22,11 @@ from tastemap.models.sgd import Bucket, Grid
 from tastemap.models.training import State
 
 # The standard deviation of the factors at the start.
-START = 0.01
+START = 0.003
 
-# Rows of a matrix product that one thread does at a time.
+# Rows of a matrix product and pairs of a sparse one that one thread does at a time.
 PRODUCT_ROWS = 1024
+PRODUCT_PAIRS = 1 << 16
 
 # How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
 MOVES = 8
@@ -65,9 +66,9 @@ class SVD(RatingModel):
     """
 
     factors: int = 100
-    epochs: int = 60
-    learning_rate: float = 0.015
-    regularization: float = 0.06
+    epochs: int = 30
+    learning_rate: float = 0.03
+    regularization: float = 0.055
     bias_regularization: float = 0.02
 
     _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
@@ -119,9 +120,8 @@ class SVDpp(SVD):
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
     """
 
-    factors: int = 20
-    epochs: int = 40
-    implicit_learning_rate: float = 0.002
+    factors: int = 50
+    implicit_learning_rate: float = 0.005
     implicit_regularization: float = 0.05
 
     _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
@@ -146,7 +146,7 @@ class SVDpp(SVD):
     def _user_priors(self, pairs: Rows) -> Floats:
         Y = wide_zeros(len(self.implicit_factors_), self._layout.width)
         Y[:, : self.factors] = self.implicit_factors_
-        return _product(_spread(pairs), Y)[:, : self.factors]
+        return _spread(pairs).times(Y)[:, : self.factors]
 
 
 class _Descent(RatingTask):
@@ -200,7 +200,7 @@ class _ImplicitDescent(_Descent):
         of_items = interactions.by_item
         self._counts = [np.diff(pairs.indptr) for pairs in (interactions.by_user, of_items)]
         self._of_users = _spread(interactions.by_user)
-        self._of_items = read_only(of_items._replace(data=_shares(self._counts[0])[of_items.indices]))
+        self._of_items = _gathered(of_items, self._counts[0])
 
     def start(self) -> State:
         """Return small random factors, zero biases and a zero implicit part."""
@@ -214,7 +214,7 @@ class _ImplicitDescent(_Descent):
         rate = np.float32(model.learning_rate * fall)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
-        Z, G = _product(self._of_users, implicit), wide_zeros(*users.shape)
+        Z, G = self._of_users.times(implicit), wide_zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
@@ -239,10 +239,10 @@ class _ImplicitDescent(_Descent):
         n_users, n_items = (share * counts for counts in self._counts)
         ridge = self._model.implicit_regularization * n_items
         with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
-            step = _product(self._of_items, G)
+            step = self._of_items.times(G)
             step[:, -2:] = 0  # of the biases
             step -= ridge.astype(np.float32)[:, None] * implicit
-            moved = _product(self._of_users, step)
+            moved = self._of_users.times(step)
             squares = np.einsum("if,if->i", step, step, dtype=np.float64)
             # Along the step the objective is next to a parabola; q q' is taken for the same around every user.
             curvature = ridge @ squares + _curvature(moved, _mean_square(items, n_items), n_users)
@@ -274,19 +274,30 @@ def _curvature(Z: Floats, C: Floats, counts: npt.NDArray[np.float64]) -> float:
     return float(sums.sum())
 
 
+class _Sparse:
+    """A sparse matrix, ready for products with wide rows."""
+
+    def __init__(self, pairs: Rows, values: Floats) -> None:
+        self._pairs = read_only(pairs._replace(data=values))
+        self._blocks = blocks_of(pairs, PRODUCT_PAIRS)
+
+    def times(self, X: Floats) -> Floats:
+        out = wide_zeros(len(self._pairs.indptr) - 1, X.shape[1])
+        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
+        return out
+
+
+def _spread(pairs: Rows) -> _Sparse:
+    """Return the matrix that makes z of y."""
+    counts = np.diff(pairs.indptr)
+    return _Sparse(pairs, np.repeat(_shares(counts), counts))
+
+
+def _gathered(pairs: Rows, counts: RowNumbers) -> _Sparse:
+    """Return its transpose; counts are those of the users."""
+    return _Sparse(pairs, _shares(counts)[pairs.indices])
+
+
 def _shares(counts: RowNumbers) -> Floats:
     """Return |N|^-1/2."""
     return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
-
-
-def _spread(pairs: Rows) -> Rows:
-    """Return the matrix that makes z of y."""
-    counts = np.diff(pairs.indptr)
-    return read_only(pairs._replace(data=np.repeat(_shares(counts), counts)))
-
-
-def _product(sparse: Rows, X: Floats) -> Floats:
-    out = wide_zeros(len(sparse.indptr) - 1, X.shape[1])
-    blocks = blocks_of(sparse)
-    parallel.run(lambda b: sparse_rows(*sparse, *blocks[b], X, out), len(blocks))
-    return out
