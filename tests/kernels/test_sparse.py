@@ -9,7 +9,7 @@ from tastemap.kernels.simd import LANES
 from tastemap.kernels.sparse import sparse_rows
 
 
-@pytest.mark.parametrize("width", [LANES, 3 * LANES])
+@pytest.mark.parametrize("width", [LANES, 2 * LANES, 3 * LANES])
 def test_the_product_is_that_of_scipy_for_rows_of_every_length(width: int) -> None:
     rng = np.random.default_rng(0)
     lengths = np.array([0, 1, 2, 3, 4, 5, 8, 11, 0])

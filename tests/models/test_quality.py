@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,3 +92,35 @@ def test_metrics_of_the_same_lists_are_those_of_ranx(
     (tmp_path / "lists.json").write_text(json.dumps({"run": run, "qrels": qrels, "metrics": names}))
     told = json.loads(run_python(RANX, tmp_path / "lists.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="default"))
     assert {name: measured[name] for name in names} == pytest.approx(told, rel=1e-9)
+
+
+RATINGS = [("ExplicitALS", 0.845, 0.860), ("SVD", 0.835, 0.850), ("SVDpp", 0.830, 0.845)]
+
+
+@pytest.mark.parametrize(("name", "low", "high"), RATINGS)
+def test_ratings_of_movielens_1m_and_of_people_folded_in(
+    ml1m_ratings: tm.Interactions, name: str, low: float, high: float
+) -> None:
+    train, test = tm.split.random(ml1m_ratings, 0.2, seed=42)
+    test = test.pick((np.bincount(train.matrix.indices, minlength=len(train.items)) > 0)[items_of(test)])
+    model = tm.MODELS[name]().fit(train)
+    fitted = tm.evaluate(model, test, metrics="rmse")["rmse"]
+    assert low <= fitted < high
+    folded = model._fold_in(train.by_user)
+    scores = np.einsum("nd,nd->n", folded[test.row_of_pair()], model._vectors[test.matrix.indices])
+    error = float(np.sqrt(np.mean((model._shown(scores) - test.matrix.data) ** 2)))
+    assert error == pytest.approx(fitted, abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("ExplicitALS", 0.90, 0.93), ("SVD", 0.885, 0.915), ("SVDpp", 0.88, 0.91)]
+)
+def test_ratings_of_movielens_100k(ml100k: Dataset, name: str, low: float, high: float) -> None:
+    train, test = tm.split.random(ml100k.interactions, 0.2, seed=42)
+    test = test.pick((np.bincount(train.matrix.indices, minlength=len(train.items)) > 0)[items_of(test)])
+    assert low <= tm.evaluate(tm.MODELS[name]().fit(train), test, metrics="rmse")["rmse"] < high
+
+
+def items_of(interactions: tm.Interactions) -> Any:
+    """Return the item row of every pair in input order."""
+    return interactions.matrix.indices[interactions.input_order]

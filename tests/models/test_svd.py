@@ -7,26 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 import tastemap as tm
 from reference import ratings as reference
+from reference.ratings import some_ratings as ratings
 from tastemap.models.half_step import wide_zeros
 from tastemap.models.svd import START, _ImplicitDescent
 from tastemap.models.training import Epoch
 
 both = pytest.mark.parametrize("kind", [tm.SVD, tm.SVDpp])
-
-
-def ratings(n_users: int = 13, n_items: int = 9, seed: int = 0) -> tm.Interactions:
-    """Return ratings, one user and one item without any, one user with everything."""
-    rng = np.random.default_rng(seed)
-    here = rng.random((n_users, n_items)) < 0.5
-    here[3] = True
-    here[5], here[:, 2] = False, False
-    rows, columns = np.nonzero(here)
-    stars = rng.integers(1, 11, len(rows)) / 2
-    return tm.Interactions.from_csr(sp.csr_array((stars, (rows, columns)), shape=here.shape))
 
 
 def svd(kind: Any, **changed: Any) -> Any:
@@ -97,7 +86,7 @@ def implicit_objective(state: dict[str, Any], Y: Any) -> float:
     P[:, :4] += reference.implicit_part(R, Y) - reference.implicit_part(R, state["implicit"][:, :4].astype(float))
     mean = np.nanmean(R)
     value = np.nansum((R - mean - P @ state["items"].T) ** 2)
-    return 0.5 * float(value + 0.2 * ((~np.isnan(R)).sum(axis=0) @ (Y**2).sum(axis=1)))
+    return 0.5 * float(value + np.nanstd(R) * 0.2 * ((~np.isnan(R)).sum(axis=0) @ (Y**2).sum(axis=1)))
 
 
 @pytest.mark.parametrize("rate", [1e-4, 1e6])
@@ -186,7 +175,19 @@ def test_the_start_is_a_function_of_the_seed_alone_and_small() -> None:
     np.testing.assert_array_equal(states[0]["users"], states[1]["users"])
     assert not np.array_equal(states[0]["users"], states[2]["users"])
     drawn = states[0]["items"][states[0]["items"][:, 0] != 0][:, :300]
-    assert drawn.std() == pytest.approx(START, rel=0.05)
+    assert drawn.std() == pytest.approx(START * np.sqrt(model.deviation_[0]), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [tm.SVD, tm.SVDpp, tm.ExplicitALS])
+@pytest.mark.parametrize("scale", [0.01, 20, 1e6])
+def test_the_parameters_mean_the_same_on_every_scale(kind: Any, scale: float) -> None:
+    rows, columns = ratings().row_of_pair(), ratings().matrix.indices
+    stars, scaled = kind(factors=4), kind(factors=4)
+    stars.fit(ratings())
+    scaled.fit(tm.Interactions.from_csr(ratings().matrix * np.float32(scale)))
+    np.testing.assert_allclose(scaled.predict(rows, columns), scale * stars.predict(rows, columns), rtol=1e-3)
+    folded = [model.recommend_for({0: 2 * size, 4: 5 * size}) for model, size in ((stars, 1), (scaled, scale))]
+    np.testing.assert_allclose(folded[1]["score"], scale * folded[0]["score"], rtol=1e-3)
 
 
 @both

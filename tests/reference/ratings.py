@@ -6,11 +6,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
+
+import tastemap as tm
 
 Array = npt.NDArray[Any]
 
 
-def dense(interactions: Any) -> Array:
+def some_ratings(n_users: int = 13, n_items: int = 9, seed: int = 0) -> tm.Interactions:
+    """Return ratings from 0.5 to 5; user 5 and item 2 have none, user 3 has the other items all."""
+    rng = np.random.default_rng(seed)
+    here = rng.random((n_users, n_items)) < 0.5
+    here[3] = True
+    here[5], here[:, 2] = False, False
+    rows, columns = np.nonzero(here)
+    stars = rng.integers(1, 11, len(rows)) / 2
+    return tm.Interactions.from_csr(sp.csr_array((stars, (rows, columns)), shape=here.shape))
+
+
+def dense(interactions: tm.Interactions) -> Array:
     R = np.full(interactions.shape, np.nan)
     R[interactions.row_of_pair(), interactions.matrix.indices] = interactions.matrix.data
     return R
@@ -47,16 +61,18 @@ def in_turn(n: int) -> list[int]:
     return [k for first in range(half) for k in (first, first + half) if k < n]
 
 
-def svd_step(p: Array, q: Array, r: float, z: Array, mean: float, rate: float, ridges: tuple[float, float]) -> float:
+def svd_step(
+    p: Array, q: Array, r: float, z: Array, mean: float, rates: tuple[float, float], ridges: tuple[float, float]
+) -> float:
     """Make one step in place; p and q end in (bias, 1) and (1, bias), and p is pulled towards z. Returns the error."""
     error = r - mean - float(p @ q)
-    ridge, bias_ridge = ridges
+    (rate, bias_rate), (ridge, bias_ridge) = rates, ridges
     old_p, old_q = p.copy(), q.copy()
     for f in range(len(p) - 2):
         p[f] += rate * (error * old_q[f] - ridge * (old_p[f] - z[f]))
         q[f] += rate * (error * old_p[f] - ridge * old_q[f])
-    p[-2] += rate * (error - bias_ridge * old_p[-2])
-    q[-1] += rate * (error - bias_ridge * old_q[-1])
+    p[-2] += bias_rate * (error - bias_ridge * old_p[-2])
+    q[-1] += bias_rate * (error - bias_ridge * old_q[-1])
     return error
 
 
@@ -92,7 +108,9 @@ def objective(R: Array, model: Any, Y: Array | None = None) -> float:
         value += (R[u, i] - s) ** 2
     for counts, rows, biases in ((n_users, P - Z, model.user_biases_), (n_items, Q, model.item_biases_)):
         for n, row, bias in zip(counts, rows, biases, strict=True):
-            value += n * (model.regularization * float(row @ row) + model.bias_regularization * float(bias) ** 2)
+            value += n * model.deviation_[0] * model.regularization * float(row @ row)
+            value += n * model.bias_regularization * float(bias) ** 2
     if Y is not None:
-        value += model.implicit_regularization * sum(n * float(y @ y) for n, y in zip(n_items, Y, strict=True))
+        ridge = model.deviation_[0] * model.implicit_regularization
+        value += ridge * sum(n * float(y @ y) for n, y in zip(n_items, Y, strict=True))
     return value

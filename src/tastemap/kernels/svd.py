@@ -14,15 +14,16 @@ from tastemap.kernels.simd import LANES, aligned, load_row, multiply, multiply_a
 
 
 @jit
-def svd_bucket(users, items, ratings, members, P, Q, mean, rate, ridge, bias_ridge):
+def svd_bucket(users, items, ratings, members, P, Q, mean, rate, ridge, bias_rate, bias_ridge):
     """Make a step for every rating, one after the other; return the sum of the squared errors before the steps.
 
-    e = r - mean - p . q;   p += rate (e q - ridge p),   q += rate (e p - ridge q)
+    e = r - mean - p . q;   p += rate (e q - ridge p),   q += rate (e p - ridge q);   biases with a rate and a ridge of
+    their own
     users, items int32, ratings float32: (pairs), an item as its place in `members`, int32. The rest float32.
     """
     last = P.shape[1] - LANES
     keep = splat(1 - rate * ridge)
-    masks = _masks(rate, ridge, bias_ridge)
+    masks = _masks(rate, ridge, bias_rate, bias_ridge)
     learn_user, keep_user = load_row(masks, 0, 0), load_row(masks, 1, 0)
     learn_item, keep_item = load_row(masks, 2, 0), load_row(masks, 3, 0)
     errors = 0.0
@@ -34,19 +35,19 @@ def svd_bucket(users, items, ratings, members, P, Q, mean, rate, ridge, bias_rid
             u, i = users[k], members[items[k]]
             error = ratings[k] - mean - _score(P, Q, u, i)
             errors += np.float64(error) * error
-            step = splat(rate * error)
+            step, missed = splat(rate * error), splat(error)
             for f in range(0, last, LANES):
                 p, q = load_row(P, u, f), load_row(Q, i, f)
                 store_row(P, u, f, multiply_add(step, q, multiply(keep, p)))
                 store_row(Q, i, f, multiply_add(step, p, multiply(keep, q)))
             p, q = load_row(P, u, last), load_row(Q, i, last)
-            store_row(P, u, last, multiply_add(multiply(step, learn_user), q, multiply(keep_user, p)))
-            store_row(Q, i, last, multiply_add(multiply(step, learn_item), p, multiply(keep_item, q)))
+            store_row(P, u, last, multiply_add(multiply(missed, learn_user), q, multiply(keep_user, p)))
+            store_row(Q, i, last, multiply_add(multiply(missed, learn_item), p, multiply(keep_item, q)))
     return errors
 
 
 @jit
-def svdpp_bucket(users, items, ratings, members, V, Q, Z, G, mean, rate, ridge, bias_ridge):
+def svdpp_bucket(users, items, ratings, members, V, Q, Z, G, mean, rate, ridge, bias_rate, bias_ridge):
     """As `svd_bucket`, where a user's row is v = z + p and the implicit part z stays; adds e q to the row of G.
 
     e = r - mean - v . q;   v += rate (e q - ridge (v - z)),   q += rate (e v - ridge q),   g += e q
@@ -54,7 +55,7 @@ def svdpp_bucket(users, items, ratings, members, V, Q, Z, G, mean, rate, ridge, 
     """
     last = V.shape[1] - LANES
     keep, lose = splat(1 - rate * ridge), splat(rate * ridge)
-    masks = _masks(rate, ridge, bias_ridge)
+    masks = _masks(rate, ridge, bias_rate, bias_ridge)
     learn_user, keep_user = load_row(masks, 0, 0), load_row(masks, 1, 0)
     learn_item, keep_item = load_row(masks, 2, 0), load_row(masks, 3, 0)
     errors = 0.0
@@ -74,8 +75,8 @@ def svdpp_bucket(users, items, ratings, members, V, Q, Z, G, mean, rate, ridge, 
                 store_row(G, u, f, multiply_add(missed, q, load_row(G, u, f)))
             v, q = load_row(V, u, last), load_row(Q, i, last)
             kept = multiply_add(lose, load_row(Z, u, last), multiply(keep_user, v))
-            store_row(V, u, last, multiply_add(multiply(step, learn_user), q, kept))
-            store_row(Q, i, last, multiply_add(multiply(step, learn_item), v, multiply(keep_item, q)))
+            store_row(V, u, last, multiply_add(multiply(missed, learn_user), q, kept))
+            store_row(Q, i, last, multiply_add(multiply(missed, learn_item), v, multiply(keep_item, q)))
             store_row(G, u, last, multiply_add(missed, q, load_row(G, u, last)))
     return errors
 
@@ -89,17 +90,18 @@ def _score(P, Q, u, i):
 
 
 @jit
-def _masks(rate, ridge, bias_ridge):
-    """Return how much of the gradient a user's last register learns and what it keeps of itself; the same for items."""
+def _masks(rate, ridge, bias_rate, bias_ridge):
+    """Return a user's last register of rates and what it keeps of itself; the same for an item."""
     masks = _aligned(4, LANES)
     for side in range(2):
         bias, one = LANES - 2 + side, LANES - 1 - side
         for f in range(LANES):
-            masks[2 * side, f] = 1
+            masks[2 * side, f] = rate
             masks[2 * side + 1, f] = 1 - rate * ridge
         masks[2 * side, one] = 0
         masks[2 * side + 1, one] = 1
-        masks[2 * side + 1, bias] = 1 - rate * bias_ridge
+        masks[2 * side, bias] = bias_rate
+        masks[2 * side + 1, bias] = 1 - bias_rate * bias_ridge
     return masks
 
 

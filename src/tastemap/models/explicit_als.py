@@ -23,8 +23,9 @@ class ExplicitALS(RatingModel):
 
     s(u, i) = mu + b_u + b_i + p_u . q_i
     minimise   sum over the ratings of  (r - s)^2
-               + sum_u n_u (regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
-               with n_u and n_i the numbers of ratings of a user and an item
+               + sum_u n_u (sigma regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
+               n_u, n_i: the numbers of ratings of a user and an item
+               sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
     update     [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1],  D the regularizations
                for all users at once, then for all items; the last half-step solves the users again
 
@@ -37,14 +38,14 @@ class ExplicitALS(RatingModel):
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
-    mean_ : float32, (1,): mu, the mean rating of the training data; 0 without biases
+    mean_, deviation_ : float32, (1,): mu, 0 without biases, and sigma, 1 where all ratings are the same
     range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
         ordered before
 
     Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
     the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
     Folding in the ratings of a training user gives the fitted row to 1e-4. `explain` is exact. `update` solves the
-    items that have new ratings and then all users; the other items and mu stay.
+    items that have new ratings and then all users; the other items, mu and sigma stay.
     similar_items and similar_users compare q and p; biases are left out.
 
     Bell and Koren, Scalable collaborative filtering with jointly derived neighborhood interpolation weights, ICDM 2007;
@@ -90,7 +91,7 @@ class ExplicitALS(RatingModel):
         """
         items, ratings, column = self._history_and_item(user, item)
         f = self.factors
-        ridge = np.append(np.full(f, self.regularization), self.bias_regularization)
+        ridge = np.append(np.full(f, self.deviation_[0] * self.regularization), self.bias_regularization)
         Y = np.hstack([self.item_factors_[items], np.full((len(items), 1), self.biases)]).astype(np.float64)
         q = np.append(self.item_factors_[column], 0).astype(np.float64)
         left = ratings.astype(np.float64) - self.mean_ - self.item_biases_[items]

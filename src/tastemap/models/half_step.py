@@ -17,10 +17,10 @@ BLOCK_PAIRS = 1 << 14
 ROW_COST = 32
 
 
-def blocks_of(pairs: Rows) -> list[tuple[int, int]]:
-    """Cut rows into runs (start, stop) of about equal work. They depend on the data alone."""
+def blocks_of(pairs: Rows, size: int = BLOCK_PAIRS) -> list[tuple[int, int]]:
+    """Cut rows into runs (start, stop) of about `size` pairs. They depend on the data alone."""
     work = pairs.indptr + ROW_COST * np.arange(len(pairs.indptr))
-    cuts = np.searchsorted(work, np.arange(0, work[-1], BLOCK_PAIRS))
+    cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     cuts = np.unique(np.append(cuts, len(work) - 1)).tolist()
     return list(pairwise(cuts))
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
@@ -62,13 +63,16 @@ class RatingModel(Model):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors): p and q
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,)
     mean_ : float32, (1,): the mean rating of the training data
+    deviation_ : float32, (1,): the standard deviation of the ratings, 1 where that is 0. Ratings c times as large come
+        with factors sqrt(c) times as large, hence the regularization of factors is multiplied with the deviation:
+        parameters then mean the same on every scale
     range_ : float32, (2,): its lowest and its highest rating; scores are shown within, and ordered before
     """
 
     factors: int = 64
-    epochs: int = 16
-    regularization: float = 0.05
-    bias_regularization: float = 0.05
+    epochs: int = 10
+    regularization: float = 0.075
+    bias_regularization: float = 0.03
     seed: int = 0
 
     predicts_ratings: ClassVar[bool] = True
@@ -80,6 +84,7 @@ class RatingModel(Model):
         "user_biases_",
         "item_biases_",
         "mean_",
+        "deviation_",
         "range_",
     )
 
@@ -126,9 +131,10 @@ class RatingModel(Model):
         return True
 
     def _take_ratings(self, interactions: Interactions) -> None:
-        """Set mean_ and range_; warn where all ratings are the same."""
+        """Set mean_, deviation_ and range_; warn where all ratings are the same."""
         ratings = interactions.matrix.data
         self.mean_ = np.array([ratings.mean(dtype=np.float64) if self._has_biases else 0], np.float32)
+        self.deviation_ = np.array([ratings.std(dtype=np.float64) or 1], np.float32)
         self.range_ = _range_of(interactions)
         if self.range_[0] == self.range_[1]:
             warnings.warn(
@@ -147,7 +153,7 @@ class RatingModel(Model):
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
-        self.mean_, self.range_ = before.mean_, _range_of(interactions)
+        self.mean_, self.deviation_, self.range_ = before.mean_, before.deviation_, _range_of(interactions)
         self._keep_rest(before)
         users = self._layout.users(len(self._users), before.user_factors_, before.user_biases_)
         items = self._layout.items(len(self._items), before.item_factors_, before.item_biases_)
@@ -182,7 +188,7 @@ class RatingModel(Model):
         Returns the sum of the rows' objectives, added in block order.
         """
         mean, fixed = np.float32(self.mean_[0]), self._fixed(bias)
-        scale, ridge = self._scale(np.diff(pairs.indptr)), self._ridge(bias)
+        scale, ridge = self._scale(np.diff(pairs.indptr)), self._ridge(bias).astype(np.float32)
         blocks = blocks_of(pairs)
         objectives = np.zeros(len(blocks))
 
@@ -204,18 +210,18 @@ class RatingModel(Model):
         """Return the column of ones in rows whose biases are in column `bias`."""
         return self._layout.user_bias + self._layout.item_bias - bias
 
-    def _ridge(self, bias: int) -> Floats:
-        """Return the regularization of every column of a row."""
-        ridge = np.full(self._layout.width, self.regularization, np.float32)
+    def _ridge(self, bias: int) -> npt.NDArray[np.float64]:
+        """Return the regularization of every column of a row: float64, (width,)."""
+        ridge = np.full(self._layout.width, float(self.deviation_[0]) * self.regularization)
         ridge[bias] = self.bias_regularization
         return ridge
 
     def _scale(self, counts: RowNumbers) -> Floats:
         """Return what the regularization of rows with so many ratings is multiplied with."""
-        if max(self.regularization, self.bias_regularization) * counts.max(initial=0) > LARGEST_FLOAT:
+        if self._ridge(self._layout.user_bias).max() * counts.max(initial=0) > LARGEST_FLOAT:
             raise ValueError(
                 f"regularization {self.regularization} (biases: {self.bias_regularization}) times the ratings of a row "
-                "is more than 32-bit floats hold: lower it"
+                "is more than 32-bit floats hold: lower it, or scale the ratings down"
             )
         return counts.astype(np.float32)
 
@@ -291,7 +297,8 @@ class RatingTask(ABC):
     def _random_factors(self, pairs: Rows, key: int, deviation: float) -> Floats:
         """Return factors for rows with these pairs, a function of seed and key; zeros for a row without any."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
-        fill_uniform(factors, seeded(self._model.seed, key), deviation)
+        size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
+        fill_uniform(factors, seeded(self._model.seed, key), size)
         factors[np.diff(pairs.indptr) == 0] = 0
         return factors
 

@@ -22,10 +22,11 @@ from tastemap.models.sgd import Bucket, Grid
 from tastemap.models.training import State
 
 # The standard deviation of the factors at the start.
-START = 0.01
+START = 0.003
 
-# Rows of a matrix product that one thread does at a time.
+# Rows of a matrix product and pairs of a sparse one that one thread does at a time.
 PRODUCT_ROWS = 1024
+PRODUCT_PAIRS = 1 << 16
 
 # How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
 MOVES = 8
@@ -36,9 +37,10 @@ class SVD(RatingModel):
     """Matrix factorization of ratings with biases by stochastic gradient descent.
 
     s(u, i) = mu + b_u + b_i + p_u . q_i
-    minimise   sum over the ratings of   (r - s)^2  +  regularization (|p_u|^2 + |q_i|^2)
+    minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
-    step       e = r - s;   p_u += rate (e q_i - regularization p_u),   q_i += rate (e p_u - regularization q_i)
+               sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
+    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u),   q_i likewise
                b_u += rate (e - bias_regularization b_u),   b_i likewise
                for every rating in random order; rate falls linearly from learning_rate in the first epoch towards 0
 
@@ -50,14 +52,15 @@ class SVD(RatingModel):
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
-    mean_ : float32, (1,): mu, the mean rating of the training data
+    mean_, deviation_ : float32, (1,): mu and sigma of the training data; sigma is 1 where all ratings are the same
     range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
         ordered before
 
     Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
     the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
-    A folded-in user is the exact minimum for the items as they are. `update` solves users and items that have new
-    ratings in the same way; the others and mu stay. `explain` leaves one rating after the other out.
+    A folded-in user is the exact minimum for the items as they are, and predicted as well as a fitted one: on MovieLens
+    1M and 100K the RMSE of training users differs by .001 and .005. `update` solves users and items that have new
+    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out.
     similar_items and similar_users compare q and p; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
@@ -65,9 +68,9 @@ class SVD(RatingModel):
     """
 
     factors: int = 100
-    epochs: int = 60
-    learning_rate: float = 0.015
-    regularization: float = 0.06
+    epochs: int = 30
+    learning_rate: float = 0.035
+    regularization: float = 0.05
     bias_regularization: float = 0.02
 
     _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
@@ -96,13 +99,14 @@ class SVDpp(SVD):
     """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
 
     s(u, i) = mu + b_u + b_i + (p_u + z_u) . q_i,    z_u = |N(u)|^-1/2 sum of y_j over the items N(u) that u has rated
-    minimise   sum over the ratings of   (r - s)^2  +  regularization (|p_u|^2 + |q_i|^2)
+    minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
-               +  implicit_regularization  sum over the ratings of  |y_i|^2
-    step       e = r - s;   p_u += rate (e q_i - regularization p_u)
-               q_i += rate (e (p_u + z_u) - regularization q_i);   biases as in SVD
-               up to 8 times an epoch   y_j += implicit rate (sum of |N(u)|^-1/2 e q_i - n implicit_regularization y_j)
-               over the ratings since the last time whose user has j; n is j's share of them. Both rates fall as in SVD
+                                                    +  sigma implicit_regularization |y_i|^2
+    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u)
+               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i);   biases as in SVD
+               up to 8 times an epoch, with the ratings since the last time, of which n_j are of item j,
+               y_j += implicit rate / sigma (sum over those whose user has j of |N(u)|^-1/2 e q_i
+                                             - n_j sigma implicit_regularization y_j);   both rates fall as in SVD
 
     implicit_learning_rate : of the first epoch. A step is shortened where it would go beyond the lowest point in its
         direction
@@ -111,7 +115,7 @@ class SVDpp(SVD):
 
     user_factors_ : float32, (n_users, factors): p_u + z_u
     implicit_factors_ : float32, (n_items, factors): y
-    item_factors_, user_biases_, item_biases_, mean_, range_ : as in SVD
+    item_factors_, user_biases_, item_biases_, mean_, deviation_, range_ : as in SVD
 
     Whatever is said of SVD holds here too; N(u) of a folded-in user is the history.
 
@@ -119,9 +123,8 @@ class SVDpp(SVD):
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
     """
 
-    factors: int = 20
-    epochs: int = 40
-    implicit_learning_rate: float = 0.002
+    factors: int = 50
+    implicit_learning_rate: float = 0.005
     implicit_regularization: float = 0.05
 
     _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
@@ -146,7 +149,7 @@ class SVDpp(SVD):
     def _user_priors(self, pairs: Rows) -> Floats:
         Y = wide_zeros(len(self.implicit_factors_), self._layout.width)
         Y[:, : self.factors] = self.implicit_factors_
-        return _product(_spread(pairs), Y)[:, : self.factors]
+        return _spread(pairs).times(Y)[:, : self.factors]
 
 
 class _Descent(RatingTask):
@@ -158,7 +161,7 @@ class _Descent(RatingTask):
         super().__init__(model, interactions)
         self._grid = Grid(interactions.by_user, len(interactions.items), model.seed)
         self._mean = np.float32(model.mean_[0])
-        self._ridges = np.float32(model.regularization), np.float32(model.bias_regularization)
+        self._deviation = float(model.deviation_[0])
 
     def start(self) -> State:
         """Return small random factors and zero biases."""
@@ -169,13 +172,21 @@ class _Descent(RatingTask):
     def train_epoch(self, state: State, epoch: int) -> float:
         """Use every rating once; return the sum of the squared errors on the way, and the regularization at the end."""
         users, items = state["users"], state["items"]
-        rate = np.float32(self._model.learning_rate * self._fall(epoch))
+        numbers = self._numbers(epoch)
 
         def work(bucket: Bucket) -> float:
             pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svd_bucket(*pairs, users, items, self._mean, rate, *self._ridges))
+            return float(svd_bucket(*pairs, users, items, *numbers))
 
         return self._grid.run(epoch, work) + self._penalty(users, items)
+
+    def _numbers(self, epoch: int) -> tuple[np.float32, ...]:
+        """Return what the kernels take last: the mean, and rate and regularization of factors and of biases."""
+        model, rate = self._model, self._model.learning_rate * self._fall(epoch)
+        ridge = model.regularization * self._deviation
+        with np.errstate(over="ignore"):  # shows in the objective
+            numbers = (self._mean, rate / self._deviation, ridge, rate, model.bias_regularization)
+            return tuple(np.float32(number) for number in numbers)
 
     def _penalty(self, users: Floats, items: Floats) -> float:
         layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
@@ -200,7 +211,7 @@ class _ImplicitDescent(_Descent):
         of_items = interactions.by_item
         self._counts = [np.diff(pairs.indptr) for pairs in (interactions.by_user, of_items)]
         self._of_users = _spread(interactions.by_user)
-        self._of_items = read_only(of_items._replace(data=_shares(self._counts[0])[of_items.indices]))
+        self._of_items = _gathered(of_items, self._counts[0])
 
     def start(self) -> State:
         """Return small random factors, zero biases and a zero implicit part."""
@@ -211,38 +222,38 @@ class _ImplicitDescent(_Descent):
         """As for SVD; the implicit part moves on the way."""
         model, fall = self._model, self._fall(epoch)
         users, items, implicit = state["users"], state["items"], state["implicit"]
-        rate = np.float32(model.learning_rate * fall)
+        numbers = self._numbers(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
-        Z, G = _product(self._of_users, implicit), wide_zeros(*users.shape)
+        Z, G = self._of_users.times(implicit), wide_zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
             pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svdpp_bucket(*pairs, users, items, Z, G, self._mean, rate, *self._ridges))
+            return float(svdpp_bucket(*pairs, users, items, Z, G, *numbers))
 
         def after() -> None:
             nonlocal done
             done += 1
             waiting = (done - 1) % between + 1
             if waiting == between or done == n_strata:
-                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall)
+                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall / self._deviation)
 
         errors = self._grid.run(epoch, work, after)
         squares = np.einsum("if,if->i", implicit, implicit, dtype=np.float64)
-        penalty = model.implicit_regularization * float(self._counts[1] @ squares)
+        penalty = self._deviation * model.implicit_regularization * float(self._counts[1] @ squares)
         return errors + self._penalty(users - Z, items) + penalty
 
     def _move(self, state: State, Z: Floats, G: Floats, share: float, rate: float) -> None:
         """Move y down its gradient, and z with it; G holds every user's sum of e q over a share of the ratings."""
         items, implicit = state["items"], state["implicit"]
         n_users, n_items = (share * counts for counts in self._counts)
-        ridge = self._model.implicit_regularization * n_items
+        ridge = self._deviation * self._model.implicit_regularization * n_items
         with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
-            step = _product(self._of_items, G)
+            step = self._of_items.times(G)
             step[:, -2:] = 0  # of the biases
             step -= ridge.astype(np.float32)[:, None] * implicit
-            moved = _product(self._of_users, step)
+            moved = self._of_users.times(step)
             squares = np.einsum("if,if->i", step, step, dtype=np.float64)
             # Along the step the objective is next to a parabola; q q' is taken for the same around every user.
             curvature = ridge @ squares + _curvature(moved, _mean_square(items, n_items), n_users)
@@ -274,19 +285,30 @@ def _curvature(Z: Floats, C: Floats, counts: npt.NDArray[np.float64]) -> float:
     return float(sums.sum())
 
 
+class _Sparse:
+    """A sparse matrix, ready for products with wide rows."""
+
+    def __init__(self, pairs: Rows, values: Floats) -> None:
+        self._pairs = read_only(pairs._replace(data=values))
+        self._blocks = blocks_of(pairs, PRODUCT_PAIRS)
+
+    def times(self, X: Floats) -> Floats:
+        out = wide_zeros(len(self._pairs.indptr) - 1, X.shape[1])
+        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
+        return out
+
+
+def _spread(pairs: Rows) -> _Sparse:
+    """Return the matrix that makes z of y."""
+    counts = np.diff(pairs.indptr)
+    return _Sparse(pairs, np.repeat(_shares(counts), counts))
+
+
+def _gathered(pairs: Rows, counts: RowNumbers) -> _Sparse:
+    """Return its transpose; counts are those of the users."""
+    return _Sparse(pairs, _shares(counts)[pairs.indices])
+
+
 def _shares(counts: RowNumbers) -> Floats:
     """Return |N|^-1/2."""
     return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
-
-
-def _spread(pairs: Rows) -> Rows:
-    """Return the matrix that makes z of y."""
-    counts = np.diff(pairs.indptr)
-    return read_only(pairs._replace(data=np.repeat(_shares(counts), counts)))
-
-
-def _product(sparse: Rows, X: Floats) -> Floats:
-    out = wide_zeros(len(sparse.indptr) - 1, X.shape[1])
-    blocks = blocks_of(sparse)
-    parallel.run(lambda b: sparse_rows(*sparse, *blocks[b], X, out), len(blocks))
-    return out
