@@ -59,7 +59,7 @@ class PairwiseModel(Model):
     epochs: int = 100
     learning_rate: float = 1.0
     regularization: float = 0.01
-    feature_regularization: float = 5.0
+    feature_regularization: float = 100.0
     seed: int = 0
 
     # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
