@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from tastemap.models.bpr import BPR as BPR
     from tastemap.models.ease import EASE as EASE
     from tastemap.models.explicit_als import ExplicitALS as ExplicitALS
+    from tastemap.models.knn import ItemKNN as ItemKNN
+    from tastemap.models.popular import PersonalPopular as PersonalPopular
     from tastemap.models.popular import Popular as Popular
+    from tastemap.models.random import Random as Random
     from tastemap.models.svd import SVD as SVD
     from tastemap.models.svd import SVDpp as SVDpp
     from tastemap.models.warp import WARP as WARP
@@ -41,8 +44,11 @@ _PUBLIC = {
     "text_features": "tastemap.data.text",
     "datasets": "tastemap.data.datasets:",
     "split": "tastemap.data.splits:",
+    "Random": "tastemap.models.random",
     "Popular": "tastemap.models.popular",
     "ExplicitALS": "tastemap.models.explicit_als",
+    "PersonalPopular": "tastemap.models.popular",
+    "ItemKNN": "tastemap.models.knn",
     "EASE": "tastemap.models.ease",
     "ImplicitALS": "tastemap.models.als",
     "SVD": "tastemap.models.svd",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tastemap.kernels.heap import push, replace_root, sort
 from tastemap.kernels.jit import jit_exact
 from tastemap.kernels.simd import (
     LANES,
@@ -76,7 +77,7 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
         column = 0
         while column < n_columns and size < capacity:
             if scores[r, column] > -np.inf:
-                _push(heap_scores[r], heap_columns[r], size, scores[r, column], first + column)
+                push(heap_scores[r], heap_columns[r], size, scores[r, column], first + column)
                 size += 1
             column += 1
         sizes[r] = size
@@ -88,7 +89,7 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
             if stop - column < LANES or any_greater(load_row(scores, r, column), splat(heap_scores[r, 0])):
                 for j in range(column, stop):
                     if scores[r, j] > heap_scores[r, 0]:
-                        _replace_root(heap_scores[r], heap_columns[r], size, scores[r, j], first + j)
+                        replace_root(heap_scores[r], heap_columns[r], size, scores[r, j], first + j)
             column = stop
 
 
@@ -107,7 +108,7 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
         root = np.float64(heap_scores[r, 0]) if size == capacity else -np.inf
         for j in range(size):
             heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
-        _sort(heap_scores[r], heap_columns[r], size)
+        sort(heap_scores[r], heap_columns[r], size)
         count = min(k, size)
         counts[r] = count
         for j in range(count):
@@ -127,7 +128,7 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
 def sort_lists(scores, columns, sizes):
     """Put each row's heap of the best columns in order, best first."""
     for r in range(sizes.shape[0]):
-        _sort(scores[r], columns[r], sizes[r])
+        sort(scores[r], columns[r], sizes[r])
 
 
 @jit_exact
@@ -142,59 +143,9 @@ def rank_exactly(p, Q, hidden, k, columns, scores):
             continue
         score = np.float32(dot(p, Q[j]))
         if size < k:
-            _push(scores, columns, size, score, j)
+            push(scores, columns, size, score, j)
             size += 1
         elif score > scores[0]:
-            _replace_root(scores, columns, size, score, j)
-    _sort(scores, columns, size)
+            replace_root(scores, columns, size, score, j)
+    sort(scores, columns, size)
     return size
-
-
-@jit_exact
-def _worse(score, column, other_score, other_column):
-    return score < other_score or (score == other_score and column > other_column)
-
-
-@jit_exact
-def _push(scores, columns, size, score, column):
-    child = size
-    while child > 0:
-        parent = (child - 1) // 2
-        if not _worse(score, column, scores[parent], columns[parent]):
-            break
-        scores[child] = scores[parent]
-        columns[child] = columns[parent]
-        child = parent
-    scores[child] = score
-    columns[child] = column
-
-
-@jit_exact
-def _replace_root(scores, columns, size, score, column):
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and _worse(scores[right], columns[right], scores[child], columns[child]):
-            child = right
-        if not _worse(scores[child], columns[child], score, column):
-            break
-        scores[parent] = scores[child]
-        columns[parent] = columns[child]
-        parent = child
-    scores[parent] = score
-    columns[parent] = column
-
-
-@jit_exact
-def _sort(scores, columns, size):
-    """Heapsort the first `size` entries, best first."""
-    # The scores may have changed since the entries were pushed: build the heap again.
-    for j in range(size):
-        _push(scores, columns, j, scores[j], columns[j])
-    for end in range(size - 1, 0, -1):
-        score, column = scores[end], columns[end]
-        scores[end], columns[end] = scores[0], columns[0]
-        _replace_root(scores, columns, end, score, column)

@@ -12,7 +12,7 @@ from tastemap import parallel
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.inputs import check_choice, check_flag
+from tastemap.models.inputs import check_choice, check_switch
 from tastemap.models.ratings import RatingModel, RatingTask
 from tastemap.models.training import Options, State
 
@@ -61,7 +61,7 @@ class ExplicitALS(RatingModel):
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         super().check()
-        check_flag("biases", self.biases)
+        check_switch("biases", self.biases)
         check_choice("regularization_scale", self.regularization_scale, ("count", "none"))
 
     def _task(self, interactions: Interactions) -> RatingTask:

@@ -117,7 +117,14 @@ def check_amount(name: str, value: object) -> None:
         raise ValueError(f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}")
 
 
-def check_flag(name: str, value: object) -> None:
+def check_share(name: str, value: object) -> None:
+    """Raise ValueError where a value is no number from 0 to 1."""
+    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
+        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
+
+
+def check_switch(name: str, value: object) -> None:
     """Raise ValueError where a value is neither True nor False."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name} must be True or False, got {value!r}")

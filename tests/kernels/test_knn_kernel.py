@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reference import knn as reference
+from tastemap.data.pairs import Rows, read_only
+from tastemap.kernels.knn import add_similarities, nearest_items
+
+Array = npt.NDArray[Any]
+
+
+def rows_of(V: Array) -> Rows:
+    """Return the CSR arrays of what is not NaN."""
+    here = ~np.isnan(V)
+    indptr = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
+    return read_only(Rows(indptr, np.nonzero(here)[1].astype(np.int32), V[here].astype(np.float32)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_users=st.integers(1, 9),
+    n_items=st.integers(1, 13),
+    most=st.integers(1, 14),
+    share=st.sampled_from([0.1, 0.5, 1.0]),
+    shrinkage=st.sampled_from([0.0, 2.5]),
+    seed=st.integers(0, 2**32),
+)
+def test_the_nearest_are_those_of_the_full_sort_ties_by_row(
+    n_users: int, n_items: int, most: int, share: float, shrinkage: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    here = rng.random((n_users, n_items)) < share
+    # Few different values, whose products and sums no rounding touches: there are ties.
+    V = np.where(here, rng.choice([0.0, 0.5, 1.0], here.shape), np.nan)
+    products = np.nan_to_num(V).T @ np.nan_to_num(V)
+    n_both = here.T.astype(float) @ here
+    expected = np.float32(products * np.divide(n_both, n_both + shrinkage, out=np.zeros_like(n_both), where=n_both > 0))
+    first = seed % n_items
+    near = np.full((n_items - first, most), -1, np.int32)
+    similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
+    nearest_items(*rows_of(V.T), *rows_of(V), first, shrinkage, near, similarities, counts)
+    for r, own in enumerate(reference.nearest(expected, most)[first:]):
+        assert near[r, : counts[r]].tolist() == own
+        assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_users=st.integers(1, 7), n_items=st.integers(1, 13), seed=st.integers(0, 2**32))
+def test_scores_are_sums_over_the_history_in_order(n_users: int, n_items: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    W = np.where(rng.random((n_users, n_items)) < 0.5, rng.random((n_users, n_items)), np.nan).astype(np.float32)
+    of = np.where(rng.random((n_items, n_items)) < 0.5, rng.random((n_items, n_items)), np.nan).astype(np.float32)
+    people, items = rng.permutation(n_users), np.flatnonzero(rng.random(n_items) < 0.6)
+    out = np.full((n_users, len(items)), np.nan, np.float32)
+    add_similarities(*rows_of(W), people, *rows_of(of), np.full(n_items, np.nan), items, out)
+    expected = np.zeros((n_users, n_items))
+    for r, u in enumerate(people):
+        for j in np.flatnonzero(~np.isnan(W[u])):
+            expected[r] += np.float64(W[u, j]) * np.nan_to_num(of[j]).astype(np.float64)
+    np.testing.assert_array_equal(out, np.float32(expected[:, items]))

@@ -1,0 +1,92 @@
+"""The baselines that count: what is popular, what a person has, and both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tastemap as tm
+from tastemap.kernels.popular import own_and_popular
+
+ORDERS = pl.DataFrame(
+    {
+        "user": [*["ann"] * 6, *["bob"] * 4, *["cai"] * 3],
+        "item": [*["milk", "milk", "milk", "tea", "rice", "rice"], *["tea", "bread", "bread", "soap"], *["tea"] * 3],
+    }
+)
+
+
+def orders() -> tm.Interactions:
+    return tm.Interactions.from_frame(ORDERS.with_columns(weight=1.0), weight="weight", duplicates="sum")
+
+
+def items_of(model: Any, user: str, **options: Any) -> list[str]:
+    lists: pl.DataFrame = model.recommend(user, exclude_seen=False, **options)
+    return lists["item"].to_list()
+
+
+def test_own_items_come_first_by_count_then_the_popular_ones() -> None:
+    model = tm.PersonalPopular().fit(orders())
+    assert items_of(model, "ann") == ["milk", "rice", "tea", "bread", "soap"]
+    assert items_of(model, "bob") == ["bread", "tea", "soap", "milk", "rice"]
+    assert items_of(model, "cai") == ["tea", "milk", "rice", "bread", "soap"]
+    # tea has all 3 users, so its share is 3/4; an item of one user has 1/4.
+    scores = model.recommend("bob", exclude_seen=False)["score"].to_list()
+    assert scores == [2.25, 1.75, 1.25, 0.25, 0.25]
+
+
+def test_without_filling_only_own_items_are_recommended() -> None:
+    model = tm.PersonalPopular(fill=False).fit(orders())
+    assert items_of(model, "ann") == ["milk", "rice", "tea"]
+    assert items_of(model, "cai") == ["tea"]
+    assert model.recommend("cai").is_empty()
+    assert model.predict("cai", ["tea", "milk"]).tolist() == [3.75, 0]
+    assert model.explain("cai", "milk").score == 0
+    assert model.recommend_for({"milk": 2.0}).is_empty()
+
+
+def test_without_what_a_person_has_it_is_popular() -> None:
+    personal, popular = tm.PersonalPopular().fit(orders()), tm.Popular().fit(orders())
+    assert personal.recommend().drop("score").equals(popular.recommend().drop("score"))
+
+
+def test_a_score_is_the_own_weight_and_a_share_of_popularity() -> None:
+    model = tm.PersonalPopular().fit(orders())
+    reasons = model.explain("ann", "milk")
+    assert (reasons.kind, reasons.score, reasons.baseline) == ("exact", 3.25, 0.25)
+    assert reasons.frame.rows() == [("milk", 3.0), ("tea", 0.0), ("rice", 0.0)]
+    assert model.explain("ann", "bread").baseline == 0.25
+
+
+@pytest.mark.parametrize("weights", [[0.25, 0.5, 3.0], [7.0, 7.5, 8.0], [0.0, 2.0, 5.0]])
+def test_the_share_of_popularity_never_outweighs_a_weight(weights: list[float]) -> None:
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((30, 12)) < rng.random(12))
+    frame = pl.DataFrame({"user": users, "item": items, "weight": rng.choice(weights, len(users))})
+    model = tm.PersonalPopular().fit(tm.Interactions.from_frame(frame, weight="weight"))
+    popularity = Counter(items.tolist())
+    row = {item: place for place, item in enumerate(model.items)}
+    for user in model.users:
+        own = dict(frame.filter(pl.col("user") == user).select("item", "weight").rows())
+        expected = sorted(popularity, key=lambda i: (-own.get(i, 0), -popularity[i], row[i]))
+        assert items_of(model, user, k=12) == expected
+
+
+def test_scores_of_any_run_of_items_are_those_of_all() -> None:
+    rng = np.random.default_rng(1)
+    pairs = tm.Interactions.from_frame({"user": rng.integers(5, size=40), "item": rng.permutation(40)}).by_user
+    shares = rng.random(40).astype(np.float32)
+    people = np.array([3, 0, 0])
+
+    def scores(items: Any) -> Any:
+        out = np.full((3, len(items)), np.nan, np.float32)
+        own_and_popular(*pairs, people, shares, True, items, out)
+        return out
+
+    whole = scores(np.arange(40))
+    for items in (np.arange(7, 23), np.array([0, 3, 3, 39]), np.arange(0)):
+        np.testing.assert_array_equal(scores(items), whole[:, items])
