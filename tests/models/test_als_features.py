@@ -200,6 +200,7 @@ def test_adding_items_that_have_pairs_changes_nothing_and_changed_features_of_th
     np.testing.assert_allclose(after.item_factors_[moved], 9 * model._item_features.factors_[[1]], rtol=1e-5)
     others = np.setdiff1d(np.arange(len(model.items)), moved)
     np.testing.assert_array_equal(after.item_factors_[others], model.item_factors_[others])
+    assert np.flatnonzero(after._item_features.differs_from(model._item_features)).tolist() == moved.tolist()
 
 
 @pytest.mark.parametrize("changed", [{}, {"loss": "hu"}], ids=str)
@@ -275,11 +276,48 @@ def test_a_resumed_training_ends_with_the_same_bits_and_other_features_are_anoth
     assert [done.objective for done in whole.history_] == [done.objective for done in resumed.history_]
 
 
-def test_early_stopping_may_watch_items_and_users_without_a_pair() -> None:
-    held_out = tm.Interactions.from_frame({"user": [0, 1, 40], "item": [50, 51, 3]})
-    model = als(epochs=3).fit(likes(), **BOTH, validation=held_out, metric="hit_rate@20", patience=1)
-    # Twenty places hold everything that somebody has not seen.
-    assert [done.metric for done in model.history_] == [1.0, 1.0]
+def test_validation_ranks_items_and_users_without_a_pair_by_their_features() -> None:
+    held_out = tm.Interactions.from_frame({"user": [0, 1, 40, 40], "item": [50, 51, 3, 51]})
+    for validation in (held_out, held_out.pick([False, False, True, True])):
+        model = als(epochs=3).fit(likes(), **BOTH, validation=validation, metric="mrr@20")
+        interactions = model.interactions
+        task = _Alternation(
+            model,
+            interactions,
+            SideFeatures.of(of_users(), model.users),
+            SideFeatures.of(of_items(), model.items),
+        )
+        state = task.start()
+        for done in model.history_:
+            task.train_epoch(state, done.epoch - 1)
+            X, Y = state["users"].astype(np.float64), state["items"].astype(np.float64)
+            E, F = matrix(of_users(), model.users), matrix(of_items(), model.items)
+            X = np.where((model.activity_ > 0)[:, None], X, E @ state["users.features"])
+            Y = np.where((model.popularity_ > 0)[:, None], Y, F @ state["items.features"])
+            scores = np.where(interactions.matrix.toarray() > 0, -np.inf, X @ Y.T)
+            reciprocal = []
+            for user in validation.users.take(np.flatnonzero(np.diff(validation.matrix.indptr))):
+                ranked = model.items.take(np.argsort(-scores[model.users.rows([user])[0]], kind="stable"))
+                wanted = validation.to_frame().filter(user=user)["item"]
+                reciprocal.append(max(1 / (1 + ranked.to_list().index(item)) for item in wanted))
+            assert done.metric == pytest.approx(np.mean(reciprocal))
+
+
+@pytest.mark.parametrize("solver", ["cg", "cholesky", "subspace"])
+@pytest.mark.parametrize("scale", [1e-30, 1e5, 1e19, 3e38])
+def test_features_of_any_size_give_finite_numbers(solver: str, scale: float) -> None:
+    F = tm.Features.from_csr(of_items().matrix * np.float32(scale / 2), ids=of_items().ids)
+    model = als(solver=solver).fit(likes(), item_features=F)
+    assert np.isfinite(model.item_factors_).all()
+    assert model.recommend(k=20)["score"].is_finite().all()
+
+
+@pytest.mark.parametrize("strength", [0.0, 1e-30, 1e30])
+def test_any_regularization_of_features_gives_finite_numbers(strength: float) -> None:
+    model = als(feature_regularization=strength).fit(likes(), **BOTH)
+    assert np.isfinite(model.item_factors_).all()
+    with pytest.raises(ValueError, match=r"feature_regularization 3e\+38 .* lower it"):
+        als(feature_regularization=3e38, regularization=50).fit(likes(), **BOTH)
 
 
 def test_features_need_regularization() -> None:

@@ -102,6 +102,7 @@ def test_a_longer_id_map_keeps_the_features_and_takes_new_ones_by_name() -> None
     assert grown.means_of(grown.rows).tolist() == [[0, 0], [1, 0], [5, 0], [0, 0], [4, 3]]
     assert grown.differs_from(own.extended(longer, None)).tolist() == [False, False, True, False, True]
     assert own.means_of(own.rows).tolist() == [[0, 0], [1, 0], [0, 2]]
+    assert (np.diff(grown.rows.indices[grown.rows.indptr[4] :]) > 0).all()
     other = tm.Features.from_csr(sp.csr_matrix([[1.0, 1]]), ids=["c"], names=["red", "blue"])
     with pytest.raises(tm.DataError, match=r"1 of 2 features.*'blue'.*transform"):
         own.extended(longer, other)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.features import SideFeatures
+from tastemap.models.inputs import LARGEST_FLOAT
 from tastemap.models.training import State
 from tastemap.models.wide import Floats, narrowed, zeros
 
@@ -38,6 +39,11 @@ class Side:
         self.features = features
         self._weights = np.where(has_pairs, weights, 0).astype(np.float32)
         self._regularization = feature_regularization * float(self._weights[has_pairs].mean())
+        if features is not None and self._regularization > LARGEST_FLOAT:
+            raise ValueError(
+                f"feature_regularization {feature_regularization} times the regularization of an average row is more "
+                "than 32-bit floats hold: lower it"
+            )
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
