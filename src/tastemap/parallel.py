@@ -92,8 +92,8 @@ def row_blocks(n_rows: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
-def even_blocks(indptr: npt.NDArray[np.int64], size: int, row_cost: int) -> list[tuple[int, int]]:
-    """Runs (start, stop) of rows of a CSR of about equal work: `size` entries, where a row counts for as many more."""
+def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: int = 32) -> list[tuple[int, int]]:
+    """Runs (start, stop) of rows of a CSR of about equal work: `size` entries, a row counting for `row_cost` more."""
     work = indptr + row_cost * np.arange(len(indptr))
     cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))

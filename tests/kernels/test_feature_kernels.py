@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tastemap.data.pairs import Rows, rows_of
-from tastemap.kernels.features import gather_features, spread_rows, step_features, turn_features
+from tastemap.kernels.features import spread_rows, step_features, turn_features
 from tastemap.kernels.simd import LANES
 
 Array = npt.NDArray[Any]
@@ -25,21 +25,6 @@ def features(rng: np.random.Generator, n_rows: int, n_features: int) -> tuple[Ar
     """Return features with some empty rows and columns, dense and as CSR."""
     F = np.where(rng.random((n_rows, n_features)) < 0.4, drawn(rng, n_rows, n_features), np.float32(0))
     return F, rows_of(sp.csr_matrix(F))
-
-
-@few
-@given(size=sizes)
-def test_gathering_is_the_scaled_product(size: tuple[int, int, int, int]) -> None:
-    n_rows, n_features, width, seed = size
-    rng = np.random.default_rng(seed)
-    F, rows = features(rng, n_rows, n_features)
-    W, scale = drawn(rng, n_features, width), drawn(rng, n_rows)
-    out = np.full((n_rows, width), np.nan, np.float32)
-    start, stop = sorted(rng.integers(0, n_rows + 1, 2).tolist())
-    gather_features(*rows, start, stop, W, scale, out)
-    np.testing.assert_allclose(out[start:stop], (scale[:, None] * (F @ W))[start:stop], rtol=1e-4, atol=1e-5)
-    assert np.isnan(out[:start]).all()
-    assert np.isnan(out[stop:]).all()
 
 
 @few

@@ -13,6 +13,7 @@ from test_als import als, dense, likes
 
 import tastemap as tm
 from reference import als as reference
+from tastemap import parallel
 from tastemap.models.als import _Alternation
 from tastemap.models.features import SideFeatures
 
@@ -246,8 +247,9 @@ def test_an_explanation_of_a_user_without_a_history_is_all_baseline() -> None:
 
 @pytest.mark.parametrize("solver", ["cg", "cholesky", "subspace"])
 def test_threads_do_not_change_the_bits(solver: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tastemap.models.als.BLOCK_PAIRS", 64)
     monkeypatch.setattr("tastemap.models.features.BLOCK_ENTRIES", 16)
+    cut = parallel.even_blocks
+    monkeypatch.setattr(parallel, "even_blocks", lambda indptr, size=64, row_cost=32: cut(indptr, size, row_cost))
     models = []
     for n in (1, 2, 5):
         with tm.threads(n):

@@ -11,9 +11,9 @@ import pytest
 import tastemap as tm
 from reference import ratings as reference
 from reference.ratings import some_ratings as ratings
-from tastemap.models.half_step import wide_zeros
 from tastemap.models.svd import START, _ImplicitDescent
 from tastemap.models.training import Epoch
+from tastemap.models.wide import zeros
 
 both = pytest.mark.parametrize("kind", [tm.SVD, tm.SVDpp])
 
@@ -95,9 +95,9 @@ def test_the_implicit_part_moves_down_its_gradient_and_not_too_far(rate: float) 
     before = {name: rows.copy() for name, rows in state.items()}
     R = reference.dense(ratings())
     errors = np.where(np.isnan(R), 0, R - np.nanmean(R) - state["users"] @ state["items"].T)
-    G = wide_zeros(*state["users"].shape)
+    G = zeros(*state["users"].shape)
     G[:] = errors @ state["items"]
-    Z = wide_zeros(*state["users"].shape)
+    Z = zeros(*state["users"].shape)
     Z[:, :4] = old = reference.implicit_part(R, state["implicit"][:, :4].astype(float))
     task._move(state, Z, G, 1.0, rate)
 

@@ -14,22 +14,6 @@ from tastemap.kernels.simd import LANES, add, load, load_row, multiply, multiply
 
 
 @jit
-def gather_features(indptr, indices, values, start, stop, W, scale, out):
-    """Set out_i = scale_i F_i W for rows start..stop of F.
-
-    indptr int64, indices int32, values float32: F as CSR. W float32 (features, width). scale float32 (rows). out
-    float32 (rows, width).
-    """
-    width = W.shape[1]
-    for i in range(start, stop):
-        for f in range(0, width, LANES):
-            sums = zeros()
-            for e in range(indptr[i], indptr[i + 1]):
-                sums = multiply_add(splat(values[e]), load_row(W, indices[e], f), sums)
-            store_row(out, i, f, multiply(splat(scale[i]), sums))
-
-
-@jit
 def spread_rows(indptr, indices, values, start, stop, T, P, regularization, out, sums):
     """Set out_j = F_j' T + regularization P_j for features start..stop; sums += P_j out_j, column by column.
 

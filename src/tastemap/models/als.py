@@ -19,17 +19,12 @@ from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.features import SideFeatures
-from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_whole
+from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
 from tastemap.models.wide import narrowed, widened, width_of, zeros
-
-# A block of rows for one thread: pairs, where a row counts for as many more.
-BLOCK_PAIRS = 1 << 14
-ROW_COST = 32
-
 
 # Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
@@ -132,7 +127,7 @@ class ImplicitALS(Model):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
-        _check_weights(interactions)
+        check_not_negative("ImplicitALS", interactions)
         if self.regularization == 0 and (self._user_features or self._item_features):
             raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
         task = _Alternation(self, interactions, self._user_features, self._item_features)
@@ -151,7 +146,7 @@ class ImplicitALS(Model):
 
     def _learn_more(self, before: Self, news: Interactions) -> None:
         interactions = self._training("update")
-        _check_weights(interactions)
+        check_not_negative("ImplicitALS", interactions)
         sides = _sides(self, interactions, self._user_features, self._item_features)
         users = sides[0].taken_over(before.user_factors_, before.activity_)
         items = sides[1].taken_over(before.item_factors_, before.popularity_)
@@ -301,14 +296,6 @@ def _touched(
     if before is not None and features is not None:
         touched |= features.differs_from(before.extended(ids, None))
     return np.flatnonzero(touched)
-
-
-def _check_weights(interactions: Interactions) -> None:
-    lowest = interactions.matrix.data.min()
-    if lowest < 0:
-        raise DataError(
-            f"ImplicitALS takes weights as confidence, which cannot be negative, got {lowest:g}: leave them out"
-        )
 
 
 class _Problem(NamedTuple):
@@ -461,7 +448,7 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
 def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
     pairs, ridge, prior = problem
-    blocks = parallel.even_blocks(pairs.indptr, BLOCK_PAIRS, ROW_COST)
+    blocks = parallel.even_blocks(pairs.indptr)
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 

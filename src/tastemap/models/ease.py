@@ -17,7 +17,7 @@ from tastemap.kernels.simd import LANES, aligned
 from tastemap.memory import available_memory
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_amount
+from tastemap.models.inputs import check_amount, check_not_negative
 from tastemap.models.inverse import TILE, Symmetric, invert
 from tastemap.models.ranking import Computed, Lists
 from tastemap.models.similar import Metric, check_metric, nearest
@@ -65,7 +65,7 @@ class EASE(HistoryModel):
             raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
-        self._check_weights(interactions)
+        check_not_negative(type(self).__name__, interactions)
         active = np.flatnonzero(self.popularity_)
         n_items, n = interactions.shape[1], len(active)
         _check_memory(n, n_items)

@@ -15,10 +15,11 @@ import scipy.sparse as sp
 from tastemap import parallel
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap, add_to_hash
-from tastemap.data.pairs import Rows, csr, rows_at, rows_of
+from tastemap.data.pairs import Rows, csr, read_only, rows_at, rows_of
 from tastemap.errors import DataError, NotSupportedError, name_some
-from tastemap.kernels.features import gather_features, spread_rows, step_features, turn_features
+from tastemap.kernels.features import spread_rows, step_features, turn_features
 from tastemap.kernels.simd import aligned
+from tastemap.kernels.sparse import sparse_rows
 from tastemap.models.wide import Floats, narrowed, widened, width_of, zeros
 
 Blocks = list[tuple[int, int]]
@@ -115,7 +116,7 @@ class SideFeatures:
     def means(self, W: Floats) -> Floats:
         """Return F W: float32 (rows, width), what the rows' factors are without their own part."""
         out: Floats = aligned(len(self.described), W.shape[1])
-        _gather(self.known_rows, self._row_blocks, W, np.ones(len(out), np.float32), out)
+        _multiply(self.known_rows, self._row_blocks, W, out)
         return out
 
     def means_of(self, rows: Rows) -> Floats:
@@ -125,7 +126,7 @@ class SideFeatures:
         W = widened(self.factors_, width_of(factors), n_features)
         out: Floats = aligned(len(rows.indptr) - 1, W.shape[1])
         blocks = parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST)
-        _gather(rows, blocks, W, np.ones(len(out), np.float32), out)
+        _multiply(rows, blocks, W, out)
         return narrowed(out, factors)
 
     def placed(self, factors: Floats, counts: npt.NDArray[np.int64]) -> Floats:
@@ -147,8 +148,8 @@ class SideFeatures:
         """
         n_rows, (n_features, width) = len(Y), W.shape
         rows, columns = self.known_rows, self._columns
-        of_entries = np.repeat(weights, np.diff(rows.indptr)) * rows.data.astype(np.float64) ** 2
-        curvature = np.bincount(rows.indices, of_entries, n_features) + regularization
+        weighted = read_only(rows._replace(data=np.repeat(weights, np.diff(rows.indptr)) * rows.data))
+        curvature = np.bincount(rows.indices, weighted.data * rows.data.astype(np.float64), n_features) + regularization
         inverse = (1 / np.where(curvature > 0, curvature, np.inf)).astype(np.float32)
         T, image, residual, direction = (zeros(n, width) for n in (n_rows, n_features, n_features, n_features))
         nothing = np.zeros(width, np.float32)
@@ -187,7 +188,7 @@ class SideFeatures:
                 if not (norms > enough).any():
                     break
                 turn(by)
-                _gather(rows, self._row_blocks, direction, weights, T)
+                _multiply(weighted, self._row_blocks, direction, T)
                 step = _quotient(norms, spread(direction, regularization, image))
                 before, norms = norms, go(step)
                 by = _quotient(norms, before)
@@ -241,8 +242,8 @@ def _summed(blocks: Blocks, width: int, task: Callable[..., Any]) -> Floats:
     return total
 
 
-def _gather(rows: Rows, blocks: Blocks, W: Floats, scale: Floats, out: Floats) -> None:
-    _run(blocks, lambda start, stop: gather_features(*rows, start, stop, W, scale, out))
+def _multiply(rows: Rows, blocks: Blocks, W: Floats, out: Floats) -> None:
+    _run(blocks, lambda start, stop: sparse_rows(*rows, start, stop, W, out))
 
 
 def _quotient(a: Floats, b: Floats) -> Floats:

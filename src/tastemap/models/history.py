@@ -52,13 +52,6 @@ class HistoryModel(Model):
     def _learn_more(self, before: Self, news: Interactions) -> None:
         self._learn(self._training("update"), Options())
 
-    def _check_weights(self, interactions: Interactions) -> None:
-        lowest = interactions.matrix.data.min()
-        if lowest < 0:
-            raise DataError(
-                f"{type(self).__name__} takes weights that cannot be negative, got {lowest:g}: leave them out"
-            )
-
     def _check_range(self, pairs: Rows, whose: str) -> None:
         """Raise DataError where a score could be more than a float32 holds."""
         totals = np.add.reduceat(np.append(pairs.data, 0).astype(np.float64), pairs.indptr[:-1])

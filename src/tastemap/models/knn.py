@@ -15,7 +15,7 @@ from tastemap.data.pairs import Rows, csr, rows_of
 from tastemap.kernels import knn as kernels
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_amount, check_choice, check_share, check_whole
+from tastemap.models.inputs import check_amount, check_choice, check_not_negative, check_share, check_whole
 from tastemap.models.ranking import Computed, Lists
 from tastemap.models.similar import Metric, check_metric, nearest
 from tastemap.models.training import Options
@@ -73,7 +73,7 @@ class ItemKNN(HistoryModel):
         check_share("bm25_b", self.bm25_b)
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
-        self._check_weights(interactions)
+        check_not_negative(type(self).__name__, interactions)
         by_user, by_item = self._unit_columns(interactions)
         n_items = len(interactions.items)
         most = min(int(self.neighbours), max(n_items - 1, 1))

@@ -13,7 +13,7 @@ from tastemap.errors import NotSupportedError
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_switch
+from tastemap.models.inputs import check_not_negative, check_switch
 from tastemap.models.ranking import Computed
 from tastemap.models.training import Options
 
@@ -87,7 +87,7 @@ class PersonalPopular(HistoryModel):
         check_switch("fill", self.fill)
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
-        self._check_weights(interactions)
+        check_not_negative(type(self).__name__, interactions)
         gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
         least = gaps.min() if len(gaps) else 1.0
         self.item_shares_ = (least * (self.popularity_ / (1 + self.popularity_.max()))).astype(np.float32)

@@ -18,12 +18,12 @@ from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.kernels.random import fill_uniform
 from tastemap.models.base import Floats, Model, RowNumbers
-from tastemap.models.half_step import blocks_of, wide_zeros, width_of
 from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.sgd import seeded
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
+from tastemap.models.wide import width_of, zeros
 
 
 class Layout:
@@ -47,7 +47,7 @@ class Layout:
         return self._rows(n_rows, factors, biases, self.item_bias, self.user_bias)
 
     def _rows(self, n_rows: int, factors: Floats | None, biases: Floats | None, bias: int, one: int) -> Floats:
-        rows = wide_zeros(n_rows, self.width)
+        rows = zeros(n_rows, self.width)
         if factors is not None:
             rows[: len(factors), : self.factors] = factors
         if biases is not None:
@@ -189,7 +189,7 @@ class RatingModel(Model):
         """
         mean, fixed = np.float32(self.mean_[0]), self._fixed(bias)
         scale, ridge = self._scale(np.diff(pairs.indptr)), self._ridge(bias).astype(np.float32)
-        blocks = blocks_of(pairs)
+        blocks = parallel.even_blocks(pairs.indptr)
         objectives = np.zeros(len(blocks))
 
         def solve(b: int) -> None:

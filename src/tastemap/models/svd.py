@@ -15,11 +15,11 @@ from tastemap.kernels.sparse import sparse_rows
 from tastemap.kernels.svd import svd_bucket, svdpp_bucket
 from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.half_step import blocks_of, wide_zeros
 from tastemap.models.inputs import check_amount
 from tastemap.models.ratings import RatingModel, RatingTask
 from tastemap.models.sgd import Bucket, Grid
 from tastemap.models.training import State
+from tastemap.models.wide import zeros
 
 # The standard deviation of the factors at the start.
 START = 0.003
@@ -147,7 +147,7 @@ class SVDpp(SVD):
         self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
 
     def _user_priors(self, pairs: Rows) -> Floats:
-        Y = wide_zeros(len(self.implicit_factors_), self._layout.width)
+        Y = zeros(len(self.implicit_factors_), self._layout.width)
         Y[:, : self.factors] = self.implicit_factors_
         return _spread(pairs).times(Y)[:, : self.factors]
 
@@ -216,7 +216,7 @@ class _ImplicitDescent(_Descent):
     def start(self) -> State:
         """Return small random factors, zero biases and a zero implicit part."""
         state = super().start()
-        return state | {"implicit": wide_zeros(*state["items"].shape)}
+        return state | {"implicit": zeros(*state["items"].shape)}
 
     def train_epoch(self, state: State, epoch: int) -> float:
         """As for SVD; the implicit part moves on the way."""
@@ -225,7 +225,7 @@ class _ImplicitDescent(_Descent):
         numbers = self._numbers(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
-        Z, G = self._of_users.times(implicit), wide_zeros(*users.shape)
+        Z, G = self._of_users.times(implicit), zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
@@ -290,10 +290,10 @@ class _Sparse:
 
     def __init__(self, pairs: Rows, values: Floats) -> None:
         self._pairs = read_only(pairs._replace(data=values))
-        self._blocks = blocks_of(pairs, PRODUCT_PAIRS)
+        self._blocks = parallel.even_blocks(pairs.indptr, PRODUCT_PAIRS)
 
     def times(self, X: Floats) -> Floats:
-        out = wide_zeros(len(self._pairs.indptr) - 1, X.shape[1])
+        out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
         parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
         return out
 
