@@ -35,17 +35,18 @@ def write_likes(folder: str, threads: int) -> dict[str, int]:
     return _write(folder, np.bincount(users, minlength=n_users), items[order], n_items)
 
 
-def write_made(folder: str, n_pairs: int, threads: int) -> dict[str, int]:
+def write_made(folder: str, n_pairs: int, threads: int, n_items: int | None = None) -> dict[str, int]:
     """Write about `n_pairs` distinct pairs that look like what people do.
 
     Size: users grow in proportion to the pairs (140 pairs a user on average) and items with their power .65, 3,700 at
-    one million, about as in MovieLens from 1M to 20M. Users' activity is log-normal (sigma 1), at least 5 pairs and
-    at most a third of the catalogue. Items' popularity is Zipf-Mandelbrot, (rank + 40)^-1.3. Taste: every item belongs
-    to one of 32 groups, every user likes 3 of them, and 60 % of a user's draws come from these, by popularity.
+    one million, about as in MovieLens from 1M to 20M, unless `n_items` says how many. Users' activity is log-normal
+    (sigma 1), at least 5 pairs and at most a third of the catalogue. Items' popularity is Zipf-Mandelbrot,
+    (rank + 40)^-1.3. Taste: every item belongs to one of 32 groups, every user likes 3 of them,
+    and 60 % of a user's draws come from these, by popularity.
     """
     random = np.random.default_rng(0)
     n_users = max(n_pairs // 140, 20)
-    n_items = round(3_700 * (n_pairs / 1e6) ** 0.65)
+    n_items = n_items or round(3_700 * (n_pairs / 1e6) ** 0.65)
     activity = random.lognormal(sigma=1, size=n_users)
     wanted = np.clip(activity * n_pairs / activity.sum(), 5, n_items // 3).astype(np.int64)
 
@@ -96,10 +97,11 @@ def _write(folder: str, counts: Ints, items: Ints, n_items: int) -> dict[str, in
     return {"users": len(counts), "items": n_items, "pairs": len(items)}
 
 
-def read(folder: str) -> Any:
-    """Return the matrix in `folder` as scipy CSR, users x items, float32, every pair 1."""
+def read(folder: str, ratings: bool = False) -> Any:
+    """Return the matrix in `folder` as scipy CSR, float32: every pair 1, or ratings of 1 to 5 in turn."""
     import scipy.sparse as sp
 
     indptr, indices = np.load(Path(folder) / "indptr.npy"), np.load(Path(folder) / "indices.npy")
     shape = (len(indptr) - 1, int(np.load(Path(folder) / "n_items.npy")))
-    return sp.csr_matrix((np.ones(len(indices), np.float32), indices, indptr), shape=shape)
+    values = np.arange(len(indices)) % 5 + 1 if ratings else np.ones(len(indices))
+    return sp.csr_matrix((values.astype(np.float32), indices, indptr), shape=shape)

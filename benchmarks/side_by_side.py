@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import itertools
 import json
 import math
 import os
@@ -17,7 +18,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ DATA = Path(os.environ.get("TASTEMAP_DATA", HERE.parent.parent / "shared" / "dat
 # Environment variables that change what is measured.
 SETTINGS = ("OPENBLAS_", "MKL_", "BLIS_", "OMP_", "GOTO_", "NUMBA_", "PYTHONDONTWRITEBYTECODE", "PYTHONMALLOC")
 RESULT = "result of the benchmark: "
-PACKAGES = ("tastemap", "implicit", "irspack", "numpy", "scipy", "numba", "polars")
+PEERS = ("implicit", "irspack", "lightfm-next", "scikit-surprise", "rectools")
+PACKAGES = ("tastemap", *PEERS, "numpy", "scipy", "numba", "polars")
 
 Row = dict[str, Any]
 
@@ -66,6 +68,20 @@ def alternate(rounds: int, runs: dict[str, Callable[[int], Row]]) -> dict[str, l
         for name, run in runs.items():
             results[name].append(run(number))
     return results
+
+
+def seeded(function: Callable[..., Row], **case: Any) -> Callable[[int], Row]:
+    """A run for `alternate`: a fresh process each round, the number of the round as its seed."""
+    return lambda number: fresh(function, **case, seed=number)
+
+
+def grid(**ranges: Iterable[Any]) -> list[Row]:
+    """Every combination, as keyword arguments."""
+    return [dict(zip(ranges, choice, strict=True)) for choice in itertools.product(*ranges.values())]
+
+
+def said(parameters: Row) -> str:
+    return ", ".join(f"{name}={value}" for name, value in parameters.items()) or "defaults"
 
 
 def median(results: list[Row], key: str) -> float:
