@@ -661,3 +661,9 @@ def test_info_tells_of_repeated_pairs(folder: Path) -> None:
 def test_evaluating_on_training_pairs_is_noted(als: tm.ImplicitALS) -> None:
     said = run("evaluate", "als.safetensors", "ratings.csv", "--at-least", "4").stderr
     assert "test pairs are among those that exclude='train' keeps out of the lists" in said
+
+
+def test_ratings_are_predicted_by_models_of_ratings_unless_others_are_named(folder: Path) -> None:
+    rows = run_json("evaluate", "ratings.csv", "ratings.csv", "--seen", "--metric", "rmse")["models"]
+    assert [row["model"] for row in rows] == ["ExplicitALS", "SVD"]
+    assert all(0 < row["metrics"]["rmse"]["mean"] < 5 for row in rows)

@@ -15,8 +15,8 @@ def test_the_demo_measures_and_recommends(ml100k: Dataset) -> None:
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0] == ("100,000 ratings of 1,682 films by 943 people; the 55,375 of at least 4 stars are likes")
-    (popular,) = [line for line in lines if line.strip().startswith("Popular")]
-    (als,) = [line for line in lines if line.strip().startswith("ImplicitALS")]
+    (popular,) = [line for line in lines if line.strip().startswith("Popular  ")]
+    (als,) = [line for line in lines if line.strip().startswith("ImplicitALS  ")]
     for worse, better in zip(popular.split()[1:4], als.split()[1:4], strict=True):
         assert float(better) > 1.3 * float(worse)
     assert "The films most like Toy Story (1995)" in lines
@@ -29,7 +29,7 @@ def test_the_demo_measures_and_recommends(ml100k: Dataset) -> None:
 
 def test_the_demo_answers_programs_too(ml100k: Dataset) -> None:
     told = json.loads(CliRunner().invoke(app, ["demo", "--json"]).stdout)
-    assert [row["model"] for row in told["leaderboard"]] == ["Popular", "ImplicitALS"]
+    assert [row["model"] for row in told["leaderboard"]] == ["Popular", "BPR", "WARP", "EASE", "ImplicitALS"]
     assert len(told["similar"]) == len(told["recommended"]) == 10
     liked = {film["title"] for film in told["liked"]}
     assert not liked & {film["title"] for film in told["recommended"]}

@@ -65,11 +65,13 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
     train, test = tm.split.random(likes, 0.2, seed=42)
 
     say("loading the kernels; the first time they are compiled, which takes some seconds")
-    tm.ImplicitALS(epochs=1).fit(train)
-
     parameters = PARAMETERS.get(name, {})
+    models: list[Any] = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS(**parameters)]
+    for model in models:
+        type(model)(**({"epochs": 1} if hasattr(model, "epochs") else {})).fit(train)
+
     rows = []
-    for model in (tm.Popular(), tm.ImplicitALS(**parameters)):
+    for model in models:
         say(f"fitting {type(model).__name__} to 80 % of the likes and measuring on the rest")
         started = time.perf_counter()
         model.fit(train)
@@ -116,7 +118,7 @@ def show(demo: Demo, console: Console) -> None:
     console.print(board)
     if demo.parameters:
         told = ", ".join(f"{name}={value}" for name, value in demo.parameters.items())
-        console.print(f" with {told}, chosen on splits of the training part\n")
+        console.print(f" ImplicitALS with {told}, chosen on splits of the training part\n")
 
     _show_heading(console, f"The films most like {FILM}")
     films = _table(">", "film", "genres", ">cosine")

@@ -242,7 +242,9 @@ def evaluate(
             fitted = tm.load(source)
             rows.append(models.measured(fitted, reader.read(test, like=fitted), metrics, seen=seen, seconds=None))
         else:
-            chosen = models.make_models(model or ["Popular", "ImplicitALS"], settings, seed)
+            of_ratings = set(metrics) <= {"rmse", "mae"}
+            usual = ["ExplicitALS", "SVD"] if of_ratings else ["Popular", "ImplicitALS"]
+            chosen = models.make_models(model or usual, settings, seed)
             if test is not None:
                 train, held = reader.read(source), reader.read(test)
             else:
