@@ -26,7 +26,7 @@ def test_the_examples_run_one_after_the_other(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     examples = _offline(EXAMPLES)
-    assert len(examples) == 3
+    assert len(examples) == 4
     names: dict[str, object] = {}
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
