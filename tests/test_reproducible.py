@@ -48,6 +48,30 @@ def test_one_two_and_five_threads_give_the_same_bits(
     assert said[1] == said[2] == said[5]
 
 
+# Models whose kernels call many helpers; prints digests of what they learn.
+COMPILED = """
+    import hashlib
+    import numpy as np
+    import scipy.sparse as sp
+    import tastemap as tm
+    rng = np.random.default_rng(0)
+    stars = np.where(rng.random((400, 300)) < 0.1, rng.integers(1, 6, (400, 300)), 0)
+    stars[:, 0] = 3
+    for name in ("ExplicitALS", "SVDpp", "BPR"):
+        model = tm.MODELS[name](epochs=3).fit(tm.Interactions.from_csr(sp.csr_array(stars.astype(float))))
+        for part in model._fitted:
+            print(name, part, hashlib.blake2b(getattr(model, part).tobytes(), digest_size=8).hexdigest())
+"""
+
+
+def test_a_process_that_compiles_gets_the_bits_of_one_that_finds_the_kernels_compiled(
+    run_python: Callable[..., str], tmp_path: Any
+) -> None:
+    first, second = (run_python(COMPILED, TASTEMAP_CACHE=str(tmp_path)) for _ in range(2))
+    assert first.strip()
+    assert first == second
+
+
 def test_the_environment_of_blas_does_not_change_the_bits(
     ml1m_ratings: tm.Interactions, data_folder: Any, run_python: Callable[..., str]
 ) -> None:

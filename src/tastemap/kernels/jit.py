@@ -42,7 +42,11 @@ def jit_exact(function: Kernel) -> Kernel:
 
 def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     folder = _compiled_folder()
-    decorate = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", cache=folder is not None)
+    # A helper that stays a function of its own exists twice, compiled alone and within its caller, with sums that may
+    # differ in order. The process that compiles calls one, those that read the cache the other: so inline all.
+    decorate = numba.njit(
+        nogil=True, fastmath=fastmath, error_model="numpy", cache=folder is not None, forceinline=True
+    )
     # The setting is read while the decorator runs and belongs to the whole process: give it back at once.
     config: Any = numba.config
     before = config.CACHE_DIR
