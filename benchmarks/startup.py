@@ -83,7 +83,9 @@ def _call_everything() -> None:
         model = model_class().fit(train, progress=False)
         model.recommend_rows(np.arange(20), 5)
         model.recommend_rows([0], 5)  # few queries are ranked without a matrix product
-        model.predict([0], [int(train.matrix.indices[0])])
+        known = int(train.matrix.indices[0])
+        model.predict([0], [known])
+        model.recommend_for([known])
         tm.evaluate(model, test)
 
 

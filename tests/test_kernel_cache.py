@@ -139,7 +139,9 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         """
         import sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
-        from tastemap.kernels import als, metrics, random, ranking
+        from tastemap.kernels import (
+            als, bpr, ease, explicit_als, features, knn, metrics, popular, random, ranking, sgd, sparse, svd, warp
+        )
         rng = np.random.default_rng(0)
         likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
         train, test = tm.split.random(likes, 0.2)
@@ -149,7 +151,19 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
             fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=checkpoint)
         fitted.save(sys.argv[1] + "/model")
         news = tm.Interactions.from_frame({"user": [500], "item": [3]})
-        for model in (fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)):
+        models = [fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)]
+        genres = tm.Features.from_csr(sp.csr_array(np.eye(30)[:, :4]), ids=range(30))
+        stars = train.matrix.copy()
+        stars.data = rng.integers(1, 6, len(stars.data)).astype(float)
+        stars = tm.Interactions.from_csr(stars, users=train.users, items=train.items)
+        for name, cls in tm.MODELS.items():
+            if name in ("Popular", "ImplicitALS"):
+                continue
+            about = {"item_features": genres} if cls._takes_features else {}
+            own = cls().fit(stars if cls.predicts_ratings else train, **about)
+            own.save(sys.argv[1] + "/model")
+            models += [own, tm.load(sys.argv[1] + "/model"), own.update(news)]
+        for model in models:
             for users in (None, 3):
                 model.recommend(users, candidates=[1, 2, 3], exclude=[2])
                 model.recommend(users)
@@ -158,11 +172,19 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
             model.recommend([1, 2, 3, 4, 5, 777], exclude={"user": [1], "item": [2]}, on_unknown="popular")
             model.predict([1, 2], [3, 4])
             tm.evaluate(model, test, exclude=None)
-            if not isinstance(model, tm.Popular):
+            if isinstance(model, tm.ImplicitALS):
                 for metric in ("cosine", "dot", "euclidean"):
                     model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
+            if isinstance(model, tm.EASE | tm.ItemKNN):
+                model.similar_items([1, 2]), model.explain(1, 2)
         kernels = [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
         kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.decide, ranking.rank_exactly]
+        kernels += [ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
+        kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
+        kernels += [random.race, random.states_of_rows, random.states_of_sets]
+        kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
+        kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
+        kernels += [features.step_features, features.turn_features]
         print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
         """,
         tmp_path,

@@ -74,7 +74,9 @@ def test_weights_are_the_inverse_divided_by_its_diagonal(first: Any, second: Any
     P = random.T @ random
     rows, columns = np.array(first), np.array(second)
     B = np.full((9, WINDOW), np.nan, np.float32)
-    fill_weights(-P[np.ix_(rows, columns)], rows, columns, np.diag(P)[rows], np.diag(P)[columns], B)
+    entries = np.full((len(rows), 3 + len(columns)), np.nan)
+    entries[:, 3:] = -P[np.ix_(rows, columns)]
+    fill_weights(entries, 3, rows, columns, np.diag(P)[rows], np.diag(P)[columns], B)
     pairs = {(i, j) for i in first for j in second if j < i}
     for i in range(9):
         for j in range(9):

@@ -52,8 +52,20 @@ def test_ease_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None
     assert 0.332 <= tm.evaluate(tm.EASE().fit(train), test)["ndcg@10"] < 0.336
 
 
+def test_neighbours_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
+    train, test = movielens_1m
+    assert 0.295 <= tm.evaluate(tm.ItemKNN().fit(train), test)["ndcg@10"] < 0.31
+
+
 @pytest.mark.parametrize(
-    ("name", "low", "high"), [("Popular", 0.15, 0.25), ("EASE", 0.30, 0.40), ("ImplicitALS", 0.30, 0.40)]
+    ("name", "low", "high"),
+    [
+        ("Random", 0.005, 0.03),
+        ("Popular", 0.15, 0.25),
+        ("ItemKNN", 0.28, 0.40),
+        ("EASE", 0.30, 0.40),
+        ("ImplicitALS", 0.30, 0.40),
+    ],
 )
 def test_models_on_movielens_100k(
     movielens_100k: tuple[tm.Interactions, ...], name: str, low: float, high: float

@@ -33,24 +33,24 @@ def gram_rows(item_ptr, users, item_weights, user_ptr, items, user_weights, firs
 
 
 @jit_exact
-def fill_weights(tile, rows, columns, row_precision, column_precision, B):
+def fill_weights(entries, first, rows, columns, row_precision, column_precision, B):
     """Set B[i, j] = -P[i, j] / P[j, j] and B[j, i] = -P[i, j] / P[i, i] for items i in `rows`, j in `columns`, j < i.
 
-    tile float64: -P, (rows, columns), of which the entries with j < i count. The precisions are P's diagonal, float64.
+    entries[a, first + b], float64, is -P[rows[a], columns[b]]. The precisions are P's diagonal, float64.
     """
-    n_rows, n_columns = tile.shape
+    n_rows, n_columns = rows.shape[0], columns.shape[0]
     for a in range(n_rows):
         i = rows[a]
         for b in range(n_columns):
             j = columns[b]
             if j < i:
-                B[i, j] = np.float32(tile[a, b] / column_precision[b])
+                B[i, j] = np.float32(entries[a, first + b] / column_precision[b])
     for b in range(n_columns):
         j = columns[b]
         for a in range(n_rows):
             i = rows[a]
             if j < i:
-                B[j, i] = np.float32(tile[a, b] / row_precision[a])
+                B[j, i] = np.float32(entries[a, first + b] / row_precision[a])
 
 
 @jit_exact

@@ -30,7 +30,7 @@ def shuffle(order, state):
 
 @jit_exact
 def _block(place, share):
-    """place // size for share = 1 / size: a division of integers takes many times as long."""
+    """Place // size for share = 1 / size: a division of integers takes many times as long."""
     return np.int64((place + 0.5) * share)
 
 

@@ -170,7 +170,7 @@ def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
     def fill(t: int) -> None:
         i, j = tiles[t]
         rows, columns = active[A.blocks[i]], active[A.blocks[j]]
-        kernels.fill_weights(A.tile(i, j), rows, columns, precisions[rows], precisions[columns], B)
+        kernels.fill_weights(A.rows[i], A.blocks[j].start, rows, columns, precisions[rows], precisions[columns], B)
 
     parallel.run(fill, len(tiles))
     return B
