@@ -42,19 +42,21 @@ def test_popular_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> N
     assert measured["precision@10"] == pytest.approx(0.1328, abs=5e-4)
 
 
-def test_als_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("ImplicitALS", 0.32, 0.345),
+        ("EASE", 0.332, 0.336),
+        ("WARP", 0.315, 0.345),
+        ("BPR", 0.285, 0.32),
+        ("ItemKNN", 0.295, 0.31),
+    ],
+)
+def test_untouched_defaults_on_movielens_1m(
+    movielens_1m: tuple[tm.Interactions, ...], name: str, low: float, high: float
+) -> None:
     train, test = movielens_1m
-    assert 0.32 <= tm.evaluate(tm.ImplicitALS().fit(train), test)["ndcg@10"] < 0.36
-
-
-def test_ease_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
-    train, test = movielens_1m
-    assert 0.332 <= tm.evaluate(tm.EASE().fit(train), test)["ndcg@10"] < 0.336
-
-
-def test_neighbours_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> None:
-    train, test = movielens_1m
-    assert 0.295 <= tm.evaluate(tm.ItemKNN().fit(train), test)["ndcg@10"] < 0.31
+    assert low <= tm.evaluate(tm.MODELS[name]().fit(train), test)["ndcg@10"] < high
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,8 @@ def test_neighbours_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -
         ("ItemKNN", 0.28, 0.40),
         ("EASE", 0.30, 0.40),
         ("ImplicitALS", 0.30, 0.40),
+        ("WARP", 0.30, 0.40),
+        ("BPR", 0.27, 0.40),
     ],
 )
 def test_models_on_movielens_100k(
