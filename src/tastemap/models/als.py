@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_hints
 
@@ -131,12 +131,7 @@ class ImplicitALS(Model):
         if self.regularization == 0 and (self._user_features or self._item_features):
             raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
         task = _Alternation(self, interactions, self._user_features, self._item_features)
-        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
-        if options.checkpoint is not None:
-            self._fingerprint = identity["data"] = interactions.fingerprint()
-            for name, features in (("user_features", self._user_features), ("item_features", self._item_features)):
-                identity[name] = None if features is None else features.fingerprint()
-        state, self.history_ = train(task, identity, options, _HINT)
+        state, self.history_ = train(task, self._identity(options), options, _HINT)
         task.finish(state)
         self.user_factors_, self.item_factors_ = (narrowed(state[name], self.factors) for name in ("users", "items"))
         if not np.isfinite(self.user_factors_).all():

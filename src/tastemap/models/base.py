@@ -233,6 +233,15 @@ class Model(ABC):
             raise NotSupportedError(f"{purpose} needs the training pairs, and this model was saved with history=False")
         return self._interactions
 
+    def _identity(self, options: Options) -> dict[str, Any]:
+        """Return what a checkpoint must share with this training; it takes time where there is one to write."""
+        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
+        if options.checkpoint is not None:
+            self._fingerprint = identity["data"] = self._training("a checkpoint").fingerprint()
+            for name, features in (("user_features", self._user_features), ("item_features", self._item_features)):
+                identity[name] = None if features is None else features.fingerprint()
+        return identity
+
     @cached_property
     def _known_users(self) -> npt.NDArray[np.bool_]:
         """Which users have a vector: those with a training pair or features."""

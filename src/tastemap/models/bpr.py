@@ -26,6 +26,12 @@ class BPR(PairwiseModel):
                q_j += rate_j (-g p_u - regularization q_j),    b_j += rate_j (-g - regularization b_j)
                rate = learning_rate / sqrt(1 + mean over the row of the sum of its earlier squared gradients / 0.03)
 
+    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own, and
+    the bias likewise; regularization draws rows to F_i W instead of 0. W is the ridge regression of the rows, an item
+    counting by its pairs, in which feature_regularization times their mean count stands before |W|^2; it follows by two
+    conjugate-gradient steps an epoch, and at the end by as many as it takes. Users likewise. What has features and no
+    training pair is F_i W.
+
     factors : the length of p_u and q_i
     epochs : steps for every pair
     learning_rate : the length of a row's first steps; they shorten as its steps add up
@@ -48,7 +54,8 @@ class BPR(PairwiseModel):
     `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are.
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme, BPR: Bayesian personalized ranking from implicit feedback, UAI
-    2009. The rate: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
+    2009. Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate:
+    Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
     """
 
     negatives: Literal["uniform", "popularity"] = "uniform"

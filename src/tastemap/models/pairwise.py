@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -17,7 +17,6 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.random import fill_uniform
-from tastemap.kernels.simd import LANES, aligned
 from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.inputs import check_amount, check_not_negative, check_whole
@@ -26,6 +25,7 @@ from tastemap.models.sgd import Bucket, Grid, seeded
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
+from tastemap.models.wide import width_of, zeros
 
 # A pair counts as so many of mean weight at most: one count among the thousands must not throw its rows about.
 HEAVIEST = 10.0
@@ -103,12 +103,7 @@ class PairwiseModel(Model):
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
-        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
-        if options.checkpoint is not None:
-            self._fingerprint = identity["data"] = interactions.fingerprint()
-            for name, features in (("user_features", self._user_features), ("item_features", self._item_features)):
-                identity[name] = None if features is None else features.fingerprint()
-        state, self.history_ = train(task, identity, options, _HINT)
+        state, self.history_ = train(task, self._identity(options), options, _HINT)
         task.finish(state)
         self._keep(state)
 
@@ -158,9 +153,7 @@ class PairwiseModel(Model):
         return {"users": users, "items": items}
 
     def _empty(self, n_rows: int) -> Floats:
-        rows: Floats = aligned(n_rows, -(-(self.factors + 3) // LANES) * LANES)
-        rows[:] = 0
-        return rows
+        return zeros(n_rows, width_of(self.factors + 3))
 
     def _keep(self, state: State) -> None:
         users, items, factors = state["users"], state["items"], self.factors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
@@ -111,10 +111,7 @@ class RatingModel(Model):
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
         self._take_ratings(interactions)
-        identity = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
-        if options.checkpoint is not None:
-            self._fingerprint = identity["data"] = interactions.fingerprint()
-        state, self.history_ = train(self._task(interactions), identity, options, self._hint)
+        state, self.history_ = train(self._task(interactions), self._identity(options), options, self._hint)
         self._take(state)
 
     def _take(self, state: State) -> None:

@@ -38,7 +38,7 @@ class WARP(PairwiseModel):
     mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 10
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
-    What is said of the objective shown, of threads, folding in, `explain` and `update` in BPR holds here.
+    What is said of features, of the objective shown, of threads, folding in, `explain` and `update` in BPR holds here.
 
     Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011. The rate: Duchi,
     Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
