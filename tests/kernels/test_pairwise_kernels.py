@@ -103,7 +103,7 @@ def test_bpr_takes_the_steps_of_the_reference(popular: bool, with_means: bool, *
     case = Case(**shape, with_means=with_means)
     users, items, loss, skipped = case.expected("bpr_bucket", popular=popular)
     counted = np.zeros(1, np.int64)
-    got = bpr_bucket(*case.bucket(), *case.rates(with_means=with_means), counted, popular)
+    got = bpr_bucket(*case.bucket(), *case.rates(with_means=with_means), counted, case.items, popular)
     case.assert_rows(users, items)
     assert got == pytest.approx(loss, rel=1e-4)
     assert counted[0] == skipped >= 1
@@ -141,7 +141,7 @@ def test_folding_in_leaves_the_items(name: str) -> None:
     P, Q = case.P.copy(), case.Q.copy()
     rates, counted = case.rates(with_means=False, learn_items=False), np.zeros(1, np.int64)
     if name == "bpr":
-        bpr_bucket(*case.bucket(), *rates, counted, False)
+        bpr_bucket(*case.bucket(), *rates, counted, case.items, False)
     else:
         warp_bucket(*case.bucket(), *rates, counted, np.ones(9, np.float32))
     np.testing.assert_array_equal(case.Q, Q)

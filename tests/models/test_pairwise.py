@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from tastemap.data.pairs import rows_at
-from tastemap.models.pairwise import HEAVIEST, PairwiseModel
+from tastemap.models.pairwise import HEAVIEST, PLACES, PairwiseModel, _as_often
 from tastemap.models.ranking import Hidden, top_k
 
 Array = npt.NDArray[Any]
@@ -99,6 +99,32 @@ def test_an_update_learns_new_people_and_items_and_spares_the_others(name: str) 
     even, odd = (updated.predict(people, 40).mean() for people in (list(range(12, 60, 2)), list(range(1, 60, 2))))
     assert even > odd
     np.testing.assert_array_equal(updated.user_factors_[1:60:2], model.user_factors_[1::2])
+
+
+everyone = pytest.mark.parametrize(
+    ("name", "changed"), [("BPR", {}), ("BPR", {"negatives": "popularity"}), ("WARP", {})], ids=str
+)
+
+
+@everyone
+def test_an_update_of_one_person_learns_beside_the_items_of_others(name: str, changed: dict[str, Any]) -> None:
+    model = make(name, **changed).fit(likes(two_tastes()))
+    updated = model.update(tm.Interactions.from_frame({"user": [60] * 6, "item": [0, 2, 4, 6, 8, 10]}))
+    assert updated.skipped_[0] < 6 * model.epochs / 2
+    assert (updated.recommend(60, k=8)["item"] % 2 == 0).all()
+
+
+@everyone
+def test_people_folded_in_are_shown_their_own_taste(name: str, changed: dict[str, Any]) -> None:
+    model = make(name, **changed).fit(likes(two_tastes()))
+    shown = model.recommend_for([[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]], k=8)
+    assert ((shown["item"] + shown["history"]) % 2 == 0).all()
+
+
+def test_items_stand_as_often_as_they_are_popular() -> None:
+    assert _as_often(np.array([3, 1, 2])).tolist() == [0, 0, 0, 1, 2, 2]
+    drawn = np.bincount(_as_often(np.array([6000, 1000, 3000])))
+    np.testing.assert_allclose(drawn / (3 * PLACES), [0.6, 0.1, 0.3], atol=0.5 / PLACES)
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("BPR", 60), ("WARP", 20)])

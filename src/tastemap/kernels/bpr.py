@@ -11,7 +11,7 @@ from tastemap.kernels.pairwise import difference, draw_negative, fetch_ahead, ma
 @jit
 def bpr_bucket(
     users, items, values, members, state, P, Q, rate, ridge_p, ridge_q, means_p, means_q, learned_p, learned_q, squares,
-    learn_items, skipped, by_popularity,
+    learn_items, skipped, pool, by_popularity,
 ):  # fmt: skip
     """Take a step for every pair with an item drawn from the block's others; return the sum of -w ln sigmoid(s_i-s_j).
 
@@ -27,7 +27,7 @@ def bpr_bucket(
         u = users[k]
         for m in range(k, end):
             fetch_ahead(P, users, m)
-            drawn, counter = draw_negative(members.shape[0], items, by_popularity, positives, state, counter)
+            drawn, counter = draw_negative(members.shape[0], pool, by_popularity, positives, state, counter)
             if drawn < 0:
                 skipped[0] += 1
                 continue

@@ -49,14 +49,14 @@ def unmark(items, start, end, positives):
 
 
 @jit_exact
-def draw_negative(n_items, items, by_popularity, positives, state, counter):
+def draw_negative(n_items, pool, by_popularity, positives, state, counter):
     """Return an item without a mark, and the counter after the last draw; -1 where TRIES draws met marks only.
 
-    by_popularity: draw the item of one of the bucket's pairs, in place of any item of the block.
+    by_popularity: draw from `pool`, int32, where items stand as often as they are popular; else any item of the block.
     """
     for _ in range(TRIES):
         bits = mix(state + counter)
-        j = np.int64(items[below(items.shape[0], bits)]) if by_popularity else below(n_items, bits)
+        j = np.int64(pool[below(pool.shape[0], bits)]) if by_popularity else below(n_items, bits)
         counter += np.uint64(1)
         if positives[j] == 0:
             return j, counter

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from tastemap.kernels.bpr import bpr_bucket
 from tastemap.models.base import Floats
 from tastemap.models.inputs import check_choice
-from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Rates
+from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
 from tastemap.models.sgd import Bucket
 
 
@@ -51,7 +51,8 @@ class BPR(PairwiseModel):
     depend on the number of threads.
 
     Folding in takes the same steps with the items as they are. `explain` leaves one item out at a time. `update` takes
-    `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are.
+    `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are; the items
+    drawn beside are any of all items.
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme, BPR: Bayesian personalized ranking from implicit feedback, UAI
     2009. Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate:
@@ -67,11 +68,12 @@ class BPR(PairwiseModel):
         super().check()
         check_choice("negatives", self.negatives, ("uniform", "popularity"))
 
-    def _work(self, n_items: int) -> Kernel:
+    def _work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"
 
         def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
-            return float(bpr_bucket(*bucket[1:], P, Q, *rates, skipped, by_popularity))
+            popular = pool(bucket) if by_popularity else bucket.items
+            return float(bpr_bucket(*bucket[1:], P, Q, *rates, skipped, popular, by_popularity))
 
         return work
 

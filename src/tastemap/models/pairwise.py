@@ -21,7 +21,7 @@ from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.inputs import check_amount, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
-from tastemap.models.sgd import Bucket, Grid, seeded
+from tastemap.models.sgd import Bucket, Grid, Ints, seeded
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
@@ -33,7 +33,11 @@ HEAVIEST = 10.0
 # A mean loss of so many times that of factors that know nothing is no learning any more.
 BLOWN_UP = 20
 
+# Places in a list from which items are drawn by popularity, at most, for every item.
+PLACES = 16
+
 Kernel = Callable[..., float]
+Pool = Callable[[Bucket], Ints]
 Counts = npt.NDArray[np.int64]
 
 
@@ -87,9 +91,10 @@ class PairwiseModel(Model):
         check_whole("seed", self.seed, lowest=0)
 
     @abstractmethod
-    def _work(self, n_items: int) -> Kernel:
+    def _work(self, n_items: int, pool: Pool) -> Kernel:
         """Return work(bucket, P, Q, rates, skipped), which takes a bucket's steps and returns the sum of its losses.
 
+        pool : gives the items of a bucket, by their number within `members`, as often as they are popular
         skipped : int64, (1,); grows by the pairs that took no step
         """
 
@@ -223,7 +228,8 @@ class PairwiseModel(Model):
         drawn_to = P.copy()
         P[:, self.factors] = 1
         P[:, self._squares] = self._first_squares
-        work, state = self._work(len(members)), seeded(self.seed, 2)
+        # Their own items are no negatives, and say nothing of what is popular.
+        work, state = self._work(len(members), lambda bucket: self._popular_items), seeded(self.seed, 2)
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
@@ -252,6 +258,11 @@ class PairwiseModel(Model):
         """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
         relative: Floats = np.minimum(weights / self.mean_weight_[0], HEAVIEST).astype(np.float32)
         return relative
+
+    @cached_property
+    def _popular_items(self) -> Ints:
+        """The items with a pair, numbered in order, as often as they are popular."""
+        return _as_often(self.popularity_[self.popularity_ > 0])
 
     @cached_property
     def _item_rows(self) -> Floats:
@@ -288,9 +299,14 @@ class _Descent:
         activity, popularity = model.activity_, model.popularity_
         self._users = Side("users", activity > 0, activity.astype(np.float32), model._user_features, ridge)
         self._items = Side("items", popularity > 0, popularity.astype(np.float32), model._item_features, ridge)
-        n_items = int(np.count_nonzero(popularity))
-        self._grid = Grid(self._pairs, len(start["items"]), model.seed)
-        self._work = model._work(n_items)
+        # An update has the pairs of some users, perhaps of one, but negatives come from all items.
+        members = np.flatnonzero(popularity)
+        n_items = len(members)
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed, members)
+        has_all = len(self._pairs.indices) == popularity.sum()
+        self._work = model._work(
+            n_items, lambda bucket: bucket.items if has_all else _as_often(popularity[bucket.members])
+        )
         self._columns = model.factors + 1
         self._too_much = BLOWN_UP * model._blind_loss(n_items)
 
@@ -333,6 +349,14 @@ class _Descent:
         queries[:, -1] = 1
         catalogue = Catalogue(self._items.placed(state)[:, : self._columns], np.flatnonzero(self._items.known))
         return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
+
+
+def _as_often(counts: Counts) -> Ints:
+    """Return the numbers from 0 to len(counts) - 1, each as often as its count, or in proportion: PLACES a number."""
+    ends = np.cumsum(counts)
+    n = min(int(ends[-1]), PLACES * len(counts))
+    often: Ints = np.searchsorted(ends, (np.arange(n) + 0.5) * (ends[-1] / n), side="right").astype(np.int32)
+    return often
 
 
 def _with_column(rows: Floats, column: Floats) -> Floats:

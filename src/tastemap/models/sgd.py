@@ -19,6 +19,7 @@ BUCKET_PAIRS = 20_000
 MOST_BLOCKS = 64
 
 Ints = npt.NDArray[np.int32]
+RowNumbers = npt.NDArray[np.int64]
 
 
 class Bucket(NamedTuple):
@@ -40,13 +41,15 @@ class Bucket(NamedTuple):
 class Grid:
     """Deals the pairs of some interactions anew for every epoch.
 
-    pairs : users x items. Rows without a pair take no part
+    pairs : users x items. Users without a pair take no part
+    items : the rows of the items that take part, ascending; None for those with a pair
     """
 
-    def __init__(self, pairs: Rows, n_items: int, seed: int) -> None:
+    def __init__(self, pairs: Rows, n_items: int, seed: int, items: RowNumbers | None = None) -> None:
         self._pairs, self._seed = pairs, seed
         self._users = np.flatnonzero(np.diff(pairs.indptr)).astype(np.int32)
-        self._items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)).astype(np.int32)
+        items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)) if items is None else items
+        self._items = items.astype(np.int32)
         self._places = np.empty(n_items, np.int32)
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))

@@ -9,7 +9,7 @@ import numpy as np
 from tastemap.kernels.warp import warp_bucket
 from tastemap.models.base import Floats
 from tastemap.models.inputs import check_whole
-from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Rates
+from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
 from tastemap.models.sgd import Bucket
 
 
@@ -54,7 +54,7 @@ class WARP(PairwiseModel):
         super().check()
         check_whole("max_sampled", self.max_sampled, lowest=1)
 
-    def _work(self, n_items: int) -> Kernel:
+    def _work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)
 
         def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
