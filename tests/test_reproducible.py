@@ -80,6 +80,29 @@ def test_the_environment_of_blas_does_not_change_the_bits(
     assert one == many
 
 
+# BLAS divides a sum of more than ten thousand products among its threads; prints digests of what is learned.
+LONG = """
+    import hashlib
+    import numpy as np
+    import scipy.sparse as sp
+    import tastemap as tm
+    n = 20_000
+    rng = np.random.default_rng(0)
+    stars = sp.coo_array((rng.integers(1, 6, 3 * n).astype(float), rng.integers(0, n, (2, 3 * n))), shape=(n, n))
+    for name in ("SVDpp", "SVD", "ExplicitALS", "ImplicitALS"):
+        model = tm.MODELS[name](factors=4, epochs=2).fit(tm.Interactions.from_csr(stars.tocsr()))
+        for part in model._fitted:
+            print(name, part, hashlib.blake2b(getattr(model, part).tobytes(), digest_size=8).hexdigest())
+        print([done.objective for done in model.history_])
+"""
+
+
+def test_sums_over_many_rows_have_the_same_bits_too(run_python: Callable[..., str]) -> None:
+    one, many = (run_python(LONG, OPENBLAS_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "4"))
+    assert one.strip()
+    assert one == many
+
+
 def likes(n_users: int, n_items: int, seed: int) -> tm.Interactions:
     here = np.random.default_rng(seed).random((n_users, n_items)) < 0.08
     here[:, 0] = True

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tastemap import parallel
 from tastemap.array_file import as_json, read_arrays, write_arrays
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
@@ -107,7 +108,8 @@ def train(
             if watch.is_over(history):
                 break
             before = time.perf_counter()
-            objective = task.train_epoch(state, epoch)
+            with parallel.one_blas_thread():  # sums outside the blocks have other bits on more threads
+                objective = task.train_epoch(state, epoch)
             seconds = time.perf_counter() - before
             if not np.isfinite(objective):
                 raise DivergenceError(
