@@ -21,7 +21,8 @@ import numpy as np
 from side_by_side import Report, Row, alternate, command_line, fresh, median, seeded
 
 MODELS = ("WARP", "ImplicitALS")
-PEER = {"loss": "warp", "no_components": 64, "learning_rate": 0.03, "max_sampled": 100}
+PEER = {"loss": "warp", "no_components": 64, "learning_rate": 0.05, "max_sampled": 100}
+PEER |= {"item_alpha": 2e-4, "user_alpha": 2e-4}
 PEER_EPOCHS = 27
 HIDDEN = 0.1
 RESAMPLES = 1000

@@ -37,17 +37,25 @@ PEERS: dict[str, tuple[str, Row]] = {
     "RecTools EASE": ("rectools_ease", {"regularization": 500}),
     "lightfm-next WARP": (
         "lightfm",
-        {"loss": "warp", "no_components": 64, "learning_rate": 0.03, "max_sampled": 100, "epochs": 27},
+        {
+            "loss": "warp",
+            "no_components": 64,
+            "learning_rate": 0.05,
+            "max_sampled": 100,
+            "item_alpha": 2e-4,
+            "user_alpha": 2e-4,
+            "epochs": 27,
+        },
     ),
     "lightfm-next BPR": (
         "lightfm",
         {
             "loss": "bpr",
             "no_components": 64,
-            "learning_rate": 0.02,
+            "learning_rate": 0.05,
             "item_alpha": 1e-5,
             "user_alpha": 1e-5,
-            "epochs": 50,
+            "epochs": 15,
         },
     ),
     "implicit BPR": (
@@ -96,9 +104,9 @@ def _als_grid() -> Iterator[Row]:
 GRIDS: dict[str, list[Row]] = {
     "ImplicitALS": list(_als_grid()),
     "EASE": grid(regularization=(100, 200, 300, 500, 700, 1000)),
-    "WARP": grid(learning_rate=(0.05, 0.1), regularization=(0.4, 0.6, 0.8), epochs=(20, 30), max_sampled=(100, 250)),
-    "BPR": grid(learning_rate=(0.05, 0.1, 0.2), regularization=(0.005, 0.01, 0.02), epochs=(40, 60)),
-    "ItemKNN": grid(weighting=("cosine", "tfidf", "bm25"), neighbours=(50, 100, 200), shrinkage=(0, 10, 50)),
+    "WARP": grid(learning_rate=(0.05, 0.1), regularization=(0.5, 0.6, 0.8), epochs=(20, 40), max_sampled=(100, 250)),
+    "BPR": grid(learning_rate=(0.5, 1.0, 2.0), regularization=(0.005, 0.01, 0.02), epochs=(60, 100)),
+    "ItemKNN": grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
 }
 # Many splits, because the held-out tenth is little; fewer where a fit takes long.
 SPLITS = {"ImplicitALS": 8, "EASE": 4, "ItemKNN": 4}
