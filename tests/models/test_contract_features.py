@@ -218,6 +218,20 @@ def test_explanations_and_the_baseline_add_up_to_the_score(name: str) -> None:
 
 
 @every_taker
+def test_leaving_one_out_leaves_the_users_features(name: str) -> None:
+    model, user = described(name), "u1"
+    reasons = model.explain(user, NEW_FILM)
+    history, film = history_of(user), reasons.frame["film"][0]
+    without = {item: weight for item, weight in history.items() if item != film}
+    about = of_people().only([user])
+    scores = [
+        model.recommend_for(own, user_features=about, candidates=[NEW_FILM])["score"][0] for own in (history, without)
+    ]
+    if reasons.kind == "leave-one-out":
+        assert reasons.frame["contribution"][0] == pytest.approx(scores[0] - scores[1], abs=1e-6)
+
+
+@every_taker
 def test_a_loaded_model_knows_its_features(name: str, tmp_path: Path) -> None:
     model = described(name)
     model.save(tmp_path / "model")
