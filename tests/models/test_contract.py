@@ -1050,6 +1050,14 @@ def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name:
 
 
 @rating_model
+def test_the_warning_of_equal_ratings_points_at_the_call_of_fit(name: str) -> None:
+    alike = read({"person": ["a", "b"], "film": [1, 2], "stars": [3.0, 3.0]})
+    with pytest.warns(UserWarning, match="every weight is 3") as warned:
+        make(name).fit(alike)
+    assert [warning.filename for warning in warned] == [__file__]
+
+
+@rating_model
 def test_a_rating_beyond_the_range_widens_it_in_an_update(name: str) -> None:
     wider = fitted(name).update(read({"person": ["u1"], "film": [103], "stars": [9.0]}))
     assert wider.range_.tolist() == [1, 9]

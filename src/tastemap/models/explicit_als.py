@@ -14,7 +14,7 @@ from tastemap.errors import DivergenceError
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.inputs import check_choice, check_switch
 from tastemap.models.ratings import RatingModel, RatingTask
-from tastemap.models.training import Options, State
+from tastemap.models.training import State
 
 
 @dataclass(kw_only=True)
@@ -67,10 +67,10 @@ class ExplicitALS(RatingModel):
     def _task(self, interactions: Interactions) -> RatingTask:
         return _Alternation(self, interactions)
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
-        super()._learn(interactions, options)
+    def _take(self, state: State) -> None:
+        super()._take(state)
         # End with the users that belong to the items, so that folding in gives the same.
-        users = self._solved_users(interactions.by_user, self._wide_items)
+        users = self._solved_users(self._training("fit").by_user, self._wide_items)
         if not np.isfinite(users).all():
             raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
         self._take_users(users)
