@@ -78,6 +78,12 @@ def test_a_learning_rate_that_diverges_is_named(name: str, learning_rate: float)
         make(name, learning_rate=learning_rate).fit(likes(two_tastes()))
 
 
+@both
+def test_a_regularization_that_diverges_is_named(name: str) -> None:
+    with pytest.raises(tm.DivergenceError, match="lower learning_rate, or regularization"):
+        make(name, regularization=1e30).fit(likes(two_tastes()))
+
+
 def test_users_with_nearly_everything_are_skipped_and_counted() -> None:
     matrix = np.ones((30, 20), bool)
     matrix[:, 0] = np.arange(30) < 2

@@ -278,7 +278,7 @@ class PairwiseModel(Model):
         return Space(self.user_factors_, self._active_users())
 
 
-_HINT = "lower learning_rate, or raise regularization"
+_HINT = "lower learning_rate, or regularization if that is large"
 
 
 class _Descent:

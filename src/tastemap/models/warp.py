@@ -18,7 +18,8 @@ class WARP(PairwiseModel):
     """Weighted approximate-rank pairwise loss: lift a user's items, the more the further down the list they stand.
 
     s(u, i) = p_u . q_i + b_i
-    minimise   sum over pairs (u, i) of  w L(rank_ui) (1 - s_ui + s_uj) + regularization/2 (|p_u|^2 + |q_i|^2 + |q_j|^2)
+    minimise   sum over pairs (u, i) of
+               w L(rank_ui) (1 - s_ui + s_uj) + regularization/2 (|p_u|^2 + |q_i|^2 + b_i^2 + |q_j|^2 + b_j^2)
                j is the first of at most max_sampled items drawn uniformly from those that u has no pair with for which
                s_uj > s_ui - 1; if it was the n-th, rank_ui = floor((n_items - 1) / n) and L(r) = 1 + 1/2 + ...
                + 1/r. Where none is found there is no loss and no step
