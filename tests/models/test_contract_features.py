@@ -265,3 +265,12 @@ def test_without_history_a_file_holds_nobodys_features(name: str, tmp_path: Path
     refuses(lambda: bare.update(data()), tm.NotSupportedError, "history=False")
     grown.save(tmp_path / "grown", history=False)
     assert_equal(tm.load(tmp_path / "grown"), grown)
+
+
+@every_taker
+def test_an_item_that_only_its_features_tell_of_counts_in_a_history(name: str) -> None:
+    model = described(name)
+    alone = model.recommend_for([NEW_FILM], k=9)["score"]
+    assert alone.to_list() != model.recommend_for([UNSEEN], k=9)["score"].to_list()
+    both = (model.recommend_for(history, k=9)["score"].to_list() for history in ([103], [103, NEW_FILM]))
+    assert next(both) != next(both)

@@ -233,11 +233,15 @@ class PairwiseModel(Model):
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
-            learned = self.popularity_[histories.indices[mine]] > 0
-            items = np.tile(place[histories.indices[mine][learned]], self.epochs)
-            values = np.tile(histories.data[mine][learned], self.epochs)
+            own = histories.indices[mine]
+            # An item that only its features tell of is liked as well, and drawn as little as the others of the history.
+            described = own[self.popularity_[own] == 0]
+            among = np.append(members, described) if len(described) else members
+            places = place[own]
+            places[self.popularity_[own] == 0] = len(members) + np.arange(len(described))
+            items, values = np.tile(places, self.epochs), np.tile(histories.data[mine], self.epochs)
             # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
-            bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), members, state)
+            bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), among, state)
             alone = slice(person, person + 1)
             rates = self._rates(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
             work(bucket, P[alone], Q, rates, np.zeros(1, np.int64))
