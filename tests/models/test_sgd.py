@@ -49,7 +49,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_pair_is_dealt_once_and_a_stratum_shares_no_row() -> None:
     pairs = some_pairs(53, 41, 0.2)
     strata = dealt(Grid(pairs, 41, seed=3))
-    assert len(strata) == 5
+    assert len(strata) == 4  # of the five that there are rows for, so that they are even
     users = np.repeat(np.arange(53), np.diff(pairs.indptr))
     expected = sorted(zip(users, pairs.indices, pairs.data, strict=True))
     got = [(u, b.members[i], v) for s in strata for b in s for u, i, v in zip(b.users, b.items, b.values, strict=True)]

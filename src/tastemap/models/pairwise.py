@@ -260,7 +260,12 @@ class PairwiseModel(Model):
 
     def _relative(self, weights: Floats) -> Floats:
         """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
-        relative: Floats = np.minimum(weights / self.mean_weight_[0], HEAVIEST).astype(np.float32)
+        if self.mean_weight_[0] == 1 and weights.max(initial=0) <= HEAVIEST:
+            return weights  # as most likes are
+        # Divided in 64 bits, some at a time: a weight may be too small or too large to be divided in 32.
+        relative = np.empty(len(weights), np.float32)
+        for part in parallel.row_blocks(len(weights), 1 << 20):
+            relative[part] = np.minimum(weights[part] / self.mean_weight_[0], HEAVIEST)
         return relative
 
     @cached_property

@@ -53,7 +53,9 @@ class Grid:
         self._places = np.empty(n_items, np.int32)
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))
-        self.n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
+        n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
+        # An even number: seven blocks would keep two threads as long as eight.
+        self.n_blocks = n_blocks - n_blocks % 2 if n_blocks > 1 else 1
         self._dealt = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32), np.empty(n_pairs, np.float32)
 
     def run(self, epoch: int, work: Callable[[Bucket], float], after: Callable[[], None] | None = None) -> float:
