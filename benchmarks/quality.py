@@ -34,7 +34,7 @@ TARGETS = {"ImplicitALS": 0.332, "EASE": 0.332, "WARP": 0.312, "BPR": 0.290}
 PEERS: dict[str, tuple[str, Row]] = {
     "irspack iALS": ("irspack_ials", {"n_components": 64, "alpha0": 0.3, "reg": 0.007, "train_epochs": 15}),
     "implicit ALS": ("implicit_als", {"factors": 64, "alpha": 5, "regularization": 60, "iterations": 15}),
-    "RecTools EASE": ("rectools_ease", {"regularization": 500}),
+    "RecTools EASE": ("rectools_ease", {"regularization": 700}),
     "lightfm-next WARP": (
         "lightfm",
         {
@@ -62,9 +62,9 @@ PEERS: dict[str, tuple[str, Row]] = {
         "implicit_bpr",
         {"factors": 64, "learning_rate": 0.01, "regularization": 0.01, "iterations": 100},
     ),
-    "implicit cosine neighbours": ("implicit_neighbours", {"kind": "Cosine", "K": 100}),
-    "implicit TF-IDF neighbours": ("implicit_neighbours", {"kind": "TFIDF", "K": 100}),
-    "implicit BM25 neighbours": ("implicit_neighbours", {"kind": "BM25", "K": 100, "K1": 1.2, "B": 0.5}),
+    "implicit cosine neighbours": ("implicit_neighbours", {"kind": "Cosine", "K": 10}),
+    "implicit TF-IDF neighbours": ("implicit_neighbours", {"kind": "TFIDF", "K": 20}),
+    "implicit BM25 neighbours": ("implicit_neighbours", {"kind": "BM25", "K": 400, "K1": 1.2, "B": 0.5}),
 }
 
 

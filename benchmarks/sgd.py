@@ -180,11 +180,10 @@ def main() -> None:
     else:
         title = f"An epoch of BPR on the training likes of MovieLens 1M, {FACTORS} factors"
         report.table(title, epochs_beside_implicit(rounds, 2 if options.quick else 10))
-        rows = []
         for name, settings in PEER.items():
             for parameters in settings[: 1 if options.quick else None]:
-                rows += way(name, parameters, rounds, options.quick)
-        report.table(f"The way to lightfm-next's best NDCG@10, {FACTORS} factors", rows)
+                title = f"{name}: the way to lightfm-next's best NDCG@10, {FACTORS} factors"
+                report.table(title, way(name, parameters, rounds, options.quick))
     report.finish()
 
 

@@ -4,8 +4,9 @@
 data, NDCG@10 on held-out likes (those of quality.py) beside that of the defaults, and, for models of all the data, the
 films like Toy Story and those for user 4, beside implicit's ALS with 100 iterations. BPR and WARP make as many epochs
 as theirs, with tastemap's own learning rate and regularization: its steps shorten as they add up, and theirs do not, so
-their numbers would mean another thing. Their WARP takes the best of 250 sampled negatives, tastemap's the first violator among as many. Their
-SVD makes 10 million steps on all ratings; here it ranks without the held-out likes among them.
+their numbers would mean another thing. Their WARP takes the best of 250 sampled negatives, tastemap's the first
+violator among as many. Their SVD makes 10 million steps on all ratings; here it ranks without the held-out likes among
+them.
 
 `orders` Online Retail, the last month held out, everybody who ordered in it. What was bought before may be bought
 again. Who is new gets the most popular products. EASE, ALS, BPR and WARP have the best of a small grid by recall@10 on
