@@ -72,10 +72,11 @@ def test_a_process_that_compiles_gets_the_bits_of_one_that_finds_the_kernels_com
     assert first == second
 
 
+@pytest.mark.parametrize("name", ["EASE", "ImplicitALS"])
 def test_the_environment_of_blas_does_not_change_the_bits(
-    ml1m_ratings: tm.Interactions, data_folder: Any, run_python: Callable[..., str]
+    name: str, ml1m_ratings: tm.Interactions, data_folder: Any, run_python: Callable[..., str]
 ) -> None:
-    arguments = SCRIPT, data_folder / "ml-1m", "ImplicitALS"
+    arguments = SCRIPT, data_folder / "ml-1m", name
     one, many = (run_python(*arguments, OPENBLAS_NUM_THREADS=n, OMP_NUM_THREADS=n) for n in ("1", "4"))
     assert one == many
 

@@ -944,6 +944,8 @@ def test_without_history_only_what_needs_it_is_refused(name: str, tmp_path: Path
     assert bare.interactions is None
     assert bare.recommend_for([103]).equals(model.recommend_for([103]))
     of_known = [lambda m: m.recommend(people(), exclude_seen=False), lambda m: pl.Series(m.predict("u1", 100))]
+    strangers = {"users": ["nobody"], "on_unknown": "popular", "exclude_seen": False}
+    assert bare.recommend(**strangers).equals(model.recommend(**strangers))
     if name not in NEED_HISTORY:
         for ask in of_known:
             assert ask(bare).equals(ask(model))

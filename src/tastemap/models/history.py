@@ -43,7 +43,10 @@ class HistoryModel(Model):
         """The largest |c_ji|."""
 
     def _queries(self, rows: RowNumbers) -> Histories:
-        return Histories(self._training("scoring a known user").by_user, rows)
+        if len(rows):
+            return Histories(self._training("scoring a known user").by_user, rows)
+        # Nobody needs no training pairs: strangers are recommended to without them.
+        return Histories(Rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)), rows)
 
     def _fold_in(self, histories: Rows) -> Histories:
         self._check_range(histories, "a history")

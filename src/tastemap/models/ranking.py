@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -142,10 +142,7 @@ class Computed(Candidates):
             mine = [some.of(blocks[b]) for some in hidden]
             self._rank_block(queries[blocks[b]], mine, lists.of(blocks[b]))
 
-        if len(blocks) == 1:
-            rank(0)
-        else:
-            parallel.run(rank, len(blocks))
+        _run(rank, len(blocks))
 
     def _rank_block(self, queries: Any, hidden: Sequence[Hidden], lists: Lists) -> None:
         n = len(queries)
@@ -175,8 +172,15 @@ class Computed(Candidates):
                 self.block_scores(queries[r : r + 1], items[mine], scores)
                 out[mine] = scores[0]
 
-        parallel.run(score, len(blocks))
+        _run(score, len(blocks))
         return out
+
+
+def _run(task: Callable[[int], None], n_blocks: int) -> None:
+    if n_blocks == 1:
+        task(0)  # one person is served without a look at the pool or at BLAS
+    else:
+        parallel.run(task, n_blocks)
 
 
 def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
