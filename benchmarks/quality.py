@@ -81,12 +81,12 @@ def measure_ours(name: str, parameters: Row, seed: int, threads: int) -> Row:
     return tm.evaluate(model, test, metrics=tasks.METRICS).means | {"fit s": seconds}
 
 
-def measure_peer(function: str, parameters: Row, seed: int, threads: int) -> Row:
+def measure_peer(peer: str, parameters: Row, seed: int, threads: int) -> Row:
     import peers
     import tasks
 
     train, test = tasks.held_out_likes()
-    fitted = getattr(peers, function)(train.matrix, seed, threads, **parameters)
+    fitted = getattr(peers, peer)(train.matrix, seed, threads, **parameters)
     return tasks.measured(fitted.scores, train, test) | {"fit s": fitted.seconds}
 
 
@@ -170,7 +170,7 @@ def main() -> None:
         if DOCUMENTED.get(name):
             runs[f"{name}, documented"] = seeded(measure_ours, name=name, parameters=DOCUMENTED[name], threads=2)
     for name, (function, parameters) in PEERS.items():
-        runs[name] = seeded(measure_peer, function=function, parameters=parameters, threads=2)
+        runs[name] = seeded(measure_peer, peer=function, parameters=parameters, threads=2)
     rows = []
     for name, found in alternate(1 if options.quick else 3, runs).items():
         row: Row = {"model": name}

@@ -30,13 +30,13 @@ def shuffle(order, state):
 
 @jit_exact
 def _block(place, share):
-    """Place // size for share = 1 / size: a division of integers takes many times as long."""
+    """Return place // size for share = 1 / size: a division of integers takes many times as long."""
     return np.int64((place + 0.5) * share)
 
 
 @jit_exact
 def deal(indptr, indices, weights, people, start, places, size, state, counts, users, items, values):
-    """Deal the pairs of one block of users into its buckets, one after the other, a user's pairs together and shuffled.
+    """Deal the pairs of one block of users into its buckets, one after the other, a user's pairs together.
 
     people int32: the block's users in their order. start: where the block's pairs begin. places int32 (n_items): an
     item's place in the items' order; `size` items make a block. Out: counts int64 (n_blocks), pairs in each bucket;
@@ -45,29 +45,26 @@ def deal(indptr, indices, weights, people, start, places, size, state, counts, u
     n_blocks = counts.shape[0]
     share = 1.0 / size
     counts[:] = 0
-    longest = 0
     for u in people:
-        longest = max(longest, indptr[u + 1] - indptr[u])
         for j in range(indptr[u], indptr[u + 1]):
             counts[_block(places[indices[j]], share)] += 1
     cursors = np.empty(n_blocks, np.int64)
     for c in range(n_blocks):
         cursors[c] = start
         start += counts[c]
-    row = np.empty(longest, np.int64)
     for u in people:
         first = indptr[u]
         n = indptr[u + 1] - first
-        own = mix(state + np.uint64(u))
+        # A user's pairs come in their order, from any one on: a shuffle would take a tenth of an epoch.
+        turn = below(max(n, 1), mix(state + np.uint64(u)))
         for j in range(n):
-            k = below(j + 1, mix(own + np.uint64(j)))
-            row[j] = row[k]
-            row[k] = first + j
-        for j in range(n):
-            place = places[indices[row[j]]]
+            p = first + j + turn
+            if p >= first + n:
+                p -= n
+            place = places[indices[p]]
             c = _block(place, share)
             k = cursors[c]
             users[k] = u
             items[k] = place - c * size
-            values[k] = weights[row[j]]
+            values[k] = weights[p]
             cursors[c] = k + 1
