@@ -24,8 +24,8 @@ from side_by_side import Report, Row, alternate, command_line, fresh, grid, said
 DOCUMENTED: dict[str, Row] = {
     "ImplicitALS": {"unobserved_weight": 0.55, "regularization": 0.15, "frequency_exponent": 0.6},
     "EASE": {},
-    "WARP": {},
-    "BPR": {},
+    "WARP": {"epochs": 40, "max_sampled": 250},
+    "BPR": {"epochs": 200},
     "ItemKNN": {},
 }
 BASELINES = ("Random", "Popular")
@@ -105,7 +105,7 @@ GRIDS: dict[str, list[Row]] = {
     "ImplicitALS": list(_als_grid()),
     "EASE": grid(regularization=(100, 200, 300, 500, 700, 1000)),
     "WARP": grid(learning_rate=(0.05, 0.1), regularization=(0.5, 0.6, 0.8), epochs=(20, 40), max_sampled=(100, 250)),
-    "BPR": grid(learning_rate=(0.5, 1.0, 2.0), regularization=(0.005, 0.01, 0.02), epochs=(60, 100)),
+    "BPR": grid(learning_rate=(0.5, 1.0), regularization=(0.005, 0.01, 0.015), epochs=(100, 200)),
     "ItemKNN": grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
 }
 # Many splits, because the held-out tenth is little; fewer where a fit takes long.
