@@ -152,3 +152,13 @@ def test_people_folded_in_rank_about_as_well_as_fitted_ones(
 
     fitted, folded = ndcg(model._queries(rows)), ndcg(model._fold_in(rows_at(train.by_user, rows)))
     assert folded == pytest.approx(fitted, abs=0.01)
+
+
+@both
+def test_counts_with_a_long_tail_train_with_the_defaults(name: str) -> None:
+    """Purchases counted from one to hundreds, as shops have them, neither diverge nor spoil the lists."""
+    rng = np.random.default_rng(2)
+    counts = two_tastes(200, 100) * np.minimum(rng.zipf(1.7, (200, 100)), 300)
+    recommended = tm.MODELS[name]().fit(tm.Interactions.from_csr(sp.csr_array(counts.astype(float)))).recommend(k=1)
+    alike = (recommended["user"] + recommended["item"]) % 2 == 0
+    assert alike.mean() > 0.8

@@ -43,7 +43,7 @@ class BPR(PairwiseModel):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     item_biases_ : float32, (n_items,)
     user_squares_, item_squares_ : float32, what the rates are made of, for `update`
-    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 10
+    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 3
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
     The objective shown is the mean loss of the epoch's steps without regularization. Users and items are dealt into

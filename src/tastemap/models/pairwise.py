@@ -28,7 +28,7 @@ from tastemap.models.training import Options, State, train
 from tastemap.models.wide import width_of, zeros
 
 # A pair counts as so many of mean weight at most: one count among the thousands must not throw its rows about.
-HEAVIEST = 10.0
+HEAVIEST = 3.0
 
 # A mean loss of so many times that of factors that know nothing is no learning any more.
 BLOWN_UP = 20

@@ -36,7 +36,7 @@ class WARP(PairwiseModel):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     item_biases_ : float32, (n_items,)
     user_squares_, item_squares_ : float32, what the rates are made of, for `update`
-    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 10
+    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 3
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
     What is said of features, of the objective shown, of threads, folding in, `explain` and `update` in BPR holds here.
