@@ -462,3 +462,9 @@ def test_movielens_1m_is_as_published(ml1m_ratings: Interactions) -> None:
     assert len(ml1m_ratings.at_least(4)) == 575_281
     assert ml1m_ratings.to_frame().row(0) == (1, 1193, 5.0, 978300760)
     np.testing.assert_array_equal(ml1m_ratings.transposed.toarray(), ml1m_ratings.matrix.toarray().T)
+
+
+def test_the_values_that_made_a_column_of_numbers_one_of_text_are_named() -> None:
+    frame = {"user": [1, 2, 3, 4], "item": [1, 2, 3, 4], "weight": ["5", "nan", "4.5", "three"]}
+    with pytest.raises(DataError, match=r"'weight' has what is no number, 'nan', 'three' in rows 1, 3: fill"):
+        Interactions.from_frame(frame, weight="weight")

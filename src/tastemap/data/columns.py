@@ -31,9 +31,22 @@ def coded(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMa
     return IdMap(distinct, name), rows.to_numpy()
 
 
+def _check_numbers(column: pl.Series, name: str) -> None:
+    """Raise DataError naming the values that made a column of numbers one of text, where most are numbers."""
+    is_number = column.cast(pl.Float64, strict=False).is_finite().fill_null(False)
+    wrong = np.flatnonzero(~is_number.to_numpy())
+    if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
+        raise DataError(
+            f"column {name!r} has what is no number, {name_some(column.gather(wrong[:3]).to_list())} in "
+            f"{name_rows(wrong)}: fill these rows with numbers, or leave them out"
+        )
+
+
 def weights_of(column: pl.Series, name: str) -> Array:
     """Return a column of numbers as float64, or float32 where that holds them exactly."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        if column.dtype == pl.String:
+            _check_numbers(column, name)
         raise DataError(
             f"column {name!r} holds {column.dtype} values ({name_some(column.head(3).to_list())} in "
             f"{name_rows(range(min(3, len(column))))}), and weights are numbers: cast it first, "
