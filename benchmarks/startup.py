@@ -79,6 +79,9 @@ def _call_everything() -> None:
 
     everything = tm.Interactions.from_csr(sp.random(60, 40, 0.3, "csr", np.float32, 0))
     train, test = tm.split.random(everything, 0.2, seed=0)
+    kinds = tm.Features.from_csr(sp.csr_array(np.eye(40, 4)), ids=range(40))
+    tm.ImplicitALS(solver="subspace").fit(train, progress=False)
+    tm.WARP(epochs=2).fit(train, item_features=kinds, progress=False)
     for model_class in tm.MODELS.values():
         model = model_class().fit(train, progress=False)
         model.recommend_rows(np.arange(20), 5)

@@ -395,7 +395,7 @@ def test_equality_and_fingerprint_follow_ids_names_and_values() -> None:
 
 def test_movielens_genres_years_and_titles_in_one_table(data_folder: Path) -> None:
     if not (data_folder / "ml-1m" / "movies.dat").exists():
-        pytest.skip("needs MovieLens 1M")
+        pytest.skip(f"needs MovieLens 1M: {data_folder / 'ml-1m' / 'movies.dat'} is absent")
     items = tm.datasets.movielens("1m", path=data_folder / "ml-1m").items
     assert items is not None
     items = items.with_columns(year=pl.col("title").str.extract(r"\((\d{4})\)$").cast(pl.Int64))

@@ -177,11 +177,11 @@ class Model(ABC):
 
     def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
         """Return the vectors of people known by a history, which may be empty, and features, float32 (n, d)."""
-        raise NotImplementedError
+        raise NotSupportedError(self._no_features)
 
     def _place_items(self) -> None:
         """Give the items without a training pair the vectors of their features."""
-        raise NotImplementedError
+        raise NotSupportedError(self._no_features)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 
@@ -255,10 +255,15 @@ class Model(ABC):
     def _check_takes_features(self, *given: Features | None) -> None:
         """Raise NotSupportedError where features are given and the model takes none."""
         if any(features is not None for features in given) and not self._takes_features:
-            from tastemap.models import MODELS
+            raise NotSupportedError(self._no_features)
 
-            able = " or ".join(name for name, cls in MODELS.items() if cls._takes_features)
-            raise NotSupportedError(f"{type(self).__name__} takes no features: leave them out, or fit {able}")
+    @property
+    def _no_features(self) -> str:
+        """The sentence for a model that takes none."""
+        from tastemap.models import MODELS
+
+        able = " or ".join(name for name, cls in MODELS.items() if cls._takes_features)
+        return f"{type(self).__name__} takes no features: leave them out, or fit {able}"
 
     def _check_more_features(self, users: Features | None, items: Features | None) -> None:
         """Raise where features are given for a side that was fitted without."""
@@ -535,10 +540,16 @@ class Model(ABC):
         baseline: float = 0.0,
     ) -> Explanation:
         """Return the explanation of a score that is the sum of contributions and a baseline."""
+        shown = self._contributions(items, contributions, frame)
+        return Explanation(shown, "exact", float(contributions.sum()) + baseline, baseline)
+
+    def _contributions(
+        self, items: npt.NDArray[np.int32], contributions: npt.NDArray[np.float64], frame: str | None
+    ) -> Any:
+        """Return a frame of items and their contributions, the largest first."""
         order = np.argsort(-contributions, kind="stable")
         columns = {self._items.name: self._items.take(items[order]), "contribution": contributions[order]}
-        shown = as_kind(pl.DataFrame(columns), frame or self._frame)
-        return Explanation(shown, "exact", float(contributions.sum()) + baseline, baseline)
+        return as_kind(pl.DataFrame(columns), frame or self._frame)
 
     # -- update, save -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tastemap.data.frames import as_kind
 from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.models.base import Explanation, Model
 
@@ -38,8 +37,5 @@ def explain(model: Model, user: Any, item: Any, frame: str | None) -> Explanatio
         people = model._fold_in_described(histories, described)
     scores = model._catalogue.pair_scores(people, np.arange(n + 1), np.full(n + 1, column))
     contributions = (scores[0] - scores[1:]).astype(np.float64)
-    order = np.argsort(-contributions, kind="stable")
-    ids = model.items
-    columns = {ids.name: ids.take(items[order]), "contribution": contributions[order]}
     (score,) = model.predict(user, item)
-    return Explanation(as_kind(pl.DataFrame(columns), frame or model._frame), "leave-one-out", float(score))
+    return Explanation(model._contributions(items, contributions, frame), "leave-one-out", float(score))

@@ -345,7 +345,9 @@ class _Descent:
 
         loss = self._grid.run(epoch, work) / len(self._pairs.data)
         state["skipped"] += skipped.sum()
-        return loss if loss < self._too_much else np.nan
+        if not loss < self._too_much:
+            raise DivergenceError(f"training diverged in epoch {epoch + 1}: a pair's mean loss is {loss:.3g}; {_HINT}")
+        return loss
 
     def finish(self, state: State) -> None:
         """End with the features' factors that belong to the rows."""
