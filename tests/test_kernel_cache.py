@@ -171,13 +171,16 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
             model.recommend_for([[1, 2]] * 9, exclude=[5])
             model.recommend([1, 2, 3, 4, 5, 777], exclude={"user": [1], "item": [2]}, on_unknown="popular")
             model.predict([1, 2], [3, 4])
-            tm.evaluate(model, test, exclude=None)
+            names = [f"{name}@3" for name, metric in tm.METRICS.items() if metric.has_cutoff]
+            tm.evaluate(model, test, exclude=None, metrics=names).frame
+            tm.evaluate(model, test, metrics=["auc", "ndcg@2"], history=train).frame
             if isinstance(model, tm.ImplicitALS):
                 for metric in ("cosine", "dot", "euclidean"):
                     model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
             if isinstance(model, tm.EASE | tm.ItemKNN):
                 model.similar_items([1, 2]), model.explain(1, 2)
-        kernels = [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
+        kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities, metrics.resampled_means]
+        kernels += [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
         kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.decide, ranking.rank_exactly]
         kernels += [ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
         kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]

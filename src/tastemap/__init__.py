@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tastemap.errors import TastemapError as TastemapError
     from tastemap.errors import UnknownIdError as UnknownIdError
     from tastemap.evaluation.evaluate import evaluate as evaluate
+    from tastemap.evaluation.lists import evaluate_lists as evaluate_lists
+    from tastemap.evaluation.metrics import METRICS as METRICS
     from tastemap.models import MODELS as MODELS
     from tastemap.models.als import ImplicitALS as ImplicitALS
     from tastemap.models.bpr import BPR as BPR
@@ -56,7 +58,9 @@ _PUBLIC = {
     "BPR": "tastemap.models.bpr",
     "WARP": "tastemap.models.warp",
     "MODELS": "tastemap.models",
+    "METRICS": "tastemap.evaluation.metrics",
     "evaluate": "tastemap.evaluation.evaluate",
+    "evaluate_lists": "tastemap.evaluation.lists",
     "load": "tastemap.persistence",
     "threads": "tastemap.parallel",
     **dict.fromkeys(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from reference import metrics as reference
-from tastemap.evaluation.metrics import RANKING_METRICS, metric_values
+from tastemap.evaluation.measure import metric_values
+from tastemap.models.validation import PLACE_METRICS
 
 
 def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
@@ -29,7 +30,7 @@ def model() -> tm.Popular:
 
 
 def test_every_metric_of_a_list_worked_out_by_hand(model: tm.Popular) -> None:
-    names = [f"{name}@3" for name in RANKING_METRICS]
+    names = [f"{name}@3" for name in PLACE_METRICS]
     measured = tm.evaluate(model, read({"u1": "ac", "u2": "d"}), metrics=names, exclude=None)
     # u1 is shown a, b, c and has a and c; u2 is shown the same and has d.
     assert measured.means == pytest.approx(
@@ -177,7 +178,7 @@ def test_evaluate_is_ranking_and_then_the_definitions(seed: int, k: int) -> None
     pairs = tm.Interactions.from_frame({"user": np.nonzero(here)[0], "item": np.nonzero(here)[1]})
     train, test = tm.split.random(pairs, 0.4, seed=seed)
     model = tm.ImplicitALS(factors=3, epochs=2).fit(train)
-    names = tuple(f"{name}@{k}" for name in RANKING_METRICS)
+    names = tuple(f"{name}@{k}" for name in PLACE_METRICS)
     try:
         measured = tm.evaluate(model, test, metrics=names)
     except tm.DataError:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,39 +9,138 @@ from hypothesis import strategies as st
 
 from reference import metrics as reference
 from tastemap.data.pairs import Rows, read_only
-from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
+from tastemap.kernels.metrics import (
+    RANKING_METRICS,
+    count_reachable,
+    diversities,
+    novelties,
+    ranking_metrics,
+    resampled_means,
+)
+
+N_ITEMS = 16
 
 
-def measured(ranked: list[list[int]], relevant: list[set[int]], k: int) -> np.ndarray:
-    """Return the kernel's metrics: lists padded with -1, the CSR of test items in reverse order of the lists."""
+def csr(rows: list[Any]) -> Rows:
+    """Return CSR arrays of rows that are sets of items, of weight 1, or vectors."""
+    parts = [
+        dict.fromkeys(row, 1.0) if isinstance(row, set) else {j: row[j] for j in np.flatnonzero(row)} for row in rows
+    ]
+    indptr = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
+    entries = [entry for part in parts for entry in sorted(part.items())]
+    indices, data = (np.array([entry[i] for entry in entries]) for i in (0, 1))
+    return read_only(Rows(indptr, indices.astype(np.int32), data.astype(np.float32)))
+
+
+def padded(ranked: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     lists = np.full((len(ranked), max(1, *map(len, ranked))), -1, np.int32)
     for r, items in enumerate(ranked):
         lists[r, : len(items)] = items
-    held = [sorted(items) for items in reversed(relevant)]
-    indptr = np.concatenate(([0], np.cumsum([len(items) for items in held])))
-    indices = np.array([item for items in held for item in items], np.int32)
-    pairs = read_only(Rows(indptr, indices, np.ones(len(indices), np.float32)))
-    values = np.empty((len(ranked), len(RANKING_METRICS)))
-    rows = np.arange(len(ranked))[::-1].copy()
-    counts = np.array([len(items) for items in ranked])
-    ranking_metrics(lists, counts, rows, pairs.indptr, pairs.indices, k, values)
+    return lists, np.array([len(items) for items in ranked])
+
+
+def measured(ranked: list[list[int]], relevant: list[set[int]], ks: list[int], hidden: list[set[int]]) -> np.ndarray:
+    """Return the kernel's metrics; the CSR of test items is in reverse order of the lists."""
+    lists, counts = padded(ranked)
+    pairs, rows = csr(relevant[::-1]), np.arange(len(ranked))[::-1].copy()
+    values, reachable = np.empty((len(ranked), len(ks), len(RANKING_METRICS))), np.empty((len(ranked), 3), np.int64)
+    left_out = csr(hidden)
+    count_reachable(
+        np.ones(N_ITEMS, np.bool_), N_ITEMS, left_out.indptr, left_out.indices, np.arange(len(ranked)),
+        pairs.indptr, pairs.indices, rows, reachable,
+    )  # fmt: skip
+    marks = np.zeros(2 * N_ITEMS, np.bool_)
+    ranking_metrics(lists, counts, rows, pairs.indptr, pairs.indices, np.array(ks), reachable, marks, values)
+    assert not marks.any()
     return values
 
 
-lists_of_items = st.lists(st.integers(0, 15), unique=True, max_size=12)
-cases = st.lists(st.tuples(lists_of_items, st.sets(st.integers(0, 15), min_size=1)), min_size=1, max_size=5)
+lists_of_items = st.lists(st.integers(0, N_ITEMS - 1), unique=True, max_size=12)
+# Items from N_ITEMS on are unknown: in no list and in no ranking.
+sets_of_items = st.sets(st.integers(0, 2 * N_ITEMS - 1), min_size=1)
+cases = st.lists(st.tuples(lists_of_items, sets_of_items, st.sets(st.integers(0, N_ITEMS - 1))), min_size=1, max_size=5)
+cutoffs = st.lists(st.integers(1, 14), min_size=1, max_size=3, unique=True).map(sorted)
 
 
 @settings(max_examples=60, deadline=None)
-@given(case=cases, k=st.integers(1, 14))
-def test_every_metric_is_what_its_definition_says(case: list[tuple[list[int], set[int]]], k: int) -> None:
-    values = measured([ranked for ranked, _ in case], [relevant for _, relevant in case], k)
-    for row, (ranked, relevant) in zip(values, case, strict=True):
-        expected = reference.metrics(ranked, relevant, k)
-        assert dict(zip(RANKING_METRICS, row, strict=True)) == pytest.approx(expected, rel=1e-12)
+@given(case=cases, ks=cutoffs)
+def test_every_metric_is_what_its_definition_says(
+    case: list[tuple[list[int], set[int], set[int]]], ks: list[int]
+) -> None:
+    ranked, relevant, hidden = (list(part) for part in zip(*case, strict=True))
+    hidden = [items - set(shown) for items, shown in zip(hidden, ranked, strict=True)]
+    values = measured(ranked, relevant, ks, hidden)
+    for r in range(len(case)):
+        for c, k in enumerate(ks):
+            expected = reference.metrics(ranked[r], relevant[r], k)
+            expected["auc"] = reference.auc(ranked[r], relevant[r], k, set(range(N_ITEMS)) - hidden[r])
+            assert dict(zip(RANKING_METRICS, values[r, c], strict=True)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_without_test_items_only_what_divides_by_them_is_undefined() -> None:
-    (values,) = measured([[1, 2]], [set()], 2)
+    ((values,),) = measured([[1, 2]], [set()], [2], [set()])
     undefined = {name for name, value in zip(RANKING_METRICS, values, strict=True) if np.isnan(value)}
     assert undefined == {"recall", "ndcg", "map"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(ranked=st.lists(lists_of_items, min_size=1, max_size=4), ks=cutoffs, seed=st.integers(0, 2**32))
+def test_novelty_and_diversity_are_what_their_definitions_say(
+    ranked: list[list[int]], ks: list[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-2, 3, (N_ITEMS, 5)).astype(float) * rng.integers(0, 2, (N_ITEMS, 1))
+    lists, counts = padded(ranked)
+    novel, diverse, sums = np.empty((len(ranked), len(ks))), np.empty((len(ranked), len(ks))), np.zeros(5)
+    owners = {item: set(range(item)) for item in range(N_ITEMS)}
+    information = -np.log2(np.maximum(np.arange(N_ITEMS), 1) / N_ITEMS)
+    novelties(lists, counts, np.array(ks), information, novel)
+    diversities(lists, counts, np.array(ks), *csr(list(vectors)), np.linalg.norm(vectors, axis=1), sums, diverse)
+    assert not sums.any()
+    for r, shown in enumerate(ranked):
+        for c, k in enumerate(ks):
+            assert novel[r, c] == pytest.approx(reference.novelty(shown, k, owners, N_ITEMS), abs=1e-12)
+            assert diverse[r, c] == pytest.approx(reference.diversity(shown, k, vectors), abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rankable=st.sets(st.integers(0, N_ITEMS - 1)),
+    hidden=st.lists(st.sets(st.integers(0, N_ITEMS - 1)), min_size=3, max_size=3),
+    relevant=st.lists(sets_of_items, min_size=2, max_size=2),
+)
+def test_what_can_be_reached_is_counted(rankable: set[int], hidden: list[set[int]], relevant: list[set[int]]) -> None:
+    mask = np.zeros(N_ITEMS, np.bool_)
+    mask[list(rankable)] = True
+    left_out, test, counts = csr(hidden), csr(relevant), np.empty((2, 3), np.int64)
+    count_reachable(
+        mask, len(rankable), left_out.indptr, left_out.indices, np.array([2, -1]),
+        test.indptr, test.indices, np.array([1, 0]), counts,
+    )  # fmt: skip
+    first, second = relevant[1], relevant[0]
+    assert counts[0].tolist() == [len(rankable - hidden[2]), len(first & rankable - hidden[2]), len(first & hidden[2])]
+    assert counts[1].tolist() == [len(rankable), len(second & rankable), 0]
+
+
+def test_a_resample_draws_every_user_as_often_as_the_others() -> None:
+    n, resamples = 7, 20_000
+    means = np.empty((resamples, n))
+    resampled_means(np.eye(n), np.ones(n), np.uint64(3), means)
+    # A user is drawn n times with probability 1/n: the mean of a one-hot column is 1/n, its variance (1 - 1/n) / n^2.
+    assert means.sum(axis=1) == pytest.approx(np.ones(resamples), rel=1e-12)
+    assert means.mean(axis=0) == pytest.approx(np.full(n, 1 / n), rel=0.02)
+    assert means.var(axis=0) == pytest.approx(np.full(n, (1 - 1 / n) / n**2), rel=0.05)
+    # Draws are independent: the covariance of two users' shares is -1/n^3.
+    covariances = np.cov(means.T)[np.triu_indices(n, 1)]
+    assert covariances == pytest.approx(np.full(len(covariances), -1 / n**3), abs=0.15 / n**3)
+    again = np.empty((5, n))
+    resampled_means(np.eye(n), np.ones(n), np.uint64(3 + 10), again)
+    np.testing.assert_array_equal(again, means[10:15])
+
+
+def test_a_weighted_mean_is_a_ratio_of_sums() -> None:
+    weights = np.array([1.0, 5.0, 2.0])
+    totals = weights[:, None] * np.array([[4.0], [4.0], [4.0]])
+    means = np.empty((9, 1))
+    resampled_means(totals, weights, np.uint64(0), means)
+    assert means == pytest.approx(np.full((9, 1), 4.0))

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap import parallel
+from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
+from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.data.pairs import Rows, read_only
+from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.errors import DataError, NotSupportedError
-from tastemap.evaluation.metrics import RATING_METRICS, cutoff_of, metric_values, pooled, rating_values
-from tastemap.kernels.metrics import shared_pairs
+from tastemap.evaluation.measure import Background, Measuring, Shown, owners, rating_values
+from tastemap.evaluation.metrics import RATING_METRICS, parse
+from tastemap.kernels.metrics import count_reachable, resampled_means
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_interactions
-from tastemap.models.ranking import Hidden
+from tastemap.models.inputs import check_features, check_interactions, check_not_negative
+from tastemap.models.ranking import Candidates, Hidden
+from tastemap.models.validation import losses, of_mean_loss
+
+Doubles = npt.NDArray[np.float64]
+RowNumbers = npt.NDArray[np.int64]
+Exclude = Literal["train"] | Interactions | None
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
+
+# Resamples that one thread draws at a time.
+BLOCK_RESAMPLES = 50
+
+# Places of all lists that are held in memory at a time.
+PLACES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,15 +47,19 @@ class Evaluation:
     """What `evaluate` measured.
 
     metrics : the names, such as "ndcg@10" or "rmse"
-    values : float64, (users, metrics), one row for each user measured; for rmse and mae NaN where `n_rated` is 0
+    values : float64, (users, metrics), one row for each user measured; for rmse and mae NaN where `n_rated` is 0, for
+        coverage and gini NaN
     users : the ids of these users
     known : bool, (users,): whether the user has a training pair
     n_without_test : users of the model without a test item, left out
     n_skipped : users with test items left out because the model does not know them (on_unknown="skip")
     n_unknown_items : test pairs whose item the model does not know; they count as items that were never found
-    n_left_out : test pairs that `exclude` keeps out of the lists; they count as never found too
+    n_left_out : test pairs that `exclude` or `candidates` keep out of the lists; they count as never found too
     n_rated : int64, (users,): how many test pairs of the user rmse and mae are over; 0 where neither was asked for
     n_unrated : test pairs left out of rmse and mae, because their user or item has no training pair
+    overall : the metrics of all lists together: coverage and gini
+    score_seconds : how long ranking and measuring took, None where the lists were given
+    n_without_list : users measured who were given no list (by `evaluate_lists`); theirs counts as empty
     """
 
     metrics: tuple[str, ...]
@@ -53,6 +73,9 @@ class Evaluation:
     n_rated: npt.NDArray[np.int64]
     n_unrated: int
     frame_kind: str = "polars"
+    overall: dict[str, float] = field(default_factory=dict)
+    score_seconds: float | None = field(default=None, compare=False)
+    n_without_list: int = 0
 
     def __getitem__(self, metric: str) -> float:
         if metric not in self.metrics:
@@ -66,63 +89,92 @@ class Evaluation:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """Each ranking metric averaged over the users; rmse and mae over all pairs, as published figures are."""
-        return {name: self._mean(column, self._counts(name)) for column, name in enumerate(self.metrics)}
+        """Each metric averaged over the users; rmse and mae over all pairs, as published figures are."""
+        everybody = np.ones(self.n_users, bool)
+        return {name: self._mean(name, everybody) for name in self.metrics}
 
     @cached_property
     def frame(self) -> Any:
         """One row a metric: metric, mean (as in `means`), low and high (95 % bootstrap interval over users), users.
 
-        Where some of the users are new to the model, a row for all, for the known and for the new ones, told apart by
-        the column `group`. New users have no rmse and no mae.
+        The interval is that of the percentiles of 1,000 resamples. Coverage and gini are one figure for all lists, and
+        have none. Where some of the users are new to the model, a row for all, for the known and for the new ones, told
+        apart by the column `group`. New users have no rmse and no mae, and groups of users no coverage and no gini.
         """
         groups = {"all": np.ones(self.n_users, bool)}
         if 0 < self.known.sum() < self.n_users:
             groups |= {"known": self.known, "new": ~self.known}
         rows = []
         for group, mask in groups.items():
-            for column, metric in enumerate(self.metrics):
-                measured = mask & self._counts(metric)
-                mean, low, high = None, None, None
-                if measured.any():
-                    mean = self._mean(column, measured)
-                    low, high = self._interval(column, measured)
-                rows.append((metric, mean, low, high, int(measured.sum()), group))
-        frame = pl.DataFrame(rows, ["metric", "mean", "low", "high", "users", "group"], orient="row")
+            intervals = self._intervals(mask)
+            for name in self.metrics:
+                users = int((mask & self._counts(name)).sum())
+                mean = self._mean(name, mask) if users and (group == "all" or name not in self.overall) else None
+                rows.append((name, mean, *intervals.get(name, (None, None)), users, group))
+        columns = {"metric": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+        frame = pl.DataFrame(rows, columns | {"users": pl.Int64, "group": pl.String}, orient="row")
         return as_kind(frame if len(groups) > 1 else frame.drop("group"), self.frame_kind)
 
     @cached_property
     def per_user(self) -> Any:
-        """One row a user: the id and the value of every metric, null where no pair of the user could be rated."""
-        columns = {name: pl.Series(self.values[:, column]).fill_nan(None) for column, name in enumerate(self.metrics)}
+        """One row a user: the id and the value of every metric but coverage and gini, null where nothing was rated."""
+        columns = {
+            name: pl.Series(self.values[:, column]).fill_nan(None)
+            for column, name in enumerate(self.metrics)
+            if name not in self.overall
+        }
         return as_kind(pl.DataFrame({self.users.name: self.users, **columns}), self.frame_kind)
 
     def _counts(self, metric: str) -> npt.NDArray[np.bool_]:
         """Return which users a metric is over."""
         return self.n_rated > 0 if metric in RATING_METRICS else np.ones(self.n_users, bool)
 
-    def _mean(self, column: int, users: npt.NDArray[np.bool_]) -> float:
-        metric, values = self.metrics[column], self.values[users, column]
-        return pooled(metric, values, self.n_rated[users]) if metric in RATING_METRICS else float(values.mean())
+    def _mean(self, metric: str, users: npt.NDArray[np.bool_]) -> float:
+        """Return a metric of some users."""
+        if metric in self.overall:
+            return self.overall[metric]
+        users = users & self._counts(metric)
+        values = self.values[users, self.metrics.index(metric)]
+        if metric not in RATING_METRICS:
+            return float(values.mean())
+        return float(of_mean_loss(metric, np.average(losses(metric, values), weights=self.n_rated[users])))
 
-    def _interval(self, column: int, users: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        """Return the ends of the percentile interval of the mean over resampled users."""
-        rng = np.random.default_rng(0)
-        metric, values, n_rated = self.metrics[column], self.values[users, column], self.n_rated[users]
-        n = len(values)
-        if metric in RATING_METRICS:
-            draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))
-            means = [pooled(metric, values[drawn], n_rated[drawn]) for drawn in draws]
-        else:
-            # Users with the same value are alike: how many of each are drawn is all that a mean needs.
-            distinct, counts = np.unique(values, return_counts=True)
-            means = [rng.multinomial(n, counts / n) @ distinct / n for _ in range(RESAMPLES)]
-        low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-        return float(low), float(high)
+    def _intervals(self, users: npt.NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
+        """Return the ends of the percentile interval of each mean over resampled users."""
+        found: dict[str, tuple[float, float]] = {}
+        for rating in (False, True):
+            names = [name for name in self.metrics if (name in RATING_METRICS) == rating and name not in self.overall]
+            # A user comes with all pairs, so that the pooled mean is one of sums.
+            weights = self.n_rated if rating else np.ones(self.n_users, np.int64)
+            chosen = users & (weights > 0)
+            if not names or not chosen.any():
+                continue
+            totals = self.values[chosen][:, [self.metrics.index(name) for name in names]]
+            if rating:
+                for column, name in enumerate(names):
+                    totals[:, column] = losses(name, totals[:, column]) * weights[chosen]
+            means = _resampled(totals, weights[chosen].astype(np.float64))
+            for column, name in enumerate(names):
+                these = of_mean_loss(name, means[:, column]) if rating else means[:, column]
+                low, high = np.quantile(these, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+                found[name] = float(low), float(high)
+        return found
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {value:.4f}" for name, value in self.means.items())
         return f"Evaluation of {self.n_users:,} users: {shown}"
+
+
+def _resampled(totals: Doubles, weights: Doubles) -> Doubles:
+    """Return the means of RESAMPLES resamples of the users, float64 (RESAMPLES, columns)."""
+    means = np.empty((RESAMPLES, totals.shape[1]))
+    blocks = parallel.row_blocks(RESAMPLES, BLOCK_RESAMPLES)
+
+    def draw(b: int) -> None:
+        resampled_means(totals, weights, np.uint64(blocks[b].start), means[blocks[b]])
+
+    parallel.run(draw, len(blocks))
+    return means
 
 
 def evaluate(
@@ -130,15 +182,25 @@ def evaluate(
     test: Interactions,
     *,
     metrics: Sequence[str] | str = ("ndcg@10",),
-    exclude: Literal["train"] | Interactions | None = "train",
+    exclude: Exclude = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
+    history: Interactions | None = None,
+    candidates: Any = None,
+    item_features: Features | None = None,
 ) -> Evaluation:
     """Rank the items for every user with a test pair and compare with the test items, or compare the ratings.
 
-    metrics : "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k", "mrr@k", and of models that predict ratings
-        "rmse" and "mae", defined in `evaluation.metrics`
-    exclude : what is left out of the lists: the user's training pairs ("train"), nothing (None), or these pairs
+    metrics : names from `METRICS`, which defines them: "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k",
+        "mrr@k", "auc@k" and "auc", "novelty@k", "diversity@k", "coverage@k", "gini@k", and of models that predict
+        ratings "rmse" and "mae"
+    exclude : what is left out of the lists: the user's training pairs, or the `history` where one is given ("train"),
+        nothing (None), or these pairs
     on_unknown : users that the model does not know are left out and counted ("skip"), or get the most "popular" items
+    history : the users are known by these pairs alone, also those whom the model knows: each is folded in from the own
+        pairs, as `Model.recommend_for` does. Users without one are those that the model does not know. It goes with the
+        test part of `split.by_user` (strong generalisation). Pairs whose item the model does not know are passed over
+    candidates : only these items are ranked (ids); those without a training pair or features may be named as well
+    item_features : what diversity compares the items by; None for the users who have them
 
     Users without a test item are left out and counted. Test items that the model does not know count as not found.
     The mean of rmse and mae is over all test pairs pooled, as in the Netflix prize, not over users; test pairs whose
@@ -146,10 +208,7 @@ def evaluate(
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
     DataError where test and training share no user.
     """
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-    if not names:
-        raise ValueError("metrics must name at least one, such as 'ndcg@10'")
-    k = max(cutoff_of(name) or 0 for name in names)
+    names = as_names(metrics)
     ranking = tuple(name for name in names if name not in RATING_METRICS)
     rating = tuple(name for name in names if name in RATING_METRICS)
     if rating and not model.predicts_ratings:
@@ -163,37 +222,42 @@ def evaluate(
         raise ValueError(f"on_unknown must be 'skip' or 'popular', got {on_unknown!r}")
     check_interactions("evaluate", test)
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
-    user_ids = test.users.take(tested)
-    rows = model.known_rows(user_ids)
+    people = _trained(model) if history is None else _folded(model, history)
+    rows = people.find(test.users.take(tested))
     n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
     if on_unknown == "skip":
-        tested, user_ids, rows = tested[rows >= 0], user_ids.filter(pl.Series(rows >= 0)), rows[rows >= 0]
+        tested, rows = tested[rows >= 0], rows[rows >= 0]
     if not len(rows):
-        raise DataError("no user of the test part has a training pair: nothing can be measured")
+        raise DataError(f"no user of the test part has {people.pair}: nothing can be measured")
 
-    held_out, n_unknown_items = _held_out(test, model)
+    start = time.perf_counter()
+    user_ids = test.users.take(tested)
+    held_out, n_unknown_items = rows_of_items(test, model.items)
     values = np.empty((len(rows), len(names)))
-    n_left_out, n_rated, n_unrated = 0, np.zeros(len(rows), np.int64), 0
+    overall: dict[str, float] = {}
+    left_out: list[tuple[int, str]] = []
+    n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
     if ranking:
-        hidden = _hidden(model, exclude, user_ids, rows)
-        lists = model.rank(rows, k, hidden)
-        values[:, [name in ranking for name in names]] = metric_values(
-            lists.rows, lists.counts, held_out, tested, ranking
-        )
-        n_left_out = sum(
-            shared_pairs(held_out.indptr, held_out.indices, tested, items.indptr, items.indices, hidden_rows)
-            for items, hidden_rows in hidden
-        )
-    if n_left_out:
-        warnings.warn(
-            f"{n_left_out:,} of {len(test):,} test pairs are among those that exclude={_named(exclude)} keeps out of "
-            "the lists, and count as not found: test on other pairs, or pass exclude=None",
-            stacklevel=2,
-        )
+        catalogue = model.catalogue(candidates)
+        hidden = _hidden(model, exclude, user_ids, rows, people)
+        reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
+        left_out = _left_out(test, len(model.items), held_out, tested, reachable, exclude, candidates)
+        measuring = Measuring(ranking, _background(model, catalogue, item_features), len(catalogue))
+        block_values = []
+        for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
+            mine = [] if hidden is None else [hidden.of(block)]
+            lists = model.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            shown = Shown(lists.rows, lists.counts, held_out, tested[block], reachable[block])
+            block_values.append(measuring.add(shown))
+        values[:, [name in ranking for name in names]] = np.concatenate(block_values)
+        overall = measuring.overall
     if rating:
-        errors, whose = _errors(model, test, tested, rows)
+        errors, whose = _errors(model, test, tested, rows, people)
         values[:, [name in rating for name in names]] = rating_values(errors, whose, len(rows), rating)
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
+    seconds = time.perf_counter() - start
+    for n, why in left_out:
+        warnings.warn(f"{n:,} of {len(test):,} test pairs are among those that {why}", stacklevel=2)
     if n_unrated:
         warnings.warn(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
@@ -204,32 +268,152 @@ def evaluate(
         metrics=names,
         values=values,
         users=user_ids,
-        known=rows >= 0,
-        n_without_test=len(model.users) - int((model.users.find(test.users.take(tested)) >= 0).sum()),
+        known=model.known_rows(user_ids) >= 0,
+        n_without_test=people.n - int((people.ids.find(user_ids) >= 0).sum()),
         n_skipped=n_skipped,
         n_unknown_items=n_unknown_items,
-        n_left_out=n_left_out,
+        n_left_out=sum(n for n, _ in left_out),
         n_rated=n_rated,
         n_unrated=n_unrated,
         frame_kind=test.frame,
+        overall=overall,
+        score_seconds=seconds,
     )
 
 
-def _hidden(
-    model: Model, exclude: Literal["train"] | Interactions | None, user_ids: pl.Series, rows: npt.NDArray[np.int64]
-) -> list[Hidden]:
+def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
+    """Return the names of metrics; raises ValueError for an unknown one."""
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if not names:
+        raise ValueError("metrics must name at least one, such as 'ndcg@10'")
+    for name in names:
+        parse(name)
+    return names
+
+
+class _People(NamedTuple):
+    """The people that a model can rank for.
+
+    ids : rows are theirs; n : how many of them there are to measure; has_pair : bool, (ids,), who is known
+    pairs : what they have, CSR arrays over the model's items; queries : as for `Model.rank`
+    pair : what the others lack
+    """
+
+    ids: IdMap
+    n: int
+    has_pair: npt.NDArray[np.bool_]
+    pairs: Callable[[], Rows]
+    queries: Callable[[RowNumbers], Any] | None
+    pair: str
+
+    def find(self, users: pl.Series) -> RowNumbers:
+        """Return the rows of users, -1 for those who are not known."""
+        rows = self.ids.find(users)
+        return np.where((rows >= 0) & np.append(self.has_pair, False)[rows], rows, -1)
+
+
+def _trained(model: Model) -> _People:
+    rows = np.arange(len(model.users))
+    known = model.known_rows(model.users.ids) >= 0
+    return _People(model.users, len(rows), known, lambda: model.seen(rows)[0].items, None, "a training pair")
+
+
+def _folded(model: Model, history: Interactions) -> _People:
+    check_interactions("history", history)
+    if not model.predicts_ratings:
+        check_not_negative(type(model).__name__, history)
+    aligned = history.align(history.users, model.items)[0]
+    known = np.append(model.known_items, False)
+    pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
+    has_pair = np.diff(pairs.indptr) > 0
+    return _People(
+        history.users,
+        int(has_pair.sum()),
+        has_pair,
+        lambda: pairs,
+        lambda rows: model.folded(rows_at(pairs, rows)),
+        "a history of items that the model knows",
+    )
+
+
+def reachable_items(
+    rankable: RowNumbers, n_items: int, hidden: Hidden | None, held_out: Rows, rows: RowNumbers
+) -> RowNumbers:
+    """Count the items of each user's whole ranking, the test items there, and the hidden test items: int64, (n, 3).
+
+    rankable : the item rows that are ranked where they are not hidden. Test items are as for `Shown`
+    """
+    is_rankable = np.zeros(n_items, np.bool_)
+    is_rankable[rankable] = True
+    items, hidden_rows = (held_out, np.full(len(rows), -1)) if hidden is None else hidden
+    counts = np.empty((len(rows), 3), np.int64)
+    count_reachable(
+        is_rankable,
+        len(rankable),
+        items.indptr,
+        items.indices,
+        hidden_rows,
+        held_out.indptr,
+        held_out.indices,
+        rows,
+        counts,
+    )
+    return counts
+
+
+def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: _People) -> Hidden | None:
     """Return what is left out of the lists of these users."""
     if exclude is None:
-        return []
+        return None
     if not isinstance(exclude, Interactions):
-        return model.seen(rows)
+        return Hidden(people.pairs(), rows)
     left_out = exclude.align(exclude.users, model.items)[0]
-    return [Hidden(left_out.by_user, exclude.users.find(user_ids))]
+    return Hidden(left_out.by_user, exclude.users.find(user_ids))
+
+
+def _left_out(
+    test: Interactions,
+    n_items: int,
+    held_out: Rows,
+    tested: RowNumbers,
+    reachable: RowNumbers,
+    exclude: Exclude,
+    candidates: Any,
+) -> list[tuple[int, str]]:
+    """Return how many test pairs can be in no list, and why."""
+    n_hidden = int(reachable[:, 2].sum())
+    reasons = []
+    if n_hidden:
+        named = "'train'" if isinstance(exclude, str) else "Interactions"
+        way_out = "test on other pairs, or pass exclude=None"
+        reasons.append((n_hidden, f"exclude={named} keeps out of the lists, and count as not found: {way_out}"))
+    if candidates is not None:
+        known = np.bincount(test.row_of_pair()[held_out.indices < n_items], minlength=len(test.users))
+        n_others = int(known[tested].sum() - reachable[:, 1:].sum())
+        if n_others:
+            reasons.append((n_others, "candidates do not name, and count as not found: name these items too"))
+    return reasons
+
+
+def _background(model: Model, catalogue: Candidates, features: Features | None) -> Background:
+    check_features("item_features", features)
+
+    def traits() -> tuple[Rows, int]:
+        if features is not None:
+            return features.align(model.items), features.n_features
+        if model.interactions is None:
+            raise NotSupportedError(
+                "diversity by who has the items needs the training pairs, and this model was saved with history=False: "
+                "pass item_features"
+            )
+        return owners(model.interactions)
+
+    return Background(catalogue.rows, model.popularity_, int(np.count_nonzero(model.activity_)), traits)
 
 
 def _errors(
-    model: Model, test: Interactions, tested: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    model: Model, test: Interactions, tested: RowNumbers, rows: RowNumbers, people: _People
+) -> tuple[Doubles, RowNumbers]:
     """Return rating less prediction of the test pairs that the model can rate, and whose each is among `tested`."""
     place = np.full(len(test.users), -1)
     place[tested[rows >= 0]] = np.flatnonzero(rows >= 0)
@@ -239,23 +423,24 @@ def _errors(
     rated = (place[users] >= 0) & learned[items]
     if not rated.any():
         raise DataError("no test pair has both a user and an item with a training pair: no rating can be compared")
-    predicted = model.predict(test.users.take(users[rated]), test.items.take(items[rated]))
-    return test.by_user.data[rated].astype(np.float64) - predicted, place[users[rated]]
+    users, items = users[rated], items[rated]
+    if people.queries is None:
+        predicted = model.predict(test.users.take(users), test.items.take(items))
+    else:
+        distinct, who = np.unique(rows[place[users]], return_inverse=True)
+        predicted = model.pair_scores(people.queries(distinct), who.astype(np.int64), item_rows[items])
+    return test.by_user.data[rated].astype(np.float64) - predicted, place[users]
 
 
-def _named(exclude: object) -> str:
-    return "'train'" if isinstance(exclude, str) else "Interactions"
-
-
-def _held_out(test: Interactions, model: Model) -> tuple[Rows, int]:
-    """Return the test items by the model's item rows, and how many pairs have items that it does not know."""
-    if test.items == model.items:
+def rows_of_items(test: Interactions, items: IdMap) -> tuple[Rows, int]:
+    """Return the test items by the rows of other items, and how many pairs have items that are not among them."""
+    if test.items == items:
         return test.by_user, 0
-    rows = model.items.find(test.items.ids)
+    rows = items.find(test.items.ids)
     unknown = rows < 0
     # Rows beyond the catalogue: they count as test items, and no list can hold them.
-    rows[unknown] = len(model.items) + np.flatnonzero(unknown)
+    rows[unknown] = len(items) + np.flatnonzero(unknown)
     pairs = test.by_user
-    items = rows[pairs.indices].astype(np.int32)
-    order = np.lexsort((items, test.row_of_pair()))
-    return read_only(Rows(pairs.indptr, items[order], pairs.data)), int(unknown[pairs.indices].sum())
+    own = rows[pairs.indices].astype(np.int32)
+    order = np.lexsort((own, test.row_of_pair()))
+    return read_only(Rows(pairs.indptr, own[order], pairs.data)), int(unknown[pairs.indices].sum())

@@ -1,71 +1,177 @@
-"""Ranking metrics of many lists at once. Their definitions are in evaluation/metrics.py."""
+"""Metrics of many lists at once. Their definitions are in evaluation/metrics.py."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.random import mix
 
-RANKING_METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr")
+# The last axis of `ranking_metrics`' values.
+RANKING_METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc")
 
 
 @jit_exact
-def ranking_metrics(lists, counts, rows, indptr, indices, k, values):
-    """values[r] = every metric at k, in the order of RANKING_METRICS, of list r.
+def ranking_metrics(lists, counts, rows, indptr, indices, cutoffs, reachable, relevant, values):
+    """values[r, c] = every metric at cutoffs[c], in the order of RANKING_METRICS, of list r.
 
-    lists int32 (n, at least k or the longest list): item rows. counts int64 (n): filled places. rows int64 (n): the CSR
-    row with the list's test items; indices must be sorted within a row. values float64 (n, 6).
+    lists int32 (n, any length): item rows. counts int64 (n): filled places. rows int64 (n): the CSR row with the list's
+    test items. cutoffs int64 (m): ascending, at least 1. reachable int64 (n, 3), for auc alone: how many items and how
+    many test items the whole ranking has, of which the list is the beginning, as `count_reachable` says. relevant bool
+    (all items that lists or test items name): False, and so again in the end. values float64 (n, m, 7).
     """
-    discount = np.empty(k)
-    for place in range(k):
+    longest = cutoffs[-1]
+    discount = np.empty(longest)
+    ideal = np.empty(longest + 1)
+    ideal[0] = 0.0
+    for place in range(longest):
         discount[place] = 1.0 / np.log2(place + 2.0)
+        ideal[place + 1] = ideal[place] + discount[place]
     for r in range(lists.shape[0]):
         start, stop = indptr[rows[r]], indptr[rows[r] + 1]
         n_relevant = stop - start
+        for p in range(start, stop):
+            relevant[indices[p]] = True
+        findable = reachable[r, 1]
+        n_negative = reachable[r, 0] - findable
         hits = 0
         gain = 0.0
         precisions = 0.0
         first = 0.0
-        for place in range(min(k, counts[r])):
-            item = lists[r, place]
-            low, high = start, stop
-            while low < high:
-                middle = (low + high) // 2
-                if indices[middle] < item:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < stop and indices[low] == item:
-                hits += 1
-                gain += discount[place]
-                precisions += hits / (place + 1.0)
-                if hits == 1:
-                    first = 1.0 / (place + 1.0)
-        ideal = 0.0
-        for place in range(min(k, n_relevant)):
-            ideal += discount[place]
-        values[r, 0] = hits / k
-        values[r, 1] = hits / n_relevant if n_relevant else np.nan
-        values[r, 2] = 1.0 if hits else 0.0
-        values[r, 3] = gain / ideal if n_relevant else np.nan
-        values[r, 4] = precisions / min(k, n_relevant) if n_relevant else np.nan
-        values[r, 5] = first
+        ordered = 0.0  # pairs of a hit and an item that is no hit, in the right order
+        place = 0
+        for c in range(cutoffs.shape[0]):
+            k = cutoffs[c]
+            end = min(k, counts[r])
+            while place < end:
+                if relevant[lists[r, place]]:
+                    hits += 1
+                    gain += discount[place]
+                    precisions += hits / (place + 1.0)
+                    if hits == 1:
+                        first = 1.0 / (place + 1.0)
+                    ordered += n_negative - (place + 1 - hits)
+                place += 1
+            tied = 0.5 * (findable - hits) * (n_negative - (place - hits))
+            values[r, c, 0] = hits / k
+            values[r, c, 1] = hits / n_relevant if n_relevant else np.nan
+            values[r, c, 2] = 1.0 if hits else 0.0
+            values[r, c, 3] = gain / ideal[min(k, n_relevant)] if n_relevant else np.nan
+            values[r, c, 4] = precisions / min(k, n_relevant) if n_relevant else np.nan
+            values[r, c, 5] = first
+            values[r, c, 6] = (ordered + tied) / (n_relevant * n_negative) if n_relevant and n_negative else 0.5
+        for p in range(start, stop):
+            relevant[indices[p]] = False
 
 
 @jit_exact
-def shared_pairs(indptr, indices, rows, other_indptr, other_indices, other_rows):
-    """How many items rows[r] of one CSR and other_rows[r] of another share, over all r; rows sorted, -1 for none."""
-    shared = 0
+def novelties(lists, counts, cutoffs, information, values):
+    """values[r, c] = the mean of information[item] over the first cutoffs[c] places of list r, 0 for an empty list.
+
+    information float64 (n_items). values float64 (n, m).
+    """
+    for r in range(lists.shape[0]):
+        total = 0.0
+        place = 0
+        for c in range(cutoffs.shape[0]):
+            end = min(cutoffs[c], counts[r])
+            while place < end:
+                total += information[lists[r, place]]
+                place += 1
+            values[r, c] = total / place if place else 0.0
+
+
+@jit_exact
+def diversities(lists, counts, cutoffs, indptr, indices, data, norms, sums, values):
+    """values[r, c] = the mean of 1 - cosine over the pairs of the first cutoffs[c] items of list r, 0 without a pair.
+
+    indptr, indices, data: the items' sparse vectors, norms float64 (n_items): their lengths. sums float64 (columns): 0,
+    and so again in the end. values float64 (n, m).
+
+    The cosines of all pairs are half of what |sum of the unit vectors|^2 has beyond the vectors' own squares; it grows
+    with every coordinate that is added.
+    """
+    for r in range(lists.shape[0]):
+        square = 0.0
+        own = 0.0
+        place = 0
+        for c in range(cutoffs.shape[0]):
+            end = min(cutoffs[c], counts[r])
+            while place < end:
+                item = lists[r, place]
+                place += 1
+                if norms[item] == 0.0:
+                    continue
+                for p in range(indptr[item], indptr[item + 1]):
+                    step = data[p] / norms[item]
+                    column = indices[p]
+                    square += step * (2.0 * sums[column] + step)
+                    own += step * step
+                    sums[column] += step
+            pairs = place * (place - 1.0)
+            values[r, c] = max(0.0, 1.0 - (square - own) / pairs) if place > 1 else 0.0
+        for j in range(place):
+            item = lists[r, j]
+            for p in range(indptr[item], indptr[item + 1]):
+                sums[indices[p]] = 0.0
+
+
+@jit_exact
+def count_reachable(rankable, n_rankable, hidden_indptr, hidden_indices, hidden_rows, indptr, indices, rows, counts):
+    """counts[r] = how many items the whole ranking of a user has, how many test items, and how many of them are hidden.
+
+    rankable bool (n_items): which items are ranked where they are not hidden; n_rankable: how many. hidden_rows and
+    rows int64 (n): the CSR rows with the hidden items, -1 for none, and with the test items; both sorted. A test item
+    beyond the catalogue is never ranked. counts int64 (n, 3).
+    """
+    n_items = rankable.shape[0]
     for r in range(rows.shape[0]):
-        if rows[r] < 0 or other_rows[r] < 0:
-            continue
-        i, j = indptr[rows[r]], other_indptr[other_rows[r]]
-        while i < indptr[rows[r] + 1] and j < other_indptr[other_rows[r] + 1]:
-            if indices[i] == other_indices[j]:
-                shared += 1
-            step = indices[i] <= other_indices[j]
-            if other_indices[j] <= indices[i]:
-                j += 1
-            if step:
+        i = i_end = 0
+        if hidden_rows[r] >= 0:
+            i, i_end = hidden_indptr[hidden_rows[r]], hidden_indptr[hidden_rows[r] + 1]
+        ranked = n_rankable
+        for p in range(i, i_end):
+            ranked -= rankable[hidden_indices[p]]
+        findable = 0
+        hidden = 0
+        for p in range(indptr[rows[r]], indptr[rows[r] + 1]):
+            item = indices[p]
+            if item >= n_items:
+                break  # sorted: all that follow are unknown too
+            while i < i_end and hidden_indices[i] < item:
                 i += 1
-    return shared
+            if i < i_end and hidden_indices[i] == item:
+                hidden += 1
+            elif rankable[item]:
+                findable += 1
+        counts[r, 0] = ranked
+        counts[r, 1] = findable
+        counts[r, 2] = hidden
+
+
+@jit_exact
+def resampled_means(totals, weights, state, means):
+    """means[b, c] = sum of totals[u, c] over sum of weights[u], over as many users u as there are, drawn with return.
+
+    totals float64 (n, m), weights float64 (n), n below 2^32. Resample b is a function of (state + b) alone. means
+    float64 (resamples, m).
+    """
+    n, m = totals.shape
+    size = np.uint64(n)
+    half = np.uint64(32)
+    low = np.uint64(0xFFFFFFFF)
+    for b in range(means.shape[0]):
+        own = mix(state + np.uint64(b))
+        weight = 0.0
+        for c in range(m):
+            means[b, c] = 0.0
+        bits = np.uint64(0)
+        for j in range(n):
+            # A draw takes half of 64 random bits.
+            bits = mix(own + np.uint64(j)) if j % 2 == 0 else bits >> half
+            u = np.int64(((bits & low) * size) >> half)
+            weight += weights[u]
+            for c in range(m):
+                means[b, c] += totals[u, c]
+        for c in range(m):
+            means[b, c] /= weight

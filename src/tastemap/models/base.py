@@ -36,6 +36,7 @@ from tastemap.models.inputs import (
 from tastemap.models.ranking import Candidates, Catalogue, Hidden, Lists, top_k
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
+from tastemap.models.validation import RATING_METRICS
 
 Floats = npt.NDArray[np.float32]
 RowNumbers = npt.NDArray[np.int64]
@@ -101,6 +102,8 @@ class Model(ABC):
             have are added to the id maps, so that the model knows these users and items too
         validation : held-out interactions; `metric` is measured after every epoch on their users with a training pair
             or features and items of the training's id map
+        metric : a metric of the first k places, such as "ndcg@10"; of models that predict ratings also "rmse" and
+            "mae", of the pairs whose user and item have a training pair
         patience : stop when `metric` has not improved for this many epochs, and keep the best epoch
         callbacks : called after every epoch with an `Epoch`; an error in one ends the training and is passed on
         progress : a bar on stderr; None shows one where stderr is a terminal
@@ -123,10 +126,10 @@ class Model(ABC):
         interactions = _described(interactions, user_features, item_features)
         if validation is not None:
             check_interactions("validation", validation)
-            validation = _measurable(validation, interactions, user_features)
+            validation = _measurable(validation, interactions, user_features, metric in RATING_METRICS)
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
-        options.check()
+        options.check(predicts_ratings=self.predicts_ratings)
         if not hasattr(self, "epochs"):
             options.check_without_epochs(type(self).__name__)
         self._forget()
@@ -319,7 +322,7 @@ class Model(ABC):
         hidden = self.seen(rows) if exclude_seen else []
         if exclude is not None:
             hidden.append(excluded(exclude, ids, self._users, self._items))
-        return self._as_frame(ids, self.rank(rows, k, hidden, self._catalogue_of(candidates)), frame)
+        return self._as_frame(ids, self.rank(rows, k, hidden, self.catalogue(candidates)), frame)
 
     def recommend_for(
         self,
@@ -366,10 +369,11 @@ class Model(ABC):
             if is_frame(exclude):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(excluded(exclude, people, self._users, self._items))
-        lists = self._ranked(self._vectors_of(histories, user_features), self._catalogue_of(candidates), k, hidden)
+        lists = self._ranked(self.folded(histories, user_features), self.catalogue(candidates), k, hidden)
         return self._as_frame(people, lists, frame)
 
-    def _vectors_of(self, histories: Rows, user_features: Features | None) -> Any:
+    def folded(self, histories: Rows, user_features: Features | None = None) -> Any:
+        """Return what the catalogue scores for people known by histories of known items, for `rank`."""
         if user_features is None or self._user_features is None:
             return self._fold_in(histories)
         rows = self._user_features.translated(user_features)
@@ -415,20 +419,26 @@ class Model(ABC):
         return self.rank(rows, k, self.seen(rows) if exclude_seen else [])
 
     def rank(
-        self, rows: RowNumbers, k: int, hidden: Sequence[Hidden] = (), catalogue: Candidates | None = None
+        self,
+        rows: RowNumbers,
+        k: int,
+        hidden: Sequence[Hidden] = (),
+        catalogue: Candidates | None = None,
+        queries: Callable[[RowNumbers], Any] | None = None,
     ) -> Lists:
         """Rank the catalogue for user rows; row -1 is a stranger and gets the most popular items.
 
         hidden : what is left out, for the same rows; catalogue : None for every item with a training pair
-            or features
+            or features; queries : what the catalogue scores for some of the rows, None for the users of the training
         """
         catalogue = self._catalogue if catalogue is None else catalogue
+        queries = self._queries if queries is None else queries
         is_known = rows >= 0
         if is_known.all():
-            return self._ranked(self._queries(rows), catalogue, k, hidden)
+            return self._ranked(queries(rows), catalogue, k, hidden)
         by_popularity = self._by_popularity if catalogue is self._catalogue else self._counted(catalogue.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
-        known = self._ranked(self._queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
+        known = self._ranked(queries(rows[is_known]), catalogue, k, [h.of(is_known) for h in hidden])
         strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
         # Lists of the known come first, then those of the strangers; put each where its user stands.
         place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
@@ -443,6 +453,10 @@ class Model(ABC):
         filled = lists.rows >= 0
         lists.scores[filled] = self._shown(lists.scores[filled])
         return lists
+
+    def catalogue(self, candidates: Any = None) -> Candidates:
+        """Return what is ranked: the candidates (ids), or every item with a training pair or features."""
+        return self._catalogue if candidates is None else self._among(self._candidate_rows(candidates))
 
     def seen(self, rows: RowNumbers) -> list[Hidden]:
         """Return the training items of user rows, for `rank` to leave out."""
@@ -516,8 +530,11 @@ class Model(ABC):
             raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
         rows, columns = np.broadcast_arrays(rows, columns)
         distinct, place = np.unique(rows, return_inverse=True)
-        scores = self._catalogue.pair_scores(self._queries(distinct), place.astype(np.int64), columns)
-        return self._shown(scores)
+        return self.pair_scores(self._queries(distinct), place.astype(np.int64), columns)
+
+    def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the score that is shown for query who[j] and the known item in row items[j]."""
+        return self._shown(self._catalogue.pair_scores(queries, who, items))
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from."""
@@ -652,14 +669,16 @@ class Model(ABC):
         """Return the items in these rows as a stranger sees them: for a query of 1 their number of training pairs."""
         return Catalogue(self.popularity_.astype(np.float32)[:, None], rows)
 
-    def _catalogue_of(self, candidates: Any) -> Candidates:
-        return self._catalogue if candidates is None else self._among(self._candidate_rows(candidates))
-
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         return np.unique(self._items.rows(to_series(as_many(candidates), self._items.name), UNKNOWN_ITEM))
 
     def _active_users(self) -> RowNumbers:
         return np.flatnonzero(self._known_users)
+
+    @property
+    def known_items(self) -> npt.NDArray[np.bool_]:
+        """Which items have a training pair or features: bool, (n_items,)."""
+        return self._known_items
 
     def known_rows(self, ids: Any) -> RowNumbers:
         """Return the rows of users, -1 for those without a training pair or features."""
@@ -718,16 +737,25 @@ def _described(interactions: Interactions, users: Features | None, items: Featur
     )
 
 
-def _measurable(validation: Interactions, train: Interactions, user_features: Features | None) -> Interactions:
-    """Return the validation pairs of users that training can learn something of, on the training's id maps."""
+def _measurable(
+    validation: Interactions, train: Interactions, user_features: Features | None, ratings: bool
+) -> Interactions:
+    """Return the validation pairs of users that training can learn something of, on the training's id maps.
+
+    ratings : whether they are compared with predictions, which takes an item with a training pair as well
+    """
     validation, _ = validation.align(train.users, train.items)
     if len(validation):
         learned = np.diff(train.by_user.indptr) > 0
         if user_features is not None:
             learned |= np.diff(user_features.align(train.users).indptr) > 0
-        validation = validation.pick(learned[validation.row_of_pair()][validation.input_order])
+        measurable = learned[validation.row_of_pair()]
+        if ratings:
+            measurable &= (np.diff(train.by_item.indptr) > 0)[validation.matrix.indices]
+        validation = validation.pick(measurable[validation.input_order])
     if not len(validation):
-        raise DataError("validation shares no user with a training pair and no item with the training data")
+        pair = ": no pair can be compared" if ratings else ""
+        raise DataError(f"validation shares no user with a training pair and no item with the training data{pair}")
     return validation
 
 

@@ -291,6 +291,11 @@ class RatingTask(ABC):
         seen = Hidden(self._interactions.by_user, rows)
         return top_k(state["users"][rows], Catalogue(state["items"], rankable), k, [seen])
 
+    def predict(self, state: State, users: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the ratings of pairs with the rows as they are."""
+        catalogue = Catalogue(state["items"])
+        return self._model._shown(self._model.mean_ + catalogue.pair_scores(state["users"], users, items))
+
     def _random_factors(self, pairs: Rows, key: int, deviation: float) -> Floats:
         """Return factors for rows with these pairs, a function of seed and key; zeros for a row without any."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,8 @@ from tastemap import parallel
 from tastemap.array_file import as_json, read_arrays, write_arrays
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
-from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
+from tastemap.kernels.metrics import RANKING_METRICS
+from tastemap.models.validation import RATING_METRICS, list_values, losses, of_mean_loss, parse_metric
 
 State = dict[str, npt.NDArray[Any]]
 
@@ -32,7 +33,7 @@ class Epoch:
     epoch : from 1
     seconds : how long the epoch took
     objective : the model's objective after it, over all pairs
-    metric : the ranking metric on the validation part, None without one
+    metric : the metric on the validation part, None without one
     """
 
     epoch: int
@@ -52,9 +53,9 @@ class Options:
     progress: bool | None = None
     checkpoint: str | Path | None = None
 
-    def check(self) -> None:
+    def check(self, *, predicts_ratings: bool) -> None:
         """Raise ValueError for options that do not go together or are out of range."""
-        parse_metric(self.metric)
+        parse_metric(self.metric, predicts_ratings=predicts_ratings)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
         whole = isinstance(self.patience, int) and not isinstance(self.patience, bool)
@@ -83,6 +84,14 @@ class Trainable(Protocol):
 
     def rank(self, state: State, rows: npt.NDArray[np.int64], k: int) -> Any:
         """Return `ranking.Lists` for user rows with the factors as they are, training items left out."""
+        ...
+
+
+class Rating(Trainable, Protocol):
+    """What the loop asks of a model that predicts ratings."""
+
+    def predict(self, state: State, users: npt.NDArray[np.int64], items: npt.NDArray[np.int64]) -> Any:
+        """Return the ratings of pairs of rows, float32, with the factors as they are."""
         ...
 
 
@@ -139,6 +148,7 @@ class _Watch:
         self.best: Epoch | None = None
         self._validation = options.validation
         if options.validation is not None:
+            self._metric = options.metric
             self._name, self._k = parse_metric(options.metric)
             self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
 
@@ -146,38 +156,40 @@ class _Watch:
         """Return what decides when training stops."""
         if self._validation is None:
             return {"validation": None}
-        metric = f"{self._name}@{self._k}"
-        return {"validation": self._validation.fingerprint(), "metric": metric, "patience": self.patience}
+        fingerprint = self._validation.fingerprint()
+        return {"validation": fingerprint, "metric": self._metric, "patience": self.patience}
 
     def measure(self, task: Trainable, state: State) -> float | None:
         if self._validation is None:
             return None
-        lists = task.rank(state, self._rows, self._k)
         held_out = self._validation.by_user
-        values = np.empty((len(self._rows), len(RANKING_METRICS)))
-        ranking_metrics(lists.rows, lists.counts, self._rows, held_out.indptr, held_out.indices, self._k, values)
-        return float(values[:, RANKING_METRICS.index(self._name)].mean())
+        if self._k is None:
+            users = self._validation.row_of_pair().astype(np.int64)
+            predicted = cast(Rating, task).predict(state, users, held_out.indices.astype(np.int64))
+            errors = held_out.data.astype(np.float64) - predicted
+            return float(of_mean_loss(self._name, losses(self._name, errors).mean()))
+        lists = task.rank(state, self._rows, self._k)
+        values = list_values(lists.rows, lists.counts, held_out, self._rows, [self._k])
+        return float(values[:, 0, RANKING_METRICS.index(self._name)].mean())
 
     def remember(self, done: Epoch, state: State) -> None:
         if self.patience is None or done.metric is None:
             return
-        if self.best is None or self.best.metric is None or done.metric > self.best.metric:
+        if self.best is None or self._goodness(done) > self._goodness(self.best):
             self.best = done
             self.best_state = {name: array.copy() for name, array in state.items()}
 
+    def resume(self, history: list[Epoch]) -> None:
+        """Find the best epoch among those of a checkpoint: of equal ones the first."""
+        watched = [done for done in history if done.metric is not None]
+        self.best = max(watched, key=lambda done: (self._goodness(done), -done.epoch), default=None)
+
+    def _goodness(self, done: Epoch) -> float:
+        assert done.metric is not None
+        return -done.metric if self._name in RATING_METRICS else done.metric  # errors: less is better
+
     def is_over(self, history: list[Epoch]) -> bool:
         return self.patience is not None and self.best is not None and len(history) - self.best.epoch >= self.patience
-
-
-def parse_metric(name: str) -> tuple[str, int]:
-    """Split "ndcg@10" into its name and cut-off; raises ValueError for an unknown name or a cut-off below 1."""
-    metric, at, cutoff = name.partition("@")
-    if metric not in RANKING_METRICS or not at:
-        known = ", ".join(RANKING_METRICS)
-        raise ValueError(f"metric must be one of {known} with a cut-off, such as 'ndcg@10', got {name!r}")
-    if not cutoff.isdecimal() or int(cutoff) < 1:
-        raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {name!r}")
-    return metric, int(cutoff)
 
 
 def is_shown(progress: bool | None) -> bool:
@@ -219,7 +231,6 @@ def _resumed(path: Path, identity: dict[str, Any], fresh: State, watch: _Watch) 
     for name, array in fresh.items():
         array[...] = arrays[f"state.{name}"]  # the fresh ones lie on cache lines
     if watch.patience is not None:
-        watched = [done for done in history if done.metric is not None]
-        watch.best = max(watched, key=lambda done: (done.metric, -done.epoch), default=None)
+        watch.resume(history)
         watch.best_state = {name: arrays[f"best.{name}"] for name in fresh} if watch.best else None
     return fresh, history

@@ -1,0 +1,206 @@
+"""How well lists do that some other library made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.features import Features
+from tastemap.data.frames import check_columns, to_polars
+from tastemap.data.ids import IdMap, check_ids, name_rows
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows
+from tastemap.errors import DataError, NotSupportedError
+from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
+from tastemap.evaluation.measure import Background, Measuring, Shown, owners
+from tastemap.evaluation.metrics import RATING_METRICS, Diversity, Ranking, parse
+from tastemap.models.inputs import check_features, check_interactions
+from tastemap.models.ranking import Hidden
+
+RowNumbers = npt.NDArray[np.int64]
+
+
+def evaluate_lists(
+    frame: Any,
+    test: Interactions,
+    *,
+    metrics: Sequence[str] | str = ("ndcg@10",),
+    train: Interactions | None = None,
+    item_features: Features | None = None,
+) -> Evaluation:
+    """Measure recommendations that any library made, by the same definitions as `evaluate`.
+
+    frame : of any kind, with the user and item columns of the test part, one row an item of a list. Lists are ordered
+        by the column "rank" (first is best), else by "score" (highest first), else as the rows come, and so are ties;
+        only the order counts, not the numbers
+    metrics : as for `evaluate`, without rmse and mae
+    train : the training pairs, for auc, novelty, diversity, coverage and gini. The catalogue is the items that have
+        one; auc takes all of it as ranked but the user's own training items, and what is listed beside
+    item_features : what diversity compares the items by; None for the training users who have them
+
+    Every user with a test item is measured: who has no list, has an empty one (`Evaluation.n_without_list`), as in
+    RecTools for all metrics of test items; `evaluate` leaves out users whom the model does not know. Lists of users
+    without a test item are left out and counted (`Evaluation.n_without_test`).
+    Raises ValueError for an unknown metric or one that needs `train`, DataError for missing columns or ids, and where
+    an item is in a list twice, UnknownIdError for ids of another type than those of the test part.
+    """
+    names = as_names(metrics)
+    _check_metrics(names, train, item_features)
+    check_interactions("evaluate_lists", test)
+    if train is not None:
+        check_interactions("train", train)
+    table = _read(frame, test)
+    items, places = _numbered(table["item"], test.items if train is None else train.items)
+    tested = np.flatnonzero(np.diff(test.by_user.indptr))
+    place_of = np.full(len(test.users) + 1, -1)
+    place_of[tested] = np.arange(len(tested))
+    who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
+    measured = who >= 0
+    _check_repeated(table, who, places, len(items))
+    order = table["order"].to_numpy()[measured] if "order" in table.columns else np.arange(int(measured.sum()))
+    measuring = Measuring(names, _background(train, items, item_features), len(items))
+    lists, counts = _as_lists(who[measured], places[measured], order, len(tested), measuring.longest)
+    held_out, _ = rows_of_items(test, items)
+    user_ids = test.users.take(tested)
+    known, reachable = np.ones(len(tested), bool), None
+    if train is not None:
+        rows = train.users.find(user_ids)
+        rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
+        known, reachable = rows >= 0, _reachable(train, items, rows, lists, held_out, tested)
+    known_items = (test if train is None else train).items.find(test.items.ids) >= 0
+    return Evaluation(
+        metrics=names,
+        values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
+        users=user_ids,
+        known=known,
+        n_without_test=table["user"].filter(pl.Series(~measured)).n_unique(),
+        n_skipped=0,
+        n_unknown_items=int(np.count_nonzero(~known_items[test.by_user.indices])),
+        n_left_out=0,
+        n_rated=np.zeros(len(tested), np.int64),
+        n_unrated=0,
+        frame_kind=test.frame,
+        overall=measuring.overall,
+        n_without_list=int(np.count_nonzero(counts == 0)),
+    )
+
+
+def _check_metrics(names: tuple[str, ...], train: Interactions | None, features: Features | None) -> None:
+    for name in names:
+        cls = parse(name)[0]
+        if name in RATING_METRICS:
+            raise NotSupportedError(f"{name} compares ratings, and lists hold none: evaluate the model itself")
+        plain = issubclass(cls, Ranking) and cls.name != "auc"
+        if not plain and train is None and not (cls is Diversity and features is not None):
+            also = ", or item_features" if cls is Diversity else ""
+            raise ValueError(f"{name} needs the training pairs: pass train={also}")
+
+
+def _read(frame: Any, test: Interactions) -> pl.DataFrame:
+    """Return the columns user, item and order, what is less being better; in the order of the rows without a third."""
+    table = to_polars(frame)
+    user, item = test.columns.user, test.columns.item
+    check_columns([user, item], table.columns)
+    columns = [check_ids(table[name], name).alias(alias) for name, alias in ((user, "user"), (item, "item"))]
+    by = next((name for name in ("rank", "score") if name in table.columns), None)
+    if by is not None:
+        order = table[by]
+        if not order.dtype.is_numeric():
+            raise DataError(f"column {by!r} orders the lists and must hold numbers, got {order.dtype}: cast it first")
+        missing = order.cast(pl.Float64).is_nan() | order.is_null() if order.dtype.is_float() else order.is_null()
+        if missing.any():
+            raise DataError(
+                f"column {by!r} has no number in {name_rows(missing.fill_null(True).arg_true())}: drop these rows, or "
+                "drop the column if the rows are in order"
+            )
+        columns.append((order if by == "rank" else -order.cast(pl.Float64)).alias("order"))
+    return pl.DataFrame(columns)
+
+
+def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
+    """Return the known items with those behind them that only lists have, and each one's row."""
+    rows = known.find(items)
+    if not (rows < 0).any():
+        return known, rows
+    more = known.extended(IdMap(items.filter(pl.Series(rows < 0)).unique(maintain_order=True), known.name))
+    return more, more.find(items)
+
+
+def _check_repeated(table: pl.DataFrame, who: RowNumbers, places: RowNumbers, n_items: int) -> None:
+    """Raise DataError where an item is in the list of one of the users who are measured twice."""
+    pairs = np.sort(who * n_items + places)  # negative for users who are not measured
+    repeated = pairs[1:][(pairs[1:] == pairs[:-1]) & (pairs[1:] >= 0)]
+    if len(repeated):
+        rows = np.flatnonzero(who * n_items + places == repeated[0])
+        raise DataError(
+            f"{table['item'][int(rows[0])]!r} is twice in the list of {table['user'][int(rows[0])]!r}, in "
+            f"{name_rows(rows)}: drop the second"
+        )
+
+
+def _as_lists(
+    who: RowNumbers, items: RowNumbers, order: npt.NDArray[Any], n_lists: int, longest: int
+) -> tuple[npt.NDArray[np.int32], RowNumbers]:
+    """Return the lists as int32 (n_lists, places), -1 where there is no item, and how many places are filled."""
+    best_first = np.lexsort((order, who))
+    counts = np.bincount(who, minlength=n_lists)
+    place = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
+    inside = place < longest
+    counts = np.minimum(counts, longest)
+    lists = np.full((n_lists, int(counts.max(initial=0))), -1, np.int32)
+    lists[who[best_first][inside], place[inside]] = items[best_first][inside]
+    return lists, counts
+
+
+def _background(train: Interactions | None, items: IdMap, features: Features | None) -> Background:
+    check_features("item_features", features)
+    if train is None:
+        popularity, n_users = np.zeros(len(items), np.int64), 0
+    else:
+        train = train.extended(train.users, items)
+        popularity, n_users = np.diff(train.by_item.indptr), train.n_users
+
+    def traits() -> tuple[Rows, int]:
+        if features is not None:
+            return features.align(items), features.n_features
+        assert train is not None  # diversity asks for one of them
+        return owners(train)
+
+    return Background(np.flatnonzero(popularity), popularity, n_users, traits)
+
+
+def _reachable(
+    train: Interactions,
+    items: IdMap,
+    rows: RowNumbers,
+    lists: npt.NDArray[np.int32],
+    held_out: Rows,
+    tested: RowNumbers,
+) -> RowNumbers:
+    """Count the items of each user's whole ranking and the test items there: the catalogue less what was seen.
+
+    What is listed is ranked, whatever it is.
+    """
+    catalogue = np.flatnonzero(np.diff(train.by_item.indptr))
+    counts = reachable_items(catalogue, len(items), Hidden(train.by_user, rows), held_out, tested)
+    listed, place = np.nonzero(lists >= 0)
+    shown = lists[listed, place]
+    seen = _among(train.by_user, rows[listed], shown)
+    beside = seen | ~np.isin(shown, catalogue)
+    counts[:, 0] += np.bincount(listed[beside], minlength=len(tested))
+    found = beside & _among(held_out, tested[listed], shown)
+    counts[:, 1] += np.bincount(listed[found], minlength=len(tested))
+    return counts
+
+
+def _among(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Tell of each item whether it is in its row of the pairs; row -1 has none."""
+    n = 1 + max(int(pairs.indices.max(initial=0)), int(items.max(initial=0)))
+    keys = np.repeat(np.arange(len(pairs.indptr) - 1), np.diff(pairs.indptr)) * n + pairs.indices  # ascending
+    asked = rows * n + items
+    found: npt.NDArray[np.bool_] = np.append(keys, -1)[np.searchsorted(keys, asked)] == asked
+    return found & (asked >= 0)
