@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench clean
+.PHONY: help demo test lint types format docs bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,15 @@ format: $(VENV)/dev  ## put the code into the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/docs  ## make the documentation, its tutorials run on what TASTEMAP_DATA holds
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 bench: $(VENV)/package  ## time against the peers
 	$(MAKE) -C benchmarks
 
 clean:  ## remove what can be made again
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist docs/_build
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The files below are stamps: each says that its step is done for the pyproject.toml there is.
@@ -62,4 +66,9 @@ $(VENV)/dev: $(VENV)/package pyproject.toml
 	@echo "Installing the development tools into $(VENV) ..."
 	@$(PIP) install 'pip>=25.1'
 	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/docs: $(VENV)/dev pyproject.toml
+	@echo "Installing what makes the documentation into $(VENV) ..."
+	@$(PIP) install --group docs
 	@touch $@
