@@ -1,4 +1,4 @@
-"""How the site is made from this folder: see `make docs`."""
+"""How the site is made from this folder: see `make docs`. docstrings.py, tutorials.py and offline.py are extensions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,49 @@ import sys
 from importlib.metadata import version as installed
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the extensions that are files of this folder
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "tastemap"
 author = copyright = "the tastemap developers"
 version = release = installed("tastemap")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_design", "sphinx_copybutton"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "docstrings",
+    "tutorials",
+    "offline",
+]
 exclude_patterns = ["_build"]
+smartquotes = False  # "ndcg@10" is a string to copy
 
-html_theme = "furo"
-html_title = "tastemap"
-html_copy_source = False  # a tutorial's source is a notebook that few readers would know what to do with
+# -- the reference ----------------------------------------------------------------------------------------------------
+
+# What only fit, tm.load and tm.evaluate call.
+autodoc_default_options = {"exclude-members": "check, from_arrays, rank, seen, known_rows"}
+autodoc_typehints_format = "short"
+add_module_names = False
+python_maximum_signature_line_length = 88
+# Types of other packages: finding their pages would take a network.
+nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
+
+# -- pages and tutorials ----------------------------------------------------------------------------------------------
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+
+nb_execution_mode = "force"  # a cache would show what an earlier version answered
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600  # seconds a cell: where kernels are compiled the first one waits for that
+nb_execution_in_temp = True  # the files that a tutorial writes do not stay
+
+# -- how it looks -----------------------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = "tastemap"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False  # the sources are in the repository
+copybutton_selector = "div:not(.formula) > div.highlight pre"

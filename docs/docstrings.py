@@ -1,0 +1,162 @@
+"""Turns the project's docstrings into reStructuredText, and their names into links.
+
+A docstring is a sentence, then formulas whose columns are aligned, lines "name : text" for parameters and fitted
+arrays, and paragraphs. Backticks mark code. Nothing else is markup: a * is a product and a_ is a name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import tastemap as tm
+from tastemap.models.base import Model
+
+if TYPE_CHECKING:
+    from docutils.nodes import Element, reference
+    from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
+
+_FIELD = re.compile(r"(\*{0,2}\w[\w., ]*) : (.*)")
+_EQUATION = re.compile(r"\S+(\(.*?\))? = ")
+_COLUMNS = re.compile(r"\S {2,}\S")
+_SPAN = re.compile(r"""``(?P<code>.+?)``|`(?P<name>.+?)`|(?P<string>(\w+=)?"[^"\s]+")|(?P<word>\b[A-Z]\w*[A-Z]\w*\b)""")
+_NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
+
+# Everything public is documented under its name there; what only results or signatures mention, where it is defined.
+_PLACES = ("tastemap", "tastemap.models.base", "tastemap.models.base.Model")
+
+
+def rest(lines: Sequence[str], label: str = "") -> list[str]:
+    """Return a docstring as reStructuredText.
+
+    label : what heads the fields whose names do not end in "_"; those of the others are what `fit` sets
+    """
+    written: list[str] = []
+    for kind, run in _runs(lines):
+        written += [*_WRITERS[kind](run, label), ""]
+    return written
+
+
+def _runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Cut a docstring into runs of lines of one kind: "text", "formulas", "fields" or "code"."""
+    kind, run, last = "", list[str](), ""
+    for line in lines:
+        now = _kind(line, kind, starts=not last)
+        if now != kind or (line and not last and line[0] != " "):
+            if run:
+                yield kind, run
+            kind, run = now, []
+        if line or run:
+            run.append(line)
+        last = line
+    if run:
+        yield kind, run
+
+
+def _kind(line: str, before: str, *, starts: bool) -> str:
+    """Return the kind of a line after one of the kind `before`, or where a block starts."""
+    if not line:
+        return before
+    if line[0] == " ":
+        return before if before != "text" else "code" if starts else "formulas"
+    if _FIELD.fullmatch(line):
+        return "fields"
+    if _COLUMNS.search(line) or (_EQUATION.match(line) and (starts or before == "formulas")):
+        return "formulas"
+    return "text"
+
+
+def _text(run: list[str], label: str) -> list[str]:
+    text = " ".join(run).strip()
+    # What opens an example ends in two colons. A backslash keeps "A. Author" from being the first of a list.
+    opening = "\\ " if re.match(r"\(?\w+[.)] |[-+] ", text) else ""
+    return [opening + _inline(re.sub("::$", ":", text))]
+
+
+def _formulas(run: list[str], label: str) -> list[str]:
+    return [".. code-block:: text", "   :class: formula", "", *_indented(run)]
+
+
+def _code(run: list[str], label: str) -> list[str]:
+    return [".. code-block:: python", "", *_indented(inspect.cleandoc("\n".join(["", *run])).split("\n"))]
+
+
+def _fields(run: list[str], label: str) -> list[str]:
+    fields: list[tuple[str, list[str]]] = []
+    for line in run:
+        field = _FIELD.fullmatch(line)
+        if field:
+            fields.append((field[1], [field[2]]))
+        else:
+            fields[-1][1].append(line[4:])
+    written: list[str] = []
+    for names, body in fields:
+        written += [", ".join(f"``{name}``" for name in names.split(", ")), *_indented(rest(body))]
+    if all(names.endswith("_") for names, _ in fields):
+        label = "Learned"
+    return [f":{label}:", *_indented(written)] if label else written
+
+
+_WRITERS = {"text": _text, "formulas": _formulas, "code": _code, "fields": _fields}
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"   {line}" if line else "" for line in lines]
+
+
+def _inline(text: str) -> str:
+    """Mark code, strings and names, and take the meaning from every other sign that has one."""
+    written, end = "", 0
+    for span in _SPAN.finditer(text):
+        name = span["name"] or (span["word"] if span["word"] in tm.__all__ or _is_error(span["word"]) else None)
+        code = span["code"] or span["string"] or name
+        if code is None:
+            continue
+        role = ":py:obj:`{}`" if name and _NAME.fullmatch(name) else "``{}``"
+        # The empty escape lets markup end where no space follows, as in "`skip`ped".
+        written += f"{_escaped(text[end : span.start()])}\\ {role.format(code)}\\ "
+        end = span.end()
+    return written + _escaped(text[end:])
+
+
+def _is_error(word: str | None) -> bool:
+    return word is not None and word.endswith("Error")
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\*_`|])", r"\\\1", text)
+
+
+def _on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    if what == "class":
+        label = "Parameters" if issubclass(obj, Model) and obj is not Model else "Attributes"
+    else:
+        label = "Parameters"
+    lines[:] = rest(lines, label)
+
+
+def _on_missing_reference(
+    app: Sphinx, env: BuildEnvironment, node: Element, content: Element
+) -> reference | Element | None:
+    """Find a name that is public under another one; code that names nothing documented stays code."""
+    if node.get("refdomain") != "py":
+        return None
+    objects, target = env.domains.python_domain.objects, node["reftarget"]
+    for name in (target, target.rpartition(".")[2]) if target.startswith("tastemap.") else (target,):
+        for place in _PLACES:
+            found = objects.get(f"{place}.{name}")
+            if found:
+                from sphinx.util.nodes import make_refnode
+
+                return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, content)
+    return content if node["reftype"] == "obj" else None
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Let Sphinx call the above."""
+    app.connect("autodoc-process-docstring", _on_docstring)
+    app.connect("missing-reference", _on_missing_reference)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,36 @@
+"""Fails the build where a page would load something from the network: readers open it from disk, and unseen."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.errors import SphinxError
+
+_LOADED = re.compile(
+    r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=["']?((?:https?:)?//[^"'\s>]*)"""
+    r"""|<link\b(?=[^>]*rel=["']?(?:stylesheet|preload|icon))[^>]*\bhref=["']?((?:https?:)?//[^"'\s>]*)"""
+    r"""|(?:@import\s+|url\()["']?((?:https?:)?//[^"')\s]*)"""
+)
+
+
+def loaded_from_elsewhere(text: str) -> list[str]:
+    """Return the addresses that a page or a style sheet loads from another place when it is opened."""
+    return [next(filter(None, found)) for found in _LOADED.findall(text)]
+
+
+def _on_build_finished(app: Sphinx, error: Exception | None) -> None:
+    if error is not None or app.builder.format != "html":
+        return
+    folder = Path(app.outdir)
+    for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.css")]):
+        loaded = loaded_from_elsewhere(file.read_text(encoding="utf-8"))
+        if loaded:
+            raise SphinxError(f"{file.relative_to(folder)} loads {loaded[0]}: pages must work without a network")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Let Sphinx call the above."""
+    app.connect("build-finished", _on_build_finished)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

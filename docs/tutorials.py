@@ -1,0 +1,58 @@
+"""Runs the tutorials whose data are there; the others are shown without results, and say so.
+
+A tutorial names what it needs in its front matter: the files and folders of TASTEMAP_DATA, in one line
+`needs: ml-1m/ratings.parquet, online-retail`. There, too, `kernelspec` gives name, display_name and language.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+_NEEDS = re.compile(r"\A---\n(?:.*\n)*?needs: *(.+)\n(?:.*\n)*?---\n")
+_TITLE = re.compile(r"^# .*\n", flags=re.MULTILINE)
+
+
+def missing(text: str, data: Path) -> list[str]:
+    """Return what a tutorial needs and the folder of data does not hold."""
+    needs = _NEEDS.match(text)
+    return [] if needs is None else [name for name in re.split(r", *", needs[1].strip()) if not (data / name).exists()]
+
+
+def with_note(text: str, absent: list[str]) -> str:
+    """Return a tutorial that says under its title what was absent."""
+    note = f":::{{note}}\nNot run here, so shown without results: TASTEMAP_DATA holds no {', no '.join(absent)}.\n:::"
+    return _TITLE.sub(lambda title: f"{title[0]}\n{note}\n", text, count=1)
+
+
+def _data() -> Path:
+    return Path(os.environ.get("TASTEMAP_DATA", "../shared/data")).absolute()
+
+
+def _on_config(app: Sphinx, config: Config) -> None:
+    # Notebooks run in a folder of their own.
+    os.environ["TASTEMAP_DATA"] = str(_data())
+    for file in sorted(Path(app.srcdir).glob("tutorials/*.md")):
+        absent = missing(file.read_text(encoding="utf-8"), _data())
+        if absent:
+            print(f"tutorials/{file.name} is not run: TASTEMAP_DATA holds no {', no '.join(absent)}", file=sys.stderr)
+            config.nb_execution_excludepatterns = [*config.nb_execution_excludepatterns, f"tutorials/{file.name}"]
+
+
+def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
+    absent = missing(content[0], _data()) if name.startswith("tutorials/") else []
+    if absent:
+        content[0] = with_note(content[0], absent)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Let Sphinx call the above."""
+    app.connect("config-inited", _on_config, priority=100)  # before MyST-NB reads its settings
+    app.connect("source-read", _on_source)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
