@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
-from sphinx.errors import SphinxError
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 _LOADED = re.compile(
     r"""<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\bsrc=["']?((?:https?:)?//[^"'\s>]*)"""
@@ -23,6 +24,8 @@ def loaded_from_elsewhere(text: str) -> list[str]:
 def _on_build_finished(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
+    from sphinx.errors import SphinxError
+
     folder = Path(app.outdir)
     for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.css")]):
         loaded = loaded_from_elsewhere(file.read_text(encoding="utf-8"))

@@ -10,10 +10,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sphinx.application import Sphinx
-from sphinx.config import Config
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
 
 _NEEDS = re.compile(r"\A---\n(?:.*\n)*?needs: *(.+)\n(?:.*\n)*?---\n")
 _TITLE = re.compile(r"^# .*\n", flags=re.MULTILINE)

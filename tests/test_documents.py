@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import tastemap as tm
+from tastemap.cli import app
+
+ROOT = Path(__file__).parents[1]
+# A tutorial is a notebook: it runs when the site is built.
+PAGES = {
+    str(file.relative_to(ROOT)): file.read_text(encoding="utf-8")
+    for file in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    if not {"tutorials", "_build"} & set(file.relative_to(ROOT).parts)
+}
+
+_FIGURE = r"-?\b\d+\.\d+"
+
+
+def blocks(page: str, language: str) -> list[tuple[int, str, str]]:
+    """Return the code blocks of a language: the number of the line before, the code, and the output shown below it."""
+    block = rf"^```{language}\n(.*?)^```$(?:\n+```text output\n(.*?)^```$)?"
+    found = re.finditer(block, PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    return [(PAGES[page][: block.start(1)].count("\n"), block[1], block[2] or "") for block in found]
+
+
+def commands(page: str) -> list[str]:
+    shell = "".join(block.replace("\\\n", " ") for _, block, _ in blocks(page, "sh"))
+    return re.findall(r"^tastemap (.*?)(?: +#.*)?$", shell, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("an example opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def _texts(output: str) -> list[str]:
+    return re.sub(_FIGURE, "", output).split()
+
+
+def _figures(output: str) -> list[float]:
+    return [float(figure) for figure in re.findall(_FIGURE, output)]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_the_examples_of_a_page_run_one_after_the_other(
+    page: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "datasets.movielens" in PAGES[page]:
+        request.getfixturevalue("ml100k")  # fetched, where it can be, before the network is taken away
+    request.getfixturevalue("no_network")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for lines_before, example, output in blocks(page, "python"):
+        # The empty lines give a traceback the page's own line numbers.
+        exec(compile("\n" * lines_before + example, page, "exec"), names)
+        printed = capsys.readouterr().out
+        if output:
+            assert _texts(printed) == _texts(output)
+            # Another kind of processor may round otherwise.
+            assert _figures(printed) == pytest.approx(_figures(output), rel=0.01, abs=0.002)
+
+
+@pytest.mark.parametrize(("page", "command"), [(page, command) for page in PAGES for command in commands(page)])
+def test_the_commands_of_a_page_have_the_options_that_it_uses(page: str, command: str) -> None:
+    known, words = get_command(app), shlex.split(command)
+    while hasattr(known, "commands"):
+        name, *words = words
+        known = known.commands[name]
+    # Parsed, not run: a wrong option or a missing argument raises.
+    known.make_context(name, words)
+
+
+def test_the_tables_of_the_readme_name_what_exists() -> None:
+    names = set(re.findall(r"\btm\.(\w+)", PAGES["README.md"]))
+    assert names <= set(dir(tm))
+    methods = set(re.findall(r"\bmodel\.(\w+)\(", PAGES["README.md"]))
+    assert all(hasattr(tm.ImplicitALS, method) for method in methods)

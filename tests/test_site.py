@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import polars as pl
+import pytest
+
+import tastemap as tm
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def _extension(name: str) -> ModuleType:
+    """Import one of the site's own extensions, which are no package."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+docstrings, offline, tutorials = map(_extension, ("docstrings", "offline", "tutorials"))
+
+
+# -- the reference ----------------------------------------------------------------------------------------------------
+
+REFERENCE = "".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "api").glob("*.md")))
+DOCUMENTED = re.findall(r"^\.\. (?:auto\w+|py:data):: tastemap\.(\S+)$", REFERENCE, flags=re.MULTILINE)
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    # Of a public module its members are.
+    assert {name.partition(".")[0] for name in DOCUMENTED} >= set(tm.__all__)
+
+
+def _documented() -> Iterator[tuple[str, str]]:
+    """Return the name and the docstring of everything in the reference."""
+    for name in DOCUMENTED:
+        parts = name.split(".")
+        # What is not public under tastemap itself is named by its module.
+        depth = next((i for i in range(len(parts), 0, -1) if _is_module(".".join(["tastemap", *parts[:i]]))), 0)
+        found: Any = importlib.import_module(".".join(["tastemap", *parts[:depth]])) if depth else tm
+        for part in parts[depth:]:
+            found = getattr(found, part)
+        if not callable(found):
+            continue
+        yield name, inspect.getdoc(found) or ""
+        members = vars(found).items() if inspect.isclass(found) else ()
+        yield from ((f"{name}.{member}", inspect.getdoc(value) or "") for member, value in members if member[0] != "_")
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[\w']+", text)
+
+
+@pytest.mark.parametrize(("name", "text"), list(_documented()))
+def test_no_word_of_a_docstring_is_lost_and_none_is_added(name: str, text: str) -> None:
+    written = "\n".join(docstrings.rest(text.split("\n")))
+    for markup in (r"\.\. code-block:: \w+", ":class: formula", ":py:obj:", ":Learned:", r"\\"):
+        written = re.sub(markup, "", written)
+    assert _words(written) == _words(text)
+
+
+def test_the_examples_of_docstrings_run(data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = data_folder / "online-retail" / "online-retail.parquet"
+    if not shop.exists() or not (data_folder / "deskdrop").exists():
+        pytest.skip(f"needs Online Retail and CI&T Deskdrop: {data_folder} does not hold both")
+    monkeypatch.chdir(tmp_path)
+    Path(shop.name).symlink_to(shop)
+    names = {"tm": tm, "pl": pl, "datetime": datetime, "model": tm.Popular(), "path": data_folder / "deskdrop"}
+    examples = [
+        (name, inspect.cleandoc("\n".join(["", *run])))
+        for name, text in _documented()
+        for kind, run in docstrings._runs(text.split("\n"))
+        if kind == "code"
+    ]
+    assert {name for name, _ in examples} >= {"datasets.deskdrop", "datasets.online_retail", "datasets.Dataset.pairs"}
+    for name, example in examples:
+        exec(compile(example, name, "exec"), names)
+
+
+def test_a_docstring_becomes_restructuredtext() -> None:
+    text = """Pairs, times p*q_.
+
+s(u, i) = p_u . q_i
+step       p_u += rate
+           for all *
+as `fit` says.
+
+factors, epochs : the "cg" of
+    them, or UnknownIdError
+kinds : what there is:
+    numbers : one a_
+    words : two
+
+item_factors_ : float32
+
+A. Author, of ``a_b``. For example::
+
+    model.fit(1)
+"""
+    assert docstrings.rest(text.split("\n"), "Parameters") == [
+        r"Pairs, times p\*q\_.",
+        "",
+        ".. code-block:: text",
+        "   :class: formula",
+        "",
+        "   s(u, i) = p_u . q_i",
+        "   step       p_u += rate",
+        "              for all *",
+        "",
+        r"as \ :py:obj:`fit`\  says.",
+        "",
+        ":Parameters:",
+        "   ``factors``, ``epochs``",
+        r'      the \ ``"cg"``\  of them, or \ :py:obj:`UnknownIdError`\ ',
+        "",
+        "   ``kinds``",
+        "      what there is:",
+        "",
+        "      ``numbers``",
+        r"         one a\_",
+        "",
+        "      ``words``",
+        "         two",
+        "",
+        "",
+        "",
+        ":Learned:",
+        "   ``item_factors_``",
+        "      float32",
+        "",
+        "",
+        r"\ A. Author, of \ ``a_b``\ . For example:",
+        "",
+        ".. code-block:: python",
+        "",
+        "   model.fit(1)",
+        "",
+    ]
+
+
+# -- the site ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded"),
+    [
+        ('<script async src="https://a.b/c.js"></script>', ["https://a.b/c.js"]),
+        ('<link rel="stylesheet" href="//a.b/c.css">', ["//a.b/c.css"]),
+        ("@font-face { src: url('https://a.b/c.woff2') }", ["https://a.b/c.woff2"]),
+        ('<a href="https://a.b">elsewhere</a> <img src="here.svg"> <link rel="stylesheet" href="c.css">', []),
+    ],
+)
+def test_what_a_page_loads_from_elsewhere_is_found(text: str, loaded: list[str]) -> None:
+    assert offline.loaded_from_elsewhere(text) == loaded
+
+
+def test_a_tutorial_says_which_of_its_data_are_absent(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    text = "---\nkernelspec:\n  name: python3\nneeds: here/, there.csv\n---\n# Title\n\nneeds: text\n"
+    assert tutorials.missing(text, tmp_path) == ["there.csv"]
+    assert tutorials.missing("# Title\n\nneeds: text\n", tmp_path) == []
+    assert "# Title\n\n:::{note}\nNot run here" in tutorials.with_note(text, ["there.csv"])
+    assert "holds no there.csv." in tutorials.with_note(text, ["there.csv"])
