@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy.typing
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -29,8 +32,19 @@ smartquotes = False  # "ndcg@10" is a string to copy
 # What only fit, tm.load and tm.evaluate call.
 autodoc_default_options = {"exclude-members": "check, from_arrays, rank, seen, known_rows"}
 autodoc_typehints_format = "short"
-add_module_names = False
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 100
+
+
+class NDArray(Generic[TypeVar("Scalar")]):
+    """Stands for NumPy's alias, which signatures would show spelled out; so does the next."""
+
+
+class ArrayLike:
+    """The same for the other alias."""
+
+
+numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tastemap is imported
+
 # Types of other packages: finding their pages would take a network.
 nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
 
@@ -51,4 +65,4 @@ html_title = "tastemap"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False  # the sources are in the repository
-copybutton_selector = "div:not(.formula) > div.highlight pre"
+copybutton_selector = "div:not(.highlight-text) > div.highlight pre"  # formulas and outputs are no code

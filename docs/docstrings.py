@@ -138,6 +138,14 @@ def _on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     lines[:] = rest(lines, label)
 
 
+def _on_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Show no constructor of what is only returned, never made by hand."""
+    made = what != "class" or obj.__name__ in tm.__all__
+    return (signature, returns) if made else ("", None)
+
+
 def _on_missing_reference(
     app: Sphinx, env: BuildEnvironment, node: Element, content: Element
 ) -> reference | Element | None:
@@ -158,5 +166,6 @@ def _on_missing_reference(
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx call the above."""
     app.connect("autodoc-process-docstring", _on_docstring)
+    app.connect("autodoc-process-signature", _on_signature)
     app.connect("missing-reference", _on_missing_reference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

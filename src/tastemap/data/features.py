@@ -61,10 +61,10 @@ class Features:
         df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
         id : the column of ids, integers or strings
         columns : the columns that become features, by their type:
-            strings, categories, booleans: one feature a value, "column=value"
-            lists of these or of integers: the same, many at once
-            numbers: one feature, "column", the number standardised to mean 0 and variance 1 over the rows that have it,
-            and cut off at 3 standard deviations
+            strings, categories, booleans : one feature a value, "column=value"
+            lists of these or of integers : the same, many at once
+            numbers : one feature, "column", the number standardised to mean 0 and variance 1 over the rows that have
+                it, and cut off at 3 standard deviations
         separator : what stands between the values of one string, e.g. "|" in "Action|Sci-Fi", which is then read as a
             list; for all string columns, or {column: separator}. Spaces around a value are dropped
         categorical : columns of integers that are codes: one feature a value
