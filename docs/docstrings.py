@@ -44,7 +44,8 @@ def _runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Cut a docstring into runs of lines of one kind: "text", "formulas", "fields" or "code"."""
     kind, run, last = "", list[str](), ""
     for line in lines:
-        now = _kind(line, kind, starts=not last)
+        # A docstring opens with a sentence, even where that begins as a formula does.
+        now = _kind(line, kind, starts=not last) if kind else "text"
         if now != kind or (line and not last and line[0] != " "):
             if run:
                 yield kind, run

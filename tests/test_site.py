@@ -46,7 +46,7 @@ def _documented() -> Iterator[tuple[str, str]]:
     for name in DOCUMENTED:
         parts = name.split(".")
         # What is not public under tastemap itself is named by its module.
-        depth = next((i for i in range(len(parts), 0, -1) if _is_module(".".join(["tastemap", *parts[:i]]))), 0)
+        depth = next((i for i in range(len(parts) - 1, 0, -1) if _is_module(".".join(["tastemap", *parts[:i]]))), 0)
         found: Any = importlib.import_module(".".join(["tastemap", *parts[:depth]])) if depth else tm
         for part in parts[depth:]:
             found = getattr(found, part)
