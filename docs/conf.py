@@ -30,7 +30,7 @@ smartquotes = False  # "ndcg@10" is a string to copy
 # -- the reference ----------------------------------------------------------------------------------------------------
 
 # What only fit, tm.load and tm.evaluate call.
-autodoc_default_options = {"exclude-members": "check, from_arrays, rank, seen, known_rows"}
+autodoc_default_options = {"exclude-members": "check, from_arrays, rank, seen, known_rows, catalogue"}
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 
