@@ -1,0 +1,44 @@
+"""Sums over users with random signs, and over users drawn with replacement. evaluation/significance.py says why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.random import mix
+
+
+@jit_exact
+def signed_sums(values, state, first_word, out):
+    """out[f] = sum over users u of values[u] with the sign of bit f % 64 of a word of (state, first_word + f // 64, u).
+
+    values float64 (n_users). out float64 (flips), flips a multiple of 64. The sums go through the users in order.
+    """
+    n_users = values.shape[0]
+    for word in range(out.shape[0] // 64):
+        own = mix(state + np.uint64(first_word + word))
+        sums = out[64 * word : 64 * word + 64]
+        sums[:] = 0.0
+        for u in range(n_users):
+            bits = mix(own + np.uint64(u))
+            value = values[u]
+            for flip in range(64):
+                sums[flip] += value if (bits >> np.uint64(flip)) & np.uint64(1) else -value
+
+
+@jit_exact
+def resampled_sums(values, state, first, out):
+    """out[r] = sum of as many rows of `values` as there are, drawn with replacement by (state, first + r).
+
+    values float64 (n_users, columns). out float64 (resamples, columns).
+    """
+    n_users, n_columns = values.shape
+    for r in range(out.shape[0]):
+        own = mix(state + np.uint64(first + r))
+        for c in range(n_columns):
+            out[r, c] = 0.0
+        for draw in range(n_users):
+            # The upper 32 bits as a fraction of the users: even to 2^-32 of their number.
+            u = ((mix(own + np.uint64(draw)) >> np.uint64(32)) * np.uint64(n_users)) >> np.uint64(32)
+            for c in range(n_columns):
+                out[r, c] += values[u, c]
