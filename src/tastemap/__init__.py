@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tastemap.errors import NotSupportedError as NotSupportedError
     from tastemap.errors import TastemapError as TastemapError
     from tastemap.errors import UnknownIdError as UnknownIdError
+    from tastemap.evaluation.compare import compare as compare
+    from tastemap.evaluation.cross_validation import cross_validate as cross_validate
     from tastemap.evaluation.evaluate import evaluate as evaluate
     from tastemap.evaluation.lists import evaluate_lists as evaluate_lists
     from tastemap.evaluation.metrics import METRICS as METRICS
@@ -61,6 +63,8 @@ _PUBLIC = {
     "METRICS": "tastemap.evaluation.metrics",
     "evaluate": "tastemap.evaluation.evaluate",
     "evaluate_lists": "tastemap.evaluation.lists",
+    "compare": "tastemap.evaluation.compare",
+    "cross_validate": "tastemap.evaluation.cross_validation",
     "load": "tastemap.persistence",
     "threads": "tastemap.parallel",
     **dict.fromkeys(

@@ -1,0 +1,134 @@
+"""How well models do when each part of the data in turn is the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from tastemap.data.features import Features
+from tastemap.data.frames import as_kind
+from tastemap.data.interactions import Interactions
+from tastemap.data.splits import k_fold
+from tastemap.evaluation.compare import METRICS, Comparison, Models, compare, named_models, shown_seconds
+from tastemap.evaluation.metrics import lower_is_better
+from tastemap.evaluation.table import Cell, Table
+from tastemap.models.training import bar
+
+
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What `cross_validate` found out. It prints itself as a table, in notebooks too.
+
+    folds : what `compare` measured on each fold
+    """
+
+    folds: tuple[Comparison, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names; the first one orders the models."""
+        return self.folds[0].metrics
+
+    @cached_property
+    def frame(self) -> Any:
+        """One row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds."""
+        frames = [
+            pl.DataFrame(board.frame).select(pl.lit(number, pl.Int64).alias("fold"), pl.all())
+            for number, board in enumerate(self.folds, 1)
+        ]
+        return as_kind(pl.concat(frames), self.folds[0].test.frame)
+
+    @cached_property
+    def summary(self) -> Any:
+        """One row a model, the best first: model, and of each metric its mean and, under "<metric> std", its deviation.
+
+        The standard deviation is over the folds, with n - 1. fit_seconds and score_seconds are means. The folds share
+        most of their training pairs, so the deviation says how steady a figure is; it is no test of a difference.
+        """
+        return as_kind(self._summary, self.folds[0].test.frame)
+
+    def table(self) -> Table:
+        """Return the summary as a table."""
+        frame = self._summary
+        best = {m: frame[m].min() if lower_is_better(m) else frame[m].max() for m in self.metrics}
+        rows = []
+        for row in frame.iter_rows(named=True):
+            cells = [
+                Cell(f"{row[m]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m] == best[m])
+                for m in self.metrics
+            ]
+            seconds = [Cell(shown_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
+            rows.append((Cell(row["model"]), *cells, *seconds))
+        legend = f"means over {len(self.folds)} folds, ± their standard deviation"
+        return Table(("model", *self.metrics, "fit", "score"), tuple(rows), (legend,))
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, the best of each metric in bold."""
+        return self.table().markdown()
+
+    def __str__(self) -> str:
+        return str(self.table())
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"CrossValidation of {len(self._summary)} models on {len(self.folds)} folds"
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
+    @cached_property
+    def _summary(self) -> pl.DataFrame:
+        over = [pl.col(name) for name in self.metrics]
+        means = [value for column in over for value in (column.mean(), column.std().name.suffix(" std"))]
+        seconds = [pl.col("fit_seconds", "score_seconds").mean()]
+        table = pl.DataFrame(self.frame).group_by("model", maintain_order=True).agg(*means, *seconds)
+        first = self.metrics[0]
+        return table.sort(first, "model", descending=[not lower_is_better(first), False], nulls_last=True)
+
+
+def cross_validate(
+    models: Models,
+    interactions: Interactions,
+    *,
+    k: int = 5,
+    metrics: Sequence[str] | str = METRICS,
+    seed: int = 0,
+    user_features: Features | None = None,
+    item_features: Features | None = None,
+    progress: bool | None = None,
+) -> CrossValidation:
+    """Cut the pairs into k folds; fit every model to all but one, measure it on that one, and so with each.
+
+    models : a model, a list of them, or a dict by name. Copies are fitted, so the instances stay as they are
+    k, seed : of `split.k_fold`
+    metrics : as for `evaluate`; the first one orders the models
+    user_features, item_features : of all users and items. Folds part the pairs, never the features: what is known of an
+        item does not change with the pairs held out. Models that take no features are fitted without
+    progress : a bar on stderr; None shows one where stderr is a terminal
+
+    Raises as `compare` and `split.k_fold` do.
+    """
+    named = named_models(models)
+    folds = []
+    parts = k_fold(interactions, k, seed=seed)
+    with bar(k, progress, unit="fold") as shown:
+        for train, test in parts:
+            copies = {name: replace(model) for name, model in named.items()}
+            board = compare(
+                copies,
+                test,
+                train=train,
+                metrics=metrics,
+                user_features=user_features,
+                item_features=item_features,
+                progress=False,
+            )
+            folds.append(board)
+            shown.update()
+    return CrossValidation(tuple(folds))

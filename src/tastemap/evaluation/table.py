@@ -1,0 +1,115 @@
+"""A table with its best cells marked, for the terminal, notebooks, Markdown and HTML."""
+
+from __future__ import annotations
+
+import html
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+# Behind what is not significantly worse than the best, and, where nothing can be bold, behind the best.
+CLOSE, BEST = "†", "*"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell: its text, whether it is the best of its column, and whether chance may have parted it from the best."""
+
+    text: str
+    is_best: bool = False
+    is_close: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading for each column, rows of cells (the first of each a name, the others numbers) and what explains them.
+
+    It prints itself on rich's consoles; `str` gives the text, with the best in bold where stdout is a terminal.
+    """
+
+    heading: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    legend: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        on_terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size((100, 24)).columns if on_terminal else 200
+        console = Console(file=sys.stdout, width=width, highlight=False)
+        with console.capture() as captured:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich import box
+        from rich import table as rich
+        from rich.text import Text
+
+        bold = console.is_terminal
+        table = rich.Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        # Aligned here: rich would shift a number by the mark behind it.
+        widths = [max(len(text) for text in column) for column in zip(self.heading, *self._texts(), strict=True)]
+        for name, width in zip(self.heading, [0, *widths[1:]], strict=True):
+            table.add_column(Text(name.rjust(width)), no_wrap=width > 0)
+        for row in self.rows:
+            table.add_row(
+                *(
+                    Text(cell.text.rjust(width) + _mark(cell, bold), "bold" if cell.is_best and bold else "")
+                    for cell, width in zip(row, [0, *widths[1:]], strict=True)
+                )
+            )
+        yield table
+        for line in self._legend("in bold" if bold else BEST):
+            yield Text(line)
+
+    def markdown(self) -> str:
+        """Return the table in Markdown, the best in bold, and the legend below."""
+        lines = [[_escaped(name) for name in self.heading], ["---", *["---:"] * (len(self.heading) - 1)]]
+        for row in self.rows:
+            texts = [(_escaped(cell.text) + _mark(cell, True), cell.is_best) for cell in row]
+            lines.append([f"**{text}**" if is_best else text for text, is_best in texts])
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        legend = "\n".join(f"{_escaped(line)}  " for line in self._legend("in bold"))
+        return f"{table}\n\n{legend}\n" if legend else f"{table}\n"
+
+    def html(self) -> str:
+        """Return the table as HTML, the best in bold, and the legend below."""
+        rows = "".join(
+            "<tr>" + "".join(_html_cell(cell, place) for place, cell in enumerate(row)) + "</tr>\n" for row in self.rows
+        )
+        heading = "".join(
+            f'<th scope="col" style="text-align: {"right" if place else "left"}">{html.escape(name)}</th>'
+            for place, name in enumerate(self.heading)
+        )
+        legend = "<br>\n".join(html.escape(line) for line in self._legend("in bold"))
+        below = f"<p><small>{legend}</small></p>\n" if legend else ""
+        return f"<table>\n<thead><tr>{heading}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{below}"
+
+    def _texts(self) -> list[list[str]]:
+        return [[cell.text for cell in row] for row in self.rows]
+
+    def _legend(self, best: str) -> Iterator[str]:
+        cells = [cell for row in self.rows for cell in row]
+        if any(cell.is_best for cell in cells):
+            close = f"; {CLOSE}: not significantly worse than it" if any(cell.is_close for cell in cells) else ""
+            yield f"{best}: the best of its column{close}"
+        yield from self.legend
+
+
+def _mark(cell: Cell, bold: bool) -> str:
+    return BEST if cell.is_best and not bold else CLOSE if cell.is_close else ""
+
+
+def _escaped(text: str) -> str:
+    """Keep Markdown from reading a name as a cell's end or as emphasis."""
+    return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in text)
+
+
+def _html_cell(cell: Cell, place: int) -> str:
+    text = html.escape(cell.text) + _mark(cell, True)
+    if place == 0:
+        return f'<th scope="row" style="text-align: left">{text}</th>'
+    return f'<td style="text-align: right">{f"<b>{text}</b>" if cell.is_best else text}</td>'

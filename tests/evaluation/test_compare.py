@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from dataclasses import asdict
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from rich.console import Console
+
+import tastemap as tm
+from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.table import Cell, Table
+
+
+def clubs(n_users: int = 60, seed: int = 0) -> tuple[tm.Interactions, tm.Interactions]:
+    """Three clubs with items of their own, a fifth of the pairs held out; three stars and more for everything."""
+    rng = np.random.default_rng(seed)
+    users, items = np.nonzero(rng.random((n_users, 24)) < 0.6)
+    own = users % 3 == items % 3
+    users, items = users[own], items[own]
+    stars = np.where(items % 2, 5, 3)
+    frame = pl.DataFrame({"user": users, "item": items, "stars": stars})
+    return tm.split.random(tm.Interactions.from_frame(frame, weight="stars"), 0.2, seed=seed)
+
+
+TRAIN, TEST = clubs()
+MODELS = {"popular": tm.Popular(), "knn": tm.ItemKNN(), "ease": tm.EASE(regularization=1)}
+
+
+@pytest.fixture(scope="module")
+def board() -> Comparison:
+    return tm.compare(dict(MODELS), TEST, train=TRAIN, metrics=("ndcg@5", "recall@3"))
+
+
+def test_a_comparison_is_the_evaluations_of_the_fitted_models(board: Comparison) -> None:
+    assert list(board.models) == ["popular", "knn", "ease"]
+    for name, model in MODELS.items():
+        assert board.models[name] is model
+        alone = tm.evaluate(type(model)(**asdict(model)).fit(TRAIN), TEST, metrics=("ndcg@5", "recall@3"))
+        assert board.evaluations[name].means == alone.means
+        shown = [row for row in board.intervals.iter_rows(named=True) if row["model"] == name]
+        expected = {row["metric"]: row for row in alone.frame.iter_rows(named=True)}
+        assert all(
+            {k: row[k] for k in ("mean", "low", "high")}.items() <= expected[row["metric"]].items() for row in shown
+        )
+        assert len(shown) == 2
+
+
+def test_the_frame_has_the_best_first_and_the_seconds(board: Comparison) -> None:
+    frame = board.frame
+    assert frame.columns == ["model", "ndcg@5", "recall@3", "fit_seconds", "score_seconds"]
+    assert frame["ndcg@5"].to_list() == sorted(frame["ndcg@5"], reverse=True)
+    assert frame["model"][-1] == "popular"
+    assert board.fit_seconds is not None
+    assert dict(frame.select("model", "fit_seconds").iter_rows()) == board.fit_seconds
+    assert dict(frame.select("model", "score_seconds").iter_rows()) == board.score_seconds
+    assert all(0 < seconds < 60 for seconds in [*board.fit_seconds.values(), *board.score_seconds.values()])
+
+
+def test_differences_are_to_the_best_of_each_metric_and_adjusted(board: Comparison) -> None:
+    frame = board.differences
+    assert frame.columns == ["metric", "model", "other", "difference", "low", "high", "p", "users"]
+    assert len(frame) == 2 * 2
+    for row in frame.iter_rows(named=True):
+        assert row["other"] == board.ranking(row["metric"])[0]
+        apart = board.evaluations[row["model"]][row["metric"]] - board.evaluations[row["other"]][row["metric"]]
+        assert row["difference"] == pytest.approx(apart, abs=1e-12)
+        assert row["low"] <= row["difference"] <= min(row["high"], 1e-12)
+    popular = frame.filter(model="popular", metric="ndcg@5")
+    assert popular["p"].item() == pytest.approx(2 / 10049)  # two tests, and no swap came near
+    assert popular["high"].item() < 0
+
+
+def test_the_order_of_the_models_does_not_matter() -> None:
+    boards = [
+        tm.compare({name: MODELS[name] for name in order}, TEST, train=TRAIN, metrics=("mrr@2", "hit_rate@1"))
+        for order in permutations(MODELS)
+    ]
+    drop = ["fit_seconds", "score_seconds"]
+    for other in boards[1:]:
+        assert other.frame.drop(drop).equals(boards[0].frame.drop(drop))
+        assert other.differences.equals(boards[0].differences)
+        assert other.intervals.equals(boards[0].intervals)
+
+
+def test_a_list_takes_class_names_and_fitted_models_need_no_train() -> None:
+    models = [tm.Popular().fit(TRAIN), tm.EASE().fit(TRAIN), tm.EASE(regularization=5).fit(TRAIN)]
+    board = tm.compare(models, TEST)
+    assert list(board.models) == ["Popular", "EASE", "EASE 2"]
+    assert board.fit_seconds is None
+    assert board.frame["fit_seconds"].to_list() == [None] * 3
+    assert "fit" not in str(board).split("\n")[1].split()
+    assert list(tm.compare(models[0], TEST).models) == ["Popular"]
+    assert tm.compare(models[:1], TEST).differences.is_empty()
+    assert "best" not in str(tm.compare(models[:1], TEST))
+
+
+def test_frames_are_of_the_kind_of_the_test_part() -> None:
+    test = tm.Interactions.from_frame(TEST.to_frame("pandas"), weight="stars")
+    board = tm.compare(dict(MODELS), test, train=TRAIN, metrics="ndcg@5")
+    for frame in (board.frame, board.intervals, board.differences):
+        assert isinstance(frame, pd.DataFrame)
+
+
+def test_less_is_better_for_errors_and_coverage_of_users_is_told() -> None:
+    board = tm.compare([tm.SVD(epochs=3), tm.ExplicitALS(factors=2)], TEST, train=TRAIN, metrics=("rmse", "mae"))
+    assert board.frame["rmse"].to_list() == sorted(board.frame["rmse"])
+    (difference,) = board.differences.filter(metric="rmse")["difference"]
+    assert difference == pytest.approx(board.frame["rmse"][1] - board.frame["rmse"][0])
+    assert difference > 0
+    assert "rmse and mae over all test pairs" in str(board)
+
+
+def test_models_that_know_different_users_are_paired_where_both_do() -> None:
+    few = TRAIN.pick(TRAIN.row_of_pair()[TRAIN.input_order] < 30).compact()
+    board = tm.compare({"all": tm.EASE().fit(TRAIN), "few": tm.EASE().fit(few)}, TEST, metrics="ndcg@5")
+    counts = {name: evaluation.n_users for name, evaluation in board.evaluations.items()}
+    assert counts["few"] < counts["all"]
+    assert board.differences["users"].to_list() == [counts["few"]]
+    assert f"means over {counts['few']} to {counts['all']} users" in str(board)
+
+
+# how it looks
+
+
+def test_the_text_marks_the_best_and_what_chance_may_have_parted() -> None:
+    table = Table(
+        ("model", "ndcg@10", "fit"),
+        (
+            (Cell("a|b [red]<i>"), Cell("0.3 ± 0.1", is_best=True), Cell("1 s")),
+            (Cell("c"), Cell("0.2 ± 0.1", is_close=True), Cell("2 s")),
+            (Cell("d"), Cell("0.1 ± 0.1"), Cell("3 s")),
+        ),
+        ("said below",),
+    )
+    lines = str(table).splitlines()
+    assert lines[3].split() == ["a|b", "[red]<i>", "0.3", "±", "0.1*", "1", "s"]
+    assert lines[4].split() == ["c", "0.2", "±", "0.1†", "2", "s"]
+    assert lines[5].index("±") == lines[4].index("±") == lines[3].index("±")
+    assert lines[-2:] == ["*: the best of its column; †: not significantly worse than it", "said below"]
+    assert "\x1b" not in str(table)
+
+    screen = io.StringIO()
+    Console(file=screen, force_terminal=True, width=100, color_system="standard").print(table)
+    assert "\x1b[1m" in screen.getvalue()
+    assert "0.1*" not in screen.getvalue()
+
+    markdown = table.markdown().splitlines()
+    assert markdown[:3] == [
+        "| model | ndcg@10 | fit |",
+        "| --- | ---: | ---: |",
+        "| a\\|b \\[red]\\<i> | **0.3 ± 0.1** | 1 s |",
+    ]
+    assert markdown[3] == "| c | 0.2 ± 0.1† | 2 s |"
+    assert markdown[-1] == "said below  "
+
+    page = table.html()
+    assert "a|b [red]&lt;i&gt;</th>" in page
+    assert "<b>0.3 ± 0.1</b>" in page
+    assert "0.2 ± 0.1†</td>" in page
+
+
+def test_every_form_of_the_leaderboard_is_the_same_table(board: Comparison) -> None:
+    best = board.ranking("ndcg@5")[0]
+    value = f"{board.evaluations[best]['ndcg@5']:.4f} ± "
+    assert f"| **{value}" in board.markdown()
+    assert f"<b>{value}" in board._repr_html_()
+    (line,) = [line for line in str(board).splitlines() if line.strip().startswith(f"{best} ")]
+    assert "*" in line
+    screen = io.StringIO()
+    Console(file=screen, width=120).print(board)
+    assert line.strip() in screen.getvalue()
+    assert repr(board).startswith(f"Comparison of 3 models by ndcg@5: {best} ")
+
+
+# features, validation
+
+
+def genres() -> tm.Features:
+    frame = pl.DataFrame({"item": np.arange(24), "club": [f"c{item % 3}" for item in range(24)]})
+    return tm.Features.from_frame(frame, id="item", columns="club")
+
+
+def test_features_go_to_the_models_that_take_them_and_the_others_are_named() -> None:
+    models = {"warp": tm.WARP(factors=4, epochs=2), "popular": tm.Popular()}
+    board = tm.compare(models, TEST, train=TRAIN, metrics="ndcg@5", item_features=genres())
+    assert board.without_features == ("popular",)
+    assert "fitted without the features, which they do not take: popular" in str(board)
+    alone = tm.WARP(factors=4, epochs=2).fit(TRAIN, item_features=genres())
+    assert board.evaluations["warp"].means == tm.evaluate(alone, TEST, metrics="ndcg@5").means
+    assert tm.compare(dict(models), TEST, train=TRAIN, metrics="ndcg@5").without_features == ()
+
+
+def test_validation_gives_learning_curves_to_models_with_epochs() -> None:
+    models = [tm.ImplicitALS(factors=2, epochs=3), tm.EASE()]
+    board = tm.compare(models, TEST, train=TRAIN, metrics="ndcg@5", validation=TEST)
+    assert [done.metric is not None for done in board.models["ImplicitALS"].history_] == [True] * 3
+    assert board.models["EASE"].history_ == []
+
+
+def test_what_excludes_and_unknown_users_are_passed_on() -> None:
+    board = tm.compare([tm.Popular().fit(TRAIN)], TRAIN, metrics="recall@3", exclude=None)
+    expected = tm.evaluate(tm.Popular().fit(TRAIN), TRAIN, metrics="recall@3", exclude=None)
+    assert board.evaluations["Popular"].means == expected.means
+
+
+# warnings and errors name their model
+
+
+class Grumbles(tm.Popular):
+    """Warns in fitting."""
+
+    def _learn(self, interactions: tm.Interactions, options: Any) -> None:
+        warnings.warn("this will not end well", stacklevel=2)
+        super()._learn(interactions, options)
+
+
+def test_warnings_of_some_models_name_them_and_those_of_all_come_once() -> None:
+    with pytest.warns(UserWarning, match=r"^g, h: this will not end well$") as caught:
+        board = tm.compare({"g": Grumbles(), "p": tm.Popular(), "h": Grumbles()}, TEST, train=TRAIN, metrics="mrr@2")
+    assert len(caught) == 1
+    assert board.notes == ("g, h: this will not end well",)
+    with pytest.warns(UserWarning, match=r"^this will not end well$"):
+        tm.compare([Grumbles()], TEST, train=TRAIN, metrics="mrr@2")
+
+
+def test_a_model_that_fails_stops_with_its_name() -> None:
+    ratings = {"mine": tm.SVD(epochs=1), "theirs": tm.Popular()}
+    with pytest.raises(tm.NotSupportedError, match=r"^theirs: rmse takes a model that predicts ratings"):
+        tm.compare(ratings, TEST, train=TRAIN, metrics="rmse")
+    with pytest.raises(ValueError, match=r"^bad: factors must be"):
+        tm.compare({"bad": tm.WARP(factors=0)}, TEST, train=TRAIN)
+    with pytest.raises(tm.NotFittedError, match=r"^Popular: this Popular has learned nothing yet"):
+        tm.compare([tm.Popular()], TEST)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "words"),
+    [
+        ([], {}, "models must name at least one"),
+        ({}, {}, "models must name at least one"),
+        ("Popular", {}, "models must be a list of models, or a dict"),
+        (3, {}, "models must be a list of models, or a dict"),
+        ([tm.Popular], {}, "models must be instances, got the class Popular: pass Popular()"),
+        (["Popular"], {}, "models must be models of tastemap, got 'Popular'"),
+        ({1: tm.Popular()}, {}, "the names of models must be text, got 1"),
+        ([MODELS["knn"]] * 2, {}, "'ItemKNN', 'ItemKNN 2' are one and the same model: make an instance for each"),
+        ([tm.Popular()], {"metrics": ("mrr@2", "mrr@2")}, "metrics must name each once, got 'mrr@2', 'mrr@2'"),
+        ([tm.Popular()], {"metrics": ()}, "metrics must name at least one"),
+        ([tm.Popular()], {"metrics": "gain@3"}, "gain@3"),
+        ([tm.Popular()], {"train": None, "validation": TEST}, "validation is for fitting: pass train as well"),
+    ],
+)
+def test_bad_arguments_are_refused_in_a_sentence(models: Any, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        tm.compare(models, TEST, **{"train": TRAIN, **options})
