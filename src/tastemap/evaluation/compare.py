@@ -69,7 +69,7 @@ class Comparison:
     @property
     def score_seconds(self) -> dict[str, float]:
         """How long ranking and measuring took for each model."""
-        return {name: evaluation.score_seconds for name, evaluation in self.evaluations.items()}
+        return {name: evaluation.score_seconds or 0.0 for name, evaluation in self.evaluations.items()}
 
     @cached_property
     def frame(self) -> Any:

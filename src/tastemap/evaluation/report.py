@@ -1,0 +1,261 @@
+"""A comparison as one HTML page that stands alone."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tastemap import parallel
+from tastemap.data.interactions import Interactions
+from tastemap.evaluation.metrics import METRICS, is_per_user
+from tastemap.evaluation.significance import FLIPS
+from tastemap.evaluation.table import Cell, Table
+from tastemap.extras import optional
+from tastemap.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from tastemap.evaluation.compare import Comparison
+
+_TEMPLATE = "report.html.jinja"
+
+
+def check_packages() -> None:
+    """Raise MissingPackageError where a package is missing that a report needs."""
+    optional("jinja2", "jinja2", extra="report", purpose="a report")
+    optional("matplotlib", "matplotlib", extra="report", purpose="a report")
+
+
+def write_report(board: Comparison, path: str | Path, title: str | None = None, *, command: str | None = None) -> None:
+    """Write what `Comparison.report` promises.
+
+    command : the command line that repeats it, in place of the call of `compare`
+    """
+    check_packages()
+    page = _page(board, title or f"{_listed(board.models)} compared", command)
+    with whole_file(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _page(board: Comparison, title: str, command: str | None) -> str:
+    jinja2 = optional("jinja2", "jinja2", extra="report", purpose="a report")
+    template = files("tastemap.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    page: str = environment.from_string(template).render(
+        title=title,
+        subtitle=f"{_number(len(board.models), 'model')}, {_number(len(board.metrics), 'metric')}, "
+        f"{_day(datetime.now(UTC))}",
+        verdict=_verdict(board),
+        leaderboard=board.table().html(),
+        charts=list(_charts(board)),
+        significance=[sentence for metric in _tested(board) for sentence in _said(board, metric)],
+        about_significance=_ABOUT,
+        differences=_differences(board).html(),
+        facts=list(_facts(board)),
+        notes=board.notes,
+        models=[_described(board, name) for name in board.ranking(board.metrics[0])],
+        metrics=[(name, _definition(name)) for name in board.metrics],
+        recipe=command or _recipe(board),
+        versions={"Python": platform.python_version()}
+        | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
+        machine=f"{platform.system()} on {platform.machine()}, {_number(parallel.n_threads(), 'thread')}.",
+    )
+    return page
+
+
+_ABOUT = (
+    "A difference is that of the model named first less that of the best, over the users whom both know, with its 95 % "
+    f"bootstrap interval over users. p is of the paired randomisation test with {FLIPS:,} swaps (Smucker et al., CIKM "
+    "2007), adjusted by Holm for the number of models: how often as large a difference would come about if each user "
+    "had the two models' results by the toss of a coin. Below 0.05 it is called significant."
+)
+
+
+def _verdict(board: Comparison) -> str:
+    """Say the outcome by the first metric."""
+    metric = board.metrics[0]
+    best, *others = board.ranking(metric)
+    value = f"{board.evaluations[best][metric]:.4f}"
+    if not others:
+        return f"{best} has a {metric} of {value}."
+    close = [name for name in others if board.is_close(name, metric)]
+    text = f"{best} is best by {metric}, with {value}"
+    if close:
+        return f"{text}; {_listed(close)} {'is' if len(close) == 1 else 'are'} not significantly worse."
+    if is_per_user(metric):
+        return f"{text}, and significantly better than {'the other' if len(others) == 1 else 'each of the others'}."
+    return f"{text}."
+
+
+def _said(board: Comparison, metric: str) -> Iterator[str]:
+    """Say what the tests of a metric found."""
+    rows = [row for row in _rows(board) if row["metric"] == metric]
+    best = board.ranking(metric)[0]
+    clear = [row for row in rows if not board.is_close(row["model"], metric)]
+    close = [row for row in rows if board.is_close(row["model"], metric)]
+    if clear:
+        each = _listed(f"{row['model']} (by {abs(row['difference']):.4f}, {_p(row['p'])})" for row in clear)
+        yield f"By {metric}, {best} is significantly better than {each}."
+    if close:
+        each = _listed(f"{row['model']} ({abs(row['difference']):.4f}, {_p(row['p'])})" for row in close)
+        yield f"By {metric}, the lead of {best} over {each} may be chance."
+
+
+def _differences(board: Comparison) -> Table:
+    rows = [
+        (
+            Cell(f"{row['metric']}: {row['model']} less {row['other']}"),
+            Cell(f"{row['difference']:+.4f}"),
+            Cell(f"{row['low']:+.4f} to {row['high']:+.4f}"),
+            Cell(_p(row["p"]).removeprefix("p = ").removeprefix("p ")),
+            Cell(f"{row['users']:,}"),
+        )
+        for row in _rows(board)
+    ]
+    return Table(("", "difference", "95 % interval", "p", "users"), tuple(rows))
+
+
+def _charts(board: Comparison) -> Iterator[dict[str, str]]:
+    from tastemap import plot
+
+    for metric in board.metrics:
+        figure = plot.intervals(board, metric=metric)
+        yield {"about": f"{metric} of every model with its interval", "svg": _svg(figure)}
+    tested = _tested(board)
+    if len(board.models) > 1 and tested:
+        first, second, *_ = board.ranking(tested[0])
+        figure = plot.differences(board, first, second, metric=tested[0])
+        yield {"about": f"{tested[0]} of {first} less that of {second}, by user", "svg": _svg(figure)}
+
+
+def _svg(figure: Any) -> str:
+    """Return a figure as an element of a page."""
+    import matplotlib
+
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    # Names of the parts that depend on what they are: no two charts of a page take each other's.
+    with matplotlib.rc_context({"svg.hashsalt": "tastemap", "svg.fonttype": "path"}):
+        figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight")
+    element = text.getvalue()
+    element = element[element.index("<svg") :]
+    # A page knows the namespaces by itself.
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", element).strip()
+
+
+def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
+    """Say what data it was and whom the means are over."""
+    evaluations = list(board.evaluations.values())
+
+    def counted(counts: list[int]) -> str:
+        if min(counts) == max(counts):
+            return f"{counts[0]:,}"
+        return ", ".join(f"{name} {count:,}" for name, count in zip(board.evaluations, counts, strict=True))
+
+    if board.train is not None:
+        yield "Trained on", _data(board.train)
+    yield "Measured on", _data(board.test)
+    for name in ("history", "validation"):
+        if isinstance(board.asked.get(name), Interactions):
+            yield name.capitalize(), _data(board.asked[name])
+    yield "Users measured", counted([one.n_users for one in evaluations])
+    if any(not one.known.all() for one in evaluations):
+        yield "of them new to the model", counted([int((~one.known).sum()) for one in evaluations])
+    for about, counts in (
+        ("Users left out: not known to the model", [one.n_skipped for one in evaluations]),
+        ("Users left out: without a test pair", [one.n_without_test for one in evaluations]),
+        ("Test pairs of unknown items, not found", [one.n_unknown_items for one in evaluations]),
+        ("Test pairs kept out of the lists, not found", [one.n_left_out for one in evaluations]),
+        ("Test pairs left out of rating metrics", [one.n_unrated for one in evaluations]),
+    ):
+        if any(counts):
+            yield about, counted(counts)
+    exclude = board.asked.get("exclude")
+    hidden = {"train": "what the user has in training", "None": "nothing"}.get(str(exclude), "pairs given for it")
+    yield "Left out of the lists", hidden
+    if board.asked.get("candidates") is not None:
+        yield "Ranked", "only the candidates given"
+    for name in ("user_features", "item_features"):
+        if board.asked.get(name) is not None:
+            yield name.replace("_", " ").capitalize(), repr(board.asked[name])
+    if board.without_features:
+        yield "Fitted without features", f"{_listed(board.without_features)}, which take none"
+
+
+def _described(board: Comparison, name: str) -> dict[str, Any]:
+    model: Any = board.models[name]
+    told = [type(model).__name__] if type(model).__name__ != name else []
+    if board.fit_seconds is not None:
+        told.append(f"fitted in {board.fit_seconds[name]:.2f} s")
+    told.append(f"ranked and measured in {board.score_seconds[name]:.2f} s")
+    if model.history_:
+        told.append(f"{_number(len(model.history_), 'epoch')}, objective {model.history_[-1].objective:.6g}")
+    about = ", ".join(told)
+    return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
+
+
+def _definition(name: str) -> str:
+    """Return the first paragraph of a metric's docstring."""
+    text = inspect.getdoc(METRICS[name.partition("@")[0]]) or ""
+    return text.partition("\n\n")[0]
+
+
+def _recipe(board: Comparison) -> str:
+    lines = ["import tastemap as tm", ""]
+    if board.train is not None:
+        lines.append(f"# train: fingerprint {board.train.fingerprint()}")
+    lines += [f"# test: fingerprint {board.test.fingerprint()}", "board = tm.compare(", "    {"]
+    lines += [f"        {name!r}: {_call(model)}," for name, model in board.models.items()]
+    lines += ["    },", "    test,"]
+    if board.train is not None:
+        lines.append("    train=train,")
+    lines.append(f"    metrics={board.metrics!r},")
+    for name, value in board.asked.items():
+        lines.append(f"    {name}={value!r}," if isinstance(value, str | None) else f"    {name}={name},")
+    return "\n".join([*lines, ")", "print(board)"])
+
+
+def _call(model: Any) -> str:
+    """Say how a model is made."""
+    from tastemap.models import MODELS
+
+    return f"tm.{model!r}" if MODELS.get(type(model).__name__) is type(model) else repr(model)
+
+
+def _data(data: Interactions) -> str:
+    return repr(data).removeprefix("Interactions: ")
+
+
+def _rows(board: Comparison) -> list[dict[str, Any]]:
+    import polars as pl
+
+    return pl.DataFrame(board.differences).to_dicts()
+
+
+def _tested(board: Comparison) -> list[str]:
+    return [metric for metric in board.metrics if is_per_user(metric)] if len(board.models) > 1 else []
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _listed(names: Any) -> str:
+    *rest, last = names
+    return f"{', '.join(rest)} and {last}" if rest else str(last)
+
+
+def _number(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tastemap as tm
+from tastemap import plot
+from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.report import write_report
+
+HERE = np.random.default_rng(0).random((40, 15)) < 0.4
+PAIRS = tm.Interactions.from_frame(pl.DataFrame({"user": np.nonzero(HERE)[0], "item": np.nonzero(HERE)[1]}))
+TRAIN, TEST = tm.split.random(PAIRS, 0.3, seed=1)
+
+
+@pytest.fixture(scope="module")
+def board() -> Comparison:
+    models = {"<i>als</i>": tm.ImplicitALS(factors=3, epochs=2), "ease": tm.EASE(), "Popular": tm.Popular()}
+    return tm.compare(models, TEST, train=TRAIN, metrics=("ndcg@5", "recall@3"))
+
+
+@pytest.fixture(scope="module")
+def page(board: Comparison, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("reports") / "report.html"
+    board.report(path, title="Films & <friends>")
+    return path.read_text(encoding="utf-8")
+
+
+class Parts(HTMLParser):
+    """Collects the elements of a page, what they refer to and the text a reader sees."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[str] = []
+        self.references: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.references += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "data")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_stands_alone(page: str) -> None:
+    parts = Parts(page)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base"} & set(parts.elements)
+    assert all(reference.startswith("#") for reference in parts.references)
+    assert not re.search(r"https?:|//\w+\.\w|@import|@font-face", page)
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)", page))
+    assert page.startswith("<!DOCTYPE html>")
+    assert page.rstrip().endswith("</html>")
+    assert "default-src 'none'" in page
+
+
+def test_no_name_is_taken_for_markup(page: str) -> None:
+    assert "<i>" not in page
+    assert "<friends>" not in page
+    text = Parts(page).text
+    assert "Films & <friends>" in text
+    assert "<i>als</i>" in text
+
+
+def test_the_page_says_what_was_compared_how_it_came_out_and_how_to_repeat_it(board: Comparison, page: str) -> None:
+    text = Parts(page).text
+    for name, evaluation in board.evaluations.items():
+        assert f"{evaluation['ndcg@5']:.4f} ± " in text
+        assert name in text
+    assert f"{len(TRAIN):,} pairs, {TRAIN.n_users} users x {TRAIN.n_items} items" in text
+    assert re.search(rf"Users measured\s*{board.evaluations['ease'].n_users}\s", text)
+    for word in (
+        "regularization",
+        "epochs",
+        "Holm",
+        "Smucker",
+        "ndcg",
+        TRAIN.fingerprint(),
+        f"tastemap {tm.__version__}",
+    ):
+        assert word in text
+    assert Parts(page).elements.count("svg") == 2 + 1
+    best = board.ranking("ndcg@5")[0]
+    assert f"{best} is best by ndcg@5, with {board.evaluations[best]['ndcg@5']:.4f}" in text
+    for row in board.differences.iter_rows(named=True):
+        assert f"{row['metric']}: {row['model']} less {row['other']}" in text
+        assert f"{row['difference']:+.4f}" in text
+
+
+def test_the_recipe_repeats_the_comparison(board: Comparison, page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = Parts(page).text
+    recipe = text[text.index("import tastemap as tm") : text.index("print(board)")]
+    names: dict[str, Any] = {"train": TRAIN, "test": TEST}
+    exec(compile(recipe, "report.html", "exec"), names)
+    seconds = ["fit_seconds", "score_seconds"]
+    assert names["board"].frame.drop(seconds).equals(board.frame.drop(seconds))
+
+
+def test_a_command_line_stands_in_for_the_recipe(board: Comparison, tmp_path: Path) -> None:
+    write_report(board, tmp_path / "r.html", command="tastemap compare a.csv --metric 'ndcg@5'")
+    text = Parts((tmp_path / "r.html").read_text(encoding="utf-8")).text
+    assert "tastemap compare a.csv --metric 'ndcg@5'" in text
+    assert "import tastemap" not in text
+    assert "<i>als</i>, ease and Popular compared" in text
+
+
+def test_one_fitted_model_has_a_report_too(tmp_path: Path) -> None:
+    board = tm.compare([tm.Popular().fit(TRAIN)], TEST, metrics="mrr@3")
+    board.report(tmp_path / "one.html")
+    text = Parts((tmp_path / "one.html").read_text(encoding="utf-8")).text
+    assert f"Popular has a mrr@3 of {board.evaluations['Popular']['mrr@3']:.4f}." in text
+    assert "chance" not in text
+    assert "Trained on" not in text
+
+
+def test_the_same_board_gives_the_same_charts(board: Comparison, tmp_path: Path) -> None:
+    pages = []
+    for name in ("a.html", "b.html"):
+        board.report(tmp_path / name)
+        pages.append((tmp_path / name).read_text(encoding="utf-8"))
+    assert pages[0] == pages[1]
+
+
+def test_a_report_is_written_whole_or_not_at_all(
+    board: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(plot, "intervals", fails)
+    with pytest.raises(OSError, match="no space left"):
+        board.report(path)
+    monkeypatch.undo()
+    monkeypatch.setattr(Path, "write_text", fails)
+    with pytest.raises(OSError, match="no space left"):
+        board.report(path)
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(OSError, match="there is no folder"):
+        board.report(tmp_path / "no" / "report.html")
+
+
+def test_a_missing_package_is_named_with_its_extra(
+    board: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(tm.MissingPackageError, match=r'a report needs jinja2.*pip install "tastemap\[report\]"'):
+        board.report(tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
