@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     from tastemap.models.popular import PersonalPopular as PersonalPopular
     from tastemap.models.popular import Popular as Popular
     from tastemap.models.random import Random as Random
+    from tastemap.models.search import Range as Range
     from tastemap.models.svd import SVD as SVD
     from tastemap.models.svd import SVDpp as SVDpp
     from tastemap.models.warp import WARP as WARP
     from tastemap.parallel import threads as threads
     from tastemap.persistence import load as load
+    from tastemap.tuning import tune as tune
 
 # Public name -> module that holds it, and its name there where that differs.
 _PUBLIC = {
@@ -61,11 +63,13 @@ _PUBLIC = {
     "WARP": "tastemap.models.warp",
     "MODELS": "tastemap.models",
     "METRICS": "tastemap.evaluation.metrics",
+    "Range": "tastemap.models.search",
     "evaluate": "tastemap.evaluation.evaluate",
     "evaluate_lists": "tastemap.evaluation.lists",
     "compare": "tastemap.evaluation.compare",
     "cross_validate": "tastemap.evaluation.cross_validation",
     "load": "tastemap.persistence",
+    "tune": "tastemap.tuning",
     "threads": "tastemap.parallel",
     **dict.fromkeys(
         (

@@ -21,6 +21,7 @@ from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.features import SideFeatures
 from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.models.similar import Space
 from tastemap.models.training import Options, State, train
@@ -98,6 +99,15 @@ class ImplicitALS(Model):
     feature_regularization: float = 5.0
     seed: int = 0
 
+    # alpha is left out: only its ratios to unobserved_weight and regularization count. The best unobserved_weight falls
+    # with the size and emptiness of the catalogue, the best regularization grows as the exponent falls.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(8, 32, log=True),
+        "unobserved_weight": Range(0.01, 2.0, log=True),
+        "regularization": Range(0.003, 3.0, log=True),
+        "frequency_exponent": Range(0.2, 1.0),
+        "feature_regularization": Range(0.5, 100.0, log=True),
+    }
     _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
     _takes_features: ClassVar[bool] = True
 

@@ -34,6 +34,7 @@ from tastemap.models.inputs import (
     is_frame,
 )
 from tastemap.models.ranking import Candidates, Catalogue, Hidden, Lists, top_k
+from tastemap.models.search import SearchSpace
 from tastemap.models.similar import Metric, Space
 from tastemap.models.training import Epoch, Options
 from tastemap.models.validation import RATING_METRICS
@@ -73,9 +74,12 @@ class Model(ABC):
     interactions : the training data itself, None where the model was saved without it
     popularity_, activity_ : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
     history_ : one `Epoch` for every epoch trained, empty for models that train without epochs
+    search_space : what `tastemap.tune` tries for which parameter; empty where none is worth searching. `factors` is
+        never in it: more is nearly always better and costs more, so it is a budget
     predicts_ratings : whether `predict` returns ratings, on the scale of the weights; else its scores only rank
     """
 
+    search_space: ClassVar[SearchSpace] = {}
     predicts_ratings: ClassVar[bool] = False
     # Names of the fitted arrays that a file holds, beside the ids, the popularity and the training pairs.
     _fitted: ClassVar[tuple[str, ...]] = ()

@@ -10,6 +10,7 @@ from tastemap.kernels.bpr import bpr_bucket
 from tastemap.models.base import Floats
 from tastemap.models.inputs import check_choice
 from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket
 
 
@@ -61,6 +62,13 @@ class BPR(PairwiseModel):
 
     negatives: Literal["uniform", "popularity"] = "uniform"
 
+    # A shop's orders need fewer epochs, lower rates and more regularization than films. At a rate of 2 steps diverge.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(30, 300, log=True),
+        "learning_rate": Range(0.05, 1.2, log=True),
+        "regularization": Range(0.001, 0.1, log=True),
+        "feature_regularization": Range(5.0, 1000.0, log=True),
+    }
     _first_squares: ClassVar[float] = 0.03
 
     def check(self) -> None:

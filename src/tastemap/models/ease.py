@@ -20,6 +20,7 @@ from tastemap.models.history import Histories, HistoryModel
 from tastemap.models.inputs import check_amount, check_not_negative
 from tastemap.models.inverse import TILE, Symmetric, invert
 from tastemap.models.ranking import Computed, Lists
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.similar import Metric, check_metric, nearest
 from tastemap.models.training import Options, bar, is_shown
 
@@ -56,6 +57,8 @@ class EASE(HistoryModel):
 
     regularization: float = 500.0
 
+    # In units of an item's squared weights: tens for a shop's orders, thousands for millions of likes.
+    search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
     _fitted: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
 
     def check(self) -> None:

@@ -14,6 +14,7 @@ from tastemap.errors import DivergenceError
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.inputs import check_choice, check_switch
 from tastemap.models.ratings import RatingModel, RatingTask
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.training import State
 
 
@@ -55,6 +56,12 @@ class ExplicitALS(RatingModel):
     biases: bool = True
     regularization_scale: Literal["count", "none"] = "count"
 
+    # The strengths mean the same on every scale of ratings and need not grow with the data.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(5, 30, log=True),
+        "regularization": Range(0.01, 0.5, log=True),
+        "bias_regularization": Range(0.003, 0.3, log=True),
+    }
     _ends_with_users: ClassVar[bool] = True
     _hint: ClassVar[str] = "raise regularization, or scale the ratings down"
 

@@ -17,6 +17,7 @@ from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
 from tastemap.models.inputs import check_amount, check_choice, check_not_negative, check_share, check_whole
 from tastemap.models.ranking import Computed, Lists
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.similar import Metric, check_metric, nearest
 from tastemap.models.training import Options
 
@@ -62,6 +63,12 @@ class ItemKNN(HistoryModel):
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
 
+    # The parameters of "bm25" are left out: they matter only where weights differ much.
+    search_space: ClassVar[SearchSpace] = {
+        "neighbours": Range(10, 500, log=True),
+        "similarity": ["cosine", "tfidf", "bm25"],
+        "shrinkage": Range(0.0, 100.0),
+    }
     _fitted: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
 
     def check(self) -> None:

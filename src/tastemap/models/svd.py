@@ -17,6 +17,7 @@ from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.inputs import check_amount
 from tastemap.models.ratings import RatingModel, RatingTask
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket, Grid
 from tastemap.models.training import State
 from tastemap.models.wide import zeros
@@ -73,6 +74,13 @@ class SVD(RatingModel):
     regularization: float = 0.05
     bias_regularization: float = 0.02
 
+    # Means the same on every scale of ratings. Above a rate of 0.1 the steps diverge.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(10, 60, log=True),
+        "learning_rate": Range(0.005, 0.1, log=True),
+        "regularization": Range(0.01, 0.2, log=True),
+        "bias_regularization": Range(0.003, 0.1, log=True),
+    }
     _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
 
     def check(self) -> None:
@@ -127,6 +135,11 @@ class SVDpp(SVD):
     implicit_learning_rate: float = 0.005
     implicit_regularization: float = 0.05
 
+    search_space: ClassVar[SearchSpace] = {
+        **SVD.search_space,
+        "implicit_learning_rate": Range(0.001, 0.02, log=True),
+        "implicit_regularization": Range(0.01, 0.2, log=True),
+    }
     _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
 
     def check(self) -> None:

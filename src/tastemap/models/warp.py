@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from tastemap.kernels.warp import warp_bucket
 from tastemap.models.base import Floats
 from tastemap.models.inputs import check_whole
 from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
+from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket
 
 
@@ -49,6 +51,15 @@ class WARP(PairwiseModel):
     learning_rate: float = 0.1
     regularization: float = 0.6
     max_sampled: int = 100
+
+    # Steps are up to ln(n_items) times those of BPR: lower rates, more regularization. At a rate of 0.2 they diverge.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(10, 60, log=True),
+        "learning_rate": Range(0.01, 0.15, log=True),
+        "regularization": Range(0.05, 1.5, log=True),
+        "max_sampled": Range(20, 500, log=True),
+        "feature_regularization": Range(5.0, 1000.0, log=True),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

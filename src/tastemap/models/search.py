@@ -1,0 +1,85 @@
+"""What a search over a model's parameters may try."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# How many values of a range a grid takes.
+GRID_STEPS = 4
+
+# Digits that a number found keeps: more than any score can tell apart, and few enough to copy.
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from `low` to `high`, both among them.
+
+    low, high : two whole numbers give whole numbers, else any number is meant
+    log : equal ratios are equally likely rather than equal differences: 0.01 to 0.1 as likely as 0.1 to 1
+
+    Raises ValueError for ends that are no finite numbers in ascending order, or not above 0 with log=True.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __post_init__(self) -> None:
+        for end in (self.low, self.high):
+            if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
+                raise ValueError(f"the ends of a Range must be finite numbers, got {end!r}")
+        if self.low >= self.high:
+            raise ValueError(f"a Range must go from a lower to a higher number, got {self.low!r} to {self.high!r}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a Range with log=True must begin above 0, got {self.low!r}: leave log out")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float) or (self.is_whole and value != int(value)):
+            return False
+        return self.low <= value <= self.high
+
+    def nearest(self, value: float) -> float:
+        """Return a number as a value of the range: within its ends and with few digits, or whole."""
+        kept = round(value) if self.is_whole else float(f"{value:.{DIGITS}g}")
+        return type(kept)(min(max(kept, self.low), self.high))
+
+    def steps(self, n: int = GRID_STEPS) -> list[float]:
+        """Return both ends and values between them, n in all, at even distances or, with log=True, even ratios."""
+        shares = [i / (n - 1) for i in range(n)]
+        if self.log:
+            values = [self.low * (self.high / self.low) ** share for share in shares]
+        else:
+            values = [self.low + (self.high - self.low) * share for share in shares]
+        return list(dict.fromkeys(self.nearest(value) for value in values))
+
+
+# Parameter -> what to try: a Range, or a list of values.
+SearchSpace = Mapping[str, Range | Sequence[Any]]
+
+
+def nearest(values: Range | Sequence[Any], value: Any) -> Any:
+    """Return the value of a range or list that is the nearest to one; of a list it is the first where none is equal."""
+    if isinstance(values, Range):
+        return values.nearest(value)
+    return value if value in values else values[0]
+
+
+def ends(values: Range | Sequence[Any]) -> list[Any]:
+    """Return both ends of a range, or all of a list."""
+    return [values.low, values.high] if isinstance(values, Range) else list(values)
+
+
+def grid(space: SearchSpace) -> list[dict[str, Any]]:
+    """Return every combination of the steps of ranges and the values of lists."""
+    axes = [values.steps() if isinstance(values, Range) else list(values) for values in space.values()]
+    return [dict(zip(space, point, strict=True)) for point in itertools.product(*axes)]

@@ -1,0 +1,155 @@
+"""One trial of a search: a model fitted to the training part and measured on the validation part."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tastemap.data.features import Features
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DivergenceError
+from tastemap.evaluation.evaluate import evaluate
+from tastemap.extras import optional
+from tastemap.models.base import Model
+from tastemap.models.training import Epoch, Options
+from tastemap.sampling import Asked, Sampling
+
+if TYPE_CHECKING:
+    import optuna
+
+# Users on whom a trial is watched between epochs: enough to tell a bad one, and a small part of an epoch's time.
+WATCHED_USERS = 1000
+
+# Looks at a trial on its way. They are at shares of its epochs, not at epochs, because a trial of more epochs may be
+# slower on purpose, and some learning rates fall to the last.
+LOOKS = 10
+
+
+class Clock:
+    """Tells running trials when to end."""
+
+    def __init__(self, started: float, timeout: float | None) -> None:
+        self._end = None if timeout is None else started + timeout
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Let them end after the epoch they are in."""
+        self._stopped.set()
+
+    def is_over(self) -> bool:
+        """Tell whether there is no time left."""
+        return self._stopped.is_set() or (self._end is not None and time.perf_counter() >= self._end)
+
+
+class _GivenUp(Exception):  # noqa: N818 - no error, but the way out of an epoch loop
+    """Ends a trial's training."""
+
+    def __init__(self, state: Literal["pruned", "stopped"]) -> None:
+        self.state = state
+
+
+class _Refused(Exception):  # noqa: N818 - tells what the model refuses from what the data do
+    """The model does not take these parameters together."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What all trials share."""
+
+    model: Model
+    sampling: Sampling
+    train: Interactions
+    validation: Interactions
+    metric: str
+    exclude: Literal["train"] | Interactions | None
+    user_features: Features | None
+    item_features: Features | None
+
+    def run(self, asked: Asked, clock: Clock) -> optuna.trial.FrozenTrial:
+        """Make a trial and return what came of it."""
+        began, started = datetime.now(), time.perf_counter()
+        score, epochs, state, reason = None, 0, "complete", None
+        looks: dict[int, float] = {}
+
+        def after(epoch: Epoch) -> None:
+            nonlocal epochs
+            epochs = epoch.epoch
+            share = LOOKS * epochs // model.epochs  # type: ignore[attr-defined]
+            if share == LOOKS:
+                return
+            if clock.is_over():
+                raise _GivenUp("stopped")
+            if epoch.metric is not None and share and share not in looks:
+                looks[share] = epoch.metric
+                asked.trial.report(epoch.metric, share)
+                if asked.trial.should_prune():
+                    raise _GivenUp("pruned")
+
+        model = self.made(asked.parameters)
+        options: dict[str, Any] = {"user_features": self.user_features, "item_features": self.item_features}
+        if hasattr(model, "epochs"):
+            options["callbacks"] = after
+            if self._watched is not None:
+                options |= {"validation": self._watched, "metric": self.metric}
+        try:
+            self._check(model)
+            model.fit(self.train, **options, progress=False)
+            score = evaluate(model, self.validation, metrics=self.metric, exclude=self.exclude)[self.metric]
+            if not np.isfinite(score):
+                score, state, reason = None, "failed", f"its {self.metric} is {score}"
+        except _GivenUp as end:
+            state, reason = end.state, "timeout" if end.state == "stopped" else None
+        except (DivergenceError, _Refused) as error:
+            state, reason = "failed", str(error)
+        module: Any = optional("optuna.trial", "optuna", extra="tune", purpose="tune")
+        states = {"complete": module.TrialState.COMPLETE, "pruned": module.TrialState.PRUNED}
+        made: optuna.trial.FrozenTrial = module.create_trial(
+            state=states.get(state, module.TrialState.FAIL),
+            value=score,
+            params=asked.parameters,
+            distributions=self.sampling.distributions(),
+            intermediate_values=looks,
+            user_attrs={
+                "trial": asked.number,
+                "state": state,
+                "seconds": time.perf_counter() - started,
+                "epochs": epochs if hasattr(model, "epochs") else None,
+                "reason": reason,
+            },
+        )
+        made.datetime_start = began
+        return made
+
+    @staticmethod
+    def _check(model: Model) -> None:
+        try:
+            model.check()
+        except ValueError as error:  # two values may not go together, though each is fine
+            raise _Refused(str(error)) from error
+
+    def made(self, parameters: dict[str, Any]) -> Model:
+        """Return the model with other parameters, not fitted."""
+        return type(self.model)(**{**asdict(self.model), **parameters})
+
+    @cached_property
+    def _watched(self) -> Interactions | None:
+        """The validation pairs on which trials are watched between epochs, None where they are not."""
+        if not self.sampling.prune or self.exclude != "train":  # `fit` leaves the training items out
+            return None
+        try:
+            Options(self.validation, metric=self.metric).check()
+        except ValueError:
+            return None
+        users = np.flatnonzero(np.diff(self.validation.by_user.indptr))
+        rows = self.train.users.find(self.validation.users.take(users))
+        users = users[(rows >= 0) & (np.diff(self.train.by_user.indptr)[rows] > 0)]
+        if len(users) > WATCHED_USERS:
+            users = np.random.default_rng(0).choice(users, WATCHED_USERS, replace=False)
+        among = np.isin(self.validation.row_of_pair(), users)
+        return self.validation.pick(among[self.validation.input_order]) if among.any() else None

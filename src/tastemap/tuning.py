@@ -1,0 +1,396 @@
+"""Search for the parameters with which a model does best on held-out interactions."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from tastemap.data import splits
+from tastemap.data.features import Features
+from tastemap.data.frames import as_kind
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DivergenceError, TastemapError, name_some
+from tastemap.evaluation.metrics import lower_is_better
+from tastemap.extras import optional
+from tastemap.models.base import Model
+from tastemap.models.inputs import check_choice, check_interactions, check_switch, check_whole
+from tastemap.models.search import Range, SearchSpace, ends, nearest
+from tastemap.models.training import bar
+from tastemap.parallel import n_threads, threads
+from tastemap.sampling import Asked, Sampling, in_memory, quiet
+from tastemap.studies import StudyFile
+from tastemap.trials import Clock, Work
+
+if TYPE_CHECKING:
+    import optuna
+
+# Finished trials from which the importance of parameters can be told.
+FEWEST_FOR_IMPORTANCE = 10
+
+# Parameters that mean something only where features are given.
+_OF_FEATURES = ("feature_regularization",)
+
+# The share of the training part that is held out where there is no validation part.
+HELD_OUT = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What `tune` found.
+
+    model : the model with the best parameters, fitted to the training and the validation part together; not fitted with
+        refit=False
+    parameters : those searched, with their best values
+    score : of the best trial, on the validation part
+    metric : what the score is of
+    study : the Optuna study of the trials, for Optuna's own plots and tools
+    seconds, refit_seconds : of the search in this call, and of the final fit
+    """
+
+    model: Model
+    parameters: dict[str, Any]
+    score: float
+    metric: str
+    study: optuna.Study
+    seconds: float
+    refit_seconds: float
+    finished: tuple[optuna.trial.FrozenTrial, ...] = field(repr=False)
+    frame_kind: str = field(default="polars", repr=False)
+
+    @cached_property
+    def trials(self) -> Any:
+        """One row a trial: trial (from 0), state, score, seconds, epochs_trained, a column a parameter, reason.
+
+        state : "complete"; "pruned" where it was given up after `epochs_trained` epochs; "failed" where training
+            diverged; "stopped" by the timeout. Only complete ones have a score
+        reason : of a trial that failed or was stopped
+        """
+        each = [(trial, trial.user_attrs) for trial in self.finished]
+        columns = {
+            "trial": [attributes["trial"] for _, attributes in each],
+            "state": [attributes["state"] for _, attributes in each],
+            "score": pl.Series([_score(trial) for trial, _ in each], dtype=pl.Float64),
+            "seconds": [attributes["seconds"] for _, attributes in each],
+            "epochs_trained": pl.Series([attributes["epochs"] for _, attributes in each], dtype=pl.Int64),
+            **{name: _values([trial.params[name] for trial, _ in each]) for name in self.parameters},
+            "reason": pl.Series([attributes["reason"] for _, attributes in each], dtype=pl.String),
+        }
+        return as_kind(pl.DataFrame(columns), self.frame_kind)
+
+    @cached_property
+    def importances(self) -> Any:
+        """How much of the differences between scores each parameter explains: parameter, importance, largest first.
+
+        They add up to 1. None where fewer than 10 trials are complete, or all have the same score.
+
+        Hutter, Hoos and Leyton-Brown, An efficient approach for assessing hyperparameter importance, ICML 2014.
+        """
+        if self._importances is None:
+            return None
+        names, shares = list(self._importances), list(self._importances.values())
+        return as_kind(pl.DataFrame({"parameter": names, "importance": shares}), self.frame_kind)
+
+    @cached_property
+    def _importances(self) -> dict[str, float] | None:
+        complete = [trial for trial in self.finished if _score(trial) is not None]
+        if len(complete) < FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) == 1:
+            return None
+        importance: Any = optional("optuna.importance", "optuna", extra="tune", purpose="importances")
+        optional("sklearn.ensemble", "scikit-learn", extra="tune", purpose="importances")
+        with quiet():
+            study = in_memory("maximize", complete)
+            found: dict[str, float] = importance.get_param_importances(
+                study, evaluator=importance.FanovaImportanceEvaluator(seed=0), params=list(self.parameters)
+            )
+        return found
+
+    def __str__(self) -> str:
+        states = [trial.user_attrs["state"] for trial in self.finished]
+        best = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        if self._importances is None:
+            shares = f"unknown, they need {FEWEST_FOR_IMPORTANCE} complete trials of different scores"
+        else:
+            shares = ", ".join(f"{name} {share:.2f}" for name, share in self._importances.items())
+        return (
+            f"{type(self.model).__name__}({best}): {self.metric} {self.score:.4f}\n"
+            f"trials: {counts}\nimportances: {shares}"
+        )
+
+
+def tune(
+    model: type[Model] | Model,
+    train: Interactions,
+    validation: Interactions | None = None,
+    *,
+    metric: str = "ndcg@10",
+    trials: int = 50,
+    timeout: float | None = None,
+    space: Mapping[str, Range | Sequence[Any] | None] | None = None,
+    sampler: Literal["tpe", "random", "grid"] = "tpe",
+    prune: bool = True,
+    parallel: int = 1,
+    study: str | Path | None = None,
+    seed: int = 0,
+    exclude: Literal["train"] | Interactions | None = "train",
+    user_features: Features | None = None,
+    item_features: Features | None = None,
+    refit: bool = True,
+    progress: bool | None = None,
+) -> Tuning:
+    """Try parameters, measure each on the validation part, and fit the model with the best.
+
+    model : a model, or its class for one with the defaults. The first trial is this model; what is not searched, as its
+        factors, stays as it is
+    train, validation : trials are fitted to the one and measured on the other; validation None holds a fifth of the
+        pairs of train out at random
+    metric : any that `tastemap.evaluate` knows. A trial's score is what it returns for the validation part
+    trials : how many there are in all, those of the study file among them
+    timeout : seconds from now, None for no limit. A trial that is running then ends after its epoch (or, in a model
+        without epochs, when it is done) and counts for nothing. The final fit comes on top
+    space : parameter -> `Range`, or list of values, in place of the model's own in `search_space` or beside them; None
+        for a parameter leaves it as it is in the model. A value of the model that is not in the space gives way to the
+        nearest that is
+    sampler : "tpe", where what did well is tried further (Bergstra et al., Algorithms for hyper-parameter optimization,
+        NeurIPS 2011; with the parameters seen together); "random"; "grid", in random order, lists as they are and 4
+        values of each Range, at even distances or, with log=True, ratios
+    prune : give a trial up whose metric, at a tenth or more of its epochs after the third, has not once come up to the
+        median of the earlier complete trials at the same share of theirs; never before ten trials are complete.
+        It is measured for at most 1000 users, where `exclude` is "train" and `fit` can measure the metric
+    parallel : how many trials are made at once, each with its share of the threads. They are chosen together, before
+        any of them is known, so other numbers give other trials
+    study : an SQLite file, which is made, or gone on with where it exists. A search that was killed goes on with the
+        trial it was in, from its start, and ends as if it had never stopped
+    seed : of the choices and of the held-out fifth; the model has its own
+    exclude : what is left out of lists, as for `tastemap.evaluate`
+    user_features, item_features : as for `fit`
+    refit : False leaves out the final fit to train and validation together
+    progress : a bar on stderr; None shows one where stderr is a terminal
+
+    The same call gives the same result, however fast the machine and whatever its threads, unless a timeout cuts it
+    short. A trial whose training diverges is recorded as failed. The models of trials are not kept.
+
+    Raises ValueError for a model without anything to search, or a space it does not accept; ModelFileError where
+    `study` is no study or that of another search; DivergenceError or TastemapError where no trial is complete.
+    """
+    started = time.perf_counter()
+    chosen = _model(model)
+    wanted = _space(chosen, space, has_features=user_features is not None or item_features is not None)
+    _check(metric, trials, timeout, sampler, prune, parallel, seed)
+    check_interactions("tune", train)
+    whole = train
+    if validation is None:
+        train, validation = splits.random(train, HELD_OUT, seed=seed)
+    check_interactions("validation", validation)
+    optional("optuna", "optuna", extra="tune", purpose="tune")
+
+    given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
+    direction: Literal["minimize", "maximize"] = "minimize" if lower_is_better(metric) else "maximize"
+    sampling = Sampling(wanted, given, sampler, prune, direction, seed)
+    work = Work(chosen, sampling, train, validation, metric, exclude, user_features, item_features)
+    with quiet(), _once_each():
+        file = None
+        if study is not None:
+            file = StudyFile(study, _identity(work), direction)
+        try:
+            search = _Search(work, file, Clock(started, timeout))
+            search.run(sampling.at_most(trials), parallel, progress)
+            best = search.best()
+        finally:
+            if file is not None:
+                file.close()
+        seconds = time.perf_counter() - started
+        final = work.made(best.params)
+        if refit:
+            everything = whole if train is not whole else train.merge(validation)
+            final.fit(everything, user_features=user_features, item_features=item_features, progress=False)
+        return Tuning(
+            model=final,
+            parameters=dict(best.params),
+            score=float(best.value),  # type: ignore[arg-type]
+            metric=metric,
+            study=search.study(),
+            seconds=seconds,
+            refit_seconds=time.perf_counter() - started - seconds,
+            finished=search.trials(),
+            frame_kind=whole.frame,
+        )
+
+
+class _Search:
+    """Makes trials until there are enough, in batches that are asked together and written in order."""
+
+    def __init__(self, work: Work, file: StudyFile | None, clock: Clock) -> None:
+        self._work, self._file, self._clock = work, file, clock
+        self._finished = {} if file is None else file.finished()
+        self._stopped: list[optuna.trial.FrozenTrial] = []
+
+    def run(self, trials: int, parallel: int, progress: bool | None) -> None:
+        """Make what is missing of so many trials."""
+        name = type(self._work.model).__name__
+        with bar(trials, progress, done=min(len(self._finished), trials), unit="trial", about=name) as shown:
+            while not self._clock.is_over():
+                missing = [number for number in range(trials) if number not in self._finished]
+                if not missing:
+                    break
+                # Batches begin at multiples of their size, wherever an earlier search was when it died. Of a batch that
+                # it had half written, all are asked for and the others made.
+                first = missing[0] - missing[0] % parallel
+                earlier = [self._finished[number] for number in sorted(self._finished) if number < first]
+                batch = self._work.sampling.ask(earlier, range(first, min(first + parallel, trials)))
+                for made in self._made([asked for asked in batch if asked.number in missing]):
+                    if made.user_attrs["state"] == "stopped":
+                        self._stopped.append(made)
+                        continue
+                    self._finished[made.user_attrs["trial"]] = made
+                    if self._file is not None:
+                        self._file.add(made)
+                    shown.update(1)
+                complete = [score for score in map(_score, self._finished.values()) if score is not None]
+                if complete:
+                    best = self._best_of(complete)
+                    shown.set_postfix({f"best {self._work.metric}": f"{best:.4f}"})
+
+    def _made(self, batch: list[Asked]) -> list[optuna.trial.FrozenTrial]:
+        """Make trials, at once where they are several, and return them in order."""
+        if len(batch) == 1:
+            return [self._work.run(batch[0], self._clock)]
+        share = max(1, n_threads() // len(batch))
+
+        def run(asked: Asked) -> optuna.trial.FrozenTrial:
+            with threads(share):
+                return self._work.run(asked, self._clock)
+
+        with ThreadPoolExecutor(len(batch), thread_name_prefix="tastemap-trial") as pool:
+            running = [pool.submit(run, asked) for asked in batch]
+            try:
+                return [one.result() for one in running]
+            except BaseException:
+                self._clock.stop()  # the others end with their epoch
+                raise
+
+    def best(self) -> optuna.trial.FrozenTrial:
+        """Return the complete trial with the best score; of equal ones the first."""
+        complete = [trial for trial in self.trials() if _score(trial) is not None]
+        if complete:
+            best: optuna.trial.FrozenTrial = self._best_of(complete, key=_score)
+            return best
+        failed = [trial.user_attrs["reason"] for trial in self.trials() if trial.user_attrs["state"] == "failed"]
+        if failed:
+            raise DivergenceError(f"all {len(failed)} trials failed, the first because {failed[0]}")
+        raise TastemapError("no trial was complete before the timeout: raise it")
+
+    @property
+    def _best_of(self) -> Callable[..., Any]:
+        return min if self._work.sampling.direction == "minimize" else max
+
+    def trials(self) -> tuple[optuna.trial.FrozenTrial, ...]:
+        """Return all trials by number, those that were stopped last."""
+        return (*(self._finished[number] for number in sorted(self._finished)), *self._stopped)
+
+    def study(self) -> optuna.Study:
+        """Return the finished trials as a study of Optuna."""
+        if self._file is not None:
+            return self._file.study
+        return in_memory(self._work.sampling.direction, [self._finished[number] for number in sorted(self._finished)])
+
+
+def _model(model: type[Model] | Model) -> Model:
+    """Return an unfitted copy, or a model with the defaults."""
+    if isinstance(model, type) and issubclass(model, Model):
+        return model()
+    if isinstance(model, Model):
+        return type(model)(**asdict(model))
+    raise ValueError(f"tune takes a model such as tastemap.WARP or tastemap.WARP(factors=128), got {model!r}")
+
+
+def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: bool) -> SearchSpace:
+    """Return the model's own space with the changes, every name and value of which the model accepts."""
+    name, own = type(model).__name__, {field.name for field in fields(model)}
+    space = {key: values for key, values in model.search_space.items() if has_features or key not in _OF_FEATURES}
+    for key, values in (changed or {}).items():
+        if key not in own:
+            raise ValueError(f"space: {name} has no parameter {key!r}, only {name_some(sorted(own), 30)}")
+        if values is None:
+            space.pop(key, None)
+        elif isinstance(values, Range):
+            space[key] = values
+        elif isinstance(values, str | Mapping) or not isinstance(values, Sequence) or not len(values):
+            raise ValueError(f"space: {key} must be a Range, a list of values, or None, got {values!r}")
+        else:
+            space[key] = list(values)
+    if not space:
+        raise ValueError(f"there is nothing to search in {name}: fit it as it is, or pass space={{parameter: values}}")
+    model.check()
+    for key, values in space.items():
+        for value in ends(values):
+            if not isinstance(value, str | bool | int | float | None):
+                raise ValueError(f"space: values of {key} must be numbers, texts, True, False or None, got {value!r}")
+            try:
+                type(model)(**{**asdict(model), key: value}).check()
+            except ValueError as error:
+                raise ValueError(f"space: {error}") from error
+    return space
+
+
+def _check(
+    metric: str, trials: object, timeout: object, sampler: object, prune: object, parallel: object, seed: object
+) -> None:
+    lower_is_better(metric)
+    check_whole("trials", trials, lowest=1)
+    check_whole("parallel", parallel, lowest=1)
+    check_whole("seed", seed, lowest=0)
+    check_choice("sampler", sampler, ("tpe", "random", "grid"))
+    check_switch("prune", prune)
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and timeout > 0):  # type: ignore[operator]
+        raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+
+
+def _identity(work: Work) -> dict[str, Any]:
+    """Return what a study must share with this search to go on with it."""
+    sampling = work.sampling
+    return {
+        "model": type(work.model).__name__,
+        **{f"parameter {name}": value for name, value in asdict(work.model).items()},
+        **{f"space of {name}": repr(values) for name, values in sampling.space.items()},
+        "metric": work.metric,
+        "sampler": sampling.sampler,
+        "prune": sampling.prune,
+        "seed": sampling.seed,
+        "training data": work.train.fingerprint(),
+        "validation data": work.validation.fingerprint(),
+        "exclude": work.exclude.fingerprint() if isinstance(work.exclude, Interactions) else work.exclude,
+        "user features": work.user_features and work.user_features.fingerprint(),
+        "item features": work.item_features and work.item_features.fingerprint(),
+    }
+
+
+@contextmanager
+def _once_each() -> Iterator[None]:
+    """Pass every warning on once, at the end: fifty trials on the same data would say the same fifty times."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for category, text in dict.fromkeys((warning.category, str(warning.message)) for warning in caught):
+        warnings.warn(text, category, stacklevel=4)
+
+
+def _score(trial: optuna.trial.FrozenTrial) -> float | None:
+    """Return the score of a complete trial."""
+    return trial.value if trial.user_attrs["state"] == "complete" else None
+
+
+def _values(values: list[Any]) -> pl.Series:
+    """Return the values of a parameter as a column; values of several types as texts."""
+    kinds = {type(value) for value in values if value is not None}
+    return pl.Series(values if len(kinds) == 1 else [None if value is None else str(value) for value in values])
