@@ -366,6 +366,31 @@ def test_evaluate_refuses_to_compare_scores_with_ratings(folder: Path) -> None:
     assert said.startswith("rmse takes a model that predicts ratings, and the scores of Popular only rank: measure a")
 
 
+# export
+
+
+def test_export_tensorboard_writes_what_the_library_writes(als: tm.ImplicitALS) -> None:
+    asked = ["export", "tensorboard", "als.safetensors", "--titles", "movies.csv", "-n", "2", "--out"]
+    assert run_json(*asked, "map") == {"folder": "map", "items": 2, "dimensions": 4}
+    tm.export.tensorboard(als, "own", items=pl.read_csv("movies.csv"), id="movieId", n=2)
+    for name in ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt"):
+        assert Path("map", name).read_bytes() == Path("own", name).read_bytes()
+    assert Path("map/metadata.tsv").read_text().splitlines()[0] == "movieId\ttitle\tgenres\tpopularity"
+    said = "wrote 3 items in 4 dimensions: run tensorboard --logdir map and open Projector\n"
+    assert run("export", "tensorboard", "als.safetensors", "--out", "map").stdout == said
+
+
+def test_export_tensorboard_reads_ids_from_the_column_named(als: tm.ImplicitALS) -> None:
+    Path("odd.tsv").write_text("nr\tname\n20\tAliens\nx\tAlien\n")
+    asked = ("export", "tensorboard", "als.safetensors", "--titles", "odd.tsv", "--out", "map")
+    assert refused(*asked) == "odd.tsv has the columns 'nr', 'name': pass --title-id COLUMN"
+    assert "there is no column 'id'" in refused(*asked, "--title-id", "id")
+    run(*asked, "--title-id", "nr", "-n", "2")
+    assert Path("map/metadata.tsv").read_text() == "movieId\tname\tpopularity\n10\t\t2\n20\tAliens\t2\n"
+    Path("map/notes").touch()
+    assert refused(*asked) == "map holds 'notes', which would be lost: name a new folder"
+
+
 # info
 
 

@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tastemap import export as export
+
     from tastemap.data import datasets as datasets
     from tastemap.data import splits as split  # noqa: F401 - public under a name of its own
     from tastemap.data.features import Features as Features
@@ -68,6 +70,7 @@ _PUBLIC = {
     "evaluate_lists": "tastemap.evaluation.lists",
     "compare": "tastemap.evaluation.compare",
     "cross_validate": "tastemap.evaluation.cross_validation",
+    "export": "tastemap.export:",
     "load": "tastemap.persistence",
     "tune": "tastemap.tuning",
     "threads": "tastemap.parallel",

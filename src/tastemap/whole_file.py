@@ -1,12 +1,15 @@
-"""Files that are written whole or not at all."""
+"""Files, and folders of files, that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tastemap.errors import name_some
 
 
 @contextmanager
@@ -35,6 +38,53 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+@contextmanager
+def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
+    """Give a temporary folder beside `path` to write the files `names` in; when the block ends well, it takes its name.
+
+    A folder of that name is replaced only where it holds nothing but such files. After an error nothing is left and the
+    old folder stays. A process that dies between the two renamings leaves the old folder under a hidden name.
+    Raises OSError where there is something else, or where the place cannot be written.
+    """
+    path = Path(os.path.realpath(path))  # a link stays one, to the new folder
+    check_replaceable(path, names)
+    temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(8)}.{kind}") for kind in ("tmp", "old"))
+    temporary.mkdir()
+    try:
+        yield temporary
+        for name in names:
+            with open(temporary / name, "rb+") as file:
+                os.fsync(file.fileno())
+        _sync_folder(temporary)
+        check_replaceable(path, names)  # somebody may have come meanwhile
+        if path.exists():
+            path.rename(old)
+        try:
+            temporary.rename(path)
+        except BaseException:
+            if old.exists():
+                old.rename(path)
+            raise
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def check_replaceable(path: Path, names: Collection[str]) -> None:
+    """Raise OSError where `whole_folder` could not put a folder of these files."""
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to make {path.name} in")
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is no folder and cannot be replaced by one: name another")
+    others = sorted(entry.name for entry in path.iterdir() if entry.name not in names or not entry.is_file())
+    if others:
+        raise FileExistsError(f"{path} holds {name_some(others)}, which would be lost: name a new folder")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -183,11 +183,11 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
 }
 # What a model cannot do by its nature.
 UNABLE = {
-    "Random": {"similar_items", "similar_users", "explain"},
-    "Popular": {"similar_items", "similar_users", "explain"},
-    "PersonalPopular": {"similar_items", "similar_users"},
-    "ItemKNN": {"similar_users"},
-    "EASE": {"similar_users"},
+    "Random": {"similar_items", "similar_users", "item_vectors", "explain"},
+    "Popular": {"similar_items", "similar_users", "item_vectors", "explain"},
+    "PersonalPopular": {"similar_items", "similar_users", "item_vectors"},
+    "ItemKNN": {"similar_users", "item_vectors"},
+    "EASE": {"similar_users", "item_vectors"},
 }
 # Models that know a user by the training pairs alone: without them they recommend to new histories only.
 NEED_HISTORY = {"PersonalPopular", "ItemKNN", "EASE"}
@@ -794,6 +794,15 @@ def test_every_model_with_similar_items_has_them_tested() -> None:
     assert {name for name in tm.MODELS if can(name, "similar_items")} == SPACES.keys() | SIMILARITIES.keys()
 
 
+@able("item_vectors")
+def test_item_vectors_are_those_that_similar_items_compares(name: str) -> None:
+    model = fitted(name)
+    ids, vectors = model.item_vectors()
+    assert (ids.name, ids.to_list()) == ("film", list(range(100, 111)))
+    expected = similarities(SPACES[name](model)[0][model.items.rows(ids)], "cosine")
+    np.testing.assert_allclose(similarities(vectors, "cosine"), expected, rtol=1e-4, atol=1e-4)
+
+
 @able("similar_items")
 def test_similar_items_of_candidates_and_of_unknown_items(name: str) -> None:
     model = fitted(name)
@@ -844,7 +853,7 @@ def test_explanations_add_up_to_the_score(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "method"), [(name, method) for name in UNABLE for method in sorted(UNABLE[name])])
 def test_what_a_model_cannot_do_it_says_in_a_sentence(name: str, method: str) -> None:
-    arguments = {"similar_items": (100,), "similar_users": ("u1",), "explain": ("u1", 100)}[method]
+    arguments = {"similar_items": (100,), "similar_users": ("u1",), "explain": ("u1", 100)}.get(method, ())
     refuses(lambda: getattr(fitted(name), method)(*arguments), tm.NotSupportedError, name)
 
 

@@ -7,7 +7,7 @@ Here and in the files beside it heavy imports stand inside the functions that ne
 answer at once.
 """
 
-from tastemap.cli import commands  # noqa: F401 - puts the commands into the app
+from tastemap.cli import commands, export  # noqa: F401 - puts the commands into the app
 from tastemap.cli.app import app
 
 __all__ = ["app", "main"]

@@ -40,20 +40,18 @@ class Titles:
         import polars as pl
 
         from tastemap.data.datasets import read_movies
-        from tastemap.data.files import open_file
         from tastemap.data.frames import check_columns
 
         source = path or data
-        table = None if source is None else read_movies(source.expanduser())
+        if source is None:
+            return cls(items)
+        table = read_movies(source.expanduser()) if path is None else _table(path)
         if table is None:
-            if path is None:
-                return cls(items)
-            table = open_file(path).read()
-        id_column = id_column or guess("item", table.columns, items.name) or guess("id", table.columns)
+            return cls(items)
+        id_column = id_column or _guessed_id(table, items)
         title_column = title_column or guess("title", table.columns)
         if id_column is None or title_column is None:
-            missing = "--title-id" if id_column is None else "--title-column"
-            raise DataError(f"{source} has the columns {name_some(table.columns, 12)}: pass {missing} COLUMN")
+            raise _unnamed(source, table, "--title-id" if id_column is None else "--title-column")
         check_columns((id_column, title_column), table.columns)
         ids = table[id_column].cast(items.ids.dtype, strict=False)
         titles = pl.DataFrame({"item": ids, "title": table[title_column].cast(pl.String)})
@@ -95,3 +93,33 @@ class Titles:
         """Return the title of an item, or its id."""
         found = [] if self.frame is None else self.frame.filter(item=item)["title"].to_list()
         return found[0] if found else str(item)
+
+
+def item_table(path: Path, id_column: str | None, items: IdMap) -> tuple[pl.DataFrame, str]:
+    """Read the whole of a file of titles, its ids in the type of the items', and say which column they are in."""
+    import polars as pl
+
+    from tastemap.data.frames import check_columns
+
+    table = _table(path)
+    id_column = id_column or _guessed_id(table, items)
+    if id_column is None:
+        raise _unnamed(path, table, "--title-id")
+    check_columns((id_column,), table.columns)
+    return table.with_columns(pl.col(id_column).cast(items.ids.dtype, strict=False)), id_column
+
+
+def _table(path: Path) -> pl.DataFrame:
+    from tastemap.data.datasets import read_movies
+    from tastemap.data.files import open_file
+
+    movies = read_movies(path.expanduser())
+    return open_file(path).read() if movies is None else movies
+
+
+def _guessed_id(table: pl.DataFrame, items: IdMap) -> str | None:
+    return guess("item", table.columns, items.name) or guess("id", table.columns)
+
+
+def _unnamed(source: Path, table: pl.DataFrame, option: str) -> DataError:
+    return DataError(f"{source} has the columns {name_some(table.columns, 12)}: pass {option} COLUMN")

@@ -171,7 +171,7 @@ class Model(ABC):
     @property
     def _vectors(self) -> Floats:
         """The items' vectors, float32 (n_items, d): a score is query . vector."""
-        raise NotSupportedError(f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them")
+        raise NotSupportedError(self._no_vectors)
 
     def _shown(self, scores: Floats) -> Floats:
         """Return scores as they are shown; lists are ordered before."""
@@ -271,6 +271,11 @@ class Model(ABC):
 
         able = " or ".join(name for name, cls in MODELS.items() if cls._takes_features)
         return f"{type(self).__name__} takes no features: leave them out, or fit {able}"
+
+    @property
+    def _no_vectors(self) -> str:
+        """The sentence for a model that has none."""
+        return f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them"
 
     def _check_more_features(self, users: Features | None, items: Features | None) -> None:
         """Raise where features are given for a side that was fitted without."""
@@ -498,6 +503,20 @@ class Model(ABC):
         rows = self._active_rows(ids, "raise", hint="They have no vector to compare.")
         lists = self._user_space.nearest(rows, k, metric)
         return self._neighbours(self._users, rows, lists, frame)
+
+    def item_vectors(self) -> tuple[pl.Series, Floats]:
+        """Return the items with a training pair or features, and the vectors in which `similar_items` compares them.
+
+        The ids, a polars Series in the order of the rows, and float32 (items, d), one vector an item. Biases are not in
+        them, and those of ImplicitALS are its factors turned and scaled as its docstring says.
+
+        Raises NotSupportedError for a model that compares items otherwise or not at all.
+        """
+        self._check_fitted()
+        if not hasattr(self, "item_factors_"):
+            raise NotSupportedError(self._no_vectors)
+        space = self._item_space
+        return self._items.take(space.active), space.vectors[space.active]
 
     @cached_property
     def _item_space(self) -> Space:

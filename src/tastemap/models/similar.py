@@ -38,8 +38,8 @@ class Space:
     """
 
     def __init__(self, vectors: Floats, active: RowNumbers) -> None:
-        self._vectors = np.ascontiguousarray(vectors, np.float32)
-        self._active = active
+        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        self.active = active
         self._prepared: dict[str, tuple[Floats, Floats, Catalogue]] = {}
         self._lock = threading.Lock()  # many threads may ask first; one prepares
 
@@ -53,7 +53,7 @@ class Space:
         with self._lock:
             if metric not in self._prepared:
                 queries, vectors = self._for(metric)
-                self._prepared[metric] = queries, vectors, Catalogue(vectors, self._active)
+                self._prepared[metric] = queries, vectors, Catalogue(vectors, self.active)
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = Catalogue(vectors, among)
@@ -62,7 +62,7 @@ class Space:
 
     def _for(self, metric: Metric) -> tuple[Floats, Floats]:
         """Return queries and vectors whose product orders by the metric."""
-        vectors = self._vectors
+        vectors = self.vectors
         if metric == "dot":
             return vectors, vectors
         squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
@@ -79,7 +79,7 @@ class Space:
 
     def _by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
         """Give each neighbour minus its distance as score, and order by what is shown."""
-        gaps = self._vectors[rows][:, None, :].astype(np.float64) - self._vectors[lists.rows]
+        gaps = self.vectors[rows][:, None, :].astype(np.float64) - self.vectors[lists.rows]
         scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
         scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
         order = np.lexsort((lists.rows, -scores))

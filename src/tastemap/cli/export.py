@@ -1,0 +1,49 @@
+"""Models written for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tastemap.cli import options as opt
+from tastemap.cli import output
+from tastemap.cli.app import app
+from tastemap.cli.titles import item_table
+
+export = typer.Typer(no_args_is_help=True, help="Write a model for other tools.")
+app.add_typer(export, name="export")
+
+
+@export.command()
+def tensorboard(
+    model: opt.ModelFile,
+    out: Annotated[Path, typer.Option(help="Folder to write; one that holds another export is replaced.")],
+    titles: Annotated[
+        Path | None,
+        typer.Option(help="File that describes the items: csv, tsv, parquet, movies.dat, MovieLens zip."),
+    ] = None,
+    title_id: opt.TitleId = None,
+    n: Annotated[int | None, typer.Option("-n", help="Only so many items, the most popular; all if absent.")] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Write the items' vectors, titles and popularity for TensorBoard's projector."""
+    from tastemap.export.tensorboard import FILES
+    from tastemap.whole_file import check_replaceable
+
+    check_replaceable(out, FILES)
+    import tastemap as tm
+
+    fitted = tm.load(model)
+    table, id_column = (None, None) if titles is None else item_table(titles, title_id, fitted.items)
+    with output.writing(out):
+        tm.export.tensorboard(fitted, out, items=table, id=id_column, n=n)
+    vectors = fitted.item_vectors()[1]
+    n_items, n_dimensions = len(vectors[:n]), vectors.shape[1]
+    if as_json:
+        output.print_json({"folder": str(out), "items": n_items, "dimensions": n_dimensions})
+    else:
+        output.print_text(
+            f"wrote {n_items:,} items in {n_dimensions} dimensions: run tensorboard --logdir {out} and open Projector\n"
+        )

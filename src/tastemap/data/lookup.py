@@ -1,0 +1,45 @@
+"""What a table says of items: titles, genres, years, found by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.frames import check_columns, to_polars
+from tastemap.data.ids import IdMap
+from tastemap.errors import DataError, name_some
+
+
+def look_up(
+    items: IdMap, ids: pl.Series, table: Any, id: str | None = None, columns: str | Sequence[str] | None = None
+) -> pl.DataFrame:
+    """Return these columns of a table, one row for each of the ids, with nulls for those it does not hold.
+
+    items : all ids that the table may hold; others are passed over
+    table : a frame of any kind with a row an item; of repeated ids the first counts
+    id : its column of ids; None for the one that is called as in the training data
+    columns : None for all the others
+    """
+    id = items.name if id is None else id
+    if columns is None:
+        frame = to_polars(table)
+        check_columns([id], frame.columns)
+        names = [name for name in frame.columns if name != id]
+    else:
+        names = [columns] if isinstance(columns, str) else list(columns)
+        frame = to_polars(table, list(dict.fromkeys([id, *names])))
+    frame = frame.drop_nulls(id)
+    rows, first = np.unique(items.find(frame[id]), return_index=True)
+    rows, first = rows[rows >= 0], first[rows >= 0]
+    if not len(rows):
+        raise DataError(
+            f"the column {id!r} names no item of the model: it has {name_some(frame[id].head(3))}, the model "
+            f"{name_some(items.ids.head(3))}"
+        )
+    place = np.full(len(items), -1)
+    place[rows] = first
+    places = pl.Series(place[items.find(ids)])
+    return frame.select(names)[places.set(places < 0, None)] if names else pl.DataFrame()

@@ -1,0 +1,5 @@
+"""Models for other tools."""
+
+from tastemap.export.tensorboard import tensorboard
+
+__all__ = ["tensorboard"]

@@ -1,0 +1,81 @@
+"""The items' vectors for TensorBoard's projector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.lookup import look_up
+from tastemap.errors import DataError
+from tastemap.models.base import Model
+from tastemap.models.inputs import check_whole
+from tastemap.whole_file import whole_folder
+
+FILES = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")
+
+_CONFIG = """\
+# The vectors in which {model}.similar_items compares items, without biases; COSINE distance shows its neighbours.
+embeddings {{
+  tensor_name: "{model} items"
+  tensor_path: "vectors.tsv"
+  metadata_path: "metadata.tsv"
+}}
+"""
+
+
+def tensorboard(
+    model: Model,
+    folder: str | Path,
+    *,
+    items: Any = None,
+    id: str | None = None,
+    columns: str | Sequence[str] | None = None,
+    n: int | None = None,
+) -> None:
+    """Write the items' vectors, and what is known of the items, for TensorBoard: then run tensorboard --logdir FOLDER.
+
+    folder : gets three files, whole or not at all; one that is there is replaced only if it holds nothing else
+        vectors.tsv : a line an item, the vector in which `similar_items` compares it, exact to the bit; no biases
+        metadata.tsv : a header, then a line for the same item: its id, the columns of `items`, its popularity (in how
+            many training pairs it is). The values of lists stand between "|", tabs and ends of lines become spaces
+        projector_config.pbtxt : what tells TensorBoard of the two
+    items : a frame of any kind that describes the items; those that are not in it get empty cells
+    id : its column of ids; None for the one that is called as in the training data
+    columns : those to write; None for all
+    n : only so many items, the most popular ones; None for all with a training pair or features
+
+    The most popular items come first: the projector shows no more than the first 100,000.
+    Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
+    that cannot be written or holds other files.
+    """
+    ids, vectors = model.item_vectors()
+    if n is not None:
+        check_whole("n", n, lowest=1)
+    popularity = model.popularity_[model.items.find(ids)]
+    order = np.argsort(-popularity, kind="stable")[:n]
+    ids, vectors, popularity = ids.gather(order), vectors[order], popularity[order]
+    known = pl.DataFrame() if items is None else look_up(model.items, ids, items, id, columns)
+    taken = {ids.name, "popularity"} & {*known.columns}
+    if taken:
+        raise DataError(f"the column {min(taken)!r} is written anyway: leave it out of columns, or rename it")
+    table = pl.DataFrame([_as_text(column) for column in (ids, *known, pl.Series("popularity", popularity))])
+    with whole_folder(folder, FILES) as place:
+        pl.DataFrame(vectors).write_csv(place / "vectors.tsv", separator="\t", include_header=False)
+        table.write_csv(place / "metadata.tsv", separator="\t", quote_style="never")
+        (place / "projector_config.pbtxt").write_text(_CONFIG.format(model=type(model).__name__))
+
+
+def _as_text(column: pl.Series) -> pl.Series:
+    """Return a column's cells as the projector reads them: without the characters that end a cell, and unquoted."""
+    many = isinstance(column.dtype, pl.List | pl.Array)
+    kind = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else column.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+        raise DataError(f"column {column.name!r} holds {column.dtype}, which is no text: leave it out of columns")
+    if kind.is_float() and not many:
+        column = column.fill_nan(None)  # as pandas writes what is missing
+    text = column.cast(pl.List(pl.String)).list.join("|") if many else column.cast(pl.String)
+    return text.str.replace_all(r"[\t\r\n]+", " ").str.strip_chars().alias(" ".join(column.name.split()))
