@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tastemap import export as export
-
     from tastemap.data import datasets as datasets
     from tastemap.data import splits as split  # noqa: F401 - public under a name of its own
     from tastemap.data.features import Features as Features

@@ -143,7 +143,7 @@ class Work:
         if not self.sampling.prune or self.exclude != "train":  # `fit` leaves the training items out
             return None
         try:
-            Options(self.validation, metric=self.metric).check()
+            Options(self.validation, metric=self.metric).check(predicts_ratings=self.model.predicts_ratings)
         except ValueError:
             return None
         users = np.flatnonzero(np.diff(self.validation.by_user.indptr))
