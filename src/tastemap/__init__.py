@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tastemap import export as export
+    from tastemap import plot as plot
     from tastemap.data import datasets as datasets
     from tastemap.data import splits as split  # noqa: F401 - public under a name of its own
     from tastemap.data.features import Features as Features
@@ -69,6 +70,7 @@ _PUBLIC = {
     "evaluate_lists": "tastemap.evaluation.lists",
     "compare": "tastemap.evaluation.compare",
     "cross_validate": "tastemap.evaluation.cross_validation",
+    "plot": "tastemap.plot:",
     "export": "tastemap.export:",
     "load": "tastemap.persistence",
     "tune": "tastemap.tuning",

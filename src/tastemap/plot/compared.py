@@ -1,0 +1,138 @@
+"""Several models' results on the same test part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.frames import to_polars
+from tastemap.errors import DataError
+from tastemap.evaluation.evaluate import Evaluation
+from tastemap.evaluation.metrics import is_per_user, lower_is_better
+from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+_LESS = ", less is better"
+
+
+def differences(board: Any, a: str, b: str, metric: str | None = None, *, ax: Any = None) -> Figure:
+    """Draw a metric of model a less that of b for each user, users in the order of the difference.
+
+    board : what `compare` returns, or {name: Evaluation}
+    a, b : the names of two of its models
+    metric : None for the first of those measured
+
+    Only users that both were measured on count. The legend gives the share of users whom each serves better, and the
+    mean difference.
+    """
+    results = _evaluations(board)
+    for name in (a, b):
+        if name not in results:
+            raise DataError(f"there is no model {name!r}, only {', '.join(map(repr, results))}")
+    metric = _metric(results, metric)
+    if not is_per_user(metric):
+        raise DataError(f"{metric} is of all lists together and has no value for a single user: name another metric")
+    values = _differences(results[a], results[b], metric)
+    less, mean = lower_is_better(metric), values.mean()
+    percent, curve = thinned(100 * (np.arange(len(values)) + 0.5) / len(values), values)
+    figure, ax = axes_in(ax, size=(7.2, 4.2))
+    higher = ax.fill_between(percent, np.maximum(curve, 0), color=COLOURS[0], alpha=0.35, linewidth=0)
+    lower = ax.fill_between(percent, np.minimum(curve, 0), color=COLOURS[1], alpha=0.35, linewidth=0)
+    ax.plot(percent, curve, color="black", linewidth=1.2)
+    handles = [higher, lower, ax.axhline(0, color=GREY, linewidth=0.8)]
+    handles.append(ax.axhline(mean, color="black", linewidth=1.2, linestyle="--"))
+    ax.set_xlim(0, 100)
+    ax.set_xlabel(f"users, % of {len(values):,}, in the order of the difference")
+    ax.set_ylabel(shown(f"{metric} of {a} less that of {b}{_LESS if less else ''}", 44))
+    better, other = (b, a) if less else (a, b)
+    shares = [100 * share.mean() for share in (values > 0, values < 0, values == 0)]
+    labels = [
+        f"{better}\nbetter for {shares[0]:.1f} % of users",
+        f"{other}\nbetter for {shares[1]:.1f} % of users",
+        f"equal for {shares[2]:.1f} % of users",
+        f"mean difference {mean:+.4f}",
+    ]
+    legend(ax, handles, labels)
+    return figure
+
+
+def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figure:
+    """Draw the mean of a metric for each model with its 95 % bootstrap interval over users, the best at the top.
+
+    board : what `compare` returns, or {name: Evaluation}
+    metric : None for the first of those measured
+
+    coverage and gini are of all lists together and are drawn without an interval. Intervals that overlap do not say
+    that models are alike: they are measured on the same users, so see the differences and p values of `compare`.
+    """
+    results = _evaluations(board)
+    metric = _metric(results, metric)
+    rows = pl.DataFrame([{"model": name, **_interval(result, metric)} for name, result in results.items()])
+    rows = rows.sort("mean", descending=not lower_is_better(metric), maintain_order=True)
+    figure, ax = axes_in(ax, size=(7.2, 1.2 + 0.36 * len(rows)))
+    places = np.arange(len(rows))
+    mean = rows["mean"].to_numpy()
+    known = rows.filter(pl.col("low").is_not_null())
+    if len(known):
+        ax.hlines(places[rows["low"].is_not_null().to_numpy()], known["low"], known["high"], color=COLOURS[0])
+    ax.plot(mean, places, "o", color=COLOURS[0], markersize=6)
+    for place, value in zip(places, mean, strict=True):
+        ax.annotate(f"{value:.4f}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize="small")
+    ax.set_yticks(places, [shown(name, 36) for name in rows["model"]])
+    ax.set_ylim(len(rows) - 0.5, -0.7)
+    ax.margins(x=0.08)
+    ax.grid(visible=False, axis="y")
+    users = rows["users"].unique().sort()
+    of = f" over {users[0]:,} users" if len(users) == 1 else f" over {users[0]:,} to {users[-1]:,} users"
+    said = f"{metric}: mean{of} and its 95 % interval" if len(known) else metric
+    ax.set_xlabel(shown(said + (_LESS if lower_is_better(metric) else "")))
+    return figure
+
+
+def _evaluations(board: Any) -> dict[str, Evaluation]:
+    """Return the evaluations of a board, or those given by name."""
+    results = getattr(board, "evaluations", board)
+    if not isinstance(results, Mapping) or not all(isinstance(one, Evaluation) for one in results.values()):
+        raise DataError(f"board must be what compare returns, or {{name: Evaluation}}, got a {type(board).__name__}")
+    if not results:
+        raise DataError("there is no evaluation to draw: the board is empty")
+    return {str(name): result for name, result in results.items()}
+
+
+def _metric(results: Mapping[str, Evaluation], metric: str | None) -> str:
+    measured = next(iter(results.values())).metrics
+    if metric is None:
+        return measured[0]
+    for name, result in results.items():
+        if metric not in result.metrics:
+            raise DataError(f"{metric!r} was not measured for {name!r}, only {', '.join(result.metrics)}")
+    return metric
+
+
+def _interval(result: Evaluation, metric: str) -> dict[str, Any]:
+    """Return mean, low, high and users of all users together."""
+    frame = to_polars(result.frame).filter(metric=metric)
+    if "group" in frame.columns:
+        frame = frame.filter(group="all")
+    row: dict[str, Any] = frame.select("mean", "low", "high", "users").row(0, named=True)
+    return row
+
+
+def _differences(a: Evaluation, b: Evaluation, metric: str) -> Any:
+    """Return the values of a less those of b of the users that both have, ascending."""
+    sides = [
+        pl.DataFrame({"user": one.users, "value": one.values[:, one.metrics.index(metric)]}).filter(
+            pl.col("value").is_not_nan()
+        )
+        for one in (a, b)
+    ]
+    both = sides[0].join(sides[1], on="user", suffix="_of_b")
+    if both.is_empty():
+        raise DataError("the two models were measured on no user together: evaluate both on one test part")
+    return np.sort((both["value"] - both["value_of_b"]).to_numpy())

@@ -1,0 +1,109 @@
+"""What changes by epoch, and by the length of the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tastemap.data.interactions import Interactions
+from tastemap.errors import NotSupportedError
+from tastemap.evaluation.evaluate import evaluate
+from tastemap.models.inputs import check_whole
+from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KS = (1, 2, 5, 10, 20, 50, 100)
+
+
+def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
+    """Draw the objective by epoch and, beside it, the metric on the validation part where one was measured.
+
+    models : a model, a list of models, or {name: model}, fitted
+    metric : what `fit` measured, as its axis is called
+
+    Objectives of models of one class are drawn as they are. Those of several classes are sums of different things, so
+    each is drawn as a share of what it was after its first epoch.
+    Raises NotSupportedError for a model that trains without epochs.
+    """
+    named = fitted_models(models)
+    for name, model in named.items():
+        if not model.history_:
+            raise NotSupportedError(f"{name!r} has no learning curve, as it trains without epochs: leave it out")
+    measured = {name: model for name, model in named.items() if model.history_[-1].metric is not None}
+    figure, axes = panels(*(1, 1) if measured else (1,), size=(9.5 if measured else 7.2, 3.8))
+    relative = len({type(model) for model in named.values()}) > 1
+    lines = []
+    for number, (name, model) in enumerate(named.items()):
+        epochs = [done.epoch for done in model.history_]
+        objective = np.array([done.objective for done in model.history_])
+        values = objective / objective[0] if relative else objective
+        lines += axes[0].plot(epochs, values, label=shown(name), **line_style(number))
+        if name in measured:
+            metrics = [np.nan if done.metric is None else done.metric for done in model.history_]
+            axes[1].plot(epochs, metrics, label=shown(name), **line_style(number))
+    axes[0].set_ylabel("objective, share of that after epoch 1" if relative else "objective")
+    if measured:
+        axes[1].set_ylabel(f"{shown(metric)} on the validation part")
+    for ax in axes:
+        ax.set_xlabel("epoch")
+        whole_numbers(ax)
+    _name_lines(axes[-1], lines, list(named))
+    return figure
+
+
+def metric_at_k(
+    models: Any,
+    test: Interactions,
+    metric: str = "ndcg",
+    ks: Iterable[int] | None = None,
+    *,
+    exclude: Literal["train"] | Interactions | None = "train",
+    ax: Any = None,
+) -> Figure:
+    """Draw a metric by the length of the list, k on a log scale.
+
+    models : a model, a list of models, or {name: model}, fitted; each is evaluated once for all k
+    metric : without its cut-off, such as "ndcg" or "recall"
+    ks : None for 1, 2, 5, 10, 20, 50, 100, as far as there are items
+    exclude : as for `evaluate`
+
+    The legend is in the order of the lines at the longest list.
+    """
+    named = fitted_models(models)
+    if "@" in metric:
+        raise ValueError(
+            f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
+        )
+    n_items = max(len(model.items) for model in named.values())
+    lengths = sorted({*([k for k in KS if k <= n_items] if ks is None else ks)})
+    if not lengths:
+        raise ValueError("ks must hold at least one length of the list, such as 10")
+    for k in lengths:
+        check_whole("ks", k, lowest=1)
+    names = [f"{metric}@{k}" for k in lengths]
+    results = {name: evaluate(model, test, metrics=names, exclude=exclude) for name, model in named.items()}
+    figure, ax = axes_in(ax, size=(7.2, 4.2))
+    lines = {}
+    for number, (name, result) in enumerate(results.items()):
+        values = [result[at_k] for at_k in names]
+        (lines[name],) = ax.plot(lengths, values, label=shown(name), **line_style(number))
+    ax.set_xscale("log")
+    ax.set_xticks(lengths, [f"{k:,}" for k in lengths])
+    ax.set_xticks([], minor=True)
+    ax.set_xlabel("k, the length of the list")
+    ax.set_ylabel(f"{shown(metric)}@k")
+    order = sorted(lines, key=lambda name: -results[name][names[-1]])
+    _name_lines(ax, [lines[name] for name in order], order)
+    return figure
+
+
+def _name_lines(ax: Any, lines: list[Any], names: list[str]) -> None:
+    """Say what the lines are: in a legend, or above a single one."""
+    if len(lines) > 1:
+        legend(ax, lines, names)
+    else:
+        ax.set_title(shown(names[0]), fontsize="medium", loc="left")

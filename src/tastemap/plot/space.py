@@ -1,0 +1,177 @@
+"""The items' vectors as points in a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.frames import to_series
+from tastemap.data.lookup import look_up
+from tastemap.errors import DataError
+from tastemap.extras import optional
+from tastemap.models.base import Model
+from tastemap.models.inputs import as_many, check_choice, check_whole
+from tastemap.plot.canvas import COLOURS, axes_in, legend, line_style, shown
+from tastemap.plot.labels import write_labels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Points = npt.NDArray[np.float64]
+Method = Literal["pca", "tsne"]
+
+# Values of a column that have a colour of their own; the others share grey.
+_CATEGORIES = 10
+_LABEL_WIDTH = 28
+_DOTS: dict[str, Any] = {"alpha": 0.75, "linewidths": 0}
+
+
+def latent_space(
+    model: Model,
+    items: Any = None,
+    id: str | None = None,
+    label: str | None = None,
+    colour: str | None = None,
+    highlight: Iterable[Any] | Any = (),
+    n: int = 300,
+    *,
+    method: Method = "pca",
+    n_labels: int = 30,
+    seed: int = 0,
+    ax: Any = None,
+) -> Figure:
+    """Draw the most popular items in two dimensions, near each other where the model takes them for similar.
+
+    items : a frame of any kind with a row an item, which labels and colours come from
+    id : its column of ids; None for the one that is called as in the training data
+    label : its column of labels; None for "title" if there is one, else the ids
+    colour : its column of colours: numbers become shades; of lists, and of texts such as "Action|Sci-Fi", the value
+        that comes first counts; the 10 most frequent values get colours of their own
+    highlight : ids of items that are drawn however popular they are, and labelled in bold
+    n : how many items to draw, the most popular ones
+    method : "pca" keeps as much as it can of all distances and shows the model's main directions; "tsne" (scikit-learn)
+        keeps who is next to whom and draws groups apart, of which the distances say little
+    n_labels : how many items to label at most, the most popular ones first; a label that would cover another is left
+        out
+    seed : of tsne
+
+    The vectors are those of `Model.item_vectors`, of length 1, so that near is a high cosine. A point's area grows
+    with its item's popularity.
+    Raises NotSupportedError for a model without vectors.
+    """
+    check_choice("method", method, ("pca", "tsne"))
+    check_whole("n", n, lowest=2)
+    check_whole("n_labels", n_labels, lowest=0)
+    ids, vectors = model.item_vectors()
+    bold = model.items.rows(to_series(as_many(highlight), model.items.name) if highlight is not None else [])
+    rows = model.items.find(ids)
+    missing = np.setdiff1d(bold, rows)
+    if len(missing):
+        raise DataError(f"{model.items[int(missing[0])]!r} has no training pair: leave it out of highlight")
+    popularity = model.popularity_[rows]
+    order = np.argsort(-popularity, kind="stable")
+    is_bold = np.isin(rows, bold)
+    order = np.concatenate([order[is_bold[order]], order[~is_bold[order]][: max(n - len(bold), 0)]])
+    ids, vectors, popularity, is_bold = ids.gather(order), vectors[order], popularity[order], is_bold[order]
+    if len(ids) < 2:
+        raise DataError(f"there is {len(ids)} item with a vector: a picture needs at least 2")
+    names, colours = _described(model, ids, items, id, label, colour)
+    points, x_name, y_name = _projected(vectors, method, seed)
+
+    figure, ax = axes_in(ax, size=(8.6, 6))
+    ax.grid(visible=False)
+    sizes = 8 + 70 * popularity / max(popularity.max(), 1)
+    _draw(ax, points, sizes, colours, colour)
+    ax.scatter(*points[is_bold].T, s=sizes[is_bold] + 30, facecolors="none", edgecolors="black", linewidths=1.4)
+    ax.set_xlabel(x_name)
+    ax.set_ylabel(y_name)
+    if method == "tsne":
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set_visible(False)
+    first = min(int(is_bold.sum()) + n_labels, len(names))
+    write_labels(ax, points[:first], [shown(name, _LABEL_WIDTH) for name in names[:first]], is_bold[:first])
+    return figure
+
+
+def _described(
+    model: Model, ids: pl.Series, items: Any, id: str | None, label: str | None, colour: str | None
+) -> tuple[list[str], pl.Series | None]:
+    """Return a label for each id, and the column of colours if there is one."""
+    names = [str(one) for one in ids]
+    if items is None:
+        for name, value in (("id", id), ("label", label), ("colour", colour)):
+            if value is not None:
+                raise DataError(f"{name}={value!r} is a column of items: pass items=FRAME")
+        return names, None
+    wanted = None if label is None else [name for name in (label, colour) if name is not None]
+    table = look_up(model.items, ids, items, id, wanted)
+    if label is None and "title" in table.columns:
+        label = "title"
+    if label is not None:
+        names = [own if text is None else text for own, text in zip(names, table[label].cast(pl.String), strict=True)]
+    if colour is None:
+        return names, None
+    if colour not in table.columns:
+        raise DataError(f"there is no column {colour!r} to colour by, only {', '.join(map(repr, table.columns))}")
+    return names, table[colour]
+
+
+def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tuple[Points, str, str]:
+    """Return points in the plane, float64 (n, 2), and what the axes are called."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(lengths > 0, lengths, 1)
+    if method == "tsne":
+        module = optional("sklearn.manifold", "scikit-learn", extra="tune", purpose="latent_space(method='tsne')")
+        neighbours = min(30.0, (len(unit) - 1) / 3)
+        tsne = module.TSNE(metric="cosine", init="pca", perplexity=neighbours, random_state=seed)
+        return tsne.fit_transform(unit).astype(np.float64), "t-SNE of the items' vectors: near is similar", ""
+    centred = unit.astype(np.float64) - unit.mean(axis=0, dtype=np.float64)
+    U, scale, V = np.linalg.svd(centred, full_matrices=False)
+    points = np.zeros((len(unit), 2))
+    shares = np.zeros(2)
+    for axis in range(min(2, len(scale))):
+        # Either sign would do: the largest entry's is taken, so that it is always the same.
+        sign = np.sign(V[axis, np.argmax(np.abs(V[axis]))])
+        points[:, axis] = U[:, axis] * scale[axis] * sign
+        shares[axis] = scale[axis] ** 2 / max((scale**2).sum(), np.finfo(float).tiny)
+    first, second = (f"{100 * share:.0f} % of the variance" for share in shares)
+    return points, f"first principal component, {first}", f"second principal component, {second}"
+
+
+def _draw(ax: Any, points: Points, sizes: Points, colours: pl.Series | None, title: str | None) -> None:
+    """Draw the points, with a legend of their colours."""
+    if colours is None:
+        ax.scatter(*points.T, s=sizes, color=COLOURS[0], **_DOTS)
+    elif colours.dtype.is_numeric():
+        values = colours.cast(pl.Float64).to_numpy()
+        ax.scatter(*points[np.isnan(values)].T, s=sizes[np.isnan(values)], color="#d0d0d0", linewidths=0)
+        known = ~np.isnan(values)
+        drawn = ax.scatter(*points[known].T, s=sizes[known], c=values[known], cmap="viridis", **_DOTS)
+        ax.figure.colorbar(drawn, ax=ax, label=shown(title), shrink=0.6)
+    else:
+        values, frequent = categories(colours)
+        handles = []
+        for number, category in enumerate(frequent):
+            mine, look = values == category, line_style(number)
+            dots = ax.scatter(*points[mine].T, s=sizes[mine], c=look["color"], marker=look["marker"], **_DOTS)
+            handles.append(dots)
+        others = ~np.isin(values, frequent)
+        if others.any():
+            handles.append(ax.scatter(*points[others].T, s=sizes[others], color="#d0d0d0", linewidths=0, zorder=0.5))
+        legend(ax, handles, [*frequent, "others"][: len(handles)], shown(title))
+
+
+def categories(column: pl.Series) -> tuple[npt.NDArray[np.object_], list[str]]:
+    """Return one value a row, the first of several, and the values that most rows have, the most frequent first."""
+    if isinstance(column.dtype, pl.List):
+        first = column.cast(pl.List(pl.String)).list.first()
+    else:
+        first = column.cast(pl.String).str.split("|").list.first()
+    first = first.str.strip_chars().replace("", None)
+    counts = first.drop_nulls().alias("value").value_counts().sort(["count", "value"], descending=[True, False])
+    return np.array(first.to_list(), object), counts["value"].head(_CATEGORIES).to_list()

@@ -1,0 +1,74 @@
+"""How unequally items are listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap.data.interactions import Interactions
+from tastemap.evaluation.metrics import Coverage, Gini
+from tastemap.models.base import Model
+from tastemap.models.inputs import check_interactions, check_whole
+from tastemap.plot.canvas import GREY, axes_in, fitted_models, legend, line_style, thinned
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Counts = npt.NDArray[np.int64]
+
+# Users whose lists are made at a time.
+USERS_AT_ONCE = 1 << 14
+
+
+def long_tail(train: Interactions, models: Any, k: int = 10, *, exclude_seen: bool = True, ax: Any = None) -> Figure:
+    """Draw which share of the pairs, and of all places in each model's lists, falls to the most popular items.
+
+    train : the training data, drawn for comparison
+    models : a model, a list of models, or {name: model}, fitted; the lists are those of all users with a training pair
+    k : the length of the lists
+    exclude_seen : leave out of the lists what the user has
+
+    A curve far above the dotted one says that a few items get nearly everything. The legend has coverage@k and gini@k
+    as `METRICS` defines them, here of the lists of all users. Items are those with a training pair or features.
+    """
+    check_interactions("long_tail", train)
+    check_whole("k", k, lowest=1)
+    named = fitted_models(models)
+    listed = {name: times_listed(model, k, exclude_seen) for name, model in named.items()}
+    figure, ax = axes_in(ax, size=(7.6, 4.4))
+    pairs = np.bincount(train.matrix.indices, minlength=len(train.items))
+    handles = ax.plot(*_curve(pairs[pairs > 0]), color=GREY, linewidth=4, alpha=0.6)
+    labels = [f"the data\ngini {Gini.of(pairs[pairs > 0]):.2f}"]
+    for number, (name, counts) in enumerate(listed.items()):
+        handles += ax.plot(*_curve(counts), **line_style(number) | {"marker": ""})
+        labels.append(f"{name}\ncoverage {100 * Coverage.of(counts):.0f} %, gini {Gini.of(counts):.2f}")
+    ax.plot(np.arange(101), np.arange(101), color=GREY, linewidth=0.8, linestyle=":")
+    ax.annotate("all alike", (60, 60), (4, -4), textcoords="offset points", va="top", color=GREY, fontsize="small")
+    # Most differ at the left.
+    ax.set_xscale("function", functions=(np.sqrt, np.square))
+    ax.set_xlim(0, 100)
+    ax.set_xticks([0, 1, 5, 10, 20, 40, 60, 80, 100])
+    ax.set_ylim(0, 102)
+    ax.set_xlabel("items, %, the most frequent first (square root scale)")
+    ax.set_ylabel(f"what falls to them, % of all pairs\nor of all places in lists of {k}")
+    legend(ax, handles, labels)
+    return figure
+
+
+def times_listed(model: Model, k: int, exclude_seen: bool) -> Counts:
+    """Return in how many users' lists each item with a training pair or features is."""
+    users = np.flatnonzero(model.activity_)
+    counts = np.zeros(len(model.items), np.int64)
+    for start in range(0, len(users), USERS_AT_ONCE):
+        lists = model.recommend_rows(users[start : start + USERS_AT_ONCE], k, exclude_seen=exclude_seen)
+        counts += np.bincount(lists.rows[lists.rows >= 0], minlength=len(counts))
+    known: Counts = counts[model._known_items]
+    return known
+
+
+def _curve(counts: Counts) -> list[npt.NDArray[np.float64]]:
+    """Return the percentages of items, and of the sum that they have, the largest first."""
+    sums = np.concatenate(([0], np.cumsum(np.sort(counts)[::-1])))
+    return thinned(np.linspace(0, 100, len(sums)), 100 * sums / max(sums[-1], 1))

@@ -1,0 +1,55 @@
+"""How a search for hyper-parameters went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tastemap.data.frames import to_polars
+from tastemap.errors import DataError
+from tastemap.evaluation.metrics import lower_is_better
+from tastemap.plot.canvas import COLOURS, GREY, panels, shown, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def tuning(result: Any) -> Figure:
+    """Draw the score of every trial with the best so far and, beside it, how important each parameter was.
+
+    result : what `tune` returns
+
+    Trials without a score, such as those that were pruned, are ticks on the lower edge. Importances are left out where
+    the trials are too few to tell.
+    """
+    trials = to_polars(result.trials, ["trial", "state", "score"]).sort("trial")
+    done = trials.filter(state="complete")
+    if done.is_empty():
+        raise DataError(f"none of the {len(trials)} trials came to its end: there is nothing to draw")
+    less = lower_is_better(result.metric)
+    best = done["score"].cum_min() if less else done["score"].cum_max()
+    sides = result.importances is not None
+    figure, axes = panels(*(3, 2) if sides else (1,), size=(9.5 if sides else 7.2, 3.8))
+    ax = axes[0]
+    ax.step(done["trial"], best, where="post", color=COLOURS[1], label="best so far")
+    ax.plot(done["trial"], done["score"], "o", color=COLOURS[0], markersize=4, label=f"complete ({len(done)})")
+    unscored = [state for state in trials["state"].unique(maintain_order=True) if state != "complete"]
+    for state, marker, colour in zip(unscored, "|x+1", (GREY, *COLOURS[-2:], GREY), strict=False):
+        these = trials.filter(state=state)["trial"]
+        edge: dict[str, Any] = {"transform": ax.get_xaxis_transform()}
+        label = shown(f"{state} ({len(these)})")
+        ax.plot(these, np.full(len(these), 0.02), marker, color=colour, markersize=9, label=label, **edge)
+    whole_numbers(ax)
+    ax.set_xlabel("trial")
+    ax.set_ylabel(shown(result.metric + (", less is better" if less else "")))
+    ax.legend(loc="best", fontsize="small")
+    if sides:
+        importances = to_polars(result.importances, ["parameter", "importance"]).sort("importance", "parameter")
+        names = [shown(name, 24) for name in importances["parameter"]]
+        bars = axes[1].barh(names, importances["importance"], color=COLOURS[0], height=0.6)
+        axes[1].bar_label(bars, fmt="{:.2f}", padding=3, fontsize="small")
+        axes[1].margins(x=0.12)
+        axes[1].set_xlabel("importance (sums to 1)")
+        axes[1].grid(visible=False, axis="y")
+    return figure
