@@ -111,6 +111,7 @@ def test_learning_curves_are_the_objective_and_the_metric_of_each_epoch() -> Non
     assert points_of(right.lines[0]).tolist() == [[done.epoch, done.metric] for done in model.history_]
     assert [ax.get_xlabel() for ax in (left, right)] == ["epoch", "epoch"]
     assert [ax.get_ylabel() for ax in (left, right)] == ["objective", "ndcg@10 on the validation part"]
+    assert left.get_title(loc="left") == "ImplicitALS"
 
 
 def test_objectives_of_several_classes_are_shares_of_the_first() -> None:

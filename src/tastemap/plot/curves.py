@@ -51,7 +51,7 @@ def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
     for ax in axes:
         ax.set_xlabel("epoch")
         whole_numbers(ax)
-    _name_lines(axes[-1], lines, list(named))
+    _name_lines(axes[0] if len(named) == 1 else axes[-1], lines, list(named))
     return figure
 
 
