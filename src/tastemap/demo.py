@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ import tastemap as tm
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from tastemap.evaluation.compare import Comparison
 
 FILM = "Toy Story (1995)"
 METRICS = ("precision@10", "recall@10", "ndcg@10")
@@ -32,22 +33,24 @@ class Demo:
 
     data : the ratings and likes it learned from, in one line
     parameters : those of ImplicitALS that are not the defaults
-    leaderboard : polars frame of model, one column a metric, fit_seconds
+    board : the models compared, trained on 80 % of the likes and measured on the rest
     similar : the films most like `FILM`: rank, title, genres, score
     person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
     """
 
     data: str
     parameters: dict[str, Any]
-    leaderboard: pl.DataFrame
+    board: Comparison
     similar: pl.DataFrame
     person: int | str
     liked: pl.DataFrame
     recommended: pl.DataFrame
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON knows."""
-        return {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items()}
+        """Return everything as what JSON knows, the board as its frames."""
+        told = {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items() if k != "board"}
+        frames = {"leaderboard": self.board.frame, "differences": self.board.differences}
+        return told | {name: frame.to_dicts() for name, frame in frames.items()}
 
 
 def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
@@ -64,20 +67,12 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
     likes = ratings.at_least(4).binarize()
     train, test = tm.split.random(likes, 0.2, seed=42)
 
-    say("loading the kernels; the first time they are compiled, which takes some seconds")
     parameters = PARAMETERS.get(name, {})
-    models: list[Any] = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS(**parameters)]
-    for model in models:
-        type(model)(**({"epochs": 1} if hasattr(model, "epochs") else {})).fit(train)
-
-    rows = []
-    for model in models:
-        say(f"fitting {type(model).__name__} to 80 % of the likes and measuring on the rest")
-        started = time.perf_counter()
-        model.fit(train)
-        seconds = time.perf_counter() - started
-        result = tm.evaluate(model, test, metrics=METRICS)
-        rows.append({"model": type(model).__name__, **result.means, "fit_seconds": seconds})
+    models = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS(**parameters)]
+    names = ", ".join(type(model).__name__ for model in models)
+    say(f"fitting {names} to 80 % of the likes and measuring on the rest")
+    say("the first time their kernels are compiled, which takes some seconds")
+    board = tm.compare(models, test, train=train, metrics=METRICS)
 
     say("fitting ImplicitALS to all likes")
     model = tm.ImplicitALS(**parameters).fit(likes)
@@ -94,7 +89,7 @@ def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None]
             f"the {len(likes):,} of at least 4 stars are likes"
         ),
         parameters=parameters,
-        leaderboard=pl.DataFrame(rows),
+        board=board,
         similar=similar.select("rank", "title", "genres", "score"),
         person=person,
         liked=liked.select("title", "genres"),
@@ -109,13 +104,8 @@ def show(demo: Demo, console: Console) -> None:
     console.print(f"[bold]{escape(demo.data)}[/bold]\n")
 
     _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
-    board = _table("model", *(f">{name}" for name in METRICS), ">fit")
-    for row in demo.leaderboard.iter_rows(named=True):
-        best = [
-            f"[bold]{row[m]:.4f}[/bold]" if row[m] == demo.leaderboard[m].max() else f"{row[m]:.4f}" for m in METRICS
-        ]
-        board.add_row(row["model"], *best, f"{row['fit_seconds']:.2f} s")
-    console.print(board)
+    console.print(demo.board.table(intervals=False))
+    console.print()
     if demo.parameters:
         told = ", ".join(f"{name}={value}" for name, value in demo.parameters.items())
         console.print(f" ImplicitALS with {told}, chosen on splits of the training part\n")
@@ -136,7 +126,7 @@ def show(demo: Demo, console: Console) -> None:
     _show_heading(console, "Next, with your own data")
     for line in (
         "tastemap info ratings.csv",
-        "tastemap evaluate ratings.csv --at-least 4",
+        "tastemap compare ratings.csv --at-least 4",
         "tastemap fit ratings.csv --at-least 4 --out als.safetensors",
         "tastemap recommend als.safetensors --user 4",
     ):
