@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
@@ -121,6 +120,14 @@ def test_fit_takes_named_columns_a_seed_threads_and_no_weight(folder: Path) -> N
     assert model.interactions.matrix.data.tolist() == [1, 1, 1]
 
 
+def test_another_character_between_columns_is_found_and_said(folder: Path) -> None:
+    Path("odd.csv").write_text("user;item;note\n1;2;a,b\n2;2;c\n")
+    result = run("info", "odd.csv", "--json")
+    assert "odd.csv: took ';' as the character between columns" in result.stderr
+    assert json.loads(result.stdout)["pairs"] == 2
+    assert refused("info", "odd.csv", "--separator", ",").endswith("'user;item;note': pass --separator ';'")
+
+
 def test_fit_weighs_events_and_merges_duplicates(folder: Path) -> None:
     Path("events.csv").write_text(
         "personId,contentId,eventType\np,a,VIEW\np,a,LIKE\np,b,VIEW\nq,a,LIKE\n",
@@ -166,7 +173,6 @@ def test_rows_with_nulls_are_left_out_and_counted_where_asked(folder: Path) -> N
     told = "left out 3 of 5 rows, with a null in 'user', 'item', 'rating'"
     for command in (
         ("fit", "gaps.csv", "--model", "Popular", "--out", "own.safetensors"),
-        ("evaluate", "gaps.csv", "gaps.csv", "--model", "Popular", "--seen"),
         ("info", "gaps.csv"),
     ):
         assert refused(*command).endswith("pass --drop-nulls to leave such rows out")
@@ -175,6 +181,9 @@ def test_rows_with_nulls_are_left_out_and_counted_where_asked(folder: Path) -> N
     assert kept is not None
     assert kept.to_frame().rows() == [(1, 10, 5), (2, 10, 3)]
     asked = ("recommend", "own.safetensors", "--history", "gaps.csv")
+    assert refused(*asked).endswith("pass --drop-nulls to leave such rows out")
+    assert told in run(*asked, "--drop-nulls").stderr
+    asked = ("evaluate", "own.safetensors", "gaps.csv", "--seen")
     assert refused(*asked).endswith("pass --drop-nulls to leave such rows out")
     assert told in run(*asked, "--drop-nulls").stderr
     whole = run("fit", "ratings.csv", *SMALL, "--drop-nulls", "--out", "own.safetensors")
@@ -308,62 +317,14 @@ def test_evaluate_measures_a_model_as_the_library_does(als: tm.ImplicitALS) -> N
     assert (row["model"], row["users"], row["skipped"], row["fit_seconds"]) == ("ImplicitALS", 3, 0, None)
 
 
-def test_evaluate_holds_a_part_out_and_compares_models(folder: Path) -> None:
-    asked = ["evaluate", "ratings.csv", "--holdout", "0.3", "--seed", "1", *SMALL]
-    told = run_json(*asked)
-    train, test = tm.split.random(_ratings(), 0.3, seed=1)
-    expected = [tm.Popular().fit(train), tm.ImplicitALS(factors=4, epochs=3, seed=1).fit(train)]
-    for row, model in zip(told["models"], expected, strict=True):
-        means = tm.evaluate(model, test, metrics=("precision@10", "recall@10", "ndcg@10")).means
-        assert {name: value["mean"] for name, value in row["metrics"].items()} == means
-    shown = run(*asked).stdout
-    assert "Popular" in shown
-    assert "precision@10" in shown
+def test_evaluate_refuses_to_compare_scores_with_ratings(popular: Path) -> None:
+    said = refused("evaluate", "popular.safetensors", "ratings.csv", "--metric", "rmse")
+    assert said.startswith("Popular: rmse takes a model that predicts ratings, and the scores of Popular only rank")
 
 
-def test_evaluate_fits_on_one_file_and_measures_on_another(folder: Path) -> None:
-    Path("test.csv").write_text("userId,movieId,rating\n1,30,5\n")
-    asked = ["evaluate", "ratings.csv", "test.csv", "--model", "Popular", "--metric", "hit_rate@1"]
-    (row,) = run_json(*asked)["models"]
-    assert row["metrics"]["hit_rate@1"]["mean"] == 1
-
-
-class Threes(tm.Popular):
-    """Rates everything 3."""
-
-    predicts_ratings = True
-    rating = 3
-
-    def predict(self, users: Any, items: Any) -> Any:
-        return np.full(len(users), self.rating, np.float32)
-
-
-class Ones(Threes):
-    """Rates everything 1."""
-
-    rating = 1
-
-
-def test_evaluate_prints_rating_metrics_the_least_in_bold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for model in (Threes, Ones):
-        monkeypatch.setitem(tm.MODELS, model.__name__, model)
-    Path("rated.csv").write_text("userId,movieId,rating\n1,10,3\n1,20,5\n2,99,1\n")
-    asked = ["evaluate", "ratings.csv", "rated.csv", "--seen", "--metric", "rmse", "--metric", "hit_rate@9"]
-    asked += ["--model", "Ones", "--model", "Threes"]
-    rows = run_json(*asked)["models"]
-    assert [row["metrics"]["rmse"]["mean"] for row in rows] == pytest.approx([((4 + 16) / 2) ** 0.5, (4 / 2) ** 0.5])
-    assert [row["unrated"] for row in rows] == [1, 1]
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    result = run(*asked)
-    assert "\x1b[1m1.4142 ± " in result.stdout
-    assert "\x1b[1m3.1623" not in result.stdout
-    assert "rmse over all test pairs, less 1 of an unknown user or item" in " ".join(result.stdout.split())
-    assert "Note: 1 of 3 test pairs have a user or an item without a training pair" in result.stderr
-
-
-def test_evaluate_refuses_to_compare_scores_with_ratings(folder: Path) -> None:
-    said = refused("evaluate", "ratings.csv", "--metric", "rmse", "--model", "Popular")
-    assert said.startswith("rmse takes a model that predicts ratings, and the scores of Popular only rank: measure a")
+def test_evaluate_sends_data_to_compare(folder: Path) -> None:
+    said = refused("evaluate", "ratings.csv")
+    assert said.startswith("ratings.csv is no fitted model: `tastemap compare ratings.csv` fits models")
 
 
 # export
@@ -465,7 +426,11 @@ FIT = ("--out", "own.safetensors")
             (),
             "column 'rating' has negative weights, -1 in row 0: drop these rows, or say with --at-least",
         ),
-        ("user;item\n1;2\n", (), "bad.csv has one column, 'user;item': pass --separator ';'"),
+        (
+            "1,10,5\n2,10,4\n",
+            (),
+            "bad.csv has no names of columns in its first line, which holds '1', '10', '5': put a",
+        ),
         ("user,item\n1,2\n1,2\n", (), "user 1 and item 2 come together in rows 0, 1"),
         ("user,item,rating\n1,2,3\n", ("--at-least", "4"), "no weight is at least 4: the largest is 3"),
         ("user,item\n1,2\n", ("--model", "ImplictALS"), "there is no model 'ImplictALS', only "),
@@ -686,9 +651,3 @@ def test_info_tells_of_repeated_pairs(folder: Path) -> None:
 def test_evaluating_on_training_pairs_is_noted(als: tm.ImplicitALS) -> None:
     said = run("evaluate", "als.safetensors", "ratings.csv", "--at-least", "4").stderr
     assert "test pairs are among those that exclude='train' keeps out of the lists" in said
-
-
-def test_ratings_are_predicted_by_models_of_ratings_unless_others_are_named(folder: Path) -> None:
-    rows = run_json("evaluate", "ratings.csv", "ratings.csv", "--seen", "--metric", "rmse")["models"]
-    assert [row["model"] for row in rows] == ["ExplicitALS", "SVD"]
-    assert all(0 < row["metrics"]["rmse"]["mean"] < 5 for row in rows)

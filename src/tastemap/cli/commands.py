@@ -11,7 +11,7 @@ import typer
 from tastemap.cli import models, output
 from tastemap.cli import options as opt
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, described, most_common, to_id
+from tastemap.cli.data import Reader, described, most_common, reading, to_id
 from tastemap.cli.titles import Titles
 from tastemap.errors import DataError
 
@@ -39,20 +39,14 @@ def demo(
 
 
 @app.command()
+@reading(but=("time",))
 def fit(
     data: opt.DataFile,
     out: Annotated[Path, typer.Option(help="Where to write the model, e.g. als.safetensors.")],
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
     settings: opt.Settings = None,
-    user: opt.User = None,
-    item: opt.Item = None,
-    weight: opt.Weight = None,
-    no_weight: opt.NoWeight = False,
-    event: opt.Events = None,
-    at_least: opt.AtLeast = None,
-    duplicates: opt.Duplicates = "error",
-    drop_nulls: opt.DropNulls = False,
-    separator: opt.Separator = None,
+    *,
+    reader: Reader,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     checkpoint: Annotated[
@@ -68,17 +62,6 @@ def fit(
         if path is not None:
             output.check_output(path, [data])
     (chosen,) = models.make_models([model], settings, seed)
-    reader = Reader(
-        user=user,
-        item=item,
-        weight=weight,
-        no_weight=no_weight,
-        event=event,
-        at_least=at_least,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        separator=separator,
-    )
     with models.on_threads(threads):
         train = reader.read(data)
         output.note(f"{train!r}")
@@ -103,6 +86,7 @@ def fit(
 
 
 @app.command()
+@reading(only=("at_least", "drop_nulls"), duplicates="sum")
 def recommend(
     model: opt.ModelFile,
     user: Annotated[list[str] | None, typer.Option(help="A user of the training data; repeat it.")] = None,
@@ -114,8 +98,8 @@ def recommend(
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
-    at_least: opt.AtLeast = None,
-    drop_nulls: opt.DropNulls = False,
+    *,
+    reader: Reader,
     k: opt.Top = 10,
     seen: opt.Seen = False,
     on_unknown: Annotated[
@@ -143,7 +127,6 @@ def recommend(
             wanted = [names.item(text) for text in liked]
             frame = fitted.recommend_for(wanted, k=k, frame="polars").drop("history")
         elif history is not None:
-            reader = Reader(at_least=at_least, duplicates="sum", drop_nulls=drop_nulls)
             frame = models.recommend_to_strangers(fitted, reader.read(history, like=fitted), k)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
             # Every user's list need not fit in memory.
@@ -192,86 +175,45 @@ def similar(
 
 
 @app.command()
+@reading(but=("time",))
 def evaluate(
-    source: Annotated[
-        Path,
-        typer.Argument(metavar="MODEL|DATA", help="A fitted model, or interactions to fit on.", show_default=False),
-    ],
+    model: opt.ModelFile,
     test: Annotated[
-        Path | None,
-        typer.Argument(metavar="[TEST]", help="Interactions to measure on. Absent: a part of DATA."),
+        Path | None, typer.Argument(metavar="TEST", help="Interactions to measure on.", show_default=False)
     ] = None,
-    metric: Annotated[list[str] | None, typer.Option(help="E.g. recall@20; repeat it.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="The kind of model to fit on DATA; repeat it.")] = None,
-    settings: opt.Settings = None,
-    holdout: Annotated[float, typer.Option(help="Share of DATA to hold out where there is no TEST.")] = 0.2,
-    user: opt.User = None,
-    item: opt.Item = None,
-    weight: opt.Weight = None,
-    no_weight: opt.NoWeight = False,
-    event: opt.Events = None,
-    at_least: opt.AtLeast = None,
-    duplicates: opt.Duplicates = "error",
-    drop_nulls: opt.DropNulls = False,
-    separator: opt.Separator = None,
+    metric: opt.Metrics = None,
+    *,
+    reader: Reader,
     seen: opt.Seen = False,
-    seed: opt.Seed = 0,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Measure a fitted model on a test file, or fit models on a part of the data and measure on the rest."""
+    """Measure a fitted model on a test file. To fit several and compare them, see `tastemap compare`."""
+    if not models.is_model(model):
+        raise ValueError(
+            f"{model} is no fitted model: `tastemap compare {model}` fits models to a part of it and measures them on "
+            "the rest"
+        )
+    if test is None:
+        raise typer.BadParameter("a fitted model needs a file to test on")
     import tastemap as tm
 
-    reader = Reader(
-        user=user,
-        item=item,
-        weight=weight,
-        no_weight=no_weight,
-        event=event,
-        at_least=at_least,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        separator=separator,
-    )
-    metrics = tuple(metric or ("precision@10", "recall@10", "ndcg@10"))
-    rows = []
+    fitted = tm.load(model)
     with models.on_threads(threads):
-        if models.is_model(source):
-            if test is None or model or settings:
-                raise typer.BadParameter("a fitted model needs a file to test on, and no --model or --set")
-            fitted = tm.load(source)
-            rows.append(models.measured(fitted, reader.read(test, like=fitted), metrics, seen=seen, seconds=None))
-        else:
-            of_ratings = set(metrics) <= {"rmse", "mae"}
-            usual = ["ExplicitALS", "SVD"] if of_ratings else ["Popular", "ImplicitALS"]
-            chosen = models.make_models(model or usual, settings, seed)
-            if test is not None:
-                train, held = reader.read(source), reader.read(test)
-            else:
-                train, held = tm.split.random(reader.read(source), holdout, seed=seed)
-            output.note(f"train: {train!r}")
-            output.note(f"test: {held!r}")
-            for one in chosen:
-                fitted, seconds = models.fitted(one, train)
-                rows.append(models.measured(fitted, held, metrics, seen=seen, seconds=seconds))
+        held = reader.read(test, like=fitted)
+        board = tm.compare([fitted], held, metrics=tuple(metric or opt.METRICS), exclude=None if seen else "train")
     if as_json:
-        output.print_json({"models": rows})
+        output.print_json({"models": models.described_board(board)})
     else:
-        output.print_leaderboard(rows, metrics)
+        output.print_board(board)
 
 
 @app.command()
+@reading(but=("at_least",), duplicates="last", guess_time=True)
 def info(
     file: Annotated[Path, typer.Argument(help="A model, or interactions.", show_default=False)],
-    user: opt.User = None,
-    item: opt.Item = None,
-    weight: opt.Weight = None,
-    no_weight: opt.NoWeight = False,
-    time: Annotated[str | None, typer.Option(help="Column of times; guessed if its name is usual.")] = None,
-    event: opt.Events = None,
-    duplicates: opt.Duplicates = "last",
-    drop_nulls: opt.DropNulls = False,
-    separator: opt.Separator = None,
+    *,
+    reader: Reader,
     k: opt.Top = 10,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
@@ -288,18 +230,6 @@ def info(
         else:
             output.print_markdown(fitted.card())
         return
-    reader = Reader(
-        user=user,
-        item=item,
-        weight=weight,
-        time=time,
-        no_weight=no_weight,
-        guess_time=True,
-        event=event,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        separator=separator,
-    )
     data, columns = reader.read_with_columns(file)
     names = Titles.read(titles, title_id, title_column, data.items, data=file)
     top = names.joined(most_common(data, k), data.items.name)

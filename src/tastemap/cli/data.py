@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import math
 import re
+import typing
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tastemap.cli import options as opt
 from tastemap.cli.output import note
 from tastemap.errors import DataError, name_some
 
@@ -31,19 +36,22 @@ _MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time":
 
 @dataclass(kw_only=True)
 class Reader:
-    """What the options say about files of interactions."""
+    """What the options say about files of interactions. Commands get one with `reading`.
 
-    user: str | None = None
-    item: str | None = None
-    weight: str | None = None
-    time: str | None = None
-    no_weight: bool = False
+    guess_time : whether a column of times is looked for where none is named
+    """
+
+    user: opt.User = None
+    item: opt.Item = None
+    weight: opt.Weight = None
+    no_weight: opt.NoWeight = False
+    time: opt.Time = None
+    event: opt.Events = None
+    at_least: opt.AtLeast = None
+    duplicates: opt.Duplicates = "error"
+    drop_nulls: opt.DropNulls = False
+    separator: opt.Separator = None
     guess_time: bool = False
-    event: list[str] | None = None
-    at_least: float | None = None
-    duplicates: Any = "error"
-    drop_nulls: bool = False
-    separator: str | None = None
 
     def read(self, path: Path, *, like: Any = None) -> Interactions:
         """Read a file; ``like`` is a fitted model whose column names are tried first."""
@@ -74,6 +82,10 @@ class Reader:
         from tastemap.data.files import open_file
 
         file = open_file(path, self.separator)
+        other = None if self.separator is not None else file.other_separator()
+        if other is not None:
+            note(f"{path}: took {other!r} as the character between columns")
+            file = replace(file, separator=other)
         columns = self._columns(path, file.header(), like)
         try:
             data = self._interactions(lambda: file.read(list(columns.values()), time=columns.get("time")), columns)
@@ -98,6 +110,11 @@ class Reader:
             "time": self.time or (guess("time", header) if self.guess_time else None),
         }
         for use in ("user", "item", "weight") if self.event else ("user", "item"):
+            if found[use] is None and all(re.fullmatch(r"[\d.:\- ]*", name) for name in header):
+                raise DataError(
+                    f"{path} has no names of columns in its first line, which holds {name_some(header, 12)}: put a "
+                    "line such as user,item,rating before it"
+                )
             if found[use] is None:
                 raise DataError(f"{path} has the columns {name_some(header, 12)}: pass --{use} COLUMN")
         return {use: column for use, column in found.items() if column is not None}
@@ -109,6 +126,10 @@ class Reader:
         # Nothing here holds on to the table, which from_frame lets go of early.
         table = [self._without_nulls(read(), columns) if self.drop_nulls else read()]
         n_rows = len(table[0])
+        merge = self.duplicates
+        if merge == "auto":
+            rated = weight is not None and not self.event and are_ratings(weight, table[0][weight])
+            merge = "last" if rated else "sum"
         data = tm.Interactions.from_frame(
             table.pop(),
             user=columns["user"],
@@ -116,13 +137,13 @@ class Reader:
             weight=None if self.event else weight,
             time=columns.get("time"),
             event_weights=(weight, _event_weights(self.event)) if self.event and weight else None,
-            duplicates=self.duplicates,
+            duplicates=merge,
             # Ratings below zero are fine where only those of at least so much stay.
             allow_negative=self.at_least is not None,
         )
         if len(data) < n_rows:
             repeats = f"{n_rows - len(data):,} of {n_rows:,} rows repeat a pair of user and item"
-            note(f"{repeats}: --duplicates {self.duplicates}")
+            note(f"{repeats}: --duplicates {merge}")
         return data
 
     def _without_nulls(self, table: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
@@ -133,6 +154,69 @@ class Reader:
             where = name_some(column for column in used if table[column].null_count())
             note(f"left out {len(table) - len(whole):,} of {len(table):,} rows, with a null in {where}")
         return whole
+
+
+def reading(
+    *, only: Sequence[str] | None = None, but: Sequence[str] = (), **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of a `Reader` in place of its parameter `reader`, which gets what they say.
+
+    only, but : the options it has, or has not; all where neither is said
+    defaults : in place of the Reader's own
+    """
+    hints = typing.get_type_hints(Reader, include_extras=True)
+    named = [field for field in fields(Reader) if typing.get_origin(hints[field.name]) is typing.Annotated]
+    chosen = [field for field in named if field.name not in but and (only is None or field.name in only)]
+
+    def with_options(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            said = {field.name: given.pop(field.name) for field in chosen}
+            command(reader=Reader(**{**defaults, **said}), **given)
+
+        own = inspect.signature(command, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in own.parameters.values():
+            if parameter.name != "reader":
+                parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+                continue
+            for field in chosen:
+                default = defaults.get(field.name, field.default)
+                kind, hint = inspect.Parameter.KEYWORD_ONLY, hints[field.name]
+                parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hint))
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return with_options
+
+
+def are_ratings(name: str, weights: Any) -> bool:
+    """Tell whether weights are rather ratings than counts: by the column's name, or by where they lie on a scale."""
+    import numpy as np
+
+    values = np.asarray(weights)
+    if values.dtype.kind not in "iuf" or not len(values):
+        return False
+    if any(word in name.lower() for word in ("rating", "star", "score", "grade")):
+        return True
+    highest = values.max()
+    # Most ratings are good ones, most counts are low.
+    few = len(np.unique(values)) <= 2 * highest + 1
+    return bool(highest in (5, 10) and few and values.mean() > highest / 2)
+
+
+def note_on_ratings(data: Interactions, column: str | None) -> None:
+    """Say what could be done about low ratings, which count as a liking too."""
+    weights = data.matrix.data
+    if column is None or not are_ratings(column, weights) or weights.min() == weights.max():
+        return
+    low, high = weights.min(), weights.max()
+    bound = math.ceil(0.8 * high)
+    note(
+        f"column {column!r} looks like ratings from {low:g} to {high:g}, and a low one counts as a liking too, only a "
+        f"weaker one: --at-least {bound} takes those of {bound} and more as likes and leaves out the others"
+    )
 
 
 def described(data: Interactions) -> dict[str, Any]:

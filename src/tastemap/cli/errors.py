@@ -11,12 +11,16 @@ from typer.core import TyperGroup
 
 from tastemap.errors import TastemapError
 
+# Where a command finds the words it was called with, in `Context.meta`.
+ARGUMENTS = "tastemap.arguments"
+
 
 class Commands(TyperGroup):
     """Turns what users can mend into one sentence and exit status 1, for every command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take --debug wherever it stands."""
+        ctx.meta[ARGUMENTS] = list(args)
         # After a failure --debug is added where the cursor is: at the end.
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
@@ -45,6 +49,7 @@ _ADVICE = {
     r"pass allow_negative=True if they are ratings": "say with --at-least which of them are likes",
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
     r"event_weights": "--event",
+    r"pass time= to from_frame or from_file": "pass --time COLUMN",
 }
 _ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
 

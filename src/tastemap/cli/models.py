@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import Interactions
+    from tastemap.evaluation.compare import Comparison
 
 
 def is_model(path: Path) -> bool:
@@ -65,25 +66,28 @@ def fitted(model: Any, train: Interactions, checkpoint: Path | None = None) -> t
     return model, time.perf_counter() - started
 
 
-def measured(
-    model: Any, test: Interactions, metrics: tuple[str, ...], *, seen: bool, seconds: float | None
-) -> dict[str, Any]:
-    """Evaluate a model; the answer is what JSON shows."""
-    import tastemap as tm
-
-    result = tm.evaluate(model, test, metrics=metrics, exclude=None if seen else "train")
-    # Intervals of all users; those known and new to the model follow where there are both.
-    rows = result.frame.head(len(metrics)).select("metric", "mean", "low", "high")
-    return {
-        "model": type(model).__name__,
-        "parameters": asdict(model),
-        "metrics": {row.pop("metric"): row for row in rows.to_dicts()},
-        "users": result.n_users,
-        "skipped": result.n_skipped,
-        "unknown_items": result.n_unknown_items,
-        "unrated": result.n_unrated,
-        "fit_seconds": seconds,
-    }
+def described_board(board: Comparison) -> list[dict[str, Any]]:
+    """Return what was measured of each model, the best first, for JSON."""
+    rows = []
+    for name in board.ranking(board.metrics[0]):
+        result = board.evaluations[name]
+        intervals = {metric: board.interval(name, metric) for metric in board.metrics}
+        rows.append(
+            {
+                "model": name,
+                "parameters": asdict(board.models[name]),
+                "metrics": {
+                    metric: {end: row[end] for end in ("mean", "low", "high")} for metric, row in intervals.items()
+                },
+                "users": result.n_users,
+                "skipped": result.n_skipped,
+                "unknown_items": result.n_unknown_items,
+                "unrated": result.n_unrated,
+                "fit_seconds": None if board.fit_seconds is None else board.fit_seconds[name],
+                "score_seconds": board.score_seconds[name],
+            }
+        )
+    return rows
 
 
 def described(model: Any) -> dict[str, Any]:

@@ -25,17 +25,30 @@ Events = Annotated[
 ]
 AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
 Duplicates = Annotated[
-    Literal["error", "sum", "mean", "last", "max"],
-    typer.Option(help="What to do where a user and an item come together twice."),
+    Literal["auto", "error", "sum", "mean", "last", "max"],
+    typer.Option(
+        help="What to do where a user and an item come together twice; auto: the last of ratings, the sum of all else."
+    ),
 ]
 DropNulls = Annotated[
-    bool, typer.Option("--drop-nulls", help="Leave out rows without a user, an item or a weight, and say how many.")
+    bool,
+    typer.Option(
+        "--drop-nulls/--refuse-nulls", help="Leave out rows without a user, an item or a weight, and say how many."
+    ),
 ]
-Separator = Annotated[str | None, typer.Option(help="Character between columns; told by the file name if absent.")]
+Separator = Annotated[
+    str | None, typer.Option(help="Character between columns; told by the file's name and first line if absent.")
+]
+Time = Annotated[str | None, typer.Option(help="Column of times; guessed if its name is usual.")]
 
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."),
+]
+METRICS = ("ndcg@10", "recall@10", "precision@10")
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option("--metric", help=f"E.g. recall@20; repeat it; the first ranks. [default: {', '.join(METRICS)}]"),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores if absent.")]

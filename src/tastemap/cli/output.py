@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import Interactions
+    from tastemap.evaluation.compare import Comparison
 
 _TABLES = (".parquet", ".csv", ".tsv")
 
@@ -68,43 +69,10 @@ def print_markdown(text: str) -> None:
         screen.print(Markdown(text))
 
 
-def print_leaderboard(rows: list[dict[str, Any]], metrics: tuple[str, ...]) -> None:
-    """Print what `models.measured` found out of each model, the best in bold."""
-    from rich import box
-    from rich.table import Table
-
-    from tastemap.evaluation.metrics import RATING_METRICS
-
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("model")
-    for name in metrics:
-        table.add_column(name, justify="right")
-    fitted_here = rows[0]["fit_seconds"] is not None
-    if fitted_here:
-        table.add_column("fit", justify="right")
-    rating = [name for name in metrics if name in RATING_METRICS]
-    best = {
-        name: (min if name in rating else max)(row["metrics"][name]["mean"] for row in rows)  # errors: less is better
-        for name in metrics
-    }
-    for row in rows:
-        cells = []
-        for name in metrics:
-            value = row["metrics"][name]
-            text = f"{value['mean']:.4f} ± {(value['high'] - value['low']) / 2:.4f}"
-            cells.append(f"[bold]{text}[/bold]" if len(rows) > 1 and value["mean"] == best[name] else text)
-        table.add_row(row["model"], *cells, *([f"{row['fit_seconds']:.1f} s"] if fitted_here else []))
-    text = f"means over {rows[0]['users']:,} users, ± half of a 95 % interval"
-    if rating:
-        left_out = f", less {rows[0]['unrated']:,} of an unknown user or item" if rows[0]["unrated"] else ""
-        text += f"; {' and '.join(rating)} over all test pairs{left_out}"
-    if rows[0]["skipped"]:
-        text += f"; unknown users left out: {rows[0]['skipped']:,}"
-    if rows[0]["unknown_items"] and len(rating) < len(metrics):
-        text += f"; test pairs of unknown items, counted as not found: {rows[0]['unknown_items']:,}"
+def print_board(board: Comparison) -> None:
+    """Print a leaderboard."""
     with console() as screen:
-        screen.print(table)
-        screen.print(text)
+        screen.print(board.table())
 
 
 def print_data(data: Interactions, top: pl.DataFrame) -> None:

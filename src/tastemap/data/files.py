@@ -86,6 +86,14 @@ class DataFile:
         with self._explained():
             return list(pl.read_parquet_schema(self._source()) if self.is_parquet else self._layout().places)
 
+    def other_separator(self) -> str | None:
+        """Return the character between columns where the usual one parts no column and this one does, else None."""
+        if self.is_parquet or self.separator is not None or self._suffix in (".dat", ".data"):
+            return None
+        first = self._first_line()
+        others = [mark for mark in _SEPARATORS if mark in first]
+        return None if self._usual_separator in first or not others else max(others, key=first.count)
+
     def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
         """Read the named columns, or all.
 

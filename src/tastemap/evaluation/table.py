@@ -44,26 +44,38 @@ class Table:
         return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.measure import Measurement
+        from rich.text import Text
+
+        bold = console.is_terminal
+        table = self._laid_out(bold, apart=False)
+        if Measurement.get(console, options.update(max_width=10_000), table).maximum > options.max_width:
+            table = self._laid_out(bold, apart=True)
+        yield table
+        for line in self._legend("in bold" if bold else BEST):
+            yield Text(line)
+
+    def _laid_out(self, bold: bool, *, apart: bool) -> Any:
+        """Return a table of rich; `apart` puts what follows a ± on a line of its own, for narrow screens."""
         from rich import box
         from rich import table as rich
         from rich.text import Text
 
-        bold = console.is_terminal
+        # Numbers are aligned here: rich would shift them by the mark behind.
         table = rich.Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        # Aligned here: rich would shift a number by the mark behind it.
-        widths = [max(len(text) for text in column) for column in zip(self.heading, *self._texts(), strict=True)]
-        for name, width in zip(self.heading, [0, *widths[1:]], strict=True):
+        texts = [[cell.text.replace(" ±", "\n±" if apart else " ±") for cell in row] for row in self.rows]
+        columns = zip(self.heading, *texts, strict=True)
+        widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
+        widths[0] = 0  # names stay at the left, and are folded where there is no room
+        for name, width in zip(self.heading, widths, strict=True):
             table.add_column(Text(name.rjust(width)), no_wrap=width > 0)
-        for row in self.rows:
-            table.add_row(
-                *(
-                    Text(cell.text.rjust(width) + _mark(cell, bold), "bold" if cell.is_best and bold else "")
-                    for cell, width in zip(row, [0, *widths[1:]], strict=True)
-                )
-            )
-        yield table
-        for line in self._legend("in bold" if bold else BEST):
-            yield Text(line)
+        for row, cells in zip(self.rows, texts, strict=True):
+            shown = []
+            for cell, text, width in zip(row, cells, widths, strict=True):
+                lines = "\n".join(line.rjust(width) for line in text.split("\n"))
+                shown.append(Text(lines + _mark(cell, bold), "bold" if cell.is_best and bold else ""))
+            table.add_row(*shown)
+        return table
 
     def markdown(self) -> str:
         """Return the table in Markdown, the best in bold, and the legend below."""
@@ -87,9 +99,6 @@ class Table:
         legend = "<br>\n".join(html.escape(line) for line in self._legend("in bold"))
         below = f"<p><small>{legend}</small></p>\n" if legend else ""
         return f"<table>\n<thead><tr>{heading}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{below}"
-
-    def _texts(self) -> list[list[str]]:
-        return [[cell.text for cell in row] for row in self.rows]
 
     def _legend(self, best: str) -> Iterator[str]:
         cells = [cell for row in self.rows for cell in row]
