@@ -247,7 +247,8 @@ def compare(
     metrics, exclude, on_unknown, history, candidates : as for `evaluate`; the first metric orders the models
     user_features, item_features : passed to the models that take features; the others are fitted without, and the
         leaderboard says which. item_features are also what the metric diversity is measured by
-    validation : measured after each epoch of models that train in epochs, so that `history_` holds a learning curve
+    validation : measured after each epoch of models that train in epochs, so that `history_` holds a learning curve;
+        their fit_seconds count that too
     progress : a bar on stderr; None shows one where stderr is a terminal
 
     A warning about some of the models begins with their names. So does an error in fitting or measuring one, which ends
@@ -277,7 +278,8 @@ def compare(
     without_features = []
     with bar(len(named), progress, unit="model") as shown:
         for name, model in named.items():
-            shown.set_description(name)
+            shown.set_description(name, refresh=False)
+            shown.set_postfix_str("")  # no epochs of the one before
             with warned.about(name):
                 if train is not None:
                     features: dict[str, Any] = {"user_features": user_features, "item_features": item_features}

@@ -144,7 +144,7 @@ def _svg(figure: Any) -> str:
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     # Names of the parts that depend on what they are: no two charts of a page take each other's.
     with matplotlib.rc_context({"svg.hashsalt": "tastemap", "svg.fonttype": "path"}):
-        figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight")
+        figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight", transparent=True)
     element = text.getvalue()
     element = element[element.index("<svg") :]
     # A page knows the namespaces by itself.
@@ -205,7 +205,7 @@ def _described(board: Comparison, name: str) -> dict[str, Any]:
 def _definition(name: str) -> str:
     """Return the first paragraph of a metric's docstring."""
     text = inspect.getdoc(METRICS[name.partition("@")[0]]) or ""
-    return text.partition("\n\n")[0]
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 def _recipe(board: Comparison) -> str:
