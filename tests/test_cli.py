@@ -198,6 +198,17 @@ def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
     assert run_json("info", "gaps.csv", "--drop-nulls", "--time", "timestamp")["pairs"] == 1
 
 
+def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> None:
+    frame = pl.DataFrame({"user": [17850.0, None, 3.0], "item": ["a", "b", "a"]})
+    frame.write_parquet("floats.parquet")
+    fitted = ("fit", "floats.parquet", "--model", "Popular", "--drop-nulls", "--out", "own.safetensors")
+    assert "read the numbers of column 'user' as whole: 17850.0 is 17850" in run(*fitted).stderr
+    assert list(tm.load("own.safetensors").users) == [17850, 3]
+    assert refused("info", "floats.parquet").endswith("pass --drop-nulls to leave such rows out")
+    frame.with_columns(pl.Series("user", [1.5, 2.0, 2.0**60])).write_parquet("floats.parquet")
+    assert "ids are integers or strings" in refused("info", "floats.parquet")
+
+
 # recommend
 
 

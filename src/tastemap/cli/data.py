@@ -125,6 +125,7 @@ class Reader:
         weight = columns.get("weight")
         # Nothing here holds on to the table, which from_frame lets go of early.
         table = [self._without_nulls(read(), columns) if self.drop_nulls else read()]
+        table[0] = _with_whole_ids(table[0], columns)
         n_rows = len(table[0])
         merge = self.duplicates
         if merge == "auto":
@@ -258,6 +259,19 @@ def to_id(text: str, ids: IdMap) -> int | str:
         return int(text)
     except ValueError:
         raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}") from None
+
+
+def _with_whole_ids(table: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
+    """Make ids integers again that a program kept as 17850.0, because some row had none."""
+    import polars as pl
+
+    for name in (columns["user"], columns["item"]):
+        ids = table[name]
+        # Beyond 2^53 a float no longer tells whole numbers apart.
+        if ids.dtype.is_float() and ((ids.floor() == ids) & (ids.abs() < 2**53)).all():
+            note(f"read the numbers of column {name!r} as whole: {ids[0]} is {int(ids[0])}")
+            table = table.with_columns(pl.col(name).cast(pl.Int64))
+    return table
 
 
 def _event_weights(settings: Iterable[str]) -> dict[str, float]:
