@@ -9,6 +9,7 @@ answer at once.
 
 from tastemap.cli import commands, export  # noqa: F401 - puts the commands into the app
 from tastemap.cli import commands, compare  # noqa: F401 - they put the commands into the app
+from tastemap.cli import commands, tune  # noqa: F401 - they put the commands into the app
 from tastemap.cli.app import app
 
 __all__ = ["app", "main"]

@@ -59,6 +59,29 @@ def make_models(names: Sequence[str], settings: list[str] | None, seed: int) -> 
     return models
 
 
+def space_of(model: Any, settings: list[str] | None) -> dict[str, Any]:
+    """Return what --space says to try for which parameter of a model."""
+    import tastemap as tm
+
+    kinds = _parameters(type(model))
+    space: dict[str, Any] = {}
+    for setting in settings or ():
+        key, equals, text = setting.partition("=")
+        if not equals or not text:
+            raise ValueError(f"--space takes NAME=VALUES, e.g. epochs=10:40 or epochs=10,20,40, got {setting!r}")
+        if key not in kinds:
+            raise ValueError(f"{type(model).__name__} has no parameter {key!r}{_meant(key, kinds)}")
+        parts = text.split(":")
+        if len(parts) == 1:
+            space[key] = [_typed(key, value, kinds[key]) for value in text.split(",")]
+        elif kinds[key] in (int, float) and (len(parts) == 2 or parts[2:] == ["log"]):
+            low, high = (_typed(key, end, kinds[key]) for end in parts[:2])
+            space[key] = tm.Range(low, high, log=len(parts) == 3)
+        else:
+            raise ValueError(f"--space {key} must be LOW:HIGH or LOW:HIGH:log of numbers, or values, got {text!r}")
+    return space
+
+
 def fitted(model: Any, train: Interactions, checkpoint: Path | None = None) -> tuple[Any, float]:
     """Fit a model and say how many seconds that took."""
     started = time.perf_counter()

@@ -1,0 +1,170 @@
+"""The command that searches for the best parameters of a model."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from tastemap.cli import models, output
+from tastemap.cli import options as opt
+from tastemap.cli.app import app
+from tastemap.cli.data import Reader
+
+if TYPE_CHECKING:
+    from tastemap.tuning import Tuning
+
+# Trials in the table.
+SHOWN = 10
+
+
+@app.command()
+def tune(
+    data: opt.DataFile,
+    validation: Annotated[
+        Path | None,
+        typer.Argument(metavar="[VALIDATION]", help="Interactions to measure on. Absent: a fifth of DATA."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
+    metric: Annotated[str, typer.Option(help="What to search the best of, e.g. recall@20 or rmse.")] = "ndcg@10",
+    trials: Annotated[int, typer.Option(help="How many to make in all, those in --study among them.")] = 50,
+    timeout: Annotated[float | None, typer.Option(help="Seconds after which the search ends.")] = None,
+    study: Annotated[
+        Path | None, typer.Option(help="File to keep the trials in, e.g. tune.db; the same command goes on from it.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter that stays as it is said here; repeat it."),
+    ] = None,
+    space: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="What to try: LOW:HIGH, LOW:HIGH:log, or values with commas; repeat it.",
+        ),
+    ] = None,
+    sampler: Annotated[
+        Literal["tpe", "random", "grid"], typer.Option(help="How parameters are chosen: tpe learns from the trials.")
+    ] = "tpe",
+    prune: Annotated[bool, typer.Option(help="Give up trials that fall behind.")] = True,
+    parallel: Annotated[int, typer.Option(help="Trials at once, each with its share of the threads.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the best model, fitted to all of DATA, e.g. best.safetensors.")
+    ] = None,
+    user: opt.User = None,
+    item: opt.Item = None,
+    weight: opt.Weight = None,
+    no_weight: opt.NoWeight = False,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "error",
+    drop_nulls: opt.DropNulls = False,
+    separator: opt.Separator = None,
+    seen: opt.Seen = False,
+    seed: opt.Seed = 0,
+    threads: opt.Threads = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Search for the parameters with which a model does best on held-out interactions."""
+    for path in (out, study):
+        if path is not None:
+            output.check_output(path, [data, validation])
+    (chosen,) = models.make_models([model], settings, seed)
+    fixed = [setting.partition("=")[0] for setting in settings or ()]
+    searched = dict.fromkeys(fixed) | models.space_of(chosen, space)
+    reader = Reader(
+        user=user,
+        item=item,
+        weight=weight,
+        no_weight=no_weight,
+        event=event,
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+    )
+    import tastemap as tm
+
+    with models.on_threads(threads):
+        train = reader.read(data)
+        output.note(f"{train!r}")
+        found = tm.tune(
+            chosen,
+            train,
+            None if validation is None else reader.read(validation),
+            metric=metric,
+            trials=trials,
+            timeout=timeout,
+            space=searched,
+            sampler=sampler,
+            prune=prune,
+            parallel=parallel,
+            study=study,
+            seed=seed,
+            exclude=None if seen else "train",
+            refit=out is not None,
+        )
+        if out is not None:
+            with output.writing(out):
+                found.model.save(out)
+    if as_json:
+        output.print_json(_as_document(found, out))
+    else:
+        _show(found, out)
+
+
+def _as_document(found: Tuning, out: Path | None) -> dict[str, Any]:
+    importances = found.importances
+    return {
+        "model": type(found.model).__name__,
+        "metric": found.metric,
+        "score": found.score,
+        "parameters": found.parameters,
+        "model_parameters": asdict(found.model),
+        "importances": None if importances is None else dict(importances.iter_rows()),
+        "trials": found.trials.to_dicts(),
+        "seconds": found.seconds,
+        "file": None if out is None else str(out),
+        "options": _options(found),
+    }
+
+
+def _show(found: Tuning, out: Path | None) -> None:
+    import polars as pl
+
+    trials = found.trials
+    counts = ", ".join(f"{n} {state}" for state, n in trials["state"].value_counts(sort=True).iter_rows())
+    complete = trials.filter(state="complete").drop("state", "reason", "epochs_trained")
+    best = complete.sort("score", descending=found.study.direction.name == "MAXIMIZE", maintain_order=True)
+    with output.console() as screen:
+        screen.print(f"[bold]{found.metric} {found.score:.4f}[/bold] on the held-out part, {found.seconds:.1f} s")
+        output.show_table(screen, best.head(SHOWN), f"the best of {len(trials)} trials ({counts})")
+        if found.importances is None:
+            screen.print("How much each parameter matters is told from ten complete trials on.")
+        else:
+            shares = found.importances.with_columns(pl.col("importance").round(2))
+            output.show_table(screen, shares, "how much of the differences each parameter explains")
+        if out is not None:
+            screen.print(f"fitted to all in {found.refit_seconds:.1f} s and saved as {out}")
+    # Not through the console, which would break the lines.
+    settings = ", ".join(f"{name}={value!r}" for name, value in _changed(found).items())
+    output.print_text(
+        f"\nThe same again:\n  tastemap fit ... --model {type(found.model).__name__} {shlex.join(_options(found))}\n"
+        f"  tastemap.{type(found.model).__name__}({settings})\n"
+    )
+
+
+def _changed(found: Tuning) -> dict[str, Any]:
+    """Return the parameters of the best model that are not the defaults."""
+    defaults = asdict(type(found.model)())
+    return {name: value for name, value in asdict(found.model).items() if value != defaults[name]}
+
+
+def _options(found: Tuning) -> list[str]:
+    """Return the options with which `tastemap fit` makes the best model."""
+    changed = _changed(found)
+    seed = ["--seed", str(changed.pop("seed"))] if "seed" in changed else []
+    return [*(text for name, value in changed.items() for text in ("--set", f"{name}={value}")), *seed]

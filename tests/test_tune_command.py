@@ -1,0 +1,131 @@
+"""`tastemap tune`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from typer.testing import CliRunner, Result
+
+import tastemap as tm
+from tastemap.cli import app
+
+FIXED = ["--set", "factors=3", "--set", "unobserved_weight=0.4"]
+TRIED = ["--space", "epochs=2:6", "--space", "regularization=0.01:1:log", "--space", "frequency_exponent=0.5,1"]
+
+
+@pytest.fixture
+def ratings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tm.Interactions:
+    """Ratings of which `ratings.csv` in the working folder is the file."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((30, 20)) < 0.4)
+    frame = pl.DataFrame({"user": users, "item": items, "rating": rng.integers(1, 6, len(users))})
+    frame.write_csv("ratings.csv")
+    return tm.Interactions.from_frame(frame, user="user", item="item", weight="rating")
+
+
+def run(*args: str, status: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["tune", *args])
+    assert result.exit_code == status, result.output
+    return result
+
+
+def test_it_does_what_the_library_does(ratings: tm.Interactions) -> None:
+    command = [
+        "ratings.csv",
+        "--at-least",
+        "2",
+        "--trials",
+        "4",
+        "--seed",
+        "3",
+        *FIXED,
+        *TRIED,
+        "--out",
+        "best.safetensors",
+    ]
+    told: dict[str, Any] = json.loads(run(*command, "--json").stdout)
+    found = tm.tune(
+        tm.ImplicitALS(factors=3, unobserved_weight=0.4, seed=3),
+        ratings.at_least(2).binarize(),
+        trials=4,
+        seed=3,
+        space={
+            "unobserved_weight": None,
+            "epochs": tm.Range(2, 6),
+            "regularization": tm.Range(0.01, 1.0, log=True),
+            "frequency_exponent": [0.5, 1.0],
+        },
+    )
+    assert (told["model"], told["metric"], told["score"]) == ("ImplicitALS", "ndcg@10", found.score)
+    assert told["parameters"] == found.parameters
+    kept = found.trials.drop("seconds").to_dicts()
+    assert [{name: value for name, value in row.items() if name != "seconds"} for row in told["trials"]] == kept
+    assert told["importances"] is None
+    model = tm.load("best.safetensors")
+    assert model == found.model
+    assert model.recommend().equals(found.model.recommend())
+
+
+def test_its_options_make_the_same_model(ratings: tm.Interactions) -> None:
+    told = json.loads(
+        run("ratings.csv", "--trials", "3", "--seed", "3", *FIXED, "--out", "best.safetensors", "--json").stdout
+    )
+    made = CliRunner().invoke(app, ["fit", "ratings.csv", "--out", "again.safetensors", *told["options"]])
+    assert made.exit_code == 0, made.output
+    assert tm.load("again.safetensors") == tm.load("best.safetensors")
+    assert "factors=3" in told["options"]
+
+
+def test_it_shows_the_best_trials_what_matters_and_how_to_repeat_it(ratings: tm.Interactions) -> None:
+    command = ["ratings.csv", "--model", "ExplicitALS", "--metric", "rmse", "--set", "factors=2", "--no-prune"]
+    shown = run(*command, "--trials", "12").stdout
+    table = shown.partition("the best of 12 trials (12 complete)")[2].partition("how much of the differences")[0]
+    rows = [line.split() for line in table.splitlines() if line.split() and line.split()[0].isdecimal()]
+    scores = [float(row[1]) for row in rows]
+    assert len(scores) == 10
+    assert scores == sorted(scores)
+    assert f"rmse {scores[0]:.3f}" in shown
+    assert "how much of the differences each parameter explains\n\n  parameter" in shown
+    assert "tastemap fit ... --model ExplicitALS --set factors=2 --set epochs=" in shown
+    assert "  tastemap.ExplicitALS(factors=2, epochs=" in shown
+    few = run("ratings.csv", "--trials", "1", *FIXED).stdout
+    assert "How much each parameter matters is told from ten complete trials on." in few
+
+
+def test_a_study_is_gone_on_with_and_a_validation_file_is_measured(ratings: tm.Interactions) -> None:
+    train, held = tm.split.random(ratings, 0.3, seed=0)
+    for name, part in (("train.csv", train), ("held.csv", held)):
+        part.to_frame("polars").write_csv(name)
+    command = ["train.csv", "held.csv", *FIXED, *TRIED, "--study", "tune.db", "--json"]
+    first = json.loads(run(*command, "--trials", "2").stdout)
+    both = json.loads(run(*command, "--trials", "4").stdout)
+    assert both["trials"][:2] == first["trials"]
+    assert len(both["trials"]) == 4
+    model = tm.ImplicitALS(factors=3, unobserved_weight=0.4, epochs=6, frequency_exponent=0.5)
+    assert first["score"] >= tm.evaluate(model.fit(train), held)["ndcg@10"] == first["trials"][0]["score"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "Popular"], "there is nothing to search in Popular: fit it as it is"),
+        (["--space", "epochs"], "--space takes NAME=VALUES, e.g. epochs=10:40"),
+        (["--space", "depth=1:2"], "ImplicitALS has no parameter 'depth'"),
+        (["--space", "epochs=1:2:3"], "--space epochs must be LOW:HIGH or LOW:HIGH:log"),
+        (["--space", "solver=cg:lu"], "--space solver must be"),
+        (["--space", "epochs=a:b"], "epochs must be a whole number, got 'a'"),
+        (["--space", "epochs=4:2"], "from a lower to a higher number"),
+        (["--study", "ratings.csv"], "is an input and would be lost"),
+        (["--metric", "ndgc"], "metric must be one of"),
+    ],
+)
+def test_mistakes_are_said_in_one_sentence(ratings: tm.Interactions, arguments: list[str], words: str) -> None:
+    result = run("ratings.csv", *arguments, status=1)
+    assert result.stdout == ""
+    assert words in result.stderr.splitlines()[-1]

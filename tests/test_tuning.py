@@ -1,0 +1,582 @@
+"""The search for parameters: the same trials whatever happens on the way, and what comes out of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import scipy.sparse as sp
+
+import tastemap as tm
+from tastemap import sampling, studies, trials, tuning
+from tastemap.errors import MissingPackageError, TastemapError
+from tastemap.sampling import Sampling
+from tastemap.tuning import Tuning
+
+SMALL = tm.ImplicitALS(factors=4, epochs=4)
+SPACE = {"epochs": tm.Range(2, 8), "regularization": tm.Range(0.01, 1.0, log=True)}
+
+
+def only(model: Any = tm.ImplicitALS, **space: Any) -> dict[str, Any]:
+    """Return the space of these parameters alone."""
+    return {**dict.fromkeys(model.search_space), **space}
+
+
+def taste(weights: bool = False) -> tm.Interactions:
+    rng = np.random.default_rng(0)
+    liking = rng.random((60, 3)) @ rng.random((3, 40))
+    here = rng.random((60, 40)) < 0.5 * liking / liking.max()
+    stars = np.ceil(5 * liking / liking.max()) if weights else 1.0
+    return tm.Interactions.from_csr(sp.csr_array(here * stars))
+
+
+@cache
+def parts() -> tuple[tm.Interactions, tm.Interactions]:
+    return tm.split.random(taste(), 0.3, seed=1)
+
+
+def search(model: Any = SMALL, **options: Any) -> Tuning:
+    usual: dict[str, Any] = {"space": only(**SPACE), "progress": False}
+    return tm.tune(model, *parts(), **{**usual, "trials": 6, **options})
+
+
+def outcome(found: Tuning) -> list[dict[str, Any]]:
+    """Return the trials without what a clock says."""
+    return found.trials.drop("seconds").to_dicts()
+
+
+@pytest.fixture
+def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on no trial may be made."""
+    monkeypatch.setattr(trials.Work, "run", lambda *_: pytest.fail("a trial was made"))
+
+
+# -- what comes out ----------------------------------------------------------------------------------------------------
+
+
+def test_the_best_trial_is_what_evaluate_says_and_is_fitted_to_both_parts() -> None:
+    train, validation = parts()
+    found = search()
+    table = found.trials
+    assert table["trial"].to_list() == list(range(6))
+    assert set(table["state"]) == {"complete"}
+    assert (table["seconds"] > 0).all()
+    assert table["epochs_trained"].to_list() == table["epochs"].to_list()
+    assert found.score == table["score"].max()
+    best = table.row(int(table["score"].arg_max() or 0), named=True)
+    assert found.parameters == {name: best[name] for name in SPACE}
+    again = tm.ImplicitALS(factors=4, **found.parameters)
+    assert tm.evaluate(again.fit(train), validation)["ndcg@10"] == found.score
+    np.testing.assert_array_equal(again.fit(train.merge(validation)).item_factors_, found.model.item_factors_)  # type: ignore[attr-defined]
+    assert found.model == again
+    assert [trial.value for trial in found.study.trials] == table["score"].to_list()
+
+
+def test_the_first_trial_is_the_model_as_given_and_what_is_not_searched_stays() -> None:
+    found = search(tm.ImplicitALS(factors=3, epochs=5, regularization=0.07, alpha=2.0, seed=3), refit=False)
+    first = found.trials.row(0, named=True)
+    assert (first["epochs"], first["regularization"]) == (5, 0.07)
+    assert (found.model.factors, found.model.alpha, found.model.seed) == (3, 2, 3)  # type: ignore[attr-defined]
+    assert not hasattr(found.model, "item_factors_")
+    outside = search(tm.ImplicitALS(factors=3, epochs=50), trials=1).trials.row(0, named=True)
+    assert outside["epochs"] == SPACE["epochs"].high
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
+def test_every_trial_is_in_the_space(sampler: Any) -> None:
+    table = search(sampler=sampler, trials=16, space={**SPACE, "loss": ["hu", "rendle"]}).trials
+    assert table["epochs"].is_between(2, 8).all()
+    assert table["regularization"].is_between(0.01, 1).all()
+    assert table["regularization"].n_unique() > 3
+    assert set(table["loss"]) == {"hu", "rendle"}
+    kept = {float(f"{value:.4g}") for value in table["regularization"]}
+    assert kept == set(table["regularization"])
+
+
+def test_a_class_stands_for_its_defaults() -> None:
+    train, validation = parts()
+    found = tm.tune(tm.EASE, train, validation, trials=3, progress=False)
+    assert found.trials["regularization"][0] == tm.EASE().regularization
+    assert found.trials["epochs_trained"].to_list() == [None] * 3
+    assert isinstance(found.model, tm.EASE)
+
+
+def test_without_a_validation_part_a_fifth_is_held_out_and_all_is_fitted_in_the_end() -> None:
+    whole = taste()
+    found = tm.tune(SMALL, whole, trials=2, seed=5, progress=False)
+    train, validation = tm.split.random(whole, 0.2, seed=5)
+    first = tm.evaluate(tm.ImplicitALS(factors=4, epochs=8).fit(train), validation)["ndcg@10"]
+    assert found.trials["score"][0] == first
+    assert found.model.interactions is whole
+
+
+def test_of_a_metric_of_errors_the_lowest_is_the_best() -> None:
+    train, validation = tm.split.random(taste(weights=True), 0.3, seed=1)
+    model = tm.ExplicitALS(factors=2)
+    found = tm.tune(model, train, validation, metric="rmse", trials=5, space={"regularization": [5.0, 0.1]})
+    assert found.score == found.trials["score"].min()
+    assert found.study.direction == optuna.study.StudyDirection.MINIMIZE
+    assert found.score < found.trials["score"].max()
+
+
+def test_what_lists_leave_out_is_passed_on() -> None:
+    train, validation = parts()
+    found = search(trials=1, exclude=None, refit=False)
+    expected = tm.evaluate(SMALL.fit(train), validation, exclude=None)["ndcg@10"]
+    assert found.score == expected
+    assert found.score != search(trials=1, refit=False).score
+
+
+def test_features_are_searched_where_there_are_some() -> None:
+    train, validation = parts()
+    kinds = tm.Features.from_frame({"item": train.items.ids, "kind": ["a", "b"] * 20}, id="item", columns="kind")
+    found = tm.tune(SMALL, train, validation, trials=3, item_features=kinds, progress=False)
+    assert found.trials["feature_regularization"].n_unique() == 3
+    again = tm.ImplicitALS(**asdict(found.model)).fit(train.merge(validation), item_features=kinds)
+    assert found.model.recommend().equals(again.recommend())
+    assert "feature_regularization" not in tm.tune(SMALL, train, validation, trials=1, progress=False).parameters
+
+
+def test_importances_tell_what_matters() -> None:
+    # Without features the second changes nothing.
+    space = only(regularization=[0.1, 1e6], feature_regularization=tm.Range(1.0, 2.0))
+    found = search(trials=20, space=space, sampler="random", refit=False)
+    assert found.importances["parameter"].to_list() == ["regularization", "feature_regularization"]
+    assert found.importances["importance"].sum() == pytest.approx(1)
+    assert "importances: regularization 1.00, feature_regularization 0.00" in str(found)
+    few = search(trials=3)
+    assert few.importances is None
+    assert "importances: unknown, they need 10 complete trials" in str(few)
+
+
+def test_frames_are_of_the_kind_that_came_in() -> None:
+    frame = taste().to_frame("pandas")
+    found = tm.tune(SMALL, tm.Interactions.from_frame(frame, user="user", item="item"), trials=11, prune=False)
+    assert type(found.trials) is type(found.importances) is type(frame)
+
+
+def test_what_all_trials_would_say_is_said_once() -> None:
+    train, validation = parts()
+    both = validation.merge(train.pick(np.arange(len(train)) < 5))
+    with pytest.warns(UserWarning, match="5 of .* test pairs are among those that exclude='train'") as caught:
+        tm.tune(SMALL, train, both, trials=3, refit=False, progress=False)
+    assert len(caught) == 1
+
+
+# -- the same trials whatever happens ----------------------------------------------------------------------------------
+
+
+def test_the_same_call_gives_the_same_result() -> None:
+    one, other = search(trials=14), search(trials=14)
+    assert outcome(one) == outcome(other)
+    assert one.score == other.score
+    assert outcome(search(trials=14, seed=1)) != outcome(one)
+
+
+def test_trials_at_once_do_not_depend_on_time_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, shares = trials.Work.run, []
+
+    def slow_first(self: Any, asked: Any, clock: Any) -> Any:
+        shares.append(tm.parallel.n_threads())  # type: ignore[attr-defined]
+        made = run(self, asked, clock)
+        if asked.number % 3 == 0:
+            trials.time.sleep(0.05)
+        return made
+
+    one = search(trials=15, parallel=3)
+    monkeypatch.setattr(trials.Work, "run", slow_first)
+    with tm.threads(7):
+        other = search(trials=15, parallel=3)
+    assert outcome(one) == outcome(other)
+    assert set(shares) == {7 // 3}
+
+
+KILLED = """
+import os, signal, sys
+import test_tuning
+from tastemap import studies
+add, left = studies.StudyFile.add, [int(sys.argv[2])]
+def add_and_die(self, trial):
+    add(self, trial)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+studies.StudyFile.add = add_and_die
+test_tuning.search(trials=14, study=sys.argv[1], parallel=int(sys.argv[3]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.parametrize(("parallel", "after"), [(1, 11), (3, 11)])
+def test_a_killed_search_goes_on_as_if_it_had_never_stopped(tmp_path: Path, parallel: int, after: int) -> None:
+    file = tmp_path / "tune.db"
+    paths = {"PYTHONPATH": ":".join(sys.path)}
+    command = [sys.executable, "-c", dedent(KILLED), str(file), str(after), str(parallel)]
+    died = subprocess.run(command, env={**os.environ, **paths}, capture_output=True, text=True, timeout=300)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert len(numbers_in(file)) == after
+    resumed = search(trials=14, study=file, parallel=parallel)
+    assert outcome(resumed) == outcome(search(trials=14, parallel=parallel))
+    assert numbers_in(file) == list(range(14))
+
+
+def numbers_in(file: Path) -> list[int]:
+    """Return the numbers of the trials in a study file, all of which must be finished."""
+    stored = studies.StudyFile.__new__(studies.StudyFile)
+    storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+    stored.study = optuna.load_study(study_name=studies.NAME, storage=storage)
+    assert all(trial.state.is_finished() for trial in stored.study.trials)
+    kept = list(stored.finished())
+    storage.remove_session()
+    storage.engine.dispose()
+    return kept
+
+
+def test_a_finished_study_is_only_refitted_and_more_trials_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "what {a} study? 100%.db"
+    first = search(trials=5, study=file)
+    with monkeypatch.context() as patched:
+        patched.setattr(trials.Work, "run", lambda *_: pytest.fail("a trial was made"))
+        again = search(trials=5, study=str(file))
+        fewer = search(trials=2, study=str(file))
+    assert outcome(again) == outcome(first) == outcome(fewer)
+    assert (again.score, again.model) == (first.score, first.model)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert outcome(search(trials=8, study=file)) == outcome(search(trials=8))
+    assert [trial.value for trial in again.study.trials[:5]] == first.trials["score"].to_list()
+
+
+def test_ctrl_c_leaves_what_was_found_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trials.Work.run
+
+    def interrupted(self: Any, asked: Any, clock: Any) -> Any:
+        if asked.number == 3:
+            raise KeyboardInterrupt
+        return run(self, asked, clock)
+
+    for parallel in (1, 2):
+        file = tmp_path / f"{parallel}.db"
+        with monkeypatch.context() as patched:
+            patched.setattr(trials.Work, "run", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                search(study=file, parallel=parallel)
+        assert len(numbers_in(file)) == 4 - parallel
+        assert outcome(search(study=file, parallel=parallel)) == outcome(search(parallel=parallel))
+
+
+# -- trials that do not end well ---------------------------------------------------------------------------------------
+
+
+class Over:
+    """A clock that runs out when it has been read so often."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def __call__(self, *_: Any) -> Over:
+        return self
+
+    def is_over(self) -> bool:
+        self.reads -= 1
+        return self.reads < 0
+
+
+def test_a_timeout_stops_the_running_trial_which_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tune.db"
+    monkeypatch.setattr(tuning, "Clock", Over(7))  # before each trial, and after each of 4 epochs but the last
+    cut = search(study=file, space={"epochs": None, **{name: SPACE[name] for name in ("regularization",)}})
+    assert cut.trials["state"].to_list() == ["complete", "stopped"]
+    last = cut.trials.row(1, named=True)
+    assert (last["score"], last["epochs_trained"], last["reason"]) == (None, 3, "timeout")
+    assert cut.score == cut.trials["score"][0]
+    assert numbers_in(file) == [0]
+    monkeypatch.undo()
+    resumed = search(study=file, space={"epochs": None, "regularization": SPACE["regularization"]})
+    assert resumed.trials["state"].to_list() == ["complete"] * 6
+    assert resumed.trials["regularization"][1] == last["regularization"]
+
+
+def test_a_timeout_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tuning, "Clock", Over(2))
+    with pytest.raises(TastemapError, match="no trial was complete before the timeout: raise it"):
+        search()
+
+
+def test_a_real_timeout_ends_the_search() -> None:
+    found = search(trials=100_000, timeout=1.0, refit=False)
+    assert found.seconds < 10
+    assert found.trials.height < 100_000
+
+
+def test_a_trial_that_diverges_is_recorded_and_the_search_goes_on() -> None:
+    train, validation = parts()
+    found = tm.tune(
+        tm.BPR(factors=4, epochs=3),
+        train,
+        validation,
+        trials=4,
+        sampler="grid",
+        space=only(tm.BPR, learning_rate=[1.0, 1e30, 0.5]),
+    )
+    table = found.trials.sort("learning_rate")
+    assert table["state"].to_list() == ["complete", "complete", "failed"]
+    assert table["score"][2] is None
+    assert "training diverged" in table["reason"][2]
+    assert table["reason"].null_count() == 2
+    with pytest.raises(tm.DivergenceError, match="all 1 trials failed, the first because training diverged"):
+        tm.tune(
+            tm.BPR(factors=4),
+            train,
+            validation,
+            trials=3,
+            sampler="grid",
+            space=only(tm.BPR, learning_rate=[1e30]),
+        )
+
+
+def test_values_that_do_not_go_together_fail_in_their_trial() -> None:
+    pairs = {"unobserved_weight": [0.2, 0.0], "regularization": [0.1, 0.0]}
+    table = search(sampler="grid", trials=9, space=only(**pairs)).trials
+    failed = table.filter(state="failed").row(0, named=True)
+    assert table["state"].to_list().count("failed") == 1
+    assert (failed["unobserved_weight"], failed["regularization"]) == (0, 0)
+    assert "cannot both be 0" in failed["reason"]
+
+
+def test_a_trial_that_falls_behind_is_given_up() -> None:
+    space = {"regularization": tm.Range(0.001, 1e6, log=True)}
+    options: dict[str, Any] = {"trials": 24, "sampler": "random", "refit": False}
+    model = tm.ImplicitALS(factors=4, epochs=10)
+    options["space"] = only(**space)
+    found, all_of_them = search(model, **options), search(model, **options, prune=False)
+    pruned = found.trials.filter(state="pruned")
+    assert pruned.height >= 3
+    assert pruned["trial"].min() >= sampling.AT_RANDOM
+    assert pruned["score"].null_count() == pruned.height
+    assert pruned["epochs_trained"].is_between(sampling.WARM_UP, 9).all()
+    assert (all_of_them.trials["state"] == "complete").all()
+    # What is given up would not have been the best.
+    assert found.parameters == all_of_them.parameters
+    assert found.trials["regularization"].to_list() == all_of_them.trials["regularization"].to_list()
+
+
+def test_trials_are_compared_at_equal_shares_of_their_epochs() -> None:
+    def shares(epochs: int) -> list[int]:
+        found = search(tm.ImplicitALS(factors=2, epochs=epochs), trials=1, refit=False, space=only(alpha=[1.0]))
+        return list(found.study.trials[0].intermediate_values)
+
+    assert shares(20) == list(range(1, 10))
+    assert shares(4) == [2, 5, 7]
+    assert shares(1) == []
+
+
+def test_pruning_looks_at_complete_trials_of_earlier_batches_only() -> None:
+    space = {"alpha": tm.Range(0.1, 1.0)}
+    chooser = Sampling(space, {"alpha": 1.0}, "random", True, "maximize", 0)
+    known: dict[str, Any] = {"params": {"alpha": 0.5}, "distributions": chooser.distributions()}
+    one = optuna.trial.create_trial(value=0.5, intermediate_values={2: 0.4, 4: 0.5}, **known)
+    done = [one] * sampling.AT_RANDOM
+    behind, ahead = chooser.ask(done, [10, 11])
+    for asked, value in ((behind, 0.3), (ahead, 0.6)):
+        asked.trial.report(value, 2)
+        assert not asked.trial.should_prune()  # too early
+    behind.trial.report(0.3, 4)
+    ahead.trial.report(0.6, 4)
+    assert behind.trial.should_prune()
+    assert not ahead.trial.should_prune()
+    (alone,) = chooser.ask(done[1:], [10])
+    alone.trial.report(0.0, 4)
+    assert not alone.trial.should_prune()  # too few are known
+
+
+def test_a_grid_is_tried_once_and_then_ends() -> None:
+    points = {"epochs": [4, 2], "regularization": [0.3, 0.1, 0.03]}
+    space = only(**points)
+    table = search(tm.ImplicitALS(factors=2, epochs=4), sampler="grid", trials=100, space=space).trials
+    tried = list(table.select("epochs", "regularization").iter_rows())
+    assert tried[0] == (4, 0.3)
+    assert sorted(tried) == sorted((e, r) for e in points["epochs"] for r in points["regularization"])
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def changed_data() -> tm.Interactions:
+    return parts()[0].pick(np.arange(len(parts()[0])) > 0)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (lambda: {"model": tm.ImplicitALS(factors=5, epochs=4)}, "its parameter factors is 4, here it is 5"),
+        (lambda: {"model": tm.WARP, "space": {}}, "its model is 'ImplicitALS', here it is 'WARP'"),
+        (lambda: {"metric": "recall@10"}, "its metric is 'ndcg@10', here it is 'recall@10'"),
+        (lambda: {"seed": 1}, "its seed is 0, here it is 1"),
+        (lambda: {"sampler": "random"}, "its sampler is 'tpe', here it is 'random'"),
+        (lambda: {"exclude": None}, "its exclude is 'train', here it is None"),
+        (lambda: {"space": {"epochs": [4]}}, "its space of epochs is 'Range(low=2, high=8, log=False)', here"),
+    ],
+)
+def test_the_study_of_another_search_is_refused(
+    tmp_path: Path, other: Callable[[], dict[str, Any]], words: str
+) -> None:
+    file = tmp_path / "tune.db"
+    begun(file)
+    with pytest.raises(tm.ModelFileError, match=re.escape(words)) as caught:
+        search(study=file, **other())
+    assert str(caught.value).startswith(f"{file} is the study of another search: ")
+    assert str(caught.value).endswith("pass another path, or delete the file")
+
+
+def begun(file: Path) -> None:
+    """Begin the study of `search`, without a trial."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trials.Work, "run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            search(study=file)
+
+
+def test_a_study_of_other_data_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tune.db"
+    begun(file)
+    train, validation = parts()
+    for given, words in (
+        ((changed_data(), validation), "its training data are others"),
+        ((train, train), "its validation data are others"),
+    ):
+        with pytest.raises(tm.ModelFileError, match=words):
+            tm.tune(
+                SMALL,
+                *given,
+                study=file,
+                trials=6,
+                progress=False,
+                space=only(**SPACE),
+            )
+
+
+def test_what_is_no_study_is_refused_and_left_as_it_is(tmp_path: Path, no_trial: None) -> None:
+    (tmp_path / "notes.txt").write_text("not a database, but text that is long enough to look at")
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE orders (id INTEGER)")
+    database.close()
+    storage = optuna.storages.RDBStorage(f"sqlite:///{tmp_path / 'own.db'}")
+    optuna.create_study(storage=storage, study_name="mine")
+    storage.remove_session()
+    storage.engine.dispose()
+    (tmp_path / "broken.db").write_bytes((tmp_path / "shop.db").read_bytes()[:100] + bytes(1000))
+    (tmp_path / "folder").mkdir()
+    for name, words in (
+        ("notes.txt", "is no study of tune, which is an SQLite file"),
+        ("shop.db", "is no study of tune"),
+        ("own.db", "holds studies that tune did not make"),
+        ("broken.db", "is no study of tune"),
+        ("folder", "is no ordinary file"),
+    ):
+        before = (tmp_path / name).read_bytes() if (tmp_path / name).is_file() else None
+        with pytest.raises(tm.ModelFileError, match=words) as caught:
+            search(study=tmp_path / name)
+        assert "\n" not in str(caught.value)
+        assert before is None or (tmp_path / name).read_bytes() == before
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        search(study=tmp_path / "nowhere" / "tune.db")
+
+
+def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, run = tmp_path / "tune.db", trials.Work.run
+
+    def also_elsewhere(self: Any, asked: Any, clock: Any) -> Any:
+        monkeypatch.setattr(trials.Work, "run", run)
+        search(study=file, trials=1)
+        return run(self, asked, clock)
+
+    monkeypatch.setattr(trials.Work, "run", also_elsewhere)
+    with pytest.raises(tm.ModelFileError, match="another search is writing to"):
+        search(study=file, trials=1)
+    assert numbers_in(file) == [0]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"parallel": 0}, "parallel must be a whole number of at least 1"),
+        ({"seed": -1}, "seed must be a whole number of at least 0"),
+        ({"timeout": 0}, "timeout must be a number of seconds above 0, got 0"),
+        ({"sampler": "best"}, "sampler must be one of 'tpe', 'random', 'grid', got 'best'"),
+        ({"prune": 1}, "prune must be True or False"),
+        ({"metric": "ndgc@10"}, "metric must be one of"),
+        ({"model": "WARP"}, "tune takes a model such as tastemap.WARP"),
+        ({"model": tm.Popular, "space": None}, "there is nothing to search in Popular: fit it as it is"),
+        ({"model": tm.ImplicitALS(factors=0)}, "factors must be a whole number"),
+        ({"space": {"depth": [1]}}, "space: ImplicitALS has no parameter 'depth', only 'alpha', 'cg_steps'"),
+        ({"space": {"epochs": 5}}, "space: epochs must be a Range, a list of values, or None, got 5"),
+        ({"space": {"solver": "cg"}}, "space: solver must be a Range"),
+        ({"space": {"epochs": []}}, "space: epochs must be a Range"),
+        ({"space": {"epochs": tm.Range(0, 5)}}, "space: epochs must be a whole number of at least 1, got 0"),
+        ({"space": {"epochs": tm.Range(1.0, 5)}}, "space: epochs must be a whole number of at least 1, got 1.0"),
+        ({"space": {"solver": ["cg", "lu"]}}, "space: solver must be one of"),
+        ({"space": {"alpha": [np.float32(1)]}}, "space: values of alpha must be numbers, texts"),
+        (
+            {"sampler": "grid", "space": {"seed": list(range(400)), "alpha": [float(a + 1) for a in range(300)]}},
+            "points: pass fewer parameters or shorter lists, or another sampler",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_fitted(
+    no_trial: None, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        search(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_metrics_that_cannot_be_watched_are_searched_without_pruning(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Unknown:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            raise ValueError("fit cannot measure this")
+
+    monkeypatch.setattr(trials, "Options", Unknown)
+    found = search(trials=1)
+    assert found.study.trials[0].intermediate_values == {}
+
+
+def test_optuna_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingPackageError, match=re.escape('pip install "tastemap[tune]"')):
+        search()
+
+
+def test_optuna_is_quiet_and_stays_as_loud_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    before = optuna.logging.get_verbosity()
+    search(trials=2)
+    assert optuna.logging.get_verbosity() == before
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_bar_shows_the_best_so_far(capfd: pytest.CaptureFixture[str]) -> None:
+    found = search(trials=3, progress=True)
+    shown = capfd.readouterr().err
+    assert "3/3" in shown
+    assert f"best ndcg@10={found.score:.4f}" in shown
