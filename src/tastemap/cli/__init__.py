@@ -7,9 +7,7 @@ Here and in the files beside it heavy imports stand inside the functions that ne
 answer at once.
 """
 
-from tastemap.cli import commands, export  # noqa: F401 - puts the commands into the app
-from tastemap.cli import commands, compare  # noqa: F401 - they put the commands into the app
-from tastemap.cli import commands, tune  # noqa: F401 - they put the commands into the app
+from tastemap.cli import commands, compare, export, tune  # noqa: F401 - they put the commands into the app
 from tastemap.cli.app import app
 
 __all__ = ["app", "main"]
