@@ -1,4 +1,4 @@
-"""How the site is made from this folder: see `make docs`. docstrings.py, tutorials.py and offline.py are extensions."""
+"""How the site is made from this folder: see `make docs`. The files beside this one are extensions of it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "docstrings",
+    "formulas",
     "tutorials",
     "offline",
 ]
@@ -50,7 +51,8 @@ nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
 
 # -- pages and tutorials ----------------------------------------------------------------------------------------------
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+html_math_renderer = "mathml"  # formulas.py's: the usual one fetches a script
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"  # a cache would show what an earlier version answered
