@@ -22,11 +22,14 @@ Counts = npt.NDArray[np.int64]
 USERS_AT_ONCE = 1 << 14
 
 
-def long_tail(train: Interactions, models: Any, k: int = 10, *, exclude_seen: bool = True, ax: Any = None) -> Figure:
+def long_tail(
+    train: Interactions, models: Any = None, k: int = 10, *, exclude_seen: bool = True, ax: Any = None
+) -> Figure:
     """Draw which share of the pairs, and of all places in each model's lists, falls to the most popular items.
 
     train : the training data, drawn for comparison
-    models : a model, a list of models, or {name: model}, fitted; the lists are those of all users with a training pair
+    models : a model, a list of models, or {name: model}, fitted; the lists are those of all users with a training pair.
+        None draws the data alone
     k : the length of the lists
     exclude_seen : leave out of the lists what the user has
 
@@ -35,7 +38,7 @@ def long_tail(train: Interactions, models: Any, k: int = 10, *, exclude_seen: bo
     """
     check_interactions("long_tail", train)
     check_whole("k", k, lowest=1)
-    named = fitted_models(models)
+    named = {} if models is None else fitted_models(models)
     listed = {name: times_listed(model, k, exclude_seen) for name, model in named.items()}
     figure, ax = axes_in(ax, size=(7.6, 4.4))
     pairs = np.bincount(train.matrix.indices, minlength=len(train.items))
@@ -52,7 +55,8 @@ def long_tail(train: Interactions, models: Any, k: int = 10, *, exclude_seen: bo
     ax.set_xticks([0, 1, 5, 10, 20, 40, 60, 80, 100])
     ax.set_ylim(0, 102)
     ax.set_xlabel("items, %, the most frequent first (square root scale)")
-    ax.set_ylabel(f"what falls to them, % of all pairs\nor of all places in lists of {k}")
+    of_lists = f"\nor of all places in lists of {k}" if listed else ""
+    ax.set_ylabel(f"what falls to them, % of all pairs{of_lists}")
     legend(ax, handles, labels)
     return figure
 
