@@ -229,5 +229,7 @@ def test_a_split_by_time_and_a_test_file_exclude_each_other(ratings: tm.Interact
 
 def test_the_help_names_the_models_and_the_options_of_files(ratings: tm.Interactions) -> None:
     shown = " ".join(run("--help").stdout.replace("│", " ").split())
+    assert "If absent: Popular, ItemKNN, EASE, ImplicitALS, WARP" in shown
+    assert "If absent: ndcg@10, recall@10, precision@10" in shown
     for word in ("--models", "--by-time", "--report", "--at-least", "--duplicates", "--refuse-nulls", "--time"):
         assert word in shown

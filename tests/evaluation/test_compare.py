@@ -166,6 +166,17 @@ def test_the_text_marks_the_best_and_what_chance_may_have_parted() -> None:
     assert "0.2 ± 0.1†</td>" in page
 
 
+def test_a_narrow_screen_loses_nothing() -> None:
+    table = Table(("model", "ndcg@10", "recall@10"), ((Cell("ImplicitALS"), *[Cell("0.3333 ± 0.0123", True)] * 2),))
+    screen = io.StringIO()
+    Console(file=screen, width=34).print(table)
+    assert "…" not in screen.getvalue()
+    words = screen.getvalue().split()
+    assert "0.3333" in words
+    assert words.count("0.0123*") == 2
+    assert "".join(word for word in words if word.isalpha()).startswith("modelImplicitALS")
+
+
 def test_every_form_of_the_leaderboard_is_the_same_table(board: Comparison) -> None:
     best = board.ranking("ndcg@5")[0]
     value = f"{board.evaluations[best]['ndcg@5']:.4f} ± "

@@ -30,14 +30,12 @@ def compare(
     data: opt.DataFile,
     test: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[TEST]", help="Interactions to measure on. Absent: a part of DATA.", show_default=False
-        ),
+        typer.Argument(metavar="TEST", help="Interactions to measure on. Absent: a part of DATA.", show_default=False),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A kind of model; repeat it. [default: {', '.join(RANKING)}, or for ratings {', '.join(RATING)}]"
+            help=f"A kind of model; repeat it. If absent: {', '.join(RANKING)}; for rmse and mae: {', '.join(RATING)}."
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(metavar="A,B,C", help="Several kinds of models at once.")] = None,

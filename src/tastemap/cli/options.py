@@ -48,7 +48,7 @@ Settings = Annotated[
 METRICS = ("ndcg@10", "recall@10", "precision@10")
 Metrics = Annotated[
     list[str] | None,
-    typer.Option("--metric", help=f"E.g. recall@20; repeat it; the first ranks. [default: {', '.join(METRICS)}]"),
+    typer.Option("--metric", help=f"E.g. recall@20; repeat it; the first ranks. If absent: {', '.join(METRICS)}."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores if absent.")]

@@ -68,7 +68,7 @@ class Table:
         widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
         widths[0] = 0  # names stay at the left, and are folded where there is no room
         for name, width in zip(self.heading, widths, strict=True):
-            table.add_column(Text(name.rjust(width)), no_wrap=width > 0)
+            table.add_column(Text(name.rjust(width)), no_wrap=width > 0, overflow="fold")
         for row, cells in zip(self.rows, texts, strict=True):
             shown = []
             for cell, text, width in zip(row, cells, widths, strict=True):
