@@ -116,7 +116,10 @@ def test_a_study_is_gone_on_with_and_a_validation_file_is_measured(ratings: tm.I
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--model", "Popular"], "there is nothing to search in Popular: fit it as it is"),
+        (
+            ["--model", "Popular"],
+            "there is nothing to search in Popular: fit it as it is, or say with --space what to try",
+        ),
         (["--space", "epochs"], "--space takes NAME=VALUES, e.g. epochs=10:40"),
         (["--space", "depth=1:2"], "ImplicitALS has no parameter 'depth'"),
         (["--space", "epochs=1:2:3"], "--space epochs must be LOW:HIGH or LOW:HIGH:log"),

@@ -34,7 +34,7 @@ class MissingPackageError(TastemapError, ImportError):
 
 
 class ModelFileError(TastemapError, ValueError):
-    """The file is not a whole tastemap model or checkpoint."""
+    """The file is not a whole tastemap model, checkpoint or study, or is that of another training or search."""
 
 
 class DivergenceError(TastemapError, ArithmeticError):

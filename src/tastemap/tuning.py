@@ -163,9 +163,9 @@ def tune(
     sampler : "tpe", where what did well is tried further (Bergstra et al., Algorithms for hyper-parameter optimization,
         NeurIPS 2011; with the parameters seen together); "random"; "grid", in random order, lists as they are and 4
         values of each Range, at even distances or, with log=True, ratios
-    prune : give a trial up whose metric, at a tenth or more of its epochs after the third, has not once come up to the
-        median of the earlier complete trials at the same share of theirs; never before ten trials are complete.
-        It is measured for at most 1000 users, where `exclude` is "train" and `fit` can measure the metric
+    prune : give a trial up that after three tenths of its epochs or more has not once come up to the median of the
+        complete trials at the same share of theirs; never before ten are complete. On the way the metric is measured
+        for at most 1000 users, where `fit` can measure it and `exclude` is "train"
     parallel : how many trials are made at once, each with its share of the threads. They are chosen together, before
         any of them is known, so other numbers give other trials
     study : an SQLite file, which is made, or gone on with where it exists. A search that was killed goes on with the
@@ -212,7 +212,7 @@ def tune(
         final = work.made(best.params)
         if refit:
             everything = whole if train is not whole else train.merge(validation)
-            final.fit(everything, user_features=user_features, item_features=item_features, progress=False)
+            final.fit(everything, user_features=user_features, item_features=item_features, progress=progress)
         return Tuning(
             model=final,
             parameters=dict(best.params),

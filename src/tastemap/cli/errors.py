@@ -50,6 +50,7 @@ _ADVICE = {
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
     r"event_weights": "--event",
     r"pass time= to from_frame or from_file": "pass --time COLUMN",
+    r"pass space=\{parameter: values\}": "say with --space what to try",
 }
 _ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
 
