@@ -552,14 +552,20 @@ def test_what_makes_no_sense_is_refused_before_anything_is_fitted(
     assert "\n" not in str(caught.value)
 
 
-def test_metrics_that_cannot_be_watched_are_searched_without_pruning(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Unknown:
-        def __init__(self, *_: Any, **__: Any) -> None:
-            raise ValueError("fit cannot measure this")
+def test_metrics_of_all_lists_together_are_searched_without_pruning() -> None:
+    train, validation = parts()
+    found = search(trials=2, metric="gini@5", refit=False)
+    assert [trial.intermediate_values for trial in found.study.trials] == [{}, {}]
+    assert found.trials["score"][0] == tm.evaluate(SMALL.fit(train), validation, metrics="gini@5")["gini@5"]
+    assert found.score == found.trials["score"].min()
 
-    monkeypatch.setattr(trials, "Options", Unknown)
-    found = search(trials=1)
-    assert found.study.trials[0].intermediate_values == {}
+
+def test_errors_of_ratings_are_watched_on_the_way() -> None:
+    train, validation = tm.split.random(taste(weights=True), 0.3, seed=1)
+    found = tm.tune(tm.ExplicitALS(factors=2), train, validation, metric="rmse", trials=1, refit=False)
+    on_the_way = found.study.trials[0].intermediate_values
+    assert list(on_the_way) == list(range(1, 10))
+    assert on_the_way[9] == pytest.approx(found.score, rel=0.1)
 
 
 def test_optuna_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
