@@ -12,7 +12,7 @@ import typer
 from tastemap.cli import models, output
 from tastemap.cli import options as opt
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader
+from tastemap.cli.data import Reader, note_on_ratings, reading
 
 if TYPE_CHECKING:
     from tastemap.tuning import Tuning
@@ -22,6 +22,7 @@ SHOWN = 10
 
 
 @app.command()
+@reading(duplicates="auto", drop_nulls=True)
 def tune(
     data: opt.DataFile,
     validation: Annotated[
@@ -51,50 +52,46 @@ def tune(
     ] = "tpe",
     prune: Annotated[bool, typer.Option(help="Give up trials that fall behind.")] = True,
     parallel: Annotated[int, typer.Option(help="Trials at once, each with its share of the threads.")] = 1,
+    by_time: Annotated[
+        bool, typer.Option("--by-time", help="Measure on the latest fifth of DATA, not on a random one.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the best model, fitted to all of DATA, e.g. best.safetensors.")
     ] = None,
-    user: opt.User = None,
-    item: opt.Item = None,
-    weight: opt.Weight = None,
-    no_weight: opt.NoWeight = False,
-    event: opt.Events = None,
-    at_least: opt.AtLeast = None,
-    duplicates: opt.Duplicates = "error",
-    drop_nulls: opt.DropNulls = False,
-    separator: opt.Separator = None,
+    *,
+    reader: Reader,
     seen: opt.Seen = False,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
     """Search for the parameters with which a model does best on held-out interactions."""
+    if validation is not None and by_time:
+        raise typer.BadParameter("--by-time parts DATA, so it goes without a VALIDATION file")
     for path in (out, study):
         if path is not None:
             output.check_output(path, [data, validation])
     (chosen,) = models.make_models([model], settings, seed)
     fixed = [setting.partition("=")[0] for setting in settings or ()]
     searched = dict.fromkeys(fixed) | models.space_of(chosen, space)
-    reader = Reader(
-        user=user,
-        item=item,
-        weight=weight,
-        no_weight=no_weight,
-        event=event,
-        at_least=at_least,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        separator=separator,
-    )
     import tastemap as tm
+    from tastemap import tuning
 
+    reader.guess_time = by_time
     with models.on_threads(threads):
-        train = reader.read(data)
+        train, columns = reader.read_with_columns(data)
+        if reader.at_least is None and metric not in ("rmse", "mae"):
+            note_on_ratings(train, columns.get("weight"))
         output.note(f"{train!r}")
+        held = None
+        if validation is not None:
+            held = reader.read(validation, like=train)
+        elif by_time:
+            train, held = tm.split.by_time(train, test=tuning.HELD_OUT)
         found = tm.tune(
             chosen,
             train,
-            None if validation is None else reader.read(validation),
+            held,
             metric=metric,
             trials=trials,
             timeout=timeout,
