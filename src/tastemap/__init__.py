@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tastemap.models.warp import WARP as WARP
     from tastemap.parallel import threads as threads
     from tastemap.persistence import load as load
-    from tastemap.tuning import tune as tune
+    from tastemap.tuning.tune import tune as tune
 
 # Public name -> module that holds it, and its name there where that differs.
 _PUBLIC = {
@@ -73,7 +73,7 @@ _PUBLIC = {
     "plot": "tastemap.plot:",
     "export": "tastemap.export:",
     "load": "tastemap.persistence",
-    "tune": "tastemap.tuning",
+    "tune": "tastemap.tuning.tune",
     "threads": "tastemap.parallel",
     **dict.fromkeys(
         (

@@ -15,7 +15,7 @@ from tastemap.cli.app import app
 from tastemap.cli.data import Reader, note_on_ratings, reading
 
 if TYPE_CHECKING:
-    from tastemap.tuning import Tuning
+    from tastemap.tuning.tune import Tuning
 
 # Trials in the table.
 SHOWN = 10
@@ -75,7 +75,7 @@ def tune(
     fixed = [setting.partition("=")[0] for setting in settings or ()]
     searched = dict.fromkeys(fixed) | models.space_of(chosen, space)
     import tastemap as tm
-    from tastemap import tuning
+    from tastemap.tuning.tune import HELD_OUT
 
     reader.guess_time = by_time
     with models.on_threads(threads):
@@ -87,7 +87,7 @@ def tune(
         if validation is not None:
             held = reader.read(validation, like=train)
         elif by_time:
-            train, held = tm.split.by_time(train, test=tuning.HELD_OUT)
+            train, held = tm.split.by_time(train, test=HELD_OUT)
         found = tm.tune(
             chosen,
             train,

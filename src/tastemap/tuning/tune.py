@@ -26,9 +26,9 @@ from tastemap.models.inputs import check_choice, check_interactions, check_switc
 from tastemap.models.search import Range, SearchSpace, ends, nearest
 from tastemap.models.training import bar
 from tastemap.parallel import n_threads, threads
-from tastemap.sampling import Asked, Sampling, in_memory, quiet
-from tastemap.studies import StudyFile
-from tastemap.trials import Clock, Work
+from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
+from tastemap.tuning.studies import StudyFile
+from tastemap.tuning.trials import Clock, Work
 
 if TYPE_CHECKING:
     import optuna

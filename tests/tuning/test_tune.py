@@ -21,10 +21,10 @@ import pytest
 import scipy.sparse as sp
 
 import tastemap as tm
-from tastemap import sampling, studies, trials, tuning
 from tastemap.errors import MissingPackageError, TastemapError
-from tastemap.sampling import Sampling
-from tastemap.tuning import Tuning
+from tastemap.tuning import sampling, studies, trials, tune
+from tastemap.tuning.sampling import Sampling
+from tastemap.tuning.tune import Tuning
 
 SMALL = tm.ImplicitALS(factors=4, epochs=4)
 SPACE = {"epochs": tm.Range(2, 8), "regularization": tm.Range(0.01, 1.0, log=True)}
@@ -206,8 +206,8 @@ def test_trials_at_once_do_not_depend_on_time_or_threads(monkeypatch: pytest.Mon
 
 KILLED = """
 import os, signal, sys
-import test_tuning
-from tastemap import studies
+import test_tune
+from tastemap.tuning import studies
 add, left = studies.StudyFile.add, [int(sys.argv[2])]
 def add_and_die(self, trial):
     add(self, trial)
@@ -215,7 +215,7 @@ def add_and_die(self, trial):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
 studies.StudyFile.add = add_and_die
-test_tuning.search(trials=14, study=sys.argv[1], parallel=int(sys.argv[3]))
+test_tune.search(trials=14, study=sys.argv[1], parallel=int(sys.argv[3]))
 """
 
 
@@ -300,7 +300,7 @@ def test_a_timeout_stops_the_running_trial_which_counts_for_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "tune.db"
-    monkeypatch.setattr(tuning, "Clock", Over(7))  # before each trial, and after each of 4 epochs but the last
+    monkeypatch.setattr(tune, "Clock", Over(7))  # before each trial, and after each of 4 epochs but the last
     cut = search(study=file, space={"epochs": None, **{name: SPACE[name] for name in ("regularization",)}})
     assert cut.trials["state"].to_list() == ["complete", "stopped"]
     last = cut.trials.row(1, named=True)
@@ -314,7 +314,7 @@ def test_a_timeout_stops_the_running_trial_which_counts_for_nothing(
 
 
 def test_a_timeout_before_anything_is_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tuning, "Clock", Over(2))
+    monkeypatch.setattr(tune, "Clock", Over(2))
     with pytest.raises(TastemapError, match="no trial was complete before the timeout: raise it"):
         search()
 

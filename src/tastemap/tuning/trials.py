@@ -18,7 +18,7 @@ from tastemap.evaluation.evaluate import evaluate
 from tastemap.extras import optional
 from tastemap.models.base import Model
 from tastemap.models.training import Epoch, Options
-from tastemap.sampling import Asked, Sampling
+from tastemap.tuning.sampling import Asked, Sampling
 
 if TYPE_CHECKING:
     import optuna
