@@ -198,10 +198,10 @@ def test_trials_at_once_do_not_depend_on_time_or_threads(monkeypatch: pytest.Mon
 
     one = search(trials=15, parallel=3)
     monkeypatch.setattr(trials.Work, "run", slow_first)
-    with tm.threads(7):
+    with tm.threads(15):
         other = search(trials=15, parallel=3)
     assert outcome(one) == outcome(other)
-    assert set(shares) == {7 // 3}
+    assert set(shares) == {15 // 3}
 
 
 KILLED = """
