@@ -166,6 +166,19 @@ def test_integers_are_found_as_in_a_dict(ids: list[int], others: list[int]) -> N
     assert m.find(pl.Series(asked, dtype=pl.Int64)).tolist() == expected
 
 
+@pytest.mark.parametrize("shift", [0, -(2**63), 2**63 - 4_000, 2**64 - 4_000])
+def test_ids_close_to_each_other_are_found_in_a_table(shift: int) -> None:
+    rng = np.random.default_rng(0)
+    ids = [shift + int(i) for i in rng.permutation(3_900)[:1_500]]
+    m = IdMap(ids)
+    rows = {value: row for row, value in enumerate(ids)}
+    asked = [shift + int(i) for i in rng.integers(0, 3_950, 5_000)]
+    for values in (asked, [*asked, 0, -1, 2**62]):
+        dtype = pl.UInt64 if max(values) >= 2**63 else pl.Int64
+        values = [value for value in values if value >= 0 or dtype == pl.Int64]
+        assert m.find(pl.Series(values, dtype=dtype)).tolist() == [rows.get(value, -1) for value in values]
+
+
 def test_an_empty_map_knows_nobody() -> None:
     m = IdMap(pl.Series([], dtype=pl.Int64))
     assert len(m) == 0

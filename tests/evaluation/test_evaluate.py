@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Callable
 from math import log2, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from reference import metrics as reference
+from tastemap.evaluation import evaluate as evaluate_module
 from tastemap.evaluation.measure import metric_values
 from tastemap.models.validation import PLACE_METRICS
 
@@ -341,3 +345,166 @@ def test_a_test_part_of_new_users_is_measured_after_an_update() -> None:
     with pytest.raises(tm.DataError, match="no user of the test part"):
         tm.evaluate(model, test)
     assert tm.evaluate(model.update(history), test, metrics="recall@3").n_users == 6
+
+
+# -- people known by a history, candidates ----------------------------------------------------------------------------
+
+
+def strong() -> tuple[tm.Interactions, tm.Interactions, tm.Interactions]:
+    """Training pairs, and the histories and test pairs of other users."""
+    here = np.random.default_rng(5).random((40, 14)) < 0.4
+    here[:, :3] = True
+    users, items = np.nonzero(here)
+    stars = 1 + (users * 7 + items * 3) % 5
+    pairs = tm.Interactions.from_frame({"user": users, "item": items, "weight": stars}, weight="weight")
+    return tm.split.by_user(pairs, 0.3, history=0.5, seed=2)
+
+
+@pytest.mark.parametrize("name", tm.MODELS)
+def test_with_a_history_the_lists_are_those_of_recommend_for(name: str) -> None:
+    train, history, test = strong()
+    model = tm.MODELS[name]().fit(train)
+    metrics = [f"{metric}@4" for metric, cls in tm.METRICS.items() if cls.has_cutoff and metric != "auc"]
+    measured = tm.evaluate(model, test, metrics=metrics, history=history)
+    assert measured.n_users == test.n_users == 12
+    assert not measured.known.any()
+    frame = history.to_frame()
+    histories = [dict(frame.filter(user=user).select("item", "weight").iter_rows()) for user in measured.users]
+    lists = model.recommend_for(histories, k=4)
+    lists = lists.with_columns(user=measured.users.gather(lists["history"]))
+    assert tm.evaluate_lists(lists, test, metrics=metrics, train=train).means == measured.means
+
+
+def test_a_history_takes_the_place_of_what_the_model_knows_of_a_user() -> None:
+    train = read({"u1": "ab", "u2": "ab", "u3": "cd", "u4": "cd", "u5": "abcd"})
+    model = tm.ItemKNN(neighbours=4, shrinkage=0).fit(train)
+    test, history = read({"u1": "d", "new": "d", "empty": "d"}), read({"u1": "c", "new": "c", "u9": "a", "empty": "z"})
+    assert tm.evaluate(model, test, metrics="mrr@1").n_skipped == 2
+    measured = tm.evaluate(model, test, metrics="mrr@1", history=history)
+    assert measured.per_user["user"].to_list() == ["u1", "new"]
+    assert measured["mrr@1"] == 1  # who has c has d
+    assert measured.known.tolist() == [True, False]
+    assert (measured.n_skipped, measured.n_without_test) == (1, 1)  # "empty" has nothing that the model knows
+    shown = tm.evaluate(model, test, metrics="hit_rate@4", history=history, on_unknown="popular")
+    assert (shown.n_users, shown.n_skipped, shown["hit_rate@4"]) == (3, 0, 1)
+
+
+@pytest.mark.parametrize(("exclude", "first"), [("train", "b"), (None, "a"), (read({"new": "b"}), "a")])
+def test_what_is_excluded_with_a_history(model: tm.Popular, exclude: Any, first: str) -> None:
+    test, history = read({"new": first}), read({"new": "a", "u1": "b"})
+    assert tm.evaluate(model, test, metrics="hit_rate@1", history=history, exclude=exclude)["hit_rate@1"] == 1
+
+
+def test_ratings_of_people_known_by_a_history() -> None:
+    train, history, test = strong()
+    model = tm.SVD(factors=3, epochs=4).fit(train)
+    errors = []
+    frame = history.to_frame()
+    for user, item, rating in test.to_frame().iter_rows():
+        own = dict(frame.filter(user=user).select("item", "weight").iter_rows())
+        errors.append(rating - model.recommend_for(own, candidates=[item], k=1)["score"][0])
+    measured = tm.evaluate(model, test, metrics=["rmse", "mae"], history=history)
+    assert measured.means == pytest.approx({"rmse": sqrt(np.mean(np.square(errors))), "mae": np.mean(np.abs(errors))})
+
+
+def test_only_candidates_are_ranked(model: tm.Popular) -> None:
+    test = read({"u1": "d", "u2": "c"})
+    names = ["mrr@4", "auc", "coverage@1"]
+    assert tm.evaluate(model, test, metrics="mrr@4")["mrr@4"] == 1 / 2 * (1 / 3 + 1)
+    among = tm.evaluate(model, test, metrics=names, candidates=["d", "c"], exclude=None)
+    assert among.means == {"mrr@4": 1 / 2 * (1 / 2 + 1), "auc": 1 / 2 * (0 + 1), "coverage@1": 1 / 2}
+    with pytest.warns(UserWarning, match="1 of 2 test pairs are among those that candidates do not name"):
+        without = tm.evaluate(model, test, metrics="mrr@4", candidates=["d"])
+    assert (without["mrr@4"], without.n_left_out) == (1 / 2, 1)
+    with pytest.raises(tm.UnknownIdError, match="'z'"):
+        tm.evaluate(model, test, candidates=["z"])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"history": {"u1": "a"}}, tm.DataError, "history takes tastemap.Interactions"),
+        ({"history": read({"u9": "a"})}, tm.DataError, "no user of the test part has a history of items"),
+        ({"item_features": {"id": ["a"]}}, tm.DataError, "item_features takes tastemap.Features"),
+    ],
+)
+def test_bad_histories_and_features_are_refused(model: tm.Popular, options: Any, error: Any, words: str) -> None:
+    with pytest.raises(error, match=words):
+        tm.evaluate(model, read({"u1": "b"}), **options)
+
+
+def test_a_history_of_negative_weights_is_refused_where_weights_are_no_ratings(model: tm.Popular) -> None:
+    history = rate([("u1", "a", -1)], allow_negative=True)
+    with pytest.raises(tm.DataError, match="negative weights, got -1"):
+        tm.evaluate(model, read({"u1": "b"}), history=history)
+
+
+def test_a_model_saved_without_its_pairs_measures_diversity_by_features_alone(
+    model: tm.Popular, tmp_path: Path
+) -> None:
+    model.save(tmp_path / "model", history=False)
+    loaded, test = tm.load(tmp_path / "model"), read({"u1": "b"})
+    assert tm.evaluate(loaded, test, metrics="novelty@2", exclude=None)["novelty@2"] > 0
+    with pytest.raises(tm.NotSupportedError, match="saved with history=False: pass item_features"):
+        tm.evaluate(loaded, test, metrics="diversity@2", exclude=None)
+
+
+# -- the whole measurement --------------------------------------------------------------------------------------------
+
+
+def test_seconds_are_told_and_are_no_part_of_what_is_equal(model: tm.Popular) -> None:
+    first, second = (tm.evaluate(model, read({"u1": "b"})) for _ in range(2))
+    assert first.score_seconds is not None
+    assert first.score_seconds > 0
+    assert "score_seconds" not in {field.name for field in dataclasses.fields(first) if field.compare}
+    assert first.frame.equals(second.frame)
+
+
+def test_metrics_of_all_lists_have_a_mean_alone(model: tm.Popular) -> None:
+    test = read({"u1": "b", "new": "a", "u2": "d"})
+    measured = tm.evaluate(model, test, metrics=["coverage@1", "recall@1", "gini@2"], on_unknown="popular")
+    assert list(measured.overall) == ["coverage@1", "gini@2"]
+    assert measured["coverage@1"] == measured.means["coverage@1"] == 3 / 4  # b, a and c come first
+    assert np.isnan(measured.values[:, [0, 2]]).all()
+    assert measured.per_user.columns == ["user", "recall@1"]
+    rows = {(row["group"], row["metric"]): row for row in measured.frame.iter_rows(named=True)}
+    everybody = rows["all", "coverage@1"]
+    assert (everybody["mean"], everybody["low"], everybody["high"], everybody["users"]) == (3 / 4, None, None, 3)
+    assert rows["known", "gini@2"]["mean"] is None  # the figure is of the lists of all
+    assert rows["known", "recall@1"]["low"] is not None
+    alone = tm.evaluate(model, test, metrics="gini@2").frame
+    assert alone.schema == tm.evaluate(model, test, metrics="recall@2").frame.schema
+
+
+def test_lists_are_ranked_some_users_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    train, history, test = strong()
+    model, names = tm.ItemKNN().fit(train.merge(history)), ["auc", "ndcg@3", "coverage@2", "gini@3", "novelty@2"]
+    whole = tm.evaluate(model, test, metrics=names)
+    sizes, rank = [], tm.ItemKNN.rank
+
+    def counted(self: Any, rows: Any, *more: Any) -> Any:
+        sizes.append(len(rows))
+        return rank(self, rows, *more)
+
+    monkeypatch.setattr(tm.ItemKNN, "rank", counted)
+    monkeypatch.setattr(evaluate_module, "PLACES_AT_ONCE", 5 * 14)
+    assert tm.evaluate(model, test, metrics=names).frame.equals(whole.frame)
+    assert sizes == [5, 5, 2]
+
+
+def test_the_bits_do_not_depend_on_the_number_of_threads(run_python: Callable[..., str]) -> None:
+    script = """
+    import hashlib, numpy as np, tastemap as tm
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((2500, 90)) < 0.2 * rng.random(90))
+    stars = {"user": users, "item": items, "weight": rng.integers(1, 6, len(users))}
+    train, test = tm.split.random(tm.Interactions.from_frame(stars, weight="weight"), 0.3, seed=1)
+    names = [f"{name}@7" for name, metric in tm.METRICS.items() if metric.has_cutoff] + ["auc", "rmse", "mae"]
+    import warnings
+    warnings.simplefilter("ignore")
+    found = tm.evaluate(tm.SVD(factors=3, epochs=2).fit(train), test, metrics=names)
+    bits = found.values.tobytes() + found.frame.drop("metric").to_numpy().astype(float).tobytes()
+    print(found.n_users, hashlib.blake2b(bits).hexdigest())
+    """
+    said = {run_python(script, TASTEMAP_THREADS=str(n), OPENBLAS_NUM_THREADS=str(n)) for n in (1, 2, 5)}
+    assert len(said) == 1

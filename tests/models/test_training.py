@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import scipy.sparse as sp
 
@@ -214,3 +215,87 @@ def test_a_checkpoint_goes_on_with_other_options_or_says_why_not(first: dict[str
     except tm.ModelFileError:
         return
     assert_same(model, als().fit(train, validation=validation, patience=3))
+
+
+# -- ratings watched by their errors ----------------------------------------------------------------------------------
+
+RATING_MODELS = {
+    # With these the validation errors fall and then rise.
+    "SVD": {"factors": 8, "epochs": EPOCHS, "learning_rate": 0.05, "regularization": 0.001},
+    "SVDpp": {"factors": 8, "epochs": EPOCHS, "learning_rate": 0.05, "regularization": 0.001},
+    "ExplicitALS": {"factors": 8, "epochs": EPOCHS, "regularization": 0.2},
+}
+
+
+def stars() -> tuple[tm.Interactions, tm.Interactions]:
+    rng = np.random.default_rng(3)
+    users, items = np.nonzero(rng.random((60, 40)) < 0.3)
+    taste = rng.normal(size=(60, 2)), rng.normal(size=(40, 2))
+    values = np.clip(np.round(3 + (taste[0][users] * taste[1][items]).sum(axis=1) + rng.normal(size=len(users))), 1, 5)
+    pairs = tm.Interactions.from_frame({"user": users, "item": items, "stars": values}, weight="stars")
+    return tm.split.random(pairs, 0.3, seed=1)
+
+
+def rater(name: str, **changed: Any) -> Any:
+    return tm.MODELS[name](**{**RATING_MODELS[name], **changed})
+
+
+@pytest.mark.parametrize("metric", ["rmse", "mae"])
+@pytest.mark.parametrize("name", RATING_MODELS)
+def test_a_rating_model_is_watched_by_its_errors_and_keeps_the_epoch_with_the_least(name: str, metric: str) -> None:
+    train, validation = stars()
+    stopped = rater(name).fit(train, validation=validation, metric=metric, patience=2)
+    best = min(stopped.history_, key=lambda done: (done.metric, done.epoch))
+    assert len(stopped.history_) == best.epoch + 2 < EPOCHS
+    # The fit of ExplicitALS ends with one more half-step of the users.
+    close = 1e-2 if name == "ExplicitALS" else 1e-5
+    assert tm.evaluate(stopped, validation, metrics=metric)[metric] == pytest.approx(best.metric, rel=close)
+    assert all(done.metric > best.metric for done in stopped.history_ if done.epoch != best.epoch)
+
+
+def test_a_resumed_training_that_watches_errors_stops_where_the_whole_one_does(
+    tmp_path: Path,
+) -> None:
+    train, validation = stars()
+    options: dict[str, Any] = {"validation": validation, "metric": "rmse", "patience": 2}
+    whole = rater("ExplicitALS").fit(train, **options)
+    file = tmp_path / "checkpoint"
+    stop = len(whole.history_) - 1
+    with pytest.raises(KeyboardInterrupt):
+        rater("ExplicitALS").fit(train, checkpoint=file, callbacks=[interrupt_at(stop)], **options)
+    resumed = rater("ExplicitALS").fit(train, checkpoint=file, **options)
+    np.testing.assert_array_equal(resumed.item_factors_, whole.item_factors_)
+    assert [done.metric for done in resumed.history_] == [done.metric for done in whole.history_]
+
+
+@pytest.mark.parametrize("name", RATING_MODELS)
+def test_errors_are_of_the_pairs_whose_user_and_item_have_a_training_pair(name: str) -> None:
+    train, validation = stars()
+    known = validation.to_frame()
+    more = pl.concat(
+        [known, pl.DataFrame({"user": [0, 777], "item": [888, 1], "stars": [5.0, 1.0]}).cast(known.schema)]
+    )
+    strangers = tm.Interactions.from_frame(more, weight="stars")
+    first = rater(name, epochs=2).fit(train, validation=validation, metric="mae")
+    second = rater(name, epochs=2).fit(train, validation=strangers, metric="mae")
+    assert [done.metric for done in first.history_] == [done.metric for done in second.history_]
+    with pytest.raises(tm.DataError, match="validation shares no user"):
+        rater(name).fit(train, validation=strangers.pick(more["item"].to_numpy() > 800), metric="mae")
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "words"),
+    [
+        ("ImplicitALS", "rmse", ["'rmse' or 'mae' of models that predict ratings", "got 'rmse'"]),
+        ("SVD", "rmse@5", ["or 'rmse' or 'mae', got 'rmse@5'"]),
+        ("SVD", "ndcg", ["with a cut-off", "got 'ndcg'"]),
+        ("BPR", "coverage@10", ["got 'coverage@10'", "tastemap.evaluate"]),
+        ("BPR", "auc", ["precision, recall, hit_rate, ndcg, map, mrr", "got 'auc'"]),
+        ("BPR", "ndcg@0", ["whole number", "ndcg@0"]),
+    ],
+)
+def test_what_training_cannot_measure_is_refused(name: str, metric: str, words: list[str]) -> None:
+    train, validation = stars()
+    with pytest.raises(ValueError, match="metric") as refused:
+        tm.MODELS[name]().fit(train, validation=validation, metric=metric)
+    assert all(word in str(refused.value) for word in words), str(refused.value)

@@ -20,6 +20,9 @@ _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) fo
 # Up to here a Python loop over a dict beats building a polars join.
 _FEW = 2_000
 
+# Integer ids that span at most so many times their number are found in a table in place of a search.
+_SPREAD = 8
+
 
 class IdMap:
     """The one-to-one map between external ids and rows 0..n-1.
@@ -39,6 +42,7 @@ class IdMap:
             repeated = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
             raise DataError(f"ids must be distinct, but {name!r} repeats {name_some(repeated)}")
         self._sorted: tuple[npt.NDArray[Any], Rows] | None = None
+        self._table: Rows | None = None
         self._by_string: dict[str, int] | None = None
 
     def __len__(self) -> int:
@@ -189,6 +193,15 @@ class IdMap:
         elif keys.dtype == np.int64 and values.dtype == np.uint64:
             fits = values <= np.uint64(np.iinfo(np.int64).max)
         asked = values.astype(keys.dtype, copy=False)
+        low, high = int(keys[0]), int(keys[-1])
+        if high - low < _SPREAD * len(keys) and len(asked) > _FEW:
+            if self._table is None:
+                table = np.full(high - low + 2, -1)  # the last place is for what is not between the ids
+                table[(keys - keys[0]).astype(np.int64)] = rows
+                self._table = table
+            inside = fits & (asked >= keys[0]) & (asked <= keys[-1])
+            offsets = np.where(inside, asked - keys[0], 0).astype(np.int64)
+            return self._table[offsets if inside.all() else np.where(inside, offsets, -1)]
         places = np.minimum(keys.searchsorted(asked), len(keys) - 1)
         return np.where(fits & (keys[places] == asked), rows[places], -1)
 

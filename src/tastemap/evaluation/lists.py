@@ -17,9 +17,10 @@ from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotSupportedError
 from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners
-from tastemap.evaluation.metrics import RATING_METRICS, Diversity, Ranking, parse
+from tastemap.evaluation.metrics import AUC, RATING_METRICS, Diversity, parse
 from tastemap.models.inputs import check_features, check_interactions
 from tastemap.models.ranking import Hidden
+from tastemap.models.validation import PLACE_METRICS
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -63,21 +64,25 @@ def evaluate_lists(
     _check_repeated(table, who, places, len(items))
     order = table["order"].to_numpy()[measured] if "order" in table.columns else np.arange(int(measured.sum()))
     measuring = Measuring(names, _background(train, items, item_features), len(items))
-    lists, counts = _as_lists(who[measured], places[measured], order, len(tested), measuring.longest)
+    # What is listed anywhere is ranked, which auc asks about.
+    with_auc = train is not None and any(parse(name)[0] is AUC for name in names)
+    longest = len(items) if with_auc else measuring.longest
+    lists, counts = _as_lists(who[measured], places[measured], order, len(tested), longest)
     held_out, _ = rows_of_items(test, items)
     user_ids = test.users.take(tested)
     known, reachable = np.ones(len(tested), bool), None
     if train is not None:
         rows = train.users.find(user_ids)
         rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
-        known, reachable = rows >= 0, _reachable(train, items, rows, lists, held_out, tested)
+        known = rows >= 0
+        reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
     known_items = (test if train is None else train).items.find(test.items.ids) >= 0
     return Evaluation(
         metrics=names,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
         users=user_ids,
         known=known,
-        n_without_test=table["user"].filter(pl.Series(~measured)).n_unique(),
+        n_without_test=0 if measured.all() else table["user"].filter(pl.Series(~measured)).n_unique(),
         n_skipped=0,
         n_unknown_items=int(np.count_nonzero(~known_items[test.by_user.indices])),
         n_left_out=0,
@@ -94,8 +99,7 @@ def _check_metrics(names: tuple[str, ...], train: Interactions | None, features:
         cls = parse(name)[0]
         if name in RATING_METRICS:
             raise NotSupportedError(f"{name} compares ratings, and lists hold none: evaluate the model itself")
-        plain = issubclass(cls, Ranking) and cls.name != "auc"
-        if not plain and train is None and not (cls is Diversity and features is not None):
+        if cls.name not in PLACE_METRICS and train is None and not (cls is Diversity and features is not None):
             also = ", or item_features" if cls is Diversity else ""
             raise ValueError(f"{name} needs the training pairs: pass train={also}")
 
@@ -146,14 +150,19 @@ def _as_lists(
     who: RowNumbers, items: RowNumbers, order: npt.NDArray[Any], n_lists: int, longest: int
 ) -> tuple[npt.NDArray[np.int32], RowNumbers]:
     """Return the lists as int32 (n_lists, places), -1 where there is no item, and how many places are filled."""
-    best_first = np.lexsort((order, who))
+    step = who[1:] - who[:-1]
+    if not np.all((step > 0) | ((step == 0) & (order[1:] >= order[:-1]))):
+        best_first = np.lexsort((order, who))
+        who, items = who[best_first], items[best_first]
     counts = np.bincount(who, minlength=n_lists)
-    place = np.arange(len(who)) - np.repeat(np.cumsum(counts) - counts, counts)
-    inside = place < longest
-    counts = np.minimum(counts, longest)
-    lists = np.full((n_lists, int(counts.max(initial=0))), -1, np.int32)
-    lists[who[best_first][inside], place[inside]] = items[best_first][inside]
-    return lists, counts
+    starts = np.cumsum(counts) - counts
+    lists = np.full((n_lists, min(longest, int(counts.max(initial=0)))), -1, np.int32)
+    place = np.arange(len(who)) - np.repeat(starts, counts)
+    if counts.max(initial=0) > longest:
+        inside = place < longest
+        who, items, place = who[inside], items[inside], place[inside]
+    lists[who, place] = items
+    return lists, np.minimum(counts, longest)
 
 
 def _background(train: Interactions | None, items: IdMap, features: Features | None) -> Background:

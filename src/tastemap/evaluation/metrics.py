@@ -95,8 +95,7 @@ class Precision(Ranking):
     RecTools, ranx and LightFM's precision_at_k: the same (LightFM where no scores are equal). RecTools can divide
     by |T| instead (r_precision=True). implicit divides all hits of all users by sum_u min(k, |T_u|).
 
-    Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966; cut off at k as in
-    TREC.
+    Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966.
     """
 
     name = "precision"
@@ -112,8 +111,7 @@ class Recall(Ranking):
     RecTools, ranx and LightFM's recall_at_k: the same (LightFM where no scores are equal). implicit has none; what
     it calls precision is hits over min(k, |T|), all users' together.
 
-    Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966; cut off at k as in
-    TREC.
+    Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966.
     """
 
     name = "recall"
@@ -263,8 +261,7 @@ class Coverage(OfAllLists):
     """coverage@k: the share of the catalogue that is among the first k of at least one list.
 
     The catalogue is what can be recommended: the candidates, else the items that the model knows from training
-    pairs or features. One value for the lists of all users who are measured, those with test items: more lists
-    cover more.
+    pairs or features. One value for the lists of all users with test items: more lists cover more.
 
     Range 0 to 1, more is more of the catalogue. Ties are settled by the order of the lists.
 
@@ -329,7 +326,8 @@ class RMSE(Rating):
 class MAE(Rating):
     """mae = (1/n) sum |r - p|, r the rating of a test pair and p its prediction.
 
-    Pooled over the test pairs of all users, and with the same pairs left out as for rmse.
+    Pooled over the test pairs of all users; users without a test pair, and pairs without a training pair of their user
+    or item, are left out as for rmse.
 
     Range from 0, less is better; in units of the rating. No cut-off and no order, so no ties.
 
