@@ -681,6 +681,8 @@ def test_histories_come_as_ids_mappings_and_lists_of_these(name: str) -> None:
 def test_a_history_is_not_recommended_and_neither_is_what_is_excluded(name: str) -> None:
     shown = fitted(name).recommend_for([103, 105], k=100, exclude=[101])
     assert set(shown["film"]) == set(range(100, 111)) - {101, 103, 105}
+    with_seen = fitted(name).recommend_for([103, 105], k=100, exclude=[101], exclude_seen=False)
+    assert {103, 105} <= set(with_seen["film"]) == {*shown["film"], 103, 105}
     among = fitted(name).recommend_for([103], k=100, candidates=[103, 104, UNSEEN])
     assert set(among["film"]) == {104, UNSEEN}
 

@@ -340,6 +340,7 @@ class Model(ABC):
         k: int = 10,
         weights: Any = None,
         user_features: Features | None = None,
+        exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
         frame: str | None = None,
@@ -347,12 +348,13 @@ class Model(ABC):
         """Return the k best items for people known by their history alone: a frame of history, item, rank and score.
 
         history : item ids, {item id: weight}, or a list of either for many people; the column `history` numbers them
-            from 0. What is in a history is not recommended
+            from 0
         weights : the weights of item ids, as many; None for 1, or, where the model predicts ratings, for the highest
             rating of the training data: who names an item without a rating likes it
         user_features : the people's features, a row for each history in the same order, whatever its id; a history may
             then be empty ([], or [[], []] for two people). Without them a model with user features takes the people for
             users without any
+        exclude_seen : leave out what is in the history
         candidates, exclude, frame : as for `recommend`
 
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history of somebody
@@ -373,7 +375,7 @@ class Model(ABC):
             without = self._items.take(histories.indices[~self._known_items[histories.indices]])
             raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
         people = pl.Series("history", np.arange(len(histories.indptr) - 1))
-        hidden = [Hidden(histories, np.arange(len(people)))]
+        hidden = [Hidden(histories, np.arange(len(people)))] if exclude_seen else []
         if exclude is not None:
             if is_frame(exclude):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
