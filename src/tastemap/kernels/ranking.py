@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.heap import push, replace_root, sort
+from tastemap.kernels.heap import push, replace_root
 from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.radix import scratch, sort
 from tastemap.kernels.simd import (
     LANES,
     any_greater,
@@ -102,13 +103,14 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
     """
     n_rows, width = P.shape
     capacity = heap_scores.shape[1]
+    keys, digits = scratch(capacity)
     for r in range(n_rows):
         size = sizes[r]
         reach = np.sqrt(dot(P[r], P[r])) * longest
         root = np.float64(heap_scores[r, 0]) if size == capacity else -np.inf
         for j in range(size):
             heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
-        sort(heap_scores[r], heap_columns[r], size)
+        sort(heap_scores[r], heap_columns[r], size, keys, digits)
         count = min(k, size)
         counts[r] = count
         for j in range(count):
@@ -127,8 +129,9 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
 @jit_exact
 def sort_lists(scores, columns, sizes):
     """Put each row's heap of the best columns in order, best first."""
+    keys, digits = scratch(scores.shape[1])
     for r in range(sizes.shape[0]):
-        sort(scores[r], columns[r], sizes[r])
+        sort(scores[r], columns[r], sizes[r], keys, digits)
 
 
 @jit_exact
@@ -147,5 +150,6 @@ def rank_exactly(p, Q, hidden, k, columns, scores):
             size += 1
         elif score > scores[0]:
             replace_root(scores, columns, size, score, j)
-    sort(scores, columns, size)
+    keys, digits = scratch(size)
+    sort(scores, columns, size, keys, digits)
     return size
