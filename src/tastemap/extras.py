@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from types import ModuleType
 
 from tastemap.errors import MissingPackageError
@@ -14,7 +15,10 @@ def optional(module: str, package: str, *, extra: str, purpose: str) -> ModuleTy
     package : its name where it is installed from; purpose : what needs it, e.g. "text_features"
     """
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            # Optuna asks tqdm for a bar of notebooks, which nobody uses here; it complains where it cannot make one.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != module.partition(".")[0]:
             raise  # it is there, and misses something itself

@@ -161,7 +161,7 @@ def test_the_text_marks_the_best_and_what_chance_may_have_parted() -> None:
     assert markdown[-1] == "said below  "
 
     page = table.html()
-    assert "a|b [red]&lt;i&gt;</th>" in page
+    assert 'font-weight: normal">a|b [red]&lt;i&gt;</th>' in page  # bold is the best alone
     assert "<b>0.3 ± 0.1</b>" in page
     assert "0.2 ± 0.1†</td>" in page
 
@@ -247,8 +247,16 @@ def test_a_model_that_fails_stops_with_its_name() -> None:
         tm.compare(ratings, TEST, train=TRAIN, metrics="rmse")
     with pytest.raises(ValueError, match=r"^bad: factors must be"):
         tm.compare({"bad": tm.WARP(factors=0)}, TEST, train=TRAIN)
-    with pytest.raises(tm.NotFittedError, match=r"^Popular: this Popular has learned nothing yet"):
+    with pytest.raises(tm.NotFittedError, match=r"^Popular: this Popular .* call fit first, or pass train"):
         tm.compare([tm.Popular()], TEST)
+
+
+@pytest.mark.parametrize("metric", ["rmse", "NDCG@10"])
+def test_a_metric_that_cannot_be_is_refused_before_anything_is_fitted(metric: str) -> None:
+    models = {"mine": tm.SVD(epochs=1), "theirs": tm.Popular()}
+    with pytest.raises((ValueError, NotImplementedError)):
+        tm.compare(models, TEST, train=TRAIN, metrics=metric)
+    assert not hasattr(models["mine"], "history_")
 
 
 @pytest.mark.parametrize(
@@ -259,7 +267,8 @@ def test_a_model_that_fails_stops_with_its_name() -> None:
         ("Popular", {}, "models must be a list of models, or a dict"),
         (3, {}, "models must be a list of models, or a dict"),
         ([tm.Popular], {}, "models must be instances, got the class Popular: pass Popular()"),
-        (["Popular"], {}, "models must be models of tastemap, got 'Popular'"),
+        (tm.Popular, {}, "models must be instances, got the class Popular: pass Popular()"),
+        (["Popular"], {}, "models must be models of tastemap, got 'Popular': pass tastemap.Popular()"),
         ({1: tm.Popular()}, {}, "the names of models must be text, got 1"),
         ([MODELS["knn"]] * 2, {}, "'ItemKNN', 'ItemKNN 2' are one and the same model: make an instance for each"),
         ([tm.Popular()], {"metrics": ("mrr@2", "mrr@2")}, "metrics must name each once, got 'mrr@2', 'mrr@2'"),

@@ -190,3 +190,24 @@ def test_scikit_learn_has_the_same_errors_and_auc_of_the_ratings_of_ml100k(ml100
     predicted = model.predict(test.users.take(test.row_of_pair()), test.items.take(test.matrix.indices))
     assert found["rmse"] == pytest.approx(sklearn.root_mean_squared_error(test.matrix.data, predicted), rel=1e-6)
     assert found["mae"] == pytest.approx(sklearn.mean_absolute_error(test.matrix.data, predicted), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("NDCG@10", "'ndcg@10'"),
+        ("ndcg5", "'ndcg@5'"),
+        ("HitRate@20", "'hit_rate@20'"),
+        ("hr@3", "'hit_rate@3'"),
+        ("precision_at_k", "'precision@10'"),
+        ("RMSE", "'rmse'"),
+    ],
+)
+def test_an_unknown_metric_is_told_what_it_may_be_called_here(written: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"got '{written}'; did you mean {meant}\\?$"):
+        metrics.parse(written)
+
+
+def test_a_metric_like_no_other_is_told_nothing_wrong() -> None:
+    with pytest.raises(ValueError, match=r"got '@10'$"):
+        metrics.parse("@10")

@@ -16,8 +16,8 @@ import polars as pl
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
-from tastemap.errors import TastemapError, name_some
-from tastemap.evaluation.evaluate import CONFIDENCE, Evaluation, evaluate
+from tastemap.errors import NotFittedError, TastemapError, name_some
+from tastemap.evaluation.evaluate import CONFIDENCE, Evaluation, as_names, check_suits, evaluate
 from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_better
 from tastemap.evaluation.significance import Paired, holm
 from tastemap.evaluation.table import Cell, Table
@@ -256,7 +256,7 @@ def compare(
     nothing and there is no train, and what `Model.fit` and `evaluate` raise.
     """
     named = named_models(models)
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    names = as_names(metrics)
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
     if train is None:
@@ -276,6 +276,9 @@ def compare(
     evaluations: dict[str, Evaluation] = {}
     seconds: dict[str, float] = {}
     without_features = []
+    for name, model in named.items():
+        with warned.about(name):
+            check_suits(model, names)  # before anything is fitted, which may take long
     with bar(len(named), progress, unit="model") as shown:
         for name, model in named.items():
             shown.set_description(name, refresh=False)
@@ -314,7 +317,7 @@ def compare(
 
 def named_models(models: Models) -> dict[str, Any]:
     """Return models by name; raises ValueError for what is no model, for no model, and for one given twice."""
-    if isinstance(models, Model):
+    if isinstance(models, Model | type):
         models = [models]
     if isinstance(models, str) or not isinstance(models, Mapping | Iterable):
         raise ValueError(f"models must be a list of models, or a dict of them by name, got {models!r}")
@@ -332,7 +335,10 @@ def named_models(models: Models) -> dict[str, Any]:
         if isinstance(model, type) and issubclass(model, Model):
             raise ValueError(f"models must be instances, got the class {model.__name__}: pass {model.__name__}()")
         if not isinstance(model, Model):
-            raise ValueError(f"models must be models of tastemap, got {model!r}")
+            from tastemap.models import MODELS
+
+            meant = f": pass tastemap.{model}()" if isinstance(model, str) and model in MODELS else ""
+            raise ValueError(f"models must be models of tastemap, got {model!r}{meant}")
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the names of models must be text, got {name!r}")
     if len({id(model) for model in named.values()}) < len(named):
@@ -376,6 +382,8 @@ class _Warned:
             warnings.simplefilter("always")
             try:
                 yield
+            except NotFittedError as error:
+                raise NotFittedError(f"{name}: {error}, or pass train to have the models fitted") from error
             except (TastemapError, ValueError, MemoryError) as error:
                 if isinstance(error, TastemapError) or type(error) in (ValueError, MemoryError):
                     raise type(error)(f"{name}: {error}") from error

@@ -209,13 +209,9 @@ def evaluate(
     DataError where test and training share no user.
     """
     names = as_names(metrics)
+    check_suits(model, names)
     ranking = tuple(name for name in names if name not in RATING_METRICS)
     rating = tuple(name for name in names if name in RATING_METRICS)
-    if rating and not model.predicts_ratings:
-        raise NotSupportedError(
-            f"{rating[0]} takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: "
-            "measure a metric such as 'ndcg@10' instead"
-        )
     if exclude is not None and exclude != "train" and not isinstance(exclude, Interactions):
         raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
     if on_unknown not in ("skip", "popular"):
@@ -289,6 +285,16 @@ def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
     for name in names:
         parse(name)
     return names
+
+
+def check_suits(model: Model, names: Sequence[str]) -> None:
+    """Raise NotSupportedError where a metric asks for ratings and the model predicts none."""
+    rating = [name for name in names if name in RATING_METRICS]
+    if rating and not model.predicts_ratings:
+        raise NotSupportedError(
+            f"{rating[0]} takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: "
+            "measure a metric such as 'ndcg@10' instead"
+        )
 
 
 class _People(NamedTuple):

@@ -13,6 +13,8 @@ model does not know, or that is kept out of the list, stays in T: it counts as n
 
 from __future__ import annotations
 
+import difflib
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -350,13 +352,23 @@ def parse(name: str) -> tuple[type[Metric], int | None]:
     if metric not in METRICS:
         ranking = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
         known = f"{ranking} with a cut-off, such as 'ndcg@10', or {' or '.join(RATING_METRICS)}"
-        raise ValueError(f"metric must be one of {known}, got {name!r}")
+        raise ValueError(f"metric must be one of {known}, got {name!r}{_meant(name)}")
     cls, k = METRICS[metric], split_metric(name)[1]
     if k is not None and not cls.has_cutoff:
         raise ValueError(f"{metric} is over all test pairs and has no cut-off: pass {metric!r}, got {name!r}")
     if k is None and cls.needs_cutoff:
         raise ValueError(f"{metric} needs a cut-off, such as '{metric}@10': got {name!r}")
     return cls, k
+
+
+def _meant(name: str) -> str:
+    """Name the metric that an unknown name is most like, whatever its case and however it writes the cut-off."""
+    word, cutoff = re.match(r"(\D*)(\d*)", name.lower()).groups()  # type: ignore[union-attr]
+    close = difflib.get_close_matches("hit_rate" if word.rstrip("@_ ") in ("hr", "hit") else word, METRICS, n=1)
+    if not close:
+        return ""
+    at = f"@{cutoff or 10}" if METRICS[close[0]].needs_cutoff else ""
+    return f"; did you mean {close[0] + at!r}?"
 
 
 def lower_is_better(name: str) -> bool:

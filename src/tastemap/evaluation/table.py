@@ -120,5 +120,5 @@ def _escaped(text: str) -> str:
 def _html_cell(cell: Cell, place: int) -> str:
     text = html.escape(cell.text) + _mark(cell, True)
     if place == 0:
-        return f'<th scope="row" style="text-align: left">{text}</th>'
-    return f'<td style="text-align: right">{f"<b>{text}</b>" if cell.is_best else text}</td>'
+        return f'<th scope="row" style="text-align: left; font-weight: normal">{text}</th>'
+    return f'<td style="text-align: right; white-space: nowrap">{f"<b>{text}</b>" if cell.is_best else text}</td>'
