@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import tastemap as tm
-from tastemap.cli import app
+from tastemap.cli import app, output
 
 RATINGS = """userId,movieId,rating,timestamp
 1,10,5,1000
@@ -171,12 +171,11 @@ def test_every_kind_of_file_is_read_without_naming_columns(folder: Path, file: s
 def test_rows_with_nulls_are_left_out_and_counted_where_asked(folder: Path) -> None:
     Path("gaps.csv").write_text("user,item,rating,note\n1,10,5,\n,10,4,x\n2,,4,x\n2,20,,x\n2,10,3,x\n")
     told = "left out 3 of 5 rows, with a null in 'user', 'item', 'rating'"
-    for command in (
-        ("fit", "gaps.csv", "--model", "Popular", "--out", "own.safetensors"),
-        ("info", "gaps.csv"),
-    ):
-        assert refused(*command).endswith("pass --drop-nulls to leave such rows out")
-        assert told in run(*command, "--drop-nulls").stderr
+    command = ("fit", "gaps.csv", "--model", "Popular", "--out", "own.safetensors")
+    assert refused(*command).endswith("pass --drop-nulls to leave such rows out")
+    assert told in run(*command, "--drop-nulls").stderr
+    assert refused("info", "gaps.csv", "--refuse-nulls").endswith("pass --drop-nulls to leave such rows out")
+    assert told in run("info", "gaps.csv").stderr
     kept = tm.load("own.safetensors").interactions
     assert kept is not None
     assert kept.to_frame().rows() == [(1, 10, 5), (2, 10, 3)]
@@ -204,7 +203,7 @@ def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> 
     fitted = ("fit", "floats.parquet", "--model", "Popular", "--drop-nulls", "--out", "own.safetensors")
     assert "read the numbers of column 'user' as whole: 17850.0 is 17850" in run(*fitted).stderr
     assert list(tm.load("own.safetensors").users) == [17850, 3]
-    assert refused("info", "floats.parquet").endswith("pass --drop-nulls to leave such rows out")
+    assert refused(*fitted[:4], *fitted[5:]).endswith("pass --drop-nulls to leave such rows out")
     frame.with_columns(pl.Series("user", [1.5, 2.0, 2.0**60])).write_parquet("floats.parquet")
     assert "ids are integers or strings" in refused("info", "floats.parquet")
 
@@ -444,6 +443,7 @@ FIT = ("--out", "own.safetensors")
         ),
         ("user,item\n1,2\n1,2\n", (), "user 1 and item 2 come together in rows 0, 1"),
         ("user,item,rating\n1,2,3\n", ("--at-least", "4"), "no weight is at least 4: the largest is 3"),
+        ("user,item,grade\n1,2,5\n", ("--at-least", "4"), "every row of bad.csv counts as 1: pass --weight COLUMN"),
         ("user,item\n1,2\n", ("--model", "ImplictALS"), "there is no model 'ImplictALS', only "),
         ("user,item\n1,2\n", ("--set", "factor=2"), "ImplicitALS has no parameter 'factor', only "),
         ("user,item\n1,2\n", ("--set", "factors=two"), "factors must be a whole number, got 'two'"),
@@ -654,11 +654,30 @@ def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
     assert "own.safetensors" not in files()
 
 
-def test_info_tells_of_repeated_pairs(folder: Path) -> None:
+def test_info_counts_repeated_pairs_as_compare_does(folder: Path) -> None:
     Path("twice.csv").write_text("user,item\na,x\na,x\nb,x\n")
-    assert "1 of 3 rows repeat a pair of user and item: --duplicates last" in run("info", "twice.csv").stderr
+    told = run("info", "twice.csv", "--json")
+    assert "1 of 3 rows repeat a pair of user and item: --duplicates sum" in told.stderr
+    assert json.loads(told.stdout)["weights"] == [1, 2]
+    Path("rated.csv").write_text("user,item,rating\na,x,5\na,x,3\nb,x,4\n")
+    assert "--duplicates last" in run("info", "rated.csv").stderr
+
+
+def test_info_can_do_what_it_advises_of_negative_weights(folder: Path) -> None:
+    Path("orders.csv").write_text("user,item,quantity\na,x,2\nb,x,-1\n")
+    assert "say with --at-least" in refused("info", "orders.csv")
+    assert run_json("info", "orders.csv", "--at-least", "1")["pairs"] == 1
 
 
 def test_evaluating_on_training_pairs_is_noted(als: tm.ImplicitALS) -> None:
     said = run("evaluate", "als.safetensors", "ratings.csv", "--at-least", "4").stderr
-    assert "test pairs are among those that exclude='train' keeps out of the lists" in said
+    assert "test pairs are among the training pairs, which are kept out of the lists, and count as not found" in said
+    assert "or pass --seen" in said
+
+
+def test_a_table_too_wide_is_put_closer_before_a_heading_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pl.DataFrame({name: [0.1] for name in ("learning_rate", "regularization", "max_sampled")})
+    with output.console() as screen:
+        screen.width = 48
+        output.show_table(screen, frame)
+    assert capsys.readouterr().out.split("\n")[1].split() == frame.columns

@@ -223,6 +223,21 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert set(Path().iterdir()) == before
 
 
+def test_a_split_by_time_says_that_repetitions_are_not_measured(ratings: tm.Interactions) -> None:
+    lines = Path("ratings.csv").read_text().splitlines()
+    Path("twice.csv").write_text("\n".join([*lines, lines[1]]))
+    said = "what comes again is not measured"
+    assert said in run("twice.csv", "--by-time", "--model", "Popular").stderr
+    assert said not in run("twice.csv", "--model", "Popular").stderr
+
+
+def test_a_split_by_time_leaves_out_rows_without_a_time(ratings: tm.Interactions) -> None:
+    lines = Path("ratings.csv").read_text().splitlines()
+    Path("gaps.csv").write_text("\n".join([*lines[:1], lines[1].rpartition(",")[0] + ",", *lines[2:]]))
+    result = run("gaps.csv", "--by-time", "--model", "Popular")
+    assert f"left out 1 of {len(ratings)} rows, with a null in" in result.stderr
+
+
 def test_a_split_by_time_and_a_test_file_exclude_each_other(ratings: tm.Interactions) -> None:
     assert "--by-time parts DATA" in run("ratings.csv", "ratings.csv", "--by-time", status=2).stderr
 

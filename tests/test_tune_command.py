@@ -114,6 +114,20 @@ def test_a_study_is_gone_on_with_and_a_validation_file_is_measured(ratings: tm.I
 
 
 @pytest.mark.parametrize(
+    ("study", "words"),
+    [((), "nothing was kept"), (("--study", "tune.db"), "its trials are in tune.db, and the same command goes on")],
+)
+def test_who_interrupts_a_search_is_told_what_is_kept(
+    ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch, study: tuple[str, ...], words: str
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tm, "tune", interrupted)
+    assert f"stopped: {words}" in run("ratings.csv", *study, status=130).stderr
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (

@@ -209,7 +209,7 @@ def evaluate(
 
 
 @app.command()
-@reading(but=("at_least",), duplicates="last", guess_time=True)
+@reading(duplicates="auto", drop_nulls=True, guess_time=True)
 def info(
     file: Annotated[Path, typer.Argument(help="A model, or interactions.", show_default=False)],
     *,

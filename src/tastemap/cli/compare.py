@@ -35,7 +35,8 @@ def compare(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A kind of model; repeat it. If absent: {', '.join(RANKING)}; for rmse and mae: {', '.join(RATING)}."
+            metavar="NAME",
+            help=f"A kind of model; repeat it. If absent: {', '.join(RANKING)}; for rmse and mae: {', '.join(RATING)}.",
         ),
     ] = None,
     models: Annotated[str | None, typer.Option(metavar="A,B,C", help="Several kinds of models at once.")] = None,
@@ -70,7 +71,7 @@ def compare(
     of_ratings = set(metrics) <= {"rmse", "mae"}
     named = [*(model or ()), *(name.strip() for name in (models or "").split(",") if name.strip())]
     chosen = makers.make_models(named or (RATING if of_ratings else RANKING), settings, seed)
-    reader.guess_time = by_time
+    reader.guess_time = reader.needs_time = by_time
     with makers.on_threads(threads):
         pairs, columns = reader.read_with_columns(data)
         if reader.at_least is None and not of_ratings:

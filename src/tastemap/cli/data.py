@@ -39,6 +39,7 @@ class Reader:
     """What the options say about files of interactions. Commands get one with `reading`.
 
     guess_time : whether a column of times is looked for where none is named
+    needs_time : whether a column of times with gaps is used, less the rows without one, rather than left out
     """
 
     user: opt.User = None
@@ -52,6 +53,7 @@ class Reader:
     drop_nulls: opt.DropNulls = False
     separator: opt.Separator = None
     guess_time: bool = False
+    needs_time: bool = False
 
     def read(self, path: Path, *, like: Any = None) -> Interactions:
         """Read a file; ``like`` is a fitted model whose column names are tried first."""
@@ -66,6 +68,8 @@ class Reader:
         path = path.expanduser()
         name = datasets.movielens_name(path)
         data, columns = self._file(path, like) if name is None else self._movielens(path, name)
+        if self.at_least is not None and "weight" not in columns:
+            raise DataError(f"--at-least is about ratings, and every row of {path} counts as 1: pass --weight COLUMN")
         return (data if self.at_least is None else data.at_least(self.at_least).binarize()), columns
 
     def _movielens(self, path: Path, name: str) -> tuple[Interactions, dict[str, str]]:
@@ -91,7 +95,7 @@ class Reader:
             data = self._interactions(lambda: file.read(list(columns.values()), time=columns.get("time")), columns)
         except DataError as error:
             time = columns.get("time")
-            if time is None or self.time is not None or f"column {time!r}" not in str(error):
+            if time is None or self._keeps_time or f"column {time!r}" not in str(error):
                 raise
             note(f"left the guessed column of times out: {error}")
             del columns["time"]
@@ -145,11 +149,18 @@ class Reader:
         if len(data) < n_rows:
             repeats = f"{n_rows - len(data):,} of {n_rows:,} rows repeat a pair of user and item"
             note(f"{repeats}: --duplicates {merge}")
+            if self.needs_time:
+                note("each such pair is on one side of the split, by its last time: what comes again is not measured")
         return data
+
+    @property
+    def _keeps_time(self) -> bool:
+        """Whether a column of times stays though rows have none: guessed ones go where they are not needed."""
+        return self.time is not None or self.needs_time
 
     def _without_nulls(self, table: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
         # A guessed column of times is left out instead where it has nulls.
-        used = [column for use, column in columns.items() if use != "time" or self.time is not None]
+        used = [column for use, column in columns.items() if use != "time" or self._keeps_time]
         whole = table.drop_nulls(used)
         if len(whole) < len(table):
             where = name_some(column for column in used if table[column].null_count())

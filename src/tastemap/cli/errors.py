@@ -32,7 +32,7 @@ class Commands(TyperGroup):
             with warnings.catch_warnings():
                 for kind in (UserWarning, RuntimeWarning):
                     warnings.simplefilter("always", kind)
-                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {message}", err=True)
+                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {_as_here(str(message))}", err=True)
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
@@ -50,6 +50,8 @@ _ADVICE = {
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
     r"event_weights": "--event",
     r"pass time= to from_frame or from_file": "pass --time COLUMN",
+    r"those that exclude='train' keeps": "the training pairs, which are kept",
+    r"pass exclude=None": "pass --seen",
     r"pass space=\{parameter: values\}": "say with --space what to try",
 }
 _ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
@@ -61,7 +63,10 @@ def sentence(error: Exception) -> str:
         return f"there is not enough memory: {error}; ask for fewer factors or less data"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    text = " ".join(str(error).split()) or type(error).__name__
+    return _as_here(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _as_here(text: str) -> str:
     for advice, here in _ADVICE.items():
         text = re.sub(advice, here, text)
     return re.sub(_ARGUMENTS, _as_option, text)

@@ -15,9 +15,11 @@ DataFile = Annotated[
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 
-User = Annotated[str | None, typer.Option(help="Column of users; guessed if its name is usual.")]
-Item = Annotated[str | None, typer.Option(help="Column of items; guessed if its name is usual.")]
-Weight = Annotated[str | None, typer.Option(help="Column of weights or ratings; guessed if its name is usual.")]
+User = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of users; guessed if its name is usual.")]
+Item = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of items; guessed if its name is usual.")]
+Weight = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of weights or ratings; guessed if its name is usual.")
+]
 NoWeight = Annotated[bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")]
 Events = Annotated[
     list[str] | None,
@@ -27,7 +29,9 @@ AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least th
 Duplicates = Annotated[
     Literal["auto", "error", "sum", "mean", "last", "max"],
     typer.Option(
-        help="What to do where a user and an item come together twice; auto: the last of ratings, the sum of all else."
+        metavar="HOW",
+        help="What to do where a user and an item come together twice: error, sum, mean, last, max; auto: the last of "
+        "ratings, the sum of all else.",
     ),
 ]
 DropNulls = Annotated[
@@ -37,9 +41,10 @@ DropNulls = Annotated[
     ),
 ]
 Separator = Annotated[
-    str | None, typer.Option(help="Character between columns; told by the file's name and first line if absent.")
+    str | None,
+    typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),
 ]
-Time = Annotated[str | None, typer.Option(help="Column of times; guessed if its name is usual.")]
+Time = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times; guessed if its name is usual.")]
 
 Settings = Annotated[
     list[str] | None,
@@ -48,10 +53,12 @@ Settings = Annotated[
 METRICS = ("ndcg@10", "recall@10", "precision@10")
 Metrics = Annotated[
     list[str] | None,
-    typer.Option("--metric", help=f"E.g. recall@20; repeat it; the first ranks. If absent: {', '.join(METRICS)}."),
+    typer.Option(
+        "--metric", metavar="NAME", help=f"E.g. recall@20; repeat it; the first ranks. If absent: {', '.join(METRICS)}."
+    ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores if absent.")]
+Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to use; all cores if absent.")]
 
 Titles = Annotated[
     Path | None,

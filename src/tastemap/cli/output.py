@@ -131,6 +131,9 @@ def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> No
         table.add_column(escape(name), justify="right" if number else "left", overflow="fold")
     for row in frame.select(names).iter_rows():
         table.add_row(*(escape(_cell(value)) for value in row))
+    if screen.measure(table, options=screen.options.update(max_width=10_000)).maximum > screen.width:
+        # With less room between columns more of them fit; what does not even so is folded.
+        table.collapse_padding, table.pad_edge = True, False
     screen.print(table)
 
 

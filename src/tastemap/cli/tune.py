@@ -77,7 +77,7 @@ def tune(
     import tastemap as tm
     from tastemap.tuning.tune import HELD_OUT
 
-    reader.guess_time = by_time
+    reader.guess_time = reader.needs_time = by_time
     with models.on_threads(threads):
         train, columns = reader.read_with_columns(data)
         if reader.at_least is None and metric not in ("rmse", "mae"):
@@ -88,7 +88,7 @@ def tune(
             held = reader.read(validation, like=train)
         elif by_time:
             train, held = tm.split.by_time(train, test=HELD_OUT)
-        found = tm.tune(
+        found = _searched(
             chosen,
             train,
             held,
@@ -111,6 +111,18 @@ def tune(
         output.print_json(_as_document(found, out))
     else:
         _show(found, out)
+
+
+def _searched(*arguments: Any, study: Path | None, **options: Any) -> Tuning:
+    """Search; who interrupts it is told where the trials are."""
+    import tastemap as tm
+
+    try:
+        return tm.tune(*arguments, study=study, **options)
+    except KeyboardInterrupt:
+        kept = f"its trials are in {study}, and the same command goes on from them" if study else "nothing was kept"
+        output.note(f"stopped: {kept}; --timeout ends a search with the best so far")
+        raise
 
 
 def _as_document(found: Tuning, out: Path | None) -> dict[str, Any]:
