@@ -135,7 +135,7 @@ def _on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
     if what == "class":
         label = "Parameters" if issubclass(obj, Model) and obj is not Model else "Attributes"
     else:
-        label = "Parameters"
+        label = "Columns" if what in ("property", "attribute") else "Parameters"  # such describe frames
     lines[:] = rest(lines, label)
 
 

@@ -135,6 +135,7 @@ def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
     ("ids", "message"),
     [
         ([1.5], "holds Float64 values (1.5 in row 0), and ids are integers or strings: cast it first"),
+        ([1.5], ".cast(pl.Int64), in pandas frame["),
         ([True, False], "holds Boolean values (True, False in rows 0, 1)"),
         ([1, None], "has no id in row 1: drop these rows first"),
         (["a", 1], "mixes str and int: 'a' in row 0, 1 in row 1"),

@@ -160,7 +160,7 @@ OK: dict[str, list[Any]] = {
             [1.0, 2.0, 3.0],
             "column 'user' holds Float64 values (1.0, 2.0, 3.0 in rows 0, 1, 2), and ids are",
         ),
-        ("user", [1.0, NAN, 3.0], "drop row 1, which have no id (NaN), and cast"),
+        ("user", [1.0, NAN, 3.0], "leave out row 1, without an id (NaN), and cast"),
         ("user", [True, False, True], "column 'user' holds Boolean values"),
         ("user", [date(2020, 1, 1)] * 3, "column 'user' holds Date values"),
         ("user", [1, "2", 3], "column 'user' mixes int and str: 1 in row 0, '2' in row 1"),

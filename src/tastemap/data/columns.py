@@ -124,7 +124,8 @@ def times_of(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
         return values, pl.Float64()
     raise DataError(
         f"column {name!r} holds {kind} values ({name_some(column.head(3).to_list())}), and times are "
-        f"numbers, dates or datetimes: parse it first, e.g. pl.col({name!r}).str.to_datetime()"
+        f"numbers, dates or datetimes: parse it first, e.g. pl.col({name!r}).str.to_datetime(), "
+        f"in pandas pd.to_datetime(frame[{name!r}])"
     )
 
 

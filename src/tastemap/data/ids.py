@@ -246,9 +246,9 @@ def _remedy(ids: pl.Series, column: str) -> str:
     if ids.dtype.is_float():
         missing = ids.is_nan().arg_true()
         if len(missing):
-            return f"drop {name_rows(missing)}, which have no id (NaN), and cast the column to integers"
-        return f"cast it first, e.g. pl.col({column!r}).cast(pl.Int64)"
-    return f"cast it first, e.g. pl.col({column!r}).cast(pl.String)"
+            return f"leave out {name_rows(missing)}, without an id (NaN), and cast the column to integers"
+        return f"cast it first, e.g. pl.col({column!r}).cast(pl.Int64), in pandas frame[{column!r}].astype('int64')"
+    return f"cast it first, e.g. pl.col({column!r}).cast(pl.String), in pandas frame[{column!r}].astype(str)"
 
 
 def add_to_hash(digest: Any, ids: pl.Series) -> None:

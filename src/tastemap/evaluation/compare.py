@@ -153,7 +153,7 @@ class Comparison:
     def report(self, path: str | Path, title: str | None = None) -> None:
         """Write an HTML page that stands alone, with the leaderboard, charts, significance and how to repeat it.
 
-        It loads nothing from anywhere. It is written whole or not at all. Needs the extra `report`.
+        It loads nothing from anywhere. It is written whole or not at all. Needs the extra "report".
         Raises MissingPackageError without it, OSError where the file cannot be written.
         """
         from tastemap.evaluation.report import write_report

@@ -190,6 +190,7 @@ def evaluate(
 ) -> Evaluation:
     """Rank the items for every user with a test pair and compare with the test items, or compare the ratings.
 
+    model, test : a fitted model, and the pairs that it is to find
     metrics : names from `METRICS`, which defines them: "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k",
         "mrr@k", "auc@k" and "auc", "novelty@k", "diversity@k", "coverage@k", "gini@k", and of models that predict
         ratings "rmse" and "mae"
