@@ -14,8 +14,9 @@ import pytest
 from rich.console import Console
 
 import tastemap as tm
-from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.compare import Comparison, _load_kernels
 from tastemap.evaluation.table import Cell, Table
+from tastemap.models import ranking
 
 
 def clubs(n_users: int = 60, seed: int = 0) -> tuple[tm.Interactions, tm.Interactions]:
@@ -280,3 +281,14 @@ def test_a_metric_that_cannot_be_is_refused_before_anything_is_fitted(metric: st
 def test_bad_arguments_are_refused_in_a_sentence(models: Any, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         tm.compare(models, TEST, **{"train": TRAIN, **options})
+
+
+@pytest.mark.parametrize("features", [{}, {"item_features": True}, {"user_features": True, "item_features": True}])
+def test_kernels_that_rank_many_people_are_loaded_before_the_clock_runs(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, Any]
+) -> None:
+    ranked: list[int] = []
+    block = ranking._rank_block
+    monkeypatch.setattr(ranking, "_rank_block", lambda *given: (ranked.append(1), block(*given)))
+    _load_kernels(tm.ImplicitALS(factors=2), features)
+    assert ranked

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from tastemap.data.features import Features
@@ -22,6 +23,7 @@ from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_be
 from tastemap.evaluation.significance import Paired, holm
 from tastemap.evaluation.table import Cell, Table
 from tastemap.models.base import Model
+from tastemap.models.ranking import FEW_QUERIES
 from tastemap.models.training import Epoch, bar, is_shown
 
 METRICS = ("ndcg@10", "recall@10", "precision@10")
@@ -348,11 +350,13 @@ def named_models(models: Models) -> dict[str, Any]:
 
 
 def _load_kernels(model: Model, features: dict[str, Any]) -> None:
-    """Fit a copy of a model to a toy, so that the time of the real training is not that of compiling its kernels."""
+    """Fit a copy of a model to a toy and measure it, so that no time that counts is that of compiling kernels."""
     small = replace(model, **({"epochs": 1} if hasattr(model, "epochs") else {}))
-    rows = {"user": [0, 0, 1, 1, 2, 2], "item": [0, 1, 1, 2, 2, 0], "weight": [1, 2, 3, 4, 5, 4]}
+    users = np.arange(FEW_QUERIES + 1)  # fewer are ranked by other kernels
+    rows = {"user": [*users, *users], "item": [*users % 3, *(users + 1) % 3], "weight": [*users % 5 + 1] * 2}
     toy = Interactions.from_frame(rows, weight="weight")
-    unseen = Interactions.from_frame({"user": [0, 1, 2], "item": [2, 0, 1]}, users=toy.users, items=toy.items)
+    held_out = {"user": users, "item": (users + 2) % 3}
+    unseen = Interactions.from_frame(held_out, users=toy.users, items=toy.items)
     kinds = Features.from_frame({"id": [0, 1, 2], "kind": ["a", "b", "a"]}, id="id", columns="kind")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
