@@ -74,6 +74,16 @@ def test_several_cut_offs_at_once_are_each_their_own(model: tm.Popular) -> None:
     assert together["precision@100"] == pytest.approx(1 / 3 * (2 / 100 + 1 / 100 + 1 / 100))
 
 
+def test_a_cut_off_beyond_the_catalogue_takes_no_memory_of_its_own(model: tm.Popular) -> None:
+    test, far = read({"u1": "ac", "u2": "d"}), 2_000_000_000
+    names = ("recall", "ndcg", "map", "mrr", "auc", "novelty", "diversity", "coverage", "gini")
+    measured = tm.evaluate(model, test, metrics=[f"{name}@{far}" for name in names], exclude=None)
+    whole = tm.evaluate(model, test, metrics=[f"{name}@4" for name in names], exclude=None)
+    assert [measured[f"{name}@{far}"] for name in names] == [whole[f"{name}@4"] for name in names]
+    lists = model.recommend(["u1", "u2"], k=4, exclude_seen=False)
+    assert tm.evaluate_lists(lists, test, metrics=f"ndcg@{far}")[f"ndcg@{far}"] == whole["ndcg@4"]
+
+
 def test_users_without_test_items_are_left_out_and_counted(model: tm.Popular) -> None:
     measured = tm.evaluate(model, read({"u1": "b"}, users=["u1", "u2", "u9"]))
     assert (measured.n_users, measured.n_without_test) == (1, 3)
@@ -142,6 +152,9 @@ def test_measuring_twice_gives_the_same(model: tm.Popular) -> None:
         ({"metrics": "ndcg@"}, ["ndcg@", "whole number"]),
         ({"metrics": "ndcg@0"}, ["ndcg@0", "whole number"]),
         ({"metrics": "ndcg@-1"}, ["ndcg@-1", "whole number"]),
+        ({"metrics": f"ndcg@{2**64}"}, [f"ndcg@{2**64}", "at most"]),
+        ({"metrics": [5]}, ["metrics", "'ndcg@10'", "5"]),
+        ({"metrics": None}, ["metrics", "'ndcg@10'", "None"]),
         ({"metrics": ["mrr@3", "gain@10"]}, ["gain@10", "precision"]),
         ({"metrics": "NDCG@10"}, ["NDCG@10"]),
         ({"metrics": "mse"}, ["'mse'", "ndcg@10", "rmse or mae"]),

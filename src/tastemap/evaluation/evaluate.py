@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -280,10 +280,12 @@ def evaluate(
 
 def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
     """Return the names of metrics; raises ValueError for an unknown one."""
-    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    names = (metrics,) if isinstance(metrics, str) or not isinstance(metrics, Iterable) else tuple(metrics)
     if not names:
         raise ValueError("metrics must name at least one, such as 'ndcg@10'")
     for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"metrics must be names such as 'ndcg@10', got {name!r}")
         parse(name)
     return names
 

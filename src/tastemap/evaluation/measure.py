@@ -78,19 +78,20 @@ class Measuring:
 
     metrics : names
     background : for metrics beyond accuracy
-    whole : the places that a metric without a cut-off is over
+    whole : the places of the longest list there can be, which a metric without a cut-off is over
     """
 
     def __init__(self, metrics: Sequence[str], background: Background | None = None, whole: int = 1) -> None:
         parsed = [(name, *parse(name)) for name in metrics]
-        self._asked = [(name, cls, max(whole, 1) if k is None else k) for name, cls, k in parsed]
+        self._whole = max(whole, 1)
+        self._asked = [(name, cls, self._whole if k is None else k) for name, cls, k in parsed]
         self._background = background
         self._times_listed = {k: np.zeros(0, np.int64) for k in self._cutoffs(OfAllLists)}
 
     @property
     def longest(self) -> int:
         """How many places of a list have to be known."""
-        return max(k for _, _, k in self._asked)
+        return min(max(k for _, _, k in self._asked), self._whole)
 
     def _cutoffs(self, family: type) -> list[int]:
         return sorted({k for _, cls, k in self._asked if issubclass(cls, family)})

@@ -20,7 +20,10 @@ def ranking_metrics(lists, counts, rows, indptr, indices, cutoffs, reachable, re
     many test items the whole ranking has, of which the list is the beginning, as `count_reachable` says. relevant bool
     (all items that lists or test items name): False, and so again in the end. values float64 (n, m, 7).
     """
-    longest = cutoffs[-1]
+    longest = lists.shape[1]
+    for r in range(lists.shape[0]):
+        longest = max(longest, indptr[rows[r] + 1] - indptr[rows[r]])
+    longest = min(longest, cutoffs[-1])  # what a cut-off has beyond the lists and the test items is never looked at
     discount = np.empty(longest)
     ideal = np.empty(longest + 1)
     ideal[0] = 0.0

@@ -20,17 +20,22 @@ RATING_METRICS = ("rmse", "mae")
 # Of the ranking metrics those that ask for nothing but the first k places.
 PLACE_METRICS = tuple(name for name in RANKING_METRICS if name != "auc")
 
+# No list has more places.
+LONGEST = 2**31 - 1
+
 # Lists that one thread measures at a time.
 BLOCK_LISTS = 1024
 
 
 def split_metric(name: str) -> tuple[str, int | None]:
-    """Split "ndcg@10" into its name and cut-off, None without an @; raises ValueError for a cut-off below 1."""
+    """Split "ndcg@10" into its name and cut-off, None without an @; ValueError for a cut-off that no list has."""
     metric, at, cutoff = name.partition("@")
     if not at:
         return metric, None
     if not cutoff.isdecimal() or int(cutoff) < 1:
         raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {name!r}")
+    if int(cutoff) > LONGEST:
+        raise ValueError(f"the cut-off of a metric must be at most {LONGEST:,}, got {name!r}: leave such lists whole")
     return metric, int(cutoff)
 
 
