@@ -136,7 +136,7 @@ def test_the_text_marks_the_best_and_what_chance_may_have_parted() -> None:
         (
             (Cell("a|b [red]<i>"), Cell("0.3 ± 0.1", is_best=True), Cell("1 s")),
             (Cell("c"), Cell("0.2 ± 0.1", is_close=True), Cell("2 s")),
-            (Cell("d"), Cell("0.1 ± 0.1"), Cell("3 s")),
+            (Cell("d\nd"), Cell("0.1 ± 0.1"), Cell("3 s")),
         ),
         ("said below",),
     )
@@ -159,6 +159,7 @@ def test_the_text_marks_the_best_and_what_chance_may_have_parted() -> None:
         "| a\\|b \\[red]\\<i> | **0.3 ± 0.1** | 1 s |",
     ]
     assert markdown[3] == "| c | 0.2 ± 0.1† | 2 s |"
+    assert markdown[4] == "| d d | 0.1 ± 0.1 | 3 s |"  # a row is a line
     assert markdown[-1] == "said below  "
 
     page = table.html()
@@ -258,6 +259,34 @@ def test_a_metric_that_cannot_be_is_refused_before_anything_is_fitted(metric: st
     with pytest.raises((ValueError, NotImplementedError)):
         tm.compare(models, TEST, train=TRAIN, metrics=metric)
     assert not hasattr(models["mine"], "history_")
+
+
+@pytest.mark.parametrize(
+    ("last", "options", "words"),
+    [
+        (tm.Popular(), {"metrics": ("ndcg@5", "rmse")}, "Popular: rmse takes a model that predicts ratings"),
+        (tm.Popular(), {"metrics": "gain@3"}, "gain@3"),
+        (tm.WARP(factors=0), {}, "WARP: factors must be"),
+        (tm.Popular(), {"test": "test.csv"}, "compare takes tastemap.Interactions, got str"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_fitted(
+    last: Any, options: dict[str, Any], words: str
+) -> None:
+    first = tm.SVD(epochs=1)
+    with pytest.raises((ValueError, tm.TastemapError), match=re.escape(words)):
+        tm.compare([first, last], options.pop("test", TEST), train=TRAIN, **options)
+    with pytest.raises(tm.NotFittedError):
+        first.users  # noqa: B018 - raises
+
+
+def test_models_that_share_no_user_are_not_compared() -> None:
+    halves = [TRAIN.pick((TRAIN.row_of_pair() < 30)[TRAIN.input_order] == first).compact() for first in (True, False)]
+    first, second = (tm.EASE().fit(half) for half in halves)
+    with pytest.raises(tm.DataError, match=r"^first and second were measured by ndcg@5 on no user together"):
+        tm.compare({"first": first, "second": second}, TEST, metrics=("coverage@5", "ndcg@5"))
+    board = tm.compare({"first": first, "second": second}, TEST, metrics="coverage@5")
+    assert board.differences.is_empty()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -17,12 +18,13 @@ import polars as pl
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
-from tastemap.errors import NotFittedError, TastemapError, name_some
+from tastemap.errors import DataError, NotFittedError, TastemapError, name_some
 from tastemap.evaluation.evaluate import CONFIDENCE, Evaluation, as_names, check_suits, evaluate
 from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_better
-from tastemap.evaluation.significance import Paired, holm
+from tastemap.evaluation.significance import Paired, holm, share_users
 from tastemap.evaluation.table import Cell, Table
 from tastemap.models.base import Model
+from tastemap.models.inputs import check_interactions
 from tastemap.models.ranking import FEW_QUERIES
 from tastemap.models.training import Epoch, bar, is_shown
 
@@ -255,12 +257,16 @@ def compare(
 
     A warning about some of the models begins with their names. So does an error in fitting or measuring one, which ends
     the comparison. Raises ValueError for names or arguments that cannot be, NotFittedError where a model has learned
-    nothing and there is no train, and what `Model.fit` and `evaluate` raise.
+    nothing and there is no train, DataError for two models that were measured on no user together, and what `Model.fit`
+    and `evaluate` raise.
     """
     named = named_models(models)
     names = as_names(metrics)
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
+    check_interactions("compare", test)
+    if train is not None:
+        check_interactions("train", train)
     if train is None:
         for argument, value in (("user_features", user_features), ("validation", validation)):
             if value is not None:
@@ -275,12 +281,14 @@ def compare(
     given = {name: value for name, value in options.items() if value is not None or name == "exclude"}
 
     warned = _Warned()
+    for name, model in named.items():
+        with warned.about(name):
+            check_suits(model, names)  # before hours of fitting, not after
+            if train is not None:
+                model.check()
     evaluations: dict[str, Evaluation] = {}
     seconds: dict[str, float] = {}
     without_features = []
-    for name, model in named.items():
-        with warned.about(name):
-            check_suits(model, names)  # before anything is fitted, which may take long
     with bar(len(named), progress, unit="model") as shown:
         for name, model in named.items():
             shown.set_description(name, refresh=False)
@@ -298,6 +306,7 @@ def compare(
                     seconds[name] = perf_counter() - started
                 evaluations[name] = evaluate(model, test, metrics=names, **given)
             shown.update()
+    _check_shared(evaluations, names)
     notes = warned.sentences(list(named))
     for text, category in notes:
         warnings.warn(text, category, stacklevel=2)
@@ -347,6 +356,17 @@ def named_models(models: Models) -> dict[str, Any]:
         same = [name for name, model in named.items() if sum(model is other for other in named.values()) > 1]
         raise ValueError(f"{name_some(same)} are one and the same model: make an instance for each")
     return named
+
+
+def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[str, ...]) -> None:
+    """Raise DataError for two models whose means are over different users altogether."""
+    for (first, one), (second, other) in combinations(evaluations.items(), 2):
+        apart = [metric for metric in filter(is_per_user, metrics) if not share_users(one, other, metric)]
+        if apart:
+            raise DataError(
+                f"{first} and {second} were measured by {apart[0]} on no user together, so neither is better: fit both "
+                "to the same users, or evaluate each alone"
+            )
 
 
 def _load_kernels(model: Model, features: dict[str, Any]) -> None:

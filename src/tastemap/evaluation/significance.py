@@ -107,6 +107,11 @@ class Paired:
         return means[..., 0] - means[..., 1]
 
 
+def share_users(first: Evaluation, second: Evaluation, metric: str) -> bool:
+    """Tell whether some user has a value of both."""
+    return Paired.of(first, second, metric).n_users > 0
+
+
 def holm(p: npt.ArrayLike) -> Doubles:
     """Return p-values adjusted for their number: of n, the r-th smallest (from 0) times n - r, never falling."""
     values = np.asarray(p, np.float64)

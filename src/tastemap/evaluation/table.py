@@ -114,7 +114,7 @@ def _mark(cell: Cell, bold: bool) -> str:
 
 def _escaped(text: str) -> str:
     """Keep Markdown from reading a name as a cell's end or as emphasis."""
-    return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in text)
+    return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in " ".join(text.split()))
 
 
 def _html_cell(cell: Cell, place: int) -> str:
