@@ -82,6 +82,9 @@ def test_the_nearest_value_is_within_the_ends_and_short() -> None:
     whole = tm.Range(3, 9)
     assert [whole.nearest(value) for value in (4.4, 100, -1)] == [4, 9, 3]
     assert all(isinstance(whole.nearest(value), int) for value in (4.4, 100.0))
+    assert nearest(wide, 0.0123456) == 0.0123456  # what is there already stays as it is
+    assert nearest(wide, 0.5) == 0.123456
+    assert isinstance(nearest(whole, 5.0), int)
     assert nearest(["a", "b"], "b") == "b"
     assert nearest(["a", "b"], "c") == "a"
 

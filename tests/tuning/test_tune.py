@@ -91,6 +91,8 @@ def test_the_first_trial_is_the_model_as_given_and_what_is_not_searched_stays() 
     assert (first["epochs"], first["regularization"]) == (5, 0.07)
     assert (found.model.factors, found.model.alpha, found.model.seed) == (3, 2, 3)  # type: ignore[attr-defined]
     assert not hasattr(found.model, "item_factors_")
+    exact = search(tm.ImplicitALS(factors=3, epochs=5, regularization=0.0712345), trials=1).trials
+    assert exact["regularization"].item() == 0.0712345
     outside = search(tm.ImplicitALS(factors=3, epochs=50), trials=1).trials.row(0, named=True)
     assert outside["epochs"] == SPACE["epochs"].high
 
@@ -438,28 +440,16 @@ def test_the_study_of_another_search_is_refused(
     tmp_path: Path, other: Callable[[], dict[str, Any]], words: str
 ) -> None:
     file = tmp_path / "tune.db"
-    begun(file)
+    search(study=file, trials=1, refit=False)
     with pytest.raises(tm.ModelFileError, match=re.escape(words)) as caught:
         search(study=file, **other())
     assert str(caught.value).startswith(f"{file} is the study of another search: ")
     assert str(caught.value).endswith("pass another path, or delete the file")
 
 
-def begun(file: Path) -> None:
-    """Begin the study of `search`, without a trial."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(trials.Work, "run", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            search(study=file)
-
-
 def test_a_study_of_other_data_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "tune.db"
-    begun(file)
+    search(study=file, trials=1, refit=False)
     train, validation = parts()
     for given, words in (
         ((changed_data(), validation), "its training data are others"),
@@ -501,6 +491,22 @@ def test_what_is_no_study_is_refused_and_left_as_it_is(tmp_path: Path, no_trial:
         assert before is None or (tmp_path / name).read_bytes() == before
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         search(study=tmp_path / "nowhere" / "tune.db")
+
+
+def test_a_search_that_dies_before_its_first_trial_ends_leaves_no_file(tmp_path: Path) -> None:
+    file, train, validation = tmp_path / "tune.db", *parts()
+    strangers = tm.Interactions.from_frame({"user": [1000], "item": [validation.items[0]]})
+    with pytest.raises(tm.DataError, match="no user of the test part"):
+        tm.tune(SMALL, train, strangers, study=file)
+    with pytest.raises(TastemapError, match="before the timeout"):
+        search(study=file, timeout=1e-9)
+    with pytest.raises(tm.NotSupportedError, match="rmse takes a model that predicts ratings"):
+        search(study=file, metric="rmse")
+    assert list(tmp_path.iterdir()) == []
+    search(study=file, trials=2)
+    with pytest.raises(TastemapError, match="study of another search"):
+        search(study=file, trials=2, seed=1)
+    assert numbers_in(file) == [0, 1]
 
 
 def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

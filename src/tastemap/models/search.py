@@ -70,7 +70,7 @@ SearchSpace = Mapping[str, Range | Sequence[Any]]
 def nearest(values: Range | Sequence[Any], value: Any) -> Any:
     """Return the value of a range or list that is the nearest to one; of a list it is the first where none is equal."""
     if isinstance(values, Range):
-        return values.nearest(value)
+        return value if value in values and not values.is_whole else values.nearest(value)
     return value if value in values else values[0]
 
 

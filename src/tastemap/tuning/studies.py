@@ -35,6 +35,7 @@ class StudyFile:
         """
         self.path = Path(path)
         _check(self.path)
+        self._is_new = not self.path.exists()
         module: Any = optional("optuna", "optuna", extra="tune", purpose="tune")
         try:
             self.storage = module.storages.RDBStorage(_url(self.path))
@@ -63,9 +64,15 @@ class StudyFile:
         self._n_trials += 1
 
     def close(self) -> None:
-        """Let go of the file; the study opens it again where it is asked for more."""
+        """Let go of the file; the study opens it again where it is asked for more.
+
+        A new one without a trial goes: it would keep a search that begins otherwise from its name.
+        """
+        is_empty = self._is_new and not self.study.get_trials(deepcopy=False)
         self.storage.remove_session()
         self.storage.engine.dispose()
+        if is_empty:
+            self.path.unlink(missing_ok=True)
 
 
 def _check(path: Path) -> None:
