@@ -142,9 +142,19 @@ def test_who_interrupts_a_search_is_told_what_is_kept(
         (["--space", "epochs=4:2"], "from a lower to a higher number"),
         (["--study", "ratings.csv"], "is an input and would be lost"),
         (["--metric", "ndgc"], "metric must be one of"),
+        (["--metric", "rmse", "--study", "tune.db"], "rmse takes a model that predicts ratings"),
+        (["--out", "tune.db", "--study", "./tune.db"], "--out and --study are both tune.db"),
     ],
 )
 def test_mistakes_are_said_in_one_sentence(ratings: tm.Interactions, arguments: list[str], words: str) -> None:
     result = run("ratings.csv", *arguments, status=1)
     assert result.stdout == ""
     assert words in result.stderr.splitlines()[-1]
+    assert [path.name for path in Path().iterdir()] == ["ratings.csv"]
+
+
+def test_a_path_is_said_as_it_is_and_advice_in_options(ratings: tm.Interactions) -> None:
+    result = run("ratings.csv", "ratings.csv", "--trials", "1", *FIXED, "--out", "[bold]best.safetensors")
+    assert "saved as [bold]best.safetensors\n" in result.stdout
+    assert "test pairs are among those that training keeps out of the lists" in result.stderr
+    assert "or pass --seen" in result.stderr

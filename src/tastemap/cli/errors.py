@@ -32,7 +32,7 @@ class Commands(TyperGroup):
             with warnings.catch_warnings():
                 for kind in (UserWarning, RuntimeWarning):
                     warnings.simplefilter("always", kind)
-                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {_as_here(str(message))}", err=True)
+                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {sentence(message)}", err=True)
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
@@ -57,8 +57,8 @@ _ADVICE = {
 _ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
 
 
-def sentence(error: Exception) -> str:
-    """Say an error with options in place of arguments."""
+def sentence(error: Exception | str) -> str:
+    """Say an error or a warning with options in place of arguments."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory: {error}; ask for fewer factors or less data"
     if isinstance(error, OSError) and error.strerror:

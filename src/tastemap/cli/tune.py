@@ -71,6 +71,8 @@ def tune(
     for path in (out, study):
         if path is not None:
             output.check_output(path, [data, validation])
+    if out is not None and study is not None and out.resolve() == study.resolve():
+        raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
     (chosen,) = models.make_models([model], settings, seed)
     fixed = [setting.partition("=")[0] for setting in settings or ()]
     searched = dict.fromkeys(fixed) | models.space_of(chosen, space)
@@ -156,9 +158,9 @@ def _show(found: Tuning, out: Path | None) -> None:
         else:
             shares = found.importances.with_columns(pl.col("importance").round(2))
             output.show_table(screen, shares, "how much of the differences each parameter explains")
-        if out is not None:
-            screen.print(f"fitted to all in {found.refit_seconds:.1f} s and saved as {out}")
     # Not through the console, which would break the lines.
+    if out is not None:
+        output.print_text(f"fitted to all in {found.refit_seconds:.1f} s and saved as {out}\n")
     settings = ", ".join(f"{name}={value!r}" for name, value in _changed(found).items())
     output.print_text(
         f"\nThe same again:\n  tastemap fit ... --model {type(found.model).__name__} {shlex.join(_options(found))}\n"
