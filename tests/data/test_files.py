@@ -70,6 +70,16 @@ def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CONTENTS)
+def test_brackets_and_stars_in_a_name_are_part_of_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"ratings[1-2]*.{name}"
+    path.write_bytes(CONTENTS[name]())
+    (tmp_path / f"ratings1.{name}").write_text("what the name would also match")
+    file = open_file(path)
+    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert len(file.read(["rating", "user_id"])) == 3
+
+
+@pytest.mark.parametrize("name", CONTENTS)
 def test_the_header_names_the_columns_that_can_be_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"{name}.gz"
     path.write_bytes(gzip.compress(CONTENTS[name]()))

@@ -176,7 +176,7 @@ def n_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file."""
     import polars as pl
 
-    rows: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    rows: int = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
     return rows
 
 

@@ -84,7 +84,7 @@ class DataFile:
     def header(self) -> list[str]:
         """Return the names of the columns."""
         with self._explained():
-            return list(pl.read_parquet_schema(self._source()) if self.is_parquet else self._layout().places)
+            return list(self._parquet_columns() if self.is_parquet else self._layout().places)
 
     def other_separator(self) -> str | None:
         """Return the character between columns where the usual one parts no column and this one does, else None."""
@@ -128,9 +128,12 @@ class DataFile:
         with self._stream() as stream:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
+    def _parquet_columns(self) -> list[str]:
+        return pl.scan_parquet(self._source(), glob=False).collect_schema().names()
+
     def _read_parquet(self, columns: Sequence[str] | None) -> pl.DataFrame:
-        check_columns(columns or (), list(pl.read_parquet_schema(self._source())))
-        return pl.read_parquet(self._source(), columns=None if columns is None else list(columns))
+        check_columns(columns or (), self._parquet_columns())
+        return pl.read_parquet(self._source(), glob=False, columns=None if columns is None else list(columns))
 
     def _read_text(self, columns: Sequence[str] | None) -> pl.DataFrame:
         layout = self._layout()
@@ -190,7 +193,7 @@ class DataFile:
         if self.separator is None and self._suffix in (".dat", ".data"):
             return self._movielens_layout()
         separator = self.separator or self._usual_separator
-        names = pl.read_csv(self._source(), separator=separator, n_rows=0, infer_schema=False).columns
+        names = pl.read_csv(self._source(), separator=separator, n_rows=0, infer_schema=False, glob=False).columns
         other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
         if other:
             raise DataError(f"{self.label} has one column, {names[0]!r}: pass separator={_SEPARATORS[other[0]]}")
@@ -222,6 +225,7 @@ class DataFile:
             "has_header": layout.has_header,
             "columns": places,
             "quote_char": '"' if layout.has_header else None,
+            "glob": False,  # brackets in a name are part of it
         }
         first = pl.read_csv(self._source(), n_rows=_SAMPLE, infer_schema=False, **options)
         # As an integer, the id 007 would become 7.
