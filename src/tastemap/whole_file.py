@@ -82,6 +82,9 @@ def check_replaceable(path: Path, names: Collection[str]) -> None:
         return
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is no folder and cannot be replaced by one: name another")
+    if path.samefile(Path.cwd()):
+        # It would be gone under the feet of the process, and of the shell that started it.
+        raise OSError(f"{path.absolute()} is the folder you are in: name a new one in it")
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in names or not entry.is_file())
     if others:
         raise FileExistsError(f"{path} holds {name_some(others)}, which would be lost: name a new folder")

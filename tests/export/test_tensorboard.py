@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -123,6 +124,15 @@ def test_another_export_is_replaced_and_nothing_else(model: tm.BPR, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"map"}
 
 
+def test_the_folder_one_is_in_is_not_replaced(model: tm.BPR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for here in (".", tmp_path):
+        with pytest.raises(OSError, match="is the folder you are in: name a new one in it"):
+            tm.export.tensorboard(model, here)
+    tm.export.tensorboard(model, "map")
+    assert os.listdir() == ["map"]  # the folder is still there
+
+
 def test_after_an_error_the_old_export_is_as_it_was(
     model: tm.BPR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +164,8 @@ def test_after_an_error_the_old_export_is_as_it_was(
         ({"items": FILMS.with_columns(film=pl.col("film") + 1000)}, "the column 'film' names no item of the model"),
         ({"items": FILMS.rename({"year": "popularity"})}, "the column 'popularity' is written anyway"),
         ({"items": FILMS.with_columns(pl.struct("year").alias("facts"))}, "column 'facts' holds Struct.*leave it out"),
+        ({"items": FILMS.with_columns(length=pl.duration(minutes="year"))}, "column 'length' holds Duration.*leave it"),
+        ({"items": FILMS.with_columns(pl.col("title").alias("title "))}, "two columns are called 'title' but for"),
         ({"items": FILMS.with_columns(genres=pl.concat_list(pl.struct("year")))}, "column 'genres' holds List"),
     ],
 )

@@ -400,7 +400,7 @@ def test_colours_are_the_first_value_of_a_list_or_shades_of_a_number() -> None:
         figure = tm.plot.latent_space(model, FILMS.with_columns(column), colour="genres")
         *groups, _ = figure.axes[0].collections
         assert dict(zip(legend_of(figure), (len(group.get_offsets()) for group in groups), strict=True)) == first
-    figure = tm.plot.latent_space(model, FILMS, colour="year")
+    figure = tm.plot.latent_space(model, FILMS, label="year", colour="year")
     unknown, known, _ = figure.axes[0].collections
     assert (len(unknown.get_offsets()), figure.axes[1].get_ylabel()) == (1, "year")
     order = np.argsort(-model.popularity_, kind="stable")

@@ -29,7 +29,7 @@ def look_up(
         check_columns([id], frame.columns)
         names = [name for name in frame.columns if name != id]
     else:
-        names = [columns] if isinstance(columns, str) else list(columns)
+        names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
         frame = to_polars(table, list(dict.fromkeys([id, *names])))
     frame = frame.drop_nulls(id)
     rows, first = np.unique(items.find(frame[id]), return_index=True)

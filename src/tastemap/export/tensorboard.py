@@ -62,7 +62,13 @@ def tensorboard(
     taken = {ids.name, "popularity"} & {*known.columns}
     if taken:
         raise DataError(f"the column {min(taken)!r} is written anyway: leave it out of columns, or rename it")
-    table = pl.DataFrame([_as_text(column) for column in (ids, *known, pl.Series("popularity", popularity))])
+    cells = [_as_text(column) for column in (ids, *known, pl.Series("popularity", popularity))]
+    repeated = [cell.name for place, cell in enumerate(cells) if cell.name in {one.name for one in cells[:place]}]
+    if repeated:
+        raise DataError(
+            f"two columns are called {repeated[0]!r} but for spaces: leave one out of columns, or rename it"
+        )
+    table = pl.DataFrame(cells)
     with whole_folder(folder, FILES) as place:
         pl.DataFrame(vectors).write_csv(place / "vectors.tsv", separator="\t", include_header=False)
         table.write_csv(place / "metadata.tsv", separator="\t", quote_style="never")
@@ -73,7 +79,7 @@ def _as_text(column: pl.Series) -> pl.Series:
     """Return a column's cells as the projector reads them: without the characters that end a cell, and unquoted."""
     many = isinstance(column.dtype, pl.List | pl.Array)
     kind = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else column.dtype
-    if kind.is_nested() or kind in (pl.Binary, pl.Object):
+    if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration):
         raise DataError(f"column {column.name!r} holds {column.dtype}, which is no text: leave it out of columns")
     if kind.is_float() and not many:
         column = column.fill_nan(None)  # as pandas writes what is missing
