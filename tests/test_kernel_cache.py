@@ -140,7 +140,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         import sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
         from tastemap.kernels import (
-            als, bpr, ease, explicit_als, features, knn, metrics, popular, random, ranking, sgd, sparse, svd, warp
+            als, bpr, ease, explicit_als, features, knn, metrics, popular, random, ranking, sgd, significance, sparse,
+            svd, warp
         )
         rng = np.random.default_rng(0)
         likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
@@ -179,7 +180,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
                     model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
             if isinstance(model, tm.EASE | tm.ItemKNN):
                 model.similar_items([1, 2]), model.explain(1, 2)
-        kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities, metrics.resampled_means]
+        tm.compare([tm.Popular(), tm.EASE()], test, train=train).differences
+        kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities]
         kernels += [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
         kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.decide, ranking.rank_exactly]
         kernels += [ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
@@ -188,6 +190,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
         kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
         kernels += [features.step_features, features.turn_features]
+        kernels += [significance.resampled_sums, significance.signed_sums]
         print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
         """,
         tmp_path,

@@ -15,7 +15,6 @@ from tastemap.kernels.metrics import (
     diversities,
     novelties,
     ranking_metrics,
-    resampled_means,
 )
 
 N_ITEMS = 16
@@ -120,27 +119,3 @@ def test_what_can_be_reached_is_counted(rankable: set[int], hidden: list[set[int
     first, second = relevant[1], relevant[0]
     assert counts[0].tolist() == [len(rankable - hidden[2]), len(first & rankable - hidden[2]), len(first & hidden[2])]
     assert counts[1].tolist() == [len(rankable), len(second & rankable), 0]
-
-
-def test_a_resample_draws_every_user_as_often_as_the_others() -> None:
-    n, resamples = 7, 20_000
-    means = np.empty((resamples, n))
-    resampled_means(np.eye(n), np.ones(n), np.uint64(3), means)
-    # A user is drawn n times with probability 1/n: the mean of a one-hot column is 1/n, its variance (1 - 1/n) / n^2.
-    assert means.sum(axis=1) == pytest.approx(np.ones(resamples), rel=1e-12)
-    assert means.mean(axis=0) == pytest.approx(np.full(n, 1 / n), rel=0.02)
-    assert means.var(axis=0) == pytest.approx(np.full(n, (1 - 1 / n) / n**2), rel=0.05)
-    # Draws are independent: the covariance of two users' shares is -1/n^3.
-    covariances = np.cov(means.T)[np.triu_indices(n, 1)]
-    assert covariances == pytest.approx(np.full(len(covariances), -1 / n**3), abs=0.15 / n**3)
-    again = np.empty((5, n))
-    resampled_means(np.eye(n), np.ones(n), np.uint64(3 + 10), again)
-    np.testing.assert_array_equal(again, means[10:15])
-
-
-def test_a_weighted_mean_is_a_ratio_of_sums() -> None:
-    weights = np.array([1.0, 5.0, 2.0])
-    totals = weights[:, None] * np.array([[4.0], [4.0], [4.0]])
-    means = np.empty((9, 1))
-    resampled_means(totals, weights, np.uint64(0), means)
-    assert means == pytest.approx(np.full((9, 1), 4.0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,10 +38,17 @@ def test_signs_are_even_and_those_of_two_users_independent() -> None:
     assert all(abs((out[1] == total).mean() - 1 / 4) < 4 * deviation for total in (-3, -1, 1, 3))
 
 
-def test_every_user_is_drawn_as_often_as_the_others() -> None:
-    drawn = np.empty((2000, 7))
-    resampled_sums(np.eye(7), np.uint64(1), 0, drawn)
-    assert (drawn.sum(axis=1) == 7).all()
-    # The number of draws of one user is binomial: 7 draws, one in 7.
-    assert abs(drawn.mean(axis=0) - 1).max() < 4 * np.sqrt(6 / 7 / 2000)
-    assert abs(drawn.var(axis=0) - 6 / 7).max() < 0.15
+def test_a_resample_draws_every_user_as_often_as_the_others() -> None:
+    n, resamples = 7, 20_000
+    sums = np.empty((resamples, n))
+    resampled_sums(np.eye(n), np.uint64(3), 0, sums)
+    # Of n draws a user gets each with probability 1/n: the number has mean 1 and variance 1 - 1/n.
+    assert (sums.sum(axis=1) == n).all()
+    assert sums.mean(axis=0) == pytest.approx(np.ones(n), rel=0.02)
+    assert sums.var(axis=0) == pytest.approx(np.full(n, 1 - 1 / n), rel=0.05)
+    # Draws are independent: the covariance of two users' numbers is -1/n.
+    covariances = np.cov(sums.T)[np.triu_indices(n, 1)]
+    assert covariances == pytest.approx(np.full(len(covariances), -1 / n), abs=0.15 / n)
+    again = np.empty((5, n))
+    resampled_sums(np.eye(n), np.uint64(3), 10, again)
+    np.testing.assert_array_equal(again, sums[10:15])

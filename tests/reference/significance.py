@@ -31,7 +31,9 @@ def resampled_sums(values: list[list[float]], state: int, first: int, resamples:
     sums = []
     for r in range(resamples):
         own = mix((state + first + r) & MASK)
-        drawn = [values[(mix((own + draw) & MASK) >> 32) * len(values) >> 32] for draw in range(len(values))]
+        words = [mix((own + draw - draw % 2) & MASK) for draw in range(len(values))]
+        halves = [word >> 32 if draw % 2 else word & (2**32 - 1) for draw, word in enumerate(words)]
+        drawn = [values[half * len(values) >> 32] for half in halves]
         total = [0.0] * len(values[0])
         for row in drawn:
             total = [before + value for before, value in zip(total, row, strict=True)]

@@ -19,7 +19,8 @@ from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, NotFittedError, TastemapError, name_some
-from tastemap.evaluation.evaluate import CONFIDENCE, Evaluation, as_names, check_suits, evaluate
+from tastemap.evaluation.bootstrap import CONFIDENCE
+from tastemap.evaluation.evaluate import Evaluation, as_names, check_suits, evaluate
 from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_better
 from tastemap.evaluation.significance import Paired, holm, share_users
 from tastemap.evaluation.table import Cell, Table

@@ -20,9 +20,10 @@ from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.errors import DataError, NotSupportedError
+from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners, rating_values
 from tastemap.evaluation.metrics import RATING_METRICS, parse
-from tastemap.kernels.metrics import count_reachable, resampled_means
+from tastemap.kernels.metrics import count_reachable
 from tastemap.models.base import Model
 from tastemap.models.inputs import check_features, check_interactions, check_not_negative
 from tastemap.models.ranking import Candidates, Hidden
@@ -31,12 +32,6 @@ from tastemap.models.validation import losses, of_mean_loss
 Doubles = npt.NDArray[np.float64]
 RowNumbers = npt.NDArray[np.int64]
 Exclude = Literal["train"] | Interactions | None
-
-CONFIDENCE = 0.95
-RESAMPLES = 1000
-
-# Resamples that one thread draws at a time.
-BLOCK_RESAMPLES = 50
 
 # Places of all lists that are held in memory at a time.
 PLACES_AT_ONCE = 1 << 22
@@ -153,28 +148,15 @@ class Evaluation:
             if rating:
                 for column, name in enumerate(names):
                     totals[:, column] = losses(name, totals[:, column]) * weights[chosen]
-            means = _resampled(totals, weights[chosen].astype(np.float64))
+            drawn = resampled(np.column_stack([totals, weights[chosen]]), np.uint64(0))
+            means = drawn[:, :-1] / drawn[:, -1:]
             for column, name in enumerate(names):
-                these = of_mean_loss(name, means[:, column]) if rating else means[:, column]
-                low, high = np.quantile(these, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-                found[name] = float(low), float(high)
+                found[name] = ends(of_mean_loss(name, means[:, column]) if rating else means[:, column])
         return found
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {value:.4f}" for name, value in self.means.items())
         return f"Evaluation of {self.n_users:,} users: {shown}"
-
-
-def _resampled(totals: Doubles, weights: Doubles) -> Doubles:
-    """Return the means of RESAMPLES resamples of the users, float64 (RESAMPLES, columns)."""
-    means = np.empty((RESAMPLES, totals.shape[1]))
-    blocks = parallel.row_blocks(RESAMPLES, BLOCK_RESAMPLES)
-
-    def draw(b: int) -> None:
-        resampled_means(totals, weights, np.uint64(blocks[b].start), means[blocks[b]])
-
-    parallel.run(draw, len(blocks))
-    return means
 
 
 def evaluate(

@@ -26,10 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.evaluation.evaluate import CONFIDENCE, RESAMPLES, Evaluation
+from tastemap.evaluation.bootstrap import ends, resampled
+from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.metrics import RATING_METRICS
 from tastemap.kernels.random import mix
-from tastemap.kernels.significance import resampled_sums, signed_sums
+from tastemap.kernels.significance import signed_sums
 
 Doubles = npt.NDArray[np.float64]
 
@@ -37,7 +38,6 @@ Doubles = npt.NDArray[np.float64]
 FLIPS = 64 * 157
 # What one thread does at a time.
 BLOCK_WORDS = 8
-BLOCK_RESAMPLES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +74,8 @@ class Paired:
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """Return the ends of the 95 % bootstrap interval of the difference."""
-        values, state = np.hstack([self.sums, self.weights]), np.uint64(mix(np.uint64(seed)))
-        drawn = np.empty((RESAMPLES, 4))
-        blocks = parallel.row_blocks(RESAMPLES, BLOCK_RESAMPLES)
-        parallel.run(lambda b: resampled_sums(values, state, blocks[b].start, drawn[blocks[b]]), len(blocks))
-        differences = self._difference(drawn[:, :2], drawn[:, 2:])
-        low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-        return float(low), float(high)
+        drawn = resampled(np.hstack([self.sums, self.weights]), np.uint64(mix(np.uint64(seed))))
+        return ends(self._difference(drawn[:, :2], drawn[:, 2:]))
 
     def p_value(self, seed: int = 0) -> float:
         """Return the p-value, two-sided, of the paired randomisation test."""

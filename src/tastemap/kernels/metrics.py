@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap.kernels.jit import jit_exact
-from tastemap.kernels.random import mix
 
 # The last axis of `ranking_metrics`' values.
 RANKING_METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc")
@@ -150,31 +149,3 @@ def count_reachable(rankable, n_rankable, hidden_indptr, hidden_indices, hidden_
         counts[r, 0] = ranked
         counts[r, 1] = findable
         counts[r, 2] = hidden
-
-
-@jit_exact
-def resampled_means(totals, weights, state, means):
-    """means[b, c] = sum of totals[u, c] over sum of weights[u], over as many users u as there are, drawn with return.
-
-    totals float64 (n, m), weights float64 (n), n below 2^32. Resample b is a function of (state + b) alone. means
-    float64 (resamples, m).
-    """
-    n, m = totals.shape
-    size = np.uint64(n)
-    half = np.uint64(32)
-    low = np.uint64(0xFFFFFFFF)
-    for b in range(means.shape[0]):
-        own = mix(state + np.uint64(b))
-        weight = 0.0
-        for c in range(m):
-            means[b, c] = 0.0
-        bits = np.uint64(0)
-        for j in range(n):
-            # A draw takes half of 64 random bits.
-            bits = mix(own + np.uint64(j)) if j % 2 == 0 else bits >> half
-            u = np.int64(((bits & low) * size) >> half)
-            weight += weights[u]
-            for c in range(m):
-                means[b, c] += totals[u, c]
-        for c in range(m):
-            means[b, c] /= weight

@@ -30,15 +30,20 @@ def signed_sums(values, state, first_word, out):
 def resampled_sums(values, state, first, out):
     """out[r] = sum of as many rows of `values` as there are, drawn with replacement by (state, first + r).
 
-    values float64 (n_users, columns). out float64 (resamples, columns).
+    values float64 (n_users, columns), n_users below 2^32. out float64 (resamples, columns).
     """
     n_users, n_columns = values.shape
+    size = np.uint64(n_users)
+    half = np.uint64(32)
+    low = np.uint64(0xFFFFFFFF)
     for r in range(out.shape[0]):
         own = mix(state + np.uint64(first + r))
         for c in range(n_columns):
             out[r, c] = 0.0
+        bits = np.uint64(0)
         for draw in range(n_users):
-            # The upper 32 bits as a fraction of the users: even to 2^-32 of their number.
-            u = ((mix(own + np.uint64(draw)) >> np.uint64(32)) * np.uint64(n_users)) >> np.uint64(32)
+            # A draw takes half of 64 random bits: even to 2^-32 of the number of users.
+            bits = mix(own + np.uint64(draw)) if draw % 2 == 0 else bits >> half
+            u = np.int64(((bits & low) * size) >> half)
             for c in range(n_columns):
                 out[r, c] += values[u, c]

@@ -1,0 +1,32 @@
+"""Intervals of means over users: the users are drawn again and again, as many as there are, with replacement."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.kernels.significance import resampled_sums
+
+Doubles = npt.NDArray[np.float64]
+
+CONFIDENCE = 0.95
+RESAMPLES = 1000
+
+# Resamples that one thread draws at a time.
+_BLOCK = 50
+
+
+def resampled(values: Doubles, state: np.uint64) -> Doubles:
+    """Return the sums of the drawn users' rows of values, float64 (users, columns): float64 (RESAMPLES, columns)."""
+    values = np.ascontiguousarray(values)
+    sums = np.empty((RESAMPLES, values.shape[1]))
+    blocks = parallel.row_blocks(RESAMPLES, _BLOCK)
+    parallel.run(lambda b: resampled_sums(values, state, blocks[b].start, sums[blocks[b]]), len(blocks))
+    return sums
+
+
+def ends(means: Doubles) -> tuple[float, float]:
+    """Return both ends of the percentile interval of resampled means."""
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
