@@ -206,6 +206,26 @@ def test_trials_at_once_do_not_depend_on_time_or_threads(monkeypatch: pytest.Mon
     assert set(shares) == {15 // 3}
 
 
+def test_trials_at_once_are_no_more_than_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, running, most = trials.Work.run, [], []
+
+    def counted(self: Any, asked: Any, clock: Any) -> Any:
+        running.append(asked.number)
+        trials.time.sleep(0.02)
+        most.append(len(running))
+        made = run(self, asked, clock)
+        running.remove(asked.number)
+        return made
+
+    together = search(trials=6, parallel=3, refit=False)
+    monkeypatch.setattr(trials.Work, "run", counted)
+    for n in (1, 2):
+        most.clear()
+        with tm.threads(n):
+            assert outcome(search(trials=6, parallel=3, refit=False)) == outcome(together)
+        assert max(most) == n
+
+
 KILLED = """
 import os, signal, sys
 import test_tune

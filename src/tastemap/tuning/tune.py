@@ -167,8 +167,8 @@ def tune(
     prune : give a trial up that after three tenths of its epochs or more has not once come up to the median of the
         complete trials at the same share of theirs; never before ten are complete. On the way the metric is measured
         for at most 1000 users, where `fit` can measure it and `exclude` is "train"
-    parallel : how many trials are made at once, each with its share of the threads. They are chosen together, before
-        any of them is known, so other numbers give other trials
+    parallel : how many trials are made at once, each with its share of the threads (no more at once than there are
+        threads). They are chosen together, before any of them is known, so other numbers give other trials
     study : an SQLite file, which is made, or gone on with where it exists. A search that was killed goes on with the
         trial it was in, from its start, and ends as if it had never stopped
     seed : of the choices and of the held-out fifth; the model has its own
@@ -266,13 +266,14 @@ class _Search:
         """Make trials, at once where they are several, and return them in order."""
         if len(batch) == 1:
             return [self._work.run(batch[0], self._clock)]
-        share = max(1, n_threads() // len(batch))
+        at_once = min(len(batch), n_threads())
+        share = n_threads() // at_once
 
         def run(asked: Asked) -> optuna.trial.FrozenTrial:
             with threads(share):
                 return self._work.run(asked, self._clock)
 
-        with ThreadPoolExecutor(len(batch), thread_name_prefix="tastemap-trial") as pool:
+        with ThreadPoolExecutor(at_once, thread_name_prefix="tastemap-trial") as pool:
             running = [pool.submit(run, asked) for asked in batch]
             try:
                 return [one.result() for one in running]
