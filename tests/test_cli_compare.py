@@ -202,7 +202,7 @@ def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.In
         (("none.csv",), "there is no file none.csv"),
         (("ratings.csv", "--models", "EASE,Easy"), "there is no model 'Easy', only "),
         (("ratings.csv", "--set", "factor=3"), "have no parameter 'factor', only "),
-        (("ratings.csv", "--metric", "gain@3", "--model", "Popular"), "gain@3"),
+        (("ratings.csv", "--metric", "gain@3", "--user", "nobody"), "gain@3"),  # before anything is read
         (("ratings.csv", "--holdout", "2"), "test must be a share between 0 and 1, got 2.0"),
         (("ratings.csv", "--report", "no/report.html"), "there is no folder no to write report.html in"),
         (("ratings.csv", "--report", "ratings.csv"), "ratings.csv is an input and would be lost"),

@@ -58,6 +58,7 @@ def compare(
 ) -> None:
     """Fit models to a part of the data, measure them on the rest, and say which is best and whether by chance."""
     import tastemap as tm
+    from tastemap.evaluation.evaluate import as_names
     from tastemap.evaluation.report import check_packages, write_report
 
     if test is not None and by_time:
@@ -67,7 +68,7 @@ def compare(
         output.check_output(report, [data, test])
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
-    metrics = tuple(metric or opt.METRICS)
+    metrics = as_names(metric or opt.METRICS)
     of_ratings = set(metrics) <= {"rmse", "mae"}
     named = [*(model or ()), *(name.strip() for name in (models or "").split(",") if name.strip())]
     chosen = makers.make_models(named or (RATING if of_ratings else RANKING), settings, seed)
