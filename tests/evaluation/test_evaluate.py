@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import tastemap as tm
 from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
-from tastemap.evaluation.measure import metric_values
+from tastemap.evaluation.measure import Measuring, Shown
 from tastemap.models.validation import PLACE_METRICS
 
 
@@ -182,7 +182,7 @@ def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
 def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     held_out = read({"u": "ab"}).by_user
     lists = np.zeros((1, 3), np.int32)
-    (values,) = metric_values(lists, np.array([1]), held_out, np.array([0]), ("precision@10", "recall@10"))
+    (values,) = Measuring(("precision@10", "recall@10")).add(Shown(lists, np.array([1]), held_out, np.array([0])))
     assert values.tolist() == [1 / 10, 1 / 2]
 
 

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from tastemap.evaluation import metrics
-from tastemap.evaluation.measure import metric_values
+from tastemap.evaluation.measure import Measuring, Shown
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.models.validation import RATING_METRICS
 
@@ -154,7 +154,7 @@ def test_ranx_measures_the_same_on_random_and_on_real_lists(
     # Compiling ranx takes a minute.
     said = run_python(RANX, tmp_path / "cases.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")
     for (lists, counts, test, k), asked_for, line in zip(cases, asked, said.splitlines(), strict=True):
-        ours = metric_values(lists, counts, test.by_user, np.arange(len(lists)), asked_for["metrics"])
+        ours = Measuring(asked_for["metrics"]).add(Shown(lists, counts, test.by_user, np.arange(len(lists))))
         its = np.array(json.loads(line)).T
         n_relevant = np.diff(test.by_user.indptr)
         its[:, -1] *= n_relevant / np.minimum(n_relevant, k)  # its map divides by all test items

@@ -169,10 +169,3 @@ def rating_values(
         np.divide(sums, pairs, out=out[:, column], where=pairs > 0)
         out[:, column] = of_mean_loss(name, out[:, column])
     return out
-
-
-def metric_values(
-    lists: npt.NDArray[np.int32], counts: RowNumbers, held_out: Rows, rows: RowNumbers, metrics: Sequence[str]
-) -> Doubles:
-    """Return metrics of lists and test items alone, precision to mrr: float64, (n, metrics); arrays as in `Shown`."""
-    return Measuring(metrics).add(Shown(lists, counts, held_out, rows))
