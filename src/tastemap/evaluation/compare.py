@@ -361,8 +361,10 @@ def named_models(models: Models) -> dict[str, Any]:
 
 def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[str, ...]) -> None:
     """Raise DataError for two models whose means are over different users altogether."""
+    # Those of a kind are over the same users: one each of rankings and of ratings tells.
+    kinds = {metric in RATING_METRICS: metric for metric in reversed(metrics) if is_per_user(metric)}
     for (first, one), (second, other) in combinations(evaluations.items(), 2):
-        apart = [metric for metric in filter(is_per_user, metrics) if not share_users(one, other, metric)]
+        apart = [metric for metric in kinds.values() if not share_users(one, other, metric)]
         if apart:
             raise DataError(
                 f"{first} and {second} were measured by {apart[0]} on no user together, so neither is better: fit both "
