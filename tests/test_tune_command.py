@@ -156,5 +156,5 @@ def test_mistakes_are_said_in_one_sentence(ratings: tm.Interactions, arguments: 
 def test_a_path_is_said_as_it_is_and_advice_in_options(ratings: tm.Interactions) -> None:
     result = run("ratings.csv", "ratings.csv", "--trials", "1", *FIXED, "--out", "[bold]best.safetensors")
     assert "saved as [bold]best.safetensors\n" in result.stdout
-    assert "test pairs are among those that training keeps out of the lists" in result.stderr
+    assert "test pairs are among the training pairs, which are kept out of the lists" in result.stderr
     assert "or pass --seen" in result.stderr

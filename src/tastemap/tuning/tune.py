@@ -19,7 +19,7 @@ from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, TastemapError, name_some
-from tastemap.evaluation.evaluate import check_measures
+from tastemap.evaluation.evaluate import check_suits
 from tastemap.evaluation.metrics import lower_is_better
 from tastemap.extras import optional
 from tastemap.models.base import Model
@@ -187,7 +187,7 @@ def tune(
     chosen = _model(model)
     wanted = _space(chosen, space, has_features=user_features is not None or item_features is not None)
     _check(metric, trials, timeout, sampler, prune, parallel, seed)
-    check_measures(chosen, (metric,))
+    check_suits(chosen, (metric,))
     check_interactions("tune", train)
     whole = train
     if validation is None:
