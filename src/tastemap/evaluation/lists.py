@@ -18,6 +18,7 @@ from tastemap.errors import DataError, NotSupportedError
 from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners
 from tastemap.evaluation.metrics import AUC, RATING_METRICS, Diversity, parse
+from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
 from tastemap.models.inputs import check_features, check_interactions
 from tastemap.models.ranking import Hidden
 from tastemap.models.validation import PLACE_METRICS
@@ -60,14 +61,11 @@ def evaluate_lists(
     place_of = np.full(len(test.users) + 1, -1)
     place_of[tested] = np.arange(len(tested))
     who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
-    measured = who >= 0
-    _check_repeated(table, who, places, len(items))
-    order = table["order"].to_numpy()[measured] if "order" in table.columns else np.arange(int(measured.sum()))
     measuring = Measuring(names, _background(train, items, item_features), len(items))
     # What is listed anywhere is ranked, which auc asks about.
     with_auc = train is not None and any(parse(name)[0] is AUC for name in names)
     longest = len(items) if with_auc else measuring.longest
-    lists, counts = _as_lists(who[measured], places[measured], order, len(tested), longest)
+    lists, counts = _as_lists(table, who, places, len(tested), len(items), longest)
     held_out, _ = rows_of_items(test, items)
     user_ids = test.users.take(tested)
     known, reachable = np.ones(len(tested), bool), None
@@ -76,15 +74,15 @@ def evaluate_lists(
         rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
         known = rows >= 0
         reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
-    known_items = (test if train is None else train).items.find(test.items.ids) >= 0
+    is_known_item = np.ones(len(test.items), bool) if train is None else train.items.find(test.items.ids) >= 0
     return Evaluation(
         metrics=names,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
         users=user_ids,
         known=known,
-        n_without_test=0 if measured.all() else table["user"].filter(pl.Series(~measured)).n_unique(),
+        n_without_test=table["user"].filter(pl.Series(who < 0)).n_unique(),
         n_skipped=0,
-        n_unknown_items=int(np.count_nonzero(~known_items[test.by_user.indices])),
+        n_unknown_items=int(np.count_nonzero(~is_known_item[test.by_user.indices])),
         n_left_out=0,
         n_rated=np.zeros(len(tested), np.int64),
         n_unrated=0,
@@ -134,35 +132,37 @@ def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
     return more, more.find(items)
 
 
-def _check_repeated(table: pl.DataFrame, who: RowNumbers, places: RowNumbers, n_items: int) -> None:
-    """Raise DataError where an item is in the list of one of the users who are measured twice."""
-    pairs = np.sort(who * n_items + places)  # negative for users who are not measured
-    repeated = pairs[1:][(pairs[1:] == pairs[:-1]) & (pairs[1:] >= 0)]
-    if len(repeated):
-        rows = np.flatnonzero(who * n_items + places == repeated[0])
+def _as_lists(
+    table: pl.DataFrame, who: RowNumbers, items: RowNumbers, n_lists: int, n_items: int, longest: int
+) -> tuple[npt.NDArray[np.int32], RowNumbers]:
+    """Return the lists as int32 (n_lists, places), -1 where there is no item, and how many places are filled.
+
+    who : whose list each row is in, -1 for nobody's. Raises DataError where an item is in a list twice.
+    """
+    order = table["order"].cast(pl.Float64).to_numpy() if "order" in table.columns else np.zeros(len(table))
+    rows_of_list = np.bincount(who + 1, minlength=n_lists + 1)[1:]
+    lists = np.full((n_lists, min(longest, int(rows_of_list.max(initial=0)))), -1, np.int32)
+    best_first = np.arange(len(table))
+    found = place_rows(who, items, order, lists, np.zeros(n_lists, np.int64), np.zeros(n_items, np.int64))
+    if found == UNORDERED:
+        best_first = np.lexsort((order, who))
+        lists[:] = -1
+        found = place_rows(
+            who[best_first],
+            items[best_first],
+            order[best_first],
+            lists,
+            np.zeros(n_lists, np.int64),
+            np.zeros(n_items, np.int64),
+        )
+    if found != PLACED:
+        again = best_first[found]
+        rows = np.flatnonzero((who == who[again]) & (items == items[again]))
         raise DataError(
-            f"{table['item'][int(rows[0])]!r} is twice in the list of {table['user'][int(rows[0])]!r}, in "
+            f"{table['item'][int(again)]!r} is twice in the list of {table['user'][int(again)]!r}, in "
             f"{name_rows(rows)}: drop the second"
         )
-
-
-def _as_lists(
-    who: RowNumbers, items: RowNumbers, order: npt.NDArray[Any], n_lists: int, longest: int
-) -> tuple[npt.NDArray[np.int32], RowNumbers]:
-    """Return the lists as int32 (n_lists, places), -1 where there is no item, and how many places are filled."""
-    step = who[1:] - who[:-1]
-    if not np.all((step > 0) | ((step == 0) & (order[1:] >= order[:-1]))):
-        best_first = np.lexsort((order, who))
-        who, items = who[best_first], items[best_first]
-    counts = np.bincount(who, minlength=n_lists)
-    starts = np.cumsum(counts) - counts
-    lists = np.full((n_lists, min(longest, int(counts.max(initial=0)))), -1, np.int32)
-    place = np.arange(len(who)) - np.repeat(starts, counts)
-    if counts.max(initial=0) > longest:
-        inside = place < longest
-        who, items, place = who[inside], items[inside], place[inside]
-    lists[who, place] = items
-    return lists, np.minimum(counts, longest)
+    return lists, np.minimum(rows_of_list, longest)
 
 
 def _background(train: Interactions | None, items: IdMap, features: Features | None) -> Background:
