@@ -9,10 +9,15 @@ from textwrap import dedent
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from tastemap.data.datasets import Dataset, movielens
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
+
+# Speed is no test: the first example compiles a kernel, and a busy machine takes its time.
+settings.register_profile("tastemap", deadline=None)
+settings.load_profile("tastemap")
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ VALUES = st.sampled_from(["a", "b", "cc", "é", "", None])
     ),
     st.booleans(),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_row_equals_the_naive_encoding(drawn: list[tuple[Any, ...]], scale: bool) -> None:
     rows = [("a", ["b"], 3, 0.5, True), *drawn]  # no column without values
     word, many, code, number, flag = (list(column) for column in zip(*rows, strict=True))

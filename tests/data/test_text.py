@@ -88,7 +88,7 @@ TEXT = st.lists(
 ).map(" ".join)
 
 
-@settings(max_examples=50, deadline=None)  # the first example imports scikit-learn
+@settings(max_examples=50)  # the first example imports scikit-learn
 @given(
     st.lists(st.tuples(TEXT, st.sampled_from([None, *CODES])), min_size=1, max_size=12),
     st.permutations(sorted(CODES)),

@@ -186,7 +186,7 @@ def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     assert values.tolist() == [1 / 10, 1 / 2]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), k=st.integers(1, 12))
 def test_evaluate_is_ranking_and_then_the_definitions(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)
@@ -254,7 +254,7 @@ def test_rating_metrics_pool_the_pairs_of_all_users(means: ItemMeans) -> None:
     assert (measured.n_users, measured.n_unrated) == (3, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_rating_metrics_are_their_definitions(seed: int) -> None:
     rng = np.random.default_rng(seed)

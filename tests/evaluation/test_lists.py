@@ -60,7 +60,7 @@ people = st.dictionaries(st.integers(0, 5), lists_of_items, min_size=1)
 sets_of_items = st.sets(st.integers(0, N_ITEMS - 1), min_size=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lists=people.filter(lambda lists: any(lists.values())),
     relevant=st.dictionaries(st.integers(0, 7), sets_of_items, min_size=1),

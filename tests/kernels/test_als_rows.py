@@ -108,7 +108,7 @@ def gradient(task: Problem, u: int, x: Array, loss: str) -> Array:
 
 losses = pytest.mark.parametrize("loss", ["rendle", "hu"])
 kernels = pytest.mark.parametrize(("kernel", "steps"), [(cholesky_rows, ()), (cg_rows, (3,)), (subspace_rows, ())])
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 
 
 @losses

@@ -35,7 +35,7 @@ def padded(B: Array) -> Array:
     return wide
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n_users=st.integers(1, 9), n_items=st.integers(1, 13), share=st.sampled_from([0.2, 0.6, 1.0]), seed=st.integers(0)
 )
@@ -48,7 +48,7 @@ def test_gram_rows_are_sums_over_users(n_users: int, n_items: int, share: float,
     np.testing.assert_allclose(out, expected, rtol=1e-14)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     n_users=st.integers(1, 7),
     n_items=st.sampled_from([1, 5, LANES, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW + 5]),

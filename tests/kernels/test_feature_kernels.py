@@ -13,7 +13,7 @@ from tastemap.kernels.features import spread_rows, step_features, turn_features
 from tastemap.kernels.simd import LANES
 
 Array = npt.NDArray[Any]
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 7), st.sampled_from([LANES, 2 * LANES]), st.integers(0, 2**32))
 
 

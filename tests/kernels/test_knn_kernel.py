@@ -21,7 +21,7 @@ def rows_of(V: Array) -> Rows:
     return read_only(Rows(indptr, np.nonzero(here)[1].astype(np.int32), V[here].astype(np.float32)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n_users=st.integers(1, 9),
     n_items=st.integers(1, 13),
@@ -49,7 +49,7 @@ def test_the_nearest_are_those_of_the_full_sort_ties_by_row(
         assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(n_users=st.integers(1, 7), n_items=st.integers(1, 13), seed=st.integers(0, 2**32))
 def test_scores_are_sums_over_the_history_in_order(n_users: int, n_items: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

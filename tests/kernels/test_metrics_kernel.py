@@ -61,7 +61,7 @@ cases = st.lists(st.tuples(lists_of_items, sets_of_items, st.sets(st.integers(0,
 cutoffs = st.lists(st.integers(1, 14), min_size=1, max_size=3, unique=True).map(sorted)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=cases, ks=cutoffs)
 def test_every_metric_is_what_its_definition_says(
     case: list[tuple[list[int], set[int], set[int]]], ks: list[int]
@@ -82,7 +82,7 @@ def test_without_test_items_only_what_divides_by_them_is_undefined() -> None:
     assert undefined == {"recall", "ndcg", "map"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ranked=st.lists(lists_of_items, min_size=1, max_size=4), ks=cutoffs, seed=st.integers(0, 2**32))
 def test_novelty_and_diversity_are_what_their_definitions_say(
     ranked: list[list[int]], ks: list[int], seed: int
@@ -102,7 +102,7 @@ def test_novelty_and_diversity_are_what_their_definitions_say(
             assert diverse[r, c] == pytest.approx(reference.diversity(shown, k, vectors), abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rankable=st.sets(st.integers(0, N_ITEMS - 1)),
     hidden=st.lists(st.sets(st.integers(0, N_ITEMS - 1)), min_size=3, max_size=3),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reference import pairwise as reference
@@ -97,7 +97,6 @@ shapes = {
 }
 
 
-@settings(deadline=None)
 @given(**shapes, popular=st.booleans())
 def test_bpr_takes_the_steps_of_the_reference(popular: bool, with_means: bool, **shape: int) -> None:
     case = Case(**shape, with_means=with_means)
@@ -109,7 +108,6 @@ def test_bpr_takes_the_steps_of_the_reference(popular: bool, with_means: bool, *
     assert counted[0] == skipped >= 1
 
 
-@settings(deadline=None)
 @given(**shapes, most=st.sampled_from([1, 7, 8, 13, 40]))
 def test_warp_takes_the_steps_of_the_reference(most: int, with_means: bool, **shape: int) -> None:
     case = Case(**shape, with_means=with_means)

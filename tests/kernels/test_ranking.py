@@ -56,7 +56,7 @@ def second_passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return ranked
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.sampled_from([1, FEW_QUERIES, FEW_QUERIES + 1, 9]),
     n_items=st.integers(1, 60),
@@ -174,7 +174,7 @@ class Table(Computed):
         out[:] = self.table[np.ix_(queries, items)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n=st.integers(1, 11),
     n_items=st.integers(1, 60),

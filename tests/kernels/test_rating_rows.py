@@ -74,7 +74,7 @@ def value_of(task: Problem, u: int, x: Array) -> float:
     return reference.row_objective(task.R[u], x, task.Z[u], task.Q, task.ridge, task.scale[u], MEAN)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(task=problems())
 def test_rows_are_the_minimum_and_know_their_objective(task: Problem) -> None:
     P, value = run(task)

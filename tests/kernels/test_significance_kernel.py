@@ -9,7 +9,7 @@ from reference import significance as reference
 from tastemap.kernels.significance import resampled_sums, signed_sums
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(n_users=st.integers(1, 9), words=st.integers(1, 3), first=st.integers(0, 2**20), state=st.integers(0, 2**64 - 1))
 def test_signed_sums_are_those_of_the_definition(n_users: int, words: int, first: int, state: int) -> None:
     values = np.random.default_rng(first).normal(size=n_users)
@@ -18,7 +18,7 @@ def test_signed_sums_are_those_of_the_definition(n_users: int, words: int, first
     assert out.tolist() == reference.signed_sums(values.tolist(), state, first, len(out))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     n_users=st.integers(1, 9), n_columns=st.integers(1, 4), first=st.integers(0, 99), state=st.integers(0, 2**64 - 1)
 )

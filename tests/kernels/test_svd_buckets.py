@@ -75,7 +75,7 @@ both = pytest.mark.parametrize("implicit", [False, True])
 
 
 @both
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(task=buckets())
 def test_steps_are_those_of_the_textbook_in_order(task: Bucket, implicit: bool) -> None:
     P, Q, Z = task.P.copy(), task.Q.copy(), task.Z if implicit else np.zeros_like(task.Z)

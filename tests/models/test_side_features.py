@@ -18,7 +18,7 @@ from tastemap.models.features import SideFeatures
 from tastemap.models.wide import widened
 
 Array = npt.NDArray[Any]
-few = settings(max_examples=20, deadline=None)
+few = settings(max_examples=20)
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 7), st.integers(1, 19), st.integers(0, 2**32))
 
 
