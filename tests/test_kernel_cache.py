@@ -183,8 +183,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         tm.compare([tm.Popular(), tm.EASE()], test, train=train).differences
         kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities]
         kernels += [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
-        kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.decide, ranking.rank_exactly]
-        kernels += [ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
+        kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.rescore, ranking.decide]
+        kernels += [ranking.rank_exactly, ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
         kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
         kernels += [random.race, random.states_of_rows, random.states_of_sets]
         kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]

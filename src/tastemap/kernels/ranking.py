@@ -1,10 +1,11 @@
 """Top-k to the same bits, however the scores were made.
 
 The bits of a matrix product depend on its shape, so it only proposes: `propose` keeps the best few candidates of a
-block of approximate scores, and `decide` scores those few by one dot product in a fixed order, sorts them by (score
-descending, row ascending) and checks, with a bound on the rounding, that no other item can belong among the first k.
-The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores everything in the fixed order.
-Scores that were made in a fixed order to begin with need no second look: `propose` and `sort_lists` rank them.
+block of approximate scores, `rescore` scores those few by one dot product in a fixed order, `sort_lists` puts them in
+order (score descending, row ascending), and `decide` checks, with a bound on the rounding, that no other item can
+belong among the first k. The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores
+everything in the fixed order. Scores that were made in a fixed order to begin with need no second look: `propose` and
+`sort_lists` rank them.
 """
 
 from __future__ import annotations
@@ -95,31 +96,35 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
 
 
 @jit_exact
-def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, counts, unsure):
-    """Order each row's candidates by their exact scores and keep k.
+def rescore(P, Q, heap_scores, heap_columns, sizes, roots):
+    """Put exact scores in place of approximate ones; roots[r] keeps the worst of these, -inf where none was left out."""
+    capacity = heap_scores.shape[1]
+    for r in range(P.shape[0]):
+        roots[r] = np.float64(heap_scores[r, 0]) if sizes[r] == capacity else -np.inf
+        for j in range(sizes[r]):
+            heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
+
+
+@jit_exact
+def decide(P, longest, sorted_scores, sorted_columns, sizes, roots, k, columns, scores, counts, unsure):
+    """Keep the first k of each row's candidates, which are in the order of their exact scores.
 
     `longest` is the largest norm of a row of Q. unsure[r] is set where an item that was not proposed might belong among
     the first k.
     """
     n_rows, width = P.shape
-    capacity = heap_scores.shape[1]
-    keys, digits = scratch(capacity)
+    capacity = sorted_scores.shape[1]
     for r in range(n_rows):
-        size = sizes[r]
         reach = np.sqrt(dot(P[r], P[r])) * longest
-        root = np.float64(heap_scores[r, 0]) if size == capacity else -np.inf
-        for j in range(size):
-            heap_scores[r, j] = np.float32(dot(P[r], Q[heap_columns[r, j]]))
-        sort(heap_scores[r], heap_columns[r], size, keys, digits)
-        count = min(k, size)
+        count = min(k, sizes[r])
         counts[r] = count
         for j in range(count):
-            columns[r, j] = heap_columns[r, j]
-            scores[r, j] = heap_scores[r, j]
-        if size == capacity:
+            columns[r, j] = sorted_columns[r, j]
+            scores[r, j] = sorted_scores[r, j]
+        if sizes[r] == capacity:
             # |computed - true| <= (width + 1) u |p| |q| for the product, half of u |p| |q| for the rounded exact score.
             slack = 2.0 * (width + 2) * (UNIT_ROUNDOFF * reach + SMALLEST)
-            unsure[r] = not (np.float64(heap_scores[r, count - 1]) > root + slack)
+            unsure[r] = not (np.float64(sorted_scores[r, count - 1]) > roots[r] + slack)
         else:
             unsure[r] = False
         # Beyond float32 the product may have met inf - inf, and what is NaN was not even proposed.
@@ -128,7 +133,7 @@ def decide(P, Q, longest, heap_scores, heap_columns, sizes, k, columns, scores, 
 
 @jit_exact
 def sort_lists(scores, columns, sizes):
-    """Put each row's heap of the best columns in order, best first."""
+    """Put each row's candidates in order, best first."""
     keys, digits = scratch(scores.shape[1])
     for r in range(sizes.shape[0]):
         sort(scores[r], columns[r], sizes[r], keys, digits)
@@ -136,9 +141,9 @@ def sort_lists(scores, columns, sizes):
 
 @jit_exact
 def rank_exactly(p, Q, hidden, k, columns, scores):
-    """Rank every row of Q that is not hidden by its exact score with p; returns how many were found.
+    """Find the k best rows of Q that are not hidden, by their exact scores with p; returns how many there are.
 
-    hidden bool (n rows of Q). columns int32 (k), scores float32 (k) receive the list.
+    hidden bool (n rows of Q). columns int32 (k), scores float32 (k) receive them, as a heap.
     """
     size = 0
     for j in range(Q.shape[0]):
@@ -150,6 +155,4 @@ def rank_exactly(p, Q, hidden, k, columns, scores):
             size += 1
         elif score > scores[0]:
             replace_root(scores, columns, size, score, j)
-    keys, digits = scratch(size)
-    sort(scores, columns, size, keys, digits)
     return size

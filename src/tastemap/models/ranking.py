@@ -216,14 +216,16 @@ def _rank_block(
         for items, rows in hidden:
             kernels.hide(scores, first, items.indptr, items.indices, catalogue.position, rows[block])
         kernels.propose(scores, first, heap_scores, heap_columns, sizes)
-    unsure = np.zeros(n, np.bool_)
+    roots, unsure = np.empty(n), np.zeros(n, np.bool_)
+    kernels.rescore(P, Q, heap_scores, heap_columns, sizes, roots)
+    kernels.sort_lists(heap_scores, heap_columns, sizes)
     kernels.decide(
         P,
-        Q,
         catalogue.longest,
         heap_scores,
         heap_columns,
         sizes,
+        roots,
         k,
         lists.rows[block],
         lists.scores[block],
@@ -241,4 +243,6 @@ def _rank_exactly(
     for items, rows in hidden:
         if rows[r] >= 0:
             mask[catalogue.position[items.indices[items.indptr[rows[r]] : items.indptr[rows[r] + 1]]]] = True
-    lists.counts[r] = kernels.rank_exactly(queries[r], catalogue.vectors, mask, k, lists.rows[r], lists.scores[r])
+    mine = lists.of(slice(r, r + 1))
+    mine.counts[0] = kernels.rank_exactly(queries[r], catalogue.vectors, mask, k, mine.rows[0], mine.scores[0])
+    kernels.sort_lists(mine.scores, mine.rows, mine.counts)
