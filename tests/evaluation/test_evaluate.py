@@ -97,6 +97,11 @@ def test_unknown_items_count_as_never_found(model: tm.Popular) -> None:
     assert measured["ndcg@2"] == pytest.approx(1 / 2 * (1 / (1 + 1 / log2(3)) + 0))
 
 
+def test_a_test_part_of_other_items_alone_is_refused(model: tm.Popular) -> None:
+    with pytest.raises(tm.DataError, match=r"knows no item of the test part: that has items such as 'x', 'y', the"):
+        tm.evaluate(model, read({"u1": "xy", "u2": "x"}))
+
+
 def test_unknown_users_are_skipped_or_shown_what_is_popular(model: tm.Popular) -> None:
     test = read({"new": "a", "u1": "d", "newer": "d"})
     skipped = tm.evaluate(model, test, metrics="hit_rate@1")

@@ -19,7 +19,7 @@ from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_at
-from tastemap.errors import DataError, NotSupportedError
+from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners, rating_values
 from tastemap.evaluation.metrics import RATING_METRICS, parse
@@ -189,7 +189,7 @@ def evaluate(
     The mean of rmse and mae is over all test pairs pooled, as in the Netflix prize, not over users; test pairs whose
     user or item has no training pair are left out of them, counted and warned of.
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
-    DataError where test and training share no user.
+    DataError where test and training share no user or no item.
     """
     names = as_names(metrics)
     check_suits(model, names)
@@ -212,6 +212,11 @@ def evaluate(
     start = time.perf_counter()
     user_ids = test.users.take(tested)
     held_out, n_unknown_items = rows_of_items(test, model.items)
+    if n_unknown_items == len(test):
+        raise DataError(
+            f"the model knows no item of the test part: that has items such as {name_some(test.items.ids.head(2))}, "
+            f"the model {name_some(model.items.ids.head(2))}"
+        )
     values = np.empty((len(rows), len(names)))
     overall: dict[str, float] = {}
     left_out: list[tuple[int, str]] = []
