@@ -79,10 +79,11 @@ def test_the_leaderboard_is_printed_and_the_best_is_bold_on_a_terminal(
 
 
 def test_models_are_fitted_on_one_file_and_measured_on_another(ratings: tm.Interactions) -> None:
-    Path("test.csv").write_text("userId,movieId,rating\n1,0,5\n")
-    (row,) = run_json("ratings.csv", "test.csv", "--model", "Popular", "--metric", "hit_rate@12")["models"]
-    assert row["users"] == 1
-    assert row["metrics"]["hit_rate@12"]["mean"] == 0  # nobody has item 0: the model does not know it
+    known = ratings.items[0]
+    Path("test.csv").write_text(f"userId,movieId,rating\n1,0,5\n2,{known},5\n")
+    (row,) = run_json("ratings.csv", "test.csv", "--model", "Popular", "--metric", "hit_rate@12", "--seen")["models"]
+    assert row["users"] == 2
+    assert row["metrics"]["hit_rate@12"]["mean"] == 1 / 2  # nobody has item 0: the model does not know it
     assert row["unknown_items"] == 1
 
 

@@ -97,7 +97,7 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
 
 @jit_exact
 def rescore(P, Q, heap_scores, heap_columns, sizes, roots):
-    """Put exact scores in place of approximate ones; roots[r] keeps the worst of these, -inf where none was left out."""
+    """Put exact scores in place of approximate ones; roots[r] keeps the worst of these, -inf if none was left out."""
     capacity = heap_scores.shape[1]
     for r in range(P.shape[0]):
         roots[r] = np.float64(heap_scores[r, 0]) if sizes[r] == capacity else -np.inf
