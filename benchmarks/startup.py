@@ -90,6 +90,9 @@ def _call_everything() -> None:
         model.predict([0], [known])
         model.recommend_for([known])
         tm.evaluate(model, test)
+    tm.evaluate(model, test, metrics=("novelty@5", "diversity@5"))
+    tm.evaluate_lists(model.recommend(k=5), test)
+    assert tm.compare([tm.Popular(), tm.EASE()], test, train=train).differences is not None
 
 
 def _kernels() -> dict[str, object]:
