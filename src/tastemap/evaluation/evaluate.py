@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,15 @@ from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.data.pairs import Rows, read_only, rows_at
+from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners, rating_values
 from tastemap.evaluation.metrics import RATING_METRICS, parse
+from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_features, check_interactions, check_not_negative
+from tastemap.models.inputs import check_features, check_interactions
 from tastemap.models.ranking import Candidates, Hidden
 from tastemap.models.validation import losses, of_mean_loss
 
@@ -201,7 +202,7 @@ def evaluate(
         raise ValueError(f"on_unknown must be 'skip' or 'popular', got {on_unknown!r}")
     check_interactions("evaluate", test)
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
-    people = _trained(model) if history is None else _folded(model, history)
+    people = People.trained(model) if history is None else People.folded(model, history)
     rows = people.find(test.users.take(tested))
     n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
     if on_unknown == "skip":
@@ -287,51 +288,6 @@ def check_suits(model: Model, names: Sequence[str]) -> None:
         )
 
 
-class _People(NamedTuple):
-    """The people that a model can rank for.
-
-    ids : rows are theirs; n : how many of them there are to measure; has_pair : bool, (ids,), who is known
-    pairs : what they have, CSR arrays over the model's items; queries : as for `Model.rank`
-    pair : what the others lack
-    """
-
-    ids: IdMap
-    n: int
-    has_pair: npt.NDArray[np.bool_]
-    pairs: Callable[[], Rows]
-    queries: Callable[[RowNumbers], Any] | None
-    pair: str
-
-    def find(self, users: pl.Series) -> RowNumbers:
-        """Return the rows of users, -1 for those who are not known."""
-        rows = self.ids.find(users)
-        return np.where((rows >= 0) & np.append(self.has_pair, False)[rows], rows, -1)
-
-
-def _trained(model: Model) -> _People:
-    rows = np.arange(len(model.users))
-    known = model.known_rows(model.users.ids) >= 0
-    return _People(model.users, len(rows), known, lambda: model.seen(rows)[0].items, None, "a training pair")
-
-
-def _folded(model: Model, history: Interactions) -> _People:
-    check_interactions("history", history)
-    if not model.predicts_ratings:
-        check_not_negative(type(model).__name__, history)
-    aligned = history.align(history.users, model.items)[0]
-    known = np.append(model.known_items, False)
-    pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
-    has_pair = np.diff(pairs.indptr) > 0
-    return _People(
-        history.users,
-        int(has_pair.sum()),
-        has_pair,
-        lambda: pairs,
-        lambda rows: model.folded(rows_at(pairs, rows)),
-        "a history of items that the model knows",
-    )
-
-
 def reachable_items(
     rankable: RowNumbers, n_items: int, hidden: Hidden | None, held_out: Rows, rows: RowNumbers
 ) -> RowNumbers:
@@ -357,7 +313,7 @@ def reachable_items(
     return counts
 
 
-def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: _People) -> Hidden | None:
+def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: People) -> Hidden | None:
     """Return what is left out of the lists of these users."""
     if exclude is None:
         return None
@@ -408,7 +364,7 @@ def _background(model: Model, catalogue: Candidates, features: Features | None) 
 
 
 def _errors(
-    model: Model, test: Interactions, tested: RowNumbers, rows: RowNumbers, people: _People
+    model: Model, test: Interactions, tested: RowNumbers, rows: RowNumbers, people: People
 ) -> tuple[Doubles, RowNumbers]:
     """Return rating less prediction of the test pairs that the model can rate, and whose each is among `tested`."""
     place = np.full(len(test.users), -1)

@@ -1,0 +1,67 @@
+"""Whom a model is measured on: those it was trained on, or people known by a history alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Interactions
+from tastemap.data.pairs import Rows, rows_at
+from tastemap.models.base import Model
+from tastemap.models.inputs import check_interactions, check_not_negative
+
+RowNumbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class People:
+    """The people that a model can rank for.
+
+    ids : rows are theirs; n : how many of them there are to measure; has_pair : bool, (ids,), who is known
+    pairs : what they have, CSR arrays over the model's items; queries : as for `Model.rank`
+    pair : what the others lack
+    """
+
+    ids: IdMap
+    n: int
+    has_pair: npt.NDArray[np.bool_]
+    pairs: Callable[[], Rows]
+    queries: Callable[[RowNumbers], Any] | None
+    pair: str
+
+    def find(self, users: pl.Series) -> RowNumbers:
+        """Return the rows of users, -1 for those who are not known."""
+        rows = self.ids.find(users)
+        return np.where((rows >= 0) & np.append(self.has_pair, False)[rows], rows, -1)
+
+    @classmethod
+    def trained(cls, model: Model) -> Self:
+        """Return the users of the training."""
+        rows = np.arange(len(model.users))
+        known = model.known_rows(model.users.ids) >= 0
+        return cls(model.users, len(rows), known, lambda: model.seen(rows)[0].items, None, "a training pair")
+
+    @classmethod
+    def folded(cls, model: Model, history: Interactions) -> Self:
+        """Return people known by these pairs alone, whether the model has met them or not."""
+        check_interactions("history", history)
+        if not model.predicts_ratings:
+            check_not_negative(type(model).__name__, history)
+        aligned = history.align(history.users, model.items)[0]
+        known = np.append(model.known_items, False)
+        pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
+        has_pair = np.diff(pairs.indptr) > 0
+        return cls(
+            history.users,
+            int(has_pair.sum()),
+            has_pair,
+            lambda: pairs,
+            lambda rows: model.folded(rows_at(pairs, rows)),
+            "a history of items that the model knows",
+        )
