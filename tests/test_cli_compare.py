@@ -224,12 +224,22 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert set(Path().iterdir()) == before
 
 
-def test_a_split_by_time_says_that_repetitions_are_not_measured(ratings: tm.Interactions) -> None:
-    lines = Path("ratings.csv").read_text().splitlines()
-    Path("twice.csv").write_text("\n".join([*lines, lines[1]]))
-    said = "what comes again is not measured"
-    assert said in run("twice.csv", "--by-time", "--model", "Popular").stderr
-    assert said not in run("twice.csv", "--model", "Popular").stderr
+def test_a_split_by_time_parts_rows_before_it_merges_pairs(tmp_path: Path) -> None:
+    # Everybody has a and b, and in the last hour orders again what was ordered most.
+    rows = [(user, item, 1) for user in range(9) for item in "abb"] + [(user, "b", 2) for user in range(9)]
+    Path("orders.csv").write_text("\n".join(["user,item,time", *(f"{u},{i},{t}" for u, i, t in rows)]))
+    arguments = ("orders.csv", "--by-time", "--holdout", "0.25", "--model", "PersonalPopular", "--metric", "recall@1")
+    again = run_json(*arguments, "--seen")
+    assert (again["train"]["pairs"], again["test"]["pairs"]) == (18, 9)
+    assert again["models"][0]["metrics"]["recall@1"]["mean"] == 1
+    assert "18 of 36 rows repeat a pair of user and item: --duplicates sum on either side" in run(*arguments).stderr
+
+
+def test_a_split_by_time_of_likes_holds_out_a_share_of_the_likes(ratings: tm.Interactions) -> None:
+    told = run_json("ratings.csv", "--by-time", "--at-least", "4", "--model", "Popular")
+    train, test = tm.split.by_time(ratings.at_least(4).binarize(), test=0.2)
+    assert (told["train"]["pairs"], told["test"]["pairs"]) == (len(train), len(test))
+    assert "must be a share between 0 and 1" in refused("ratings.csv", "--by-time", "--holdout", "2")
 
 
 def test_a_split_by_time_leaves_out_rows_without_a_time(ratings: tm.Interactions) -> None:

@@ -44,7 +44,7 @@ def compare(
     metric: opt.Metrics = None,
     holdout: Annotated[float, typer.Option(help="Share of DATA to hold out where there is no TEST.")] = 0.2,
     by_time: Annotated[
-        bool, typer.Option("--by-time", help="Hold out the latest pairs, those from one moment on, not random ones.")
+        bool, typer.Option("--by-time", help="Hold out the latest rows, those from one moment on, not random pairs.")
     ] = False,
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML page that stands alone, too, e.g. report.html.")
@@ -72,17 +72,17 @@ def compare(
     of_ratings = set(metrics) <= {"rmse", "mae"}
     named = [*(model or ()), *(name.strip() for name in (models or "").split(",") if name.strip())]
     chosen = makers.make_models(named or (RATING if of_ratings else RANKING), settings, seed)
-    reader.guess_time = reader.needs_time = by_time
     with makers.on_threads(threads):
-        pairs, columns = reader.read_with_columns(data)
-        if reader.at_least is None and not of_ratings:
-            note_on_ratings(pairs, columns.get("weight"))
-        if test is not None:
-            train, held = pairs, reader.read(test, like=pairs)
-        elif by_time:
-            train, held = tm.split.by_time(pairs, test=holdout)
+        if by_time:
+            train, held, columns = reader.read_parts(data, holdout)
         else:
-            train, held = tm.split.random(pairs, holdout, seed=seed)
+            train, columns = reader.read_with_columns(data)
+        if reader.at_least is None and not of_ratings:
+            note_on_ratings(train, columns.get("weight"))
+        if test is not None:
+            held = reader.read(test, like=train)
+        elif not by_time:
+            train, held = tm.split.random(train, holdout, seed=seed)
         note(f"train: {train!r}")
         note(f"test: {held!r}")
         if not named and train.n_items > MOST_ITEMS:

@@ -9,6 +9,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,18 +62,30 @@ class Reader:
 
     def read_with_columns(self, path: Path, like: Any = None) -> tuple[Interactions, dict[str, str]]:
         """Read a file and say which column serves as user, item, weight and time."""
+        return self._read(path, like, self._interactions)
+
+    def read_parts(self, path: Path, share: float) -> tuple[Interactions, Interactions, dict[str, str]]:
+        """Read a file in two parts, the rows before one moment and the latest such share of them, and say its columns.
+
+        The rows are parted before those of a pair are merged: what is done again is in both.
+        """
+        self.guess_time = self.needs_time = True
+        (train, test), columns = self._read(path, None, partial(self._parts, share=share))
+        return train, test, columns
+
+    def _read(self, path: Path, like: Any, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
         from tastemap.data import datasets
 
         if self.weight is not None and self.no_weight:
             raise ValueError("pass --weight or --no-weight, not both")
         path = path.expanduser()
         name = datasets.movielens_name(path)
-        data, columns = self._file(path, like) if name is None else self._movielens(path, name)
+        made, columns = self._file(path, like, make) if name is None else self._movielens(path, name, make)
         if self.at_least is not None and "weight" not in columns:
             raise DataError(f"--at-least is about ratings, and every row of {path} counts as 1: pass --weight COLUMN")
-        return (data if self.at_least is None else data.at_least(self.at_least).binarize()), columns
+        return made, columns
 
-    def _movielens(self, path: Path, name: str) -> tuple[Interactions, dict[str, str]]:
+    def _movielens(self, path: Path, name: str, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
         from tastemap.data import datasets
 
         for use, column in _MOVIELENS.items():
@@ -80,9 +93,9 @@ class Reader:
             if given not in (None, column):
                 raise DataError(f"in MovieLens data the {use} column is {column!r}, got {given!r}")
         columns = {use: column for use, column in _MOVIELENS.items() if use != "weight" or not self.no_weight}
-        return self._interactions(lambda: datasets.read_ratings(path, name), columns), columns
+        return make(lambda: datasets.read_ratings(path, name), columns), columns
 
-    def _file(self, path: Path, like: Any) -> tuple[Interactions, dict[str, str]]:
+    def _file(self, path: Path, like: Any, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
         from tastemap.data.files import open_file
 
         file = open_file(path, self.separator)
@@ -92,18 +105,18 @@ class Reader:
             file = replace(file, separator=other)
         columns = self._columns(path, file.header(), like)
         try:
-            data = self._interactions(lambda: file.read(list(columns.values()), time=columns.get("time")), columns)
+            made = make(lambda: file.read(list(columns.values()), time=columns.get("time")), columns)
         except DataError as error:
             time = columns.get("time")
             if time is None or self._keeps_time or f"column {time!r}" not in str(error):
                 raise
             note(f"left the guessed column of times out: {error}")
             del columns["time"]
-            data = self._interactions(lambda: file.read(list(columns.values())), columns)
+            made = make(lambda: file.read(list(columns.values())), columns)
         guessed = [f"{use} {column!r}" for use, column in columns.items() if getattr(self, use) is None]
         if guessed:
             note(f"{path}: took the columns {', '.join(guessed)}")
-        return data, columns
+        return made, columns
 
     def _columns(self, path: Path, header: Sequence[str], like: Any) -> dict[str, str]:
         """Return the columns that were named, or whose names are usual, by their use."""
@@ -124,18 +137,56 @@ class Reader:
         return {use: column for use, column in found.items() if column is not None}
 
     def _interactions(self, read: Callable[[], pl.DataFrame], columns: dict[str, str]) -> Interactions:
+        # Nothing here holds on to the table, which from_frame lets go of early.
+        table = [self._rows(read, columns)]
+        n_rows, merge = len(table[0]), self._merging(table[0], columns)
+        data = self._merged(table, columns, merge)
+        if len(data) < n_rows:
+            note(f"{_repeats(len(data), n_rows)}: --duplicates {merge}")
+            if self.needs_time:
+                note("each such pair is on one side of the split, by its last time: what comes again is not measured")
+        return self._liked(data, columns)
+
+    def _parts(
+        self, read: Callable[[], pl.DataFrame], columns: dict[str, str], share: float
+    ) -> tuple[Interactions, Interactions]:
+        from tastemap.data.splits import moment_of_share
+
+        table = self._rows(read, columns)
+        time, merge = columns.get("time"), self._merging(table, columns)
+        if time is None:
+            raise DataError("a split by time needs times: pass --time COLUMN")
+        both = self._merged([table], columns, merge)
+        liked = table
+        if self.at_least is not None and "weight" in columns and not self.event:
+            liked = table.filter(table[columns["weight"]] >= self.at_least)
+        moment = moment_of_share((liked if len(liked) else table)[time].to_numpy(), share)
+        is_late = table[time].to_numpy() >= moment
+        early, late = (
+            self._liked(self._merged([table.filter(mask)], columns, merge, users=both.users, items=both.items), columns)
+            for mask in (~is_late, is_late)
+        )
+        if len(both) < len(table):
+            note(f"{_repeats(len(both), len(table))}: --duplicates {merge} on either side of the split")
+        return early, late
+
+    def _rows(self, read: Callable[[], pl.DataFrame], columns: dict[str, str]) -> pl.DataFrame:
+        return _with_whole_ids(self._without_nulls(read(), columns) if self.drop_nulls else read(), columns)
+
+    def _merging(self, table: pl.DataFrame, columns: dict[str, str]) -> Any:
+        """Return what is done with rows of the same pair."""
+        if self.duplicates != "auto":
+            return self.duplicates
+        weight = columns.get("weight")
+        rated = weight is not None and not self.event and are_ratings(weight, table[weight])
+        return "last" if rated else "sum"
+
+    def _merged(self, table: list[pl.DataFrame], columns: dict[str, str], merge: Any, **ids: Any) -> Interactions:
+        """Return the pairs of the table, which is taken out of its list."""
         import tastemap as tm
 
         weight = columns.get("weight")
-        # Nothing here holds on to the table, which from_frame lets go of early.
-        table = [self._without_nulls(read(), columns) if self.drop_nulls else read()]
-        table[0] = _with_whole_ids(table[0], columns)
-        n_rows = len(table[0])
-        merge = self.duplicates
-        if merge == "auto":
-            rated = weight is not None and not self.event and are_ratings(weight, table[0][weight])
-            merge = "last" if rated else "sum"
-        data = tm.Interactions.from_frame(
+        return tm.Interactions.from_frame(
             table.pop(),
             user=columns["user"],
             item=columns["item"],
@@ -145,13 +196,13 @@ class Reader:
             duplicates=merge,
             # Ratings below zero are fine where only those of at least so much stay.
             allow_negative=self.at_least is not None,
+            **ids,
         )
-        if len(data) < n_rows:
-            repeats = f"{n_rows - len(data):,} of {n_rows:,} rows repeat a pair of user and item"
-            note(f"{repeats}: --duplicates {merge}")
-            if self.needs_time:
-                note("each such pair is on one side of the split, by its last time: what comes again is not measured")
-        return data
+
+    def _liked(self, data: Interactions, columns: dict[str, str]) -> Interactions:
+        if self.at_least is None or "weight" not in columns:  # the latter is refused by name
+            return data
+        return data.at_least(self.at_least).binarize()
 
     @property
     def _keeps_time(self) -> bool:
@@ -201,6 +252,10 @@ def reading(
         return run
 
     return with_options
+
+
+def _repeats(n_pairs: int, n_rows: int) -> str:
+    return f"{n_rows - n_pairs:,} of {n_rows:,} rows repeat a pair of user and item"
 
 
 def are_ratings(name: str, weights: Any) -> bool:

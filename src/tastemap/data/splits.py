@@ -49,7 +49,7 @@ def by_time(
     if (at is None) == (test is None):
         raise ValueError(f"pass either at or test, got at={at!r} and test={test!r}")
     if test is not None:
-        moment = _moment_of_share(time, _check_share(test))
+        moment = moment_of_share(time, test)
         return _parts(interactions, (time >= moment)[interactions.input_order], f"test={test}")
     moment = _stored(interactions, at, "at")
     return _parts(interactions, (time >= moment)[interactions.input_order], f"at={at}")
@@ -175,8 +175,9 @@ def _time_of(interactions: Interactions) -> npt.NDArray[Any]:
     return time
 
 
-def _moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
-    held = max(1, round(len(time) * test))
+def moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
+    """Return the time from which at least such a share of the times is, no tie torn apart; see `by_time`."""
+    held = max(1, round(len(time) * _check_share(test)))
     ascending = np.sort(time)
     moment = ascending[len(time) - held]
     if moment > ascending[0]:
