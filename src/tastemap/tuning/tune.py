@@ -174,7 +174,8 @@ def tune(
     seed : of the choices and of the held-out fifth; the model has its own
     exclude : what is left out of lists, as for `tastemap.evaluate`
     user_features, item_features : as for `fit`
-    refit : False leaves out the final fit to train and validation together
+    refit : False leaves out the final fit to train and validation together, in which a pair of both has the weight that
+        it has in validation; where counts should add up, fit `Tuning.parameters` to the whole yourself
     progress : a bar on stderr; None shows one where stderr is a terminal
 
     The same call gives the same result, however fast the machine and whatever its threads, unless a timeout cuts it
