@@ -141,20 +141,18 @@ def _as_lists(
     """
     order = table["order"].cast(pl.Float64).to_numpy() if "order" in table.columns else np.zeros(len(table))
     rows_of_list = np.bincount(who + 1, minlength=n_lists + 1)[1:]
-    lists = np.full((n_lists, min(longest, int(rows_of_list.max(initial=0)))), -1, np.int32)
+    lists = np.empty((n_lists, min(longest, int(rows_of_list.max(initial=0)))), np.int32)
+
+    def place(rows: RowNumbers | slice) -> int:
+        lists[:] = -1
+        counts, seen = np.zeros(n_lists, np.int64), np.zeros(n_items, np.int64)
+        return int(place_rows(who[rows], items[rows], order[rows], lists, counts, seen))
+
     best_first = np.arange(len(table))
-    found = place_rows(who, items, order, lists, np.zeros(n_lists, np.int64), np.zeros(n_items, np.int64))
+    found = place(slice(None))
     if found == UNORDERED:
         best_first = np.lexsort((order, who))
-        lists[:] = -1
-        found = place_rows(
-            who[best_first],
-            items[best_first],
-            order[best_first],
-            lists,
-            np.zeros(n_lists, np.int64),
-            np.zeros(n_items, np.int64),
-        )
+        found = place(best_first)
     if found != PLACED:
         again = best_first[found]
         rows = np.flatnonzero((who == who[again]) & (items == items[again]))
