@@ -20,14 +20,16 @@ settings.register_profile("tastemap", deadline=None)
 settings.load_profile("tastemap")
 
 
+# Absolute, because some tests work in a folder of their own.
+DATA = Path(os.environ.get("TASTEMAP_DATA", Path(__file__).parents[2] / "shared" / "data")).absolute()
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real data that may not be redistributed."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("TASTEMAP_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"needs the real data: {folder} is absent; set TASTEMAP_DATA")
-    return folder
+    if not DATA.is_dir():
+        pytest.skip(f"needs the real data: {DATA} is absent; set TASTEMAP_DATA")
+    return DATA
 
 
 @pytest.fixture(scope="session")
