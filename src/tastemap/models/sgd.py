@@ -50,7 +50,7 @@ class Grid:
         self._users = np.flatnonzero(np.diff(pairs.indptr)).astype(np.int32)
         items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)) if items is None else items
         self._items = items.astype(np.int32)
-        self._places = np.empty(n_items, np.int32)
+        self._blocks, self._places = np.empty(n_items, np.uint8), np.empty(n_items, np.int32)
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))
         n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
@@ -69,8 +69,8 @@ class Grid:
         users, items = self._users.copy(), self._items.copy()
         shuffle(users, seeded(state, 1))
         shuffle(items, seeded(state, 2))
-        self._places[items] = np.arange(len(items), dtype=np.int32)
         size = -(-len(items) // B)
+        self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
         # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
         ends = np.cumsum(np.diff(pairs.indptr)[users])
         cuts = np.searchsorted(ends, np.arange(1, B) * (ends[-1] / B))
@@ -80,7 +80,8 @@ class Grid:
 
         def deal_block(b: int) -> None:
             people = users[cuts[b] : cuts[b + 1]]
-            deal(*pairs, people, int(starts[b]), self._places, size, seeded(state, 3), counts[b], *self._dealt)
+            order = int(starts[b]), self._blocks, self._places, seeded(state, 3)
+            deal(*pairs, people, *order, counts[b], *self._dealt)
 
         parallel.run(deal_block, B)
         firsts = np.hstack([starts[:-1, None], starts[:-1, None] + np.cumsum(counts, axis=1)])
