@@ -4,9 +4,8 @@ Metrics alone: tastemap's evaluate_lists and RecTools' calc_metrics on one panda
 ranking: tastemap's evaluate, three metrics, beside LightFM's precision_at_k, one metric, on the same factors. A time is
 the median of warm calls over several fresh processes. LightFM has its own threads, RecTools has one.
 
-Then the values. RecTools measures the same lists; LightFM and implicit rank by themselves with the same factors, so
-that a user's value may differ where two scores are equal but for the last bits. Where definitions differ, they are
-compared on the users for whom they agree; the docstrings of tastemap.METRICS say how they differ.
+Then the values, by peer_metrics.py. LightFM and implicit rank by themselves with the same factors, so that a user's
+value may differ where two scores are equal but for the last bits.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import peer_metrics
 import tasks
 from side_by_side import Report, Row, alternate, command_line, fresh, median, met
 
@@ -45,21 +45,14 @@ def case(folder: str) -> Case:
     import tastemap as tm
 
     model = tm.load(Path(folder) / "model.safetensors")
-    test = parts()[1]
+    test = peer_metrics.parts()[1]
     return Case(model, model.interactions, test, np.flatnonzero(np.diff(test.by_user.indptr)))
-
-
-def parts() -> tuple[Any, Any]:
-    """Training and test pairs without the movies that are in the test part alone, which peers take for negatives."""
-    train, test = tasks.held_out_likes()
-    train = train.compact()
-    return train, test.align(train.users, train.items)[0]
 
 
 def fit(folder: str, threads: int) -> Row:
     import tastemap as tm
 
-    train, test = parts()
+    train, test = peer_metrics.parts()
     weights = {"unobserved_weight": 0.3, "regularization": 0.007, "frequency_exponent": 1.0}
     model = tm.ImplicitALS(factors=FACTORS, epochs=10, **weights, seed=0).fit(train, progress=False)
     model.save(Path(folder) / "model.safetensors")
@@ -93,7 +86,7 @@ def rectools_lists(folder: str, threads: int) -> Row:
     from rectools.metrics import NDCG, Precision, Recall, calc_metrics
 
     it = case(folder)
-    frame, interactions = recommended(it), as_frame(it.test)
+    frame, interactions = recommended(it), peer_metrics.as_frame(it.test)
     metrics = {"ndcg": NDCG(K), "recall": Recall(K), "precision": Precision(K)}
     return timed(lambda: calc_metrics(metrics, frame, interactions))
 
@@ -109,7 +102,8 @@ def lightfm_ranking(folder: str, threads: int) -> Row:
     from lightfm.evaluation import precision_at_k
 
     it = case(folder)
-    model, train, test = lightfm(it)
+    vectors = it.model.user_factors_, it.model.item_factors_
+    model, train, test = peer_metrics.lightfm(peer_metrics.Ranked(None, it.train, it.test, *vectors))
     options = {"train_interactions": train, "k": K, "num_threads": threads, "check_intersections": False}
     return timed(lambda: precision_at_k(model, test, **options).mean())
 
@@ -131,123 +125,31 @@ def values(folder: str, threads: int) -> list[Row]:
     import tastemap as tm
 
     it = case(folder)
-    users = it.test.users.take(it.rows)
-    whole = f"mrr@{len(it.model.items)}"
-    names = [f"{name}@{K}" for name, metric in tm.METRICS.items() if metric.has_cutoff] + ["auc", whole]
+    vectors = it.model.user_factors_, it.model.item_factors_
+    found = list(peer_metrics.values(peer_metrics.Ranked(recommended(it), it.train, it.test, *vectors), K))
+    names = list(dict.fromkeys(value.metric for value in found))
     ours = tm.evaluate(it.model, it.test, metrics=names)
-    of_user = {name: ours.values[:, column] for column, name in enumerate(names)}
-    rows = []
-
-    def compare(peer: str, function: str, name: str, its: Any, among: Array | None = None) -> None:
-        among = np.ones(len(users), bool) if among is None else among
-        if np.ndim(its):
-            its = np.asarray(its, np.float64)[among]
-            mine = of_user[name][among]
-            differing = int(np.count_nonzero(np.abs(mine - its) > SAME))
-            mine, its = float(mine.mean()), float(its.mean())
-        else:
-            mine, differing = ours.overall.get(name, ours[name]), ""
-        off = abs(mine - float(its))
-        rows.append(
-            {
-                "metric": name,
-                "peer": f"{peer} {function}",
-                "users": int(among.sum()),
-                "tastemap": mine,
-                "its": float(its),
-                "difference": off,
-                "within 1e-6": met(off, SAME),
-                "users that differ": differing,
-            }
-        )
-
-    rectools_values(it, partial(compare, "RecTools"))
-    lightfm_values(it, whole, partial(compare, "LightFM"))
-    implicit_values(it, partial(compare, "implicit"))
-    return rows
+    return [compared(ours, value) for value in found]
 
 
-def rectools_values(it: Case, compare: Callable[..., None]) -> None:
-    import pandas as pd
-    from rectools import metrics as peer
-
-    frame, test, train = recommended(it), as_frame(it.test), as_frame(it.train)
-    users = it.test.users.take(it.rows).to_numpy()
-    n_relevant = np.diff(it.test.by_user.indptr)[it.rows]
-
-    def ordered(values: pd.Series) -> Array:
-        return values.reindex(users).to_numpy()
-
-    compare("Precision", f"precision@{K}", ordered(peer.Precision(K).calc_per_user(frame, test)))
-    compare("Recall", f"recall@{K}", ordered(peer.Recall(K).calc_per_user(frame, test)))
-    compare("HitRate", f"hit_rate@{K}", ordered(peer.HitRate(K).calc_per_user(frame, test)))
-    achievable = peer.NDCG(K, divide_by_achievable=True)
-    compare("NDCG(divide_by_achievable=True)", f"ndcg@{K}", ordered(achievable.calc_per_user(frame, test)))
-    compare("NDCG, |T| >= k", f"ndcg@{K}", ordered(peer.NDCG(K).calc_per_user(frame, test)), n_relevant >= K)
-    compare("MAP, |T| <= k", f"map@{K}", ordered(peer.MAP(K).calc_per_user(frame, test)), n_relevant <= K)
-    by_k = peer.MAP(K, divide_by_k=True)
-    compare("MAP(divide_by_k=True), |T| >= k", f"map@{K}", ordered(by_k.calc_per_user(frame, test)), n_relevant >= K)
-    compare("MRR", f"mrr@{K}", ordered(peer.MRR(K).calc_per_user(frame, test)))
-    compare("MeanInvUserFreq", f"novelty@{K}", ordered(peer.MeanInvUserFreq(K).calc_per_user(frame, train)))
-    diversity = peer.IntraListDiversity(K, distance_calculator=cosine_distances(it))
-    compare("IntraListDiversity, cosine", f"diversity@{K}", ordered(diversity.calc_per_user(frame)))
-    catalogue = train["item_id"].unique()
-    compare("CatalogCoverage(normalize=True)", f"coverage@{K}", peer.CatalogCoverage(K, True).calc(frame, catalogue))
-
-
-def cosine_distances(it: Case) -> Any:
-    """A distance calculator for RecTools: 1 - cosine of the columns of users who have the items."""
-    import scipy.sparse as sp
-    from rectools.metrics import PairwiseDistanceCalculator
-
-    owners = it.train.transposed
-    lengths = np.sqrt(np.maximum(np.diff(owners.indptr), 1))
-    unit = sp.diags(1 / lengths) @ (owners != 0)
-    cosines = (unit @ unit.T).toarray()
-
-    class Cosine(PairwiseDistanceCalculator):
-        def _get_distances_for_item_pairs(self, items: Any, others: Any) -> Array:
-            return 1 - cosines[it.train.items.find(list(items)), it.train.items.find(list(others))]
-
-    return Cosine()
-
-
-def lightfm_values(it: Case, whole: str, compare: Callable[..., None]) -> None:
-    from lightfm import evaluation as peer
-
-    model, train, test = lightfm(it)
-    compare("precision_at_k", f"precision@{K}", peer.precision_at_k(model, test, train, k=K))
-    compare("recall_at_k", f"recall@{K}", peer.recall_at_k(model, test, train, k=K))
-    compare("auc_score", "auc", peer.auc_score(model, test, train))
-    compare("reciprocal_rank", whole, peer.reciprocal_rank(model, test, train))
-
-
-def implicit_values(it: Case, compare: Callable[..., None]) -> None:
-    from implicit.cpu.als import AlternatingLeastSquares
-    from implicit.evaluation import ranking_metrics_at_k
-
-    model = AlternatingLeastSquares(factors=FACTORS, num_threads=1)
-    model.user_factors, model.item_factors = it.model.user_factors_.copy(), it.model.item_factors_.copy()
-    its = ranking_metrics_at_k(model, it.train.matrix.copy(), it.test.matrix.copy(), K=K, show_progress=False)
-    compare("ranking_metrics_at_k, ndcg", f"ndcg@{K}", its["ndcg"])
-    compare("ranking_metrics_at_k, map", f"map@{K}", its["map"])
-
-
-def lightfm(it: Case) -> tuple[Any, Any, Any]:
-    """A LightFM model with tastemap's factors, the training and the test pairs."""
-    from lightfm import LightFM
-
-    train, test = it.train.matrix.copy(), it.test.matrix.copy()
-    model = LightFM(no_components=FACTORS).fit(train, epochs=1)
-    model.user_embeddings, model.item_embeddings = it.model.user_factors_.copy(), it.model.item_factors_.copy()
-    model.user_biases[:] = model.item_biases[:] = 0
-    return model, train, test
-
-
-def as_frame(pairs: Any) -> Any:
-    """Interactions as a pandas frame under RecTools' names of columns."""
-    frame = pairs.to_frame(frame="pandas")
-    return frame.rename(columns={pairs.columns.user: "user_id", pairs.columns.item: "item_id"})
+def compared(ours: Any, its: peer_metrics.Value) -> Row:
+    if np.ndim(its.value):
+        mine = ours.values[its.among, ours.metrics.index(its.metric)]
+        differing = int(np.count_nonzero(np.abs(mine - its.value[its.among]) > SAME))
+        mean, its_mean = float(mine.mean()), float(its.value[its.among].mean())
+    else:
+        mean, its_mean, differing = ours[its.metric], float(its.value), ""
+    off = abs(mean - its_mean)
+    return {
+        "metric": its.metric,
+        "peer": f"{its.peer} {its.function}",
+        "users": int(its.among.sum()),
+        "tastemap": mean,
+        "its": its_mean,
+        "difference": off,
+        "within 1e-6": met(off, SAME),
+        "users that differ": differing,
+    }
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
