@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import tastemap as tm
+from tastemap.data.frames import as_kind
 
 ROWS = [(user, item, 1 + (user + item) % 5) for user in range(20) for item in range(12) if (user * item) % 7 < 4]
 PAIRS = tm.Interactions.from_frame(pl.DataFrame(ROWS, ["user", "item", "stars"], orient="row"), weight="stars")
@@ -40,11 +45,38 @@ def test_the_summary_is_means_and_deviations_best_first() -> None:
     assert "means over 4 folds, ± their standard deviation" in str(found)
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, pa.Table])
+def test_frames_are_of_the_kind_of_the_interactions(kind: Any) -> None:
+    pairs = tm.Interactions.from_frame(as_kind(PAIRS.to_frame(), kind.__module__.partition(".")[0]), weight="stars")
+    found = tm.cross_validate(tm.Popular(), pairs, k=2, metrics="ndcg@3")
+    assert isinstance(found.frame, kind)
+    assert isinstance(found.summary, kind)
+    assert "means over 2 folds" in str(found)
+
+
+def test_no_fitted_model_is_kept() -> None:
+    Remembers.fitted.clear()
+    found = tm.cross_validate(Remembers(), PAIRS, k=2, metrics="ndcg@3")
+    gc.collect()
+    assert [model() for model in Remembers.fitted] == [None] * len(Remembers.fitted) != []
+    assert len(found.frame) == 2
+
+
 def test_less_error_is_better() -> None:
     found = tm.cross_validate([tm.SVD(epochs=1), tm.ExplicitALS(factors=2)], PAIRS, k=2, metrics="rmse")
     assert found.summary["rmse"].to_list() == sorted(found.summary["rmse"])
     best = f"**{found.summary['rmse'][0]:.4f} ± "
     assert best in found.markdown()
+
+
+class Remembers(tm.Popular):
+    """Remembers weakly what was fitted."""
+
+    fitted: list[Any] = []  # noqa: RUF012 - shared by the copies that are fitted
+
+    def fit(self, interactions: tm.Interactions, **options: Any) -> Any:
+        self.fitted.append(weakref.ref(self))
+        return super().fit(interactions, **options)
 
 
 class Sees(tm.WARP):
@@ -74,7 +106,8 @@ def test_folds_part_the_pairs_and_never_the_features() -> None:
     found = tm.cross_validate(models, pairs, k=3, metrics="ndcg@3", item_features=features, user_features=people)
     given = [seen for seen in Sees.given if seen[0] != (5, 3)]  # without the toy that loads the kernels
     assert given == [(pairs.shape, features, people)] * 3
-    assert all(board.without_features == ("Popular",) for board in found.folds)
+    assert found.without_features == ("Popular",)
+    assert "fitted without the features, which they do not take: Popular" in str(found)
 
 
 def test_the_given_instances_stay_as_they_are() -> None:
@@ -91,7 +124,7 @@ def test_it_repeats_itself_and_another_seed_cuts_otherwise() -> None:
     runs = [tm.cross_validate(tm.Popular(), PAIRS, k=2, metrics="ndcg@3", seed=seed) for seed in (0, 0, 1)]
     first, second, third = (run.frame["ndcg@3"].to_list() for run in runs)
     assert first == second != third
-    assert repr(runs[0]) == "CrossValidation of 1 models on 2 folds"
+    assert repr(runs[0]) == "CrossValidation of 1 model on 2 folds"
 
 
 @pytest.mark.parametrize(

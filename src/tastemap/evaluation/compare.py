@@ -174,7 +174,7 @@ class Comparison:
     def __repr__(self) -> str:
         first = self.metrics[0]
         shown = ", ".join(f"{name} {_number(self._mean(name, first))}" for name in self.ranking(first))
-        return f"Comparison of {len(self.models)} models by {first}: {shown}"
+        return f"Comparison of {counted(len(self.models), 'model')} by {first}: {shown}"
 
     def _repr_html_(self) -> str:
         return self.table().html()
@@ -226,7 +226,7 @@ class Comparison:
             unknown = _span(one.n_unknown_items for one in evaluations)
             yield f"test pairs of unknown items, counted as not found: {unknown}"
         if self.without_features:
-            yield f"fitted without the features, which they do not take: {', '.join(self.without_features)}"
+            yield fitted_without_features(self.without_features)
 
 
 def compare(
@@ -389,6 +389,16 @@ def _load_kernels(model: Model, features: dict[str, Any]) -> None:
             evaluate(small, unseen, metrics=("ndcg@1", *(["rmse"] if small.predicts_ratings else [])))
         except Exception:
             return  # whatever is wrong with the model is said where it counts
+
+
+def fitted_without_features(models: Sequence[str]) -> str:
+    """Say which models take no features, where some were given."""
+    return f"fitted without the features, which they do not take: {', '.join(models)}"
+
+
+def counted(n: int, what: str) -> str:
+    """Say how many there are of something."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def shown_seconds(seconds: float) -> str:

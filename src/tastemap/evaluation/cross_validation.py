@@ -10,10 +10,18 @@ from typing import Any
 import polars as pl
 
 from tastemap.data.features import Features
-from tastemap.data.frames import as_kind
+from tastemap.data.frames import as_kind, frame_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.splits import k_fold
-from tastemap.evaluation.compare import METRICS, Comparison, Models, compare, named_models, shown_seconds
+from tastemap.evaluation.compare import (
+    METRICS,
+    Models,
+    compare,
+    counted,
+    fitted_without_features,
+    named_models,
+    shown_seconds,
+)
 from tastemap.evaluation.metrics import lower_is_better
 from tastemap.evaluation.table import Cell, Table
 from tastemap.models.training import bar
@@ -23,24 +31,14 @@ from tastemap.models.training import bar
 class CrossValidation:
     """What `cross_validate` found out. It prints itself as a table, in notebooks too.
 
-    folds : what `compare` measured on each fold
+    metrics : the names; the first one orders the models
+    frame : one row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds
+    without_features : the models that take no features and were fitted without those given
     """
 
-    folds: tuple[Comparison, ...]
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """The names; the first one orders the models."""
-        return self.folds[0].metrics
-
-    @cached_property
-    def frame(self) -> Any:
-        """One row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds."""
-        frames = [
-            pl.DataFrame(board.frame).select(pl.lit(number, pl.Int64).alias("fold"), pl.all())
-            for number, board in enumerate(self.folds, 1)
-        ]
-        return as_kind(pl.concat(frames), self.folds[0].test.frame)
+    metrics: tuple[str, ...]
+    frame: Any
+    without_features: tuple[str, ...] = ()
 
     @cached_property
     def summary(self) -> Any:
@@ -49,7 +47,7 @@ class CrossValidation:
         The standard deviation is over the folds, with n - 1. fit_seconds and score_seconds are means. The folds share
         most of their training pairs, so the deviation says how steady a figure is; it is no test of a difference.
         """
-        return as_kind(self._summary, self.folds[0].test.frame)
+        return as_kind(self._summary, frame_kind(self.frame))
 
     def table(self) -> Table:
         """Return the summary as a table."""
@@ -63,8 +61,10 @@ class CrossValidation:
             ]
             seconds = [Cell(shown_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
             rows.append((Cell(row["model"]), *cells, *seconds))
-        legend = f"means over {len(self.folds)} folds, ± their standard deviation"
-        return Table(("model", *self.metrics, "fit", "score"), tuple(rows), (legend,))
+        legend = [f"means over {self._n_folds} folds, ± their standard deviation"]
+        if self.without_features:
+            legend.append(fitted_without_features(self.without_features))
+        return Table(("model", *self.metrics, "fit", "score"), tuple(rows), tuple(legend))
 
     def markdown(self) -> str:
         """Return the table in Markdown, the best of each metric in bold."""
@@ -77,10 +77,14 @@ class CrossValidation:
         return self.table()
 
     def __repr__(self) -> str:
-        return f"CrossValidation of {len(self._summary)} models on {len(self.folds)} folds"
+        return f"CrossValidation of {counted(len(self._summary), 'model')} on {self._n_folds} folds"
 
     def _repr_html_(self) -> str:
         return self.table().html()
+
+    @property
+    def _n_folds(self) -> int:
+        return int(pl.DataFrame(self.frame)["fold"].max())  # type: ignore[arg-type]
 
     @cached_property
     def _summary(self) -> pl.DataFrame:
@@ -112,16 +116,15 @@ def cross_validate(
         item does not change with the pairs held out. Models that take no features are fitted without
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    Raises as `compare` and `split.k_fold` do.
+    Figures are kept, no models: fit the best one to all pairs. Raises as `compare` and `split.k_fold` do.
     """
     named = named_models(models)
-    folds = []
+    frames = []
     parts = k_fold(interactions, k, seed=seed)
     with bar(k, progress, unit="fold") as shown:
-        for train, test in parts:
-            copies = {name: replace(model) for name, model in named.items()}
+        for fold, (train, test) in enumerate(parts, 1):
             board = compare(
-                copies,
+                {name: replace(model) for name, model in named.items()},
                 test,
                 train=train,
                 metrics=metrics,
@@ -129,6 +132,6 @@ def cross_validate(
                 item_features=item_features,
                 progress=False,
             )
-            folds.append(board)
+            frames.append(pl.DataFrame(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
             shown.update()
-    return CrossValidation(tuple(folds))
+    return CrossValidation(board.metrics, as_kind(pl.concat(frames), interactions.frame), board.without_features)

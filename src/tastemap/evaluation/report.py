@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
+from tastemap.evaluation.compare import counted
 from tastemap.evaluation.metrics import METRICS, is_per_user
 from tastemap.evaluation.significance import FLIPS
 from tastemap.evaluation.table import Cell, Table
@@ -51,7 +52,7 @@ def _page(board: Comparison, title: str, command: str | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page: str = environment.from_string(template).render(
         title=title,
-        subtitle=f"{_number(len(board.models), 'model')}, {_number(len(board.metrics), 'metric')}, "
+        subtitle=f"{counted(len(board.models), 'model')}, {counted(len(board.metrics), 'metric')}, "
         f"{_day(datetime.now(UTC))}",
         verdict=_verdict(board),
         leaderboard=board.table().html(),
@@ -66,7 +67,7 @@ def _page(board: Comparison, title: str, command: str | None) -> str:
         recipe=command or _recipe(board),
         versions={"Python": platform.python_version()}
         | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
-        machine=f"{platform.system()} on {platform.machine()}, {_number(parallel.n_threads(), 'thread')}.",
+        machine=f"{platform.system()} on {platform.machine()}, {counted(parallel.n_threads(), 'thread')}.",
     )
     return page
 
@@ -155,7 +156,7 @@ def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
     """Say what data it was and whom the means are over."""
     evaluations = list(board.evaluations.values())
 
-    def counted(counts: list[int]) -> str:
+    def of_models(counts: list[int]) -> str:
         if min(counts) == max(counts):
             return f"{counts[0]:,}"
         return ", ".join(f"{name} {count:,}" for name, count in zip(board.evaluations, counts, strict=True))
@@ -166,9 +167,9 @@ def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
     for name in ("history", "validation"):
         if isinstance(board.asked.get(name), Interactions):
             yield name.capitalize(), _data(board.asked[name])
-    yield "Users measured", counted([one.n_users for one in evaluations])
+    yield "Users measured", of_models([one.n_users for one in evaluations])
     if any(not one.known.all() for one in evaluations):
-        yield "of them new to the model", counted([int((~one.known).sum()) for one in evaluations])
+        yield "of them new to the model", of_models([int((~one.known).sum()) for one in evaluations])
     for about, counts in (
         ("Users left out: not known to the model", [one.n_skipped for one in evaluations]),
         ("Users left out: without a test pair", [one.n_without_test for one in evaluations]),
@@ -177,7 +178,7 @@ def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
         ("Test pairs left out of rating metrics", [one.n_unrated for one in evaluations]),
     ):
         if any(counts):
-            yield about, counted(counts)
+            yield about, of_models(counts)
     exclude = board.asked.get("exclude")
     hidden = {"train": "what the user has in training", "None": "nothing"}.get(str(exclude), "pairs given for it")
     yield "Left out of the lists", hidden
@@ -197,7 +198,7 @@ def _described(board: Comparison, name: str) -> dict[str, Any]:
         told.append(f"fitted in {board.fit_seconds[name]:.2f} s")
     told.append(f"ranked and measured in {board.score_seconds[name]:.2f} s")
     if model.history_:
-        told.append(f"{_number(len(model.history_), 'epoch')}, objective {model.history_[-1].objective:.6g}")
+        told.append(f"{counted(len(model.history_), 'epoch')}, objective {model.history_[-1].objective:.6g}")
     about = ", ".join(told)
     return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
 
@@ -251,10 +252,6 @@ def _p(p: float) -> str:
 def _listed(names: Any) -> str:
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else str(last)
-
-
-def _number(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _day(moment: datetime) -> str:
