@@ -90,6 +90,29 @@ def test_users_without_test_items_are_left_out_and_counted(model: tm.Popular) ->
     assert measured.per_user["user"].to_list() == ["u1"]
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_nobody_and_nothing_is_counted_twice_whether_ids_are_shared_or_not(shared: bool) -> None:
+    maps = {"users": ["u1", "u2", "u3", "u4"], "items": list("abcz")} if shared else {}
+    fitted = tm.Popular().fit(read({"u1": "ab", "u3": "bc", "u4": "a"}, **maps))
+    test = read({"u1": "cz", "u2": "az", "u3": "z"}, **maps)
+    for on_unknown, n_skipped, n_unknown in (("skip", 1, 2), ("popular", 0, 3)):
+        found = tm.evaluate(fitted, test, on_unknown=on_unknown)
+        assert (found.n_users + n_skipped, found.n_skipped, found.n_without_test) == (3, n_skipped, 1)  # u4
+        assert found.n_unknown_items == n_unknown  # z, and not that of a user left out
+
+
+@pytest.mark.parametrize("it", ["Popular", tm.Popular])
+def test_what_is_no_model_is_refused(it: Any) -> None:
+    with pytest.raises(ValueError, match="model must be a fitted model of tastemap, got"):
+        tm.evaluate(it, read({"u1": "b"}))
+
+
+def test_a_single_user_has_no_interval(model: tm.Popular) -> None:
+    one, two = (tm.evaluate(model, read(test), metrics="mrr@2") for test in ({"u1": "b"}, {"u1": "b", "u2": "d"}))
+    assert one.frame.select("mean", "low", "high", "users").row(0) == (1, None, None, 1)
+    assert two.frame.select("low", "high").row(0) == (1 / 2, 1)
+
+
 def test_unknown_items_count_as_never_found(model: tm.Popular) -> None:
     measured = tm.evaluate(model, read({"u1": "bxy", "u2": "x"}), metrics=["recall@1", "ndcg@2"])
     assert measured.n_unknown_items == 3
@@ -165,7 +188,9 @@ def test_measuring_twice_gives_the_same(model: tm.Popular) -> None:
         ({"metrics": "mse"}, ["'mse'", "ndcg@10", "rmse or mae"]),
         ({"metrics": ["ndcg@3", "rmse@10"]}, ["rmse@10", "no cut-off", "pass 'rmse'"]),
         ({"metrics": ()}, ["metrics"]),
+        ({"metrics": ["mrr@3", "mrr@3"]}, ["metrics must name each once", "'mrr@3', 'mrr@3'"]),
         ({"exclude": "test"}, ["exclude", "'test'"]),
+        ({"exclude": pl.DataFrame({"user": [1]})}, ["exclude takes tastemap.Interactions", "DataFrame"]),
         ({"on_unknown": "raise"}, ["on_unknown", "'raise'"]),
     ],
 )
@@ -303,7 +328,7 @@ def test_new_users_have_rankings_but_no_rating_metrics(means: ItemMeans) -> None
     test = rate([("new", "a", 1), ("u1", "c", 3)])
     measured = tm.evaluate(means, test, metrics=("mae", "hit_rate@3"), on_unknown="popular")
     rows = {(row["group"], row["metric"]): (row["mean"], row["low"], row["users"]) for row in measured.frame.to_dicts()}
-    assert rows["all", "mae"] == rows["known", "mae"] == (2, 2, 1)
+    assert rows["all", "mae"] == rows["known", "mae"] == (2, None, 1)
     assert rows["new", "mae"] == (None, None, 0)
     assert rows["all", "hit_rate@3"] == (1, 1, 2)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import tastemap as tm
@@ -68,6 +68,8 @@ sets_of_items = st.sets(st.integers(0, N_ITEMS - 1), min_size=1)
     k=st.integers(1, 7),
 )
 def test_every_metric_is_what_its_definition_says(lists: Any, relevant: Any, owned: Any, k: int) -> None:
+    assume(any(items and user in relevant for user, items in lists.items()))
+    assume(set().union(*lists.values()) & set().union(*relevant.values(), *owned.values()))
     names = [f"{name}@{k}" for name, metric in tm.METRICS.items() if metric.has_cutoff]
     found = tm.evaluate_lists(listed(lists), read(relevant), metrics=names, train=read(owned))
     catalogue = set().union(*owned.values())
@@ -125,6 +127,12 @@ def test_any_kind_of_frame_is_read(kind: Any) -> None:
     assert isinstance(found.frame, pd.DataFrame)  # as the test part came
 
 
+def test_lists_of_new_items_alone_are_measured() -> None:
+    train, test = read({"u": "a"}), read({"u": "z"})
+    found = tm.evaluate_lists(listed({"u": "z"}), test, metrics=["hit_rate@1", "coverage@1"], train=train)
+    assert (found.means, found.n_unknown_items) == ({"hit_rate@1": 1, "coverage@1": 0}, 1)
+
+
 def test_items_that_are_not_in_training_may_be_listed() -> None:
     train, test = read({"u": "ab", "v": "a"}), read({"u": "z", "v": "b"})
     names = ["hit_rate@3", "auc", "novelty@3", "coverage@3", "diversity@2"]
@@ -151,6 +159,9 @@ LISTS = {"user": ["u", "u", "v"], "item": ["a", "b", "a"], "score": [2.0, 1.0, 1
         (LISTS | {"item": ["a", "a", "a"]}, {}, tm.DataError, ["'a' is twice in the list of 'u'", "rows 0, 1", "drop"]),
         (LISTS | {"score": [1.0, None, 2.0]}, {}, tm.DataError, ["'score' has no number in row 1"]),
         (LISTS | {"score": [1.0, 3.0, float("nan")]}, {}, tm.DataError, ["'score' has no number in row 2"]),
+        ({"user": [], "item": []}, {}, tm.DataError, ["no row", "no list"]),
+        (LISTS | {"user": ["x", "y", "x"]}, {}, tm.DataError, ["no user of the test part", "'x', 'y'", "'u', 'v'"]),
+        (LISTS | {"item": ["y", "z", "y"]}, {}, tm.DataError, ["no item of the test part", "'y', 'z'", "'a', 'b'"]),
         (LISTS | {"rank": ["1", "2", "1"]}, {}, tm.DataError, ["'rank'", "numbers", "cast"]),
         (LISTS | {"user": [1, 2, 3]}, {}, tm.UnknownIdError, ["users are strings", "1"]),
         (LISTS | {"item": [1, 2, 3]}, {}, tm.UnknownIdError, ["items are strings", "1"]),

@@ -121,6 +121,14 @@ def test_one_fitted_model_has_a_report_too(tmp_path: Path) -> None:
     assert "Trained on" not in text
 
 
+def test_of_a_single_user_there_is_a_report_without_intervals(tmp_path: Path) -> None:
+    board = tm.compare([tm.Popular(), tm.EASE()], TEST.pick(np.arange(len(TEST)) == 0), train=TRAIN, metrics="mrr@50")
+    assert board.intervals.select("low", "high").unique().rows() == [(None, None)]
+    assert board.differences.select("low", "high", "p").rows() == [(None, None, 1)]
+    assert "±" not in str(board.table()).partition("means over")[0]
+    board.report(tmp_path / "single.html")
+
+
 def test_the_same_board_gives_the_same_charts(board: Comparison, tmp_path: Path) -> None:
     pages = []
     for name in ("a.html", "b.html"):

@@ -98,7 +98,7 @@ class Comparison:
     def intervals(self) -> Any:
         """One row a model and metric: model, metric, mean, low, high (95 % bootstrap interval), users.
 
-        low and high are null for metrics of all lists together, which no user has a value of.
+        low and high are null for metrics of all lists together, which no user has a value of, and for a single user.
         """
         rows = [self.interval(name, metric) for metric in self.metrics for name in self.ranking(metric)]
         schema = {"model": pl.String, "metric": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
@@ -109,7 +109,7 @@ class Comparison:
         """One row a metric and model but the best: metric, model, other (the best), difference, low, high, p, users.
 
         difference : the metric of the model less that of the best, over the users (their number) that both know
-        low, high : its 95 % bootstrap interval over these users
+        low, high : its 95 % bootstrap interval over these users, null for a single one
         p : of the paired randomisation test, adjusted by Holm for the number of models within the metric
 
         Metrics of all lists together have no row. `evaluation.significance` has the definitions.
@@ -200,7 +200,7 @@ class Comparison:
             pairs = [Paired.of(self.evaluations[name], self.evaluations[best], metric) for name in others]
             adjusted = holm([pair.p_value() for pair in pairs])
             for name, pair, p in zip(others, pairs, adjusted.tolist(), strict=True):
-                low, high = pair.interval()
+                low, high = pair.interval() if pair.n_users > 1 else (None, None)
                 values = (metric, name, best, pair.difference, low, high, p, pair.n_users)
                 rows.append(dict(zip(_DIFFERENCES, values, strict=True)))
         return rows
@@ -263,8 +263,6 @@ def compare(
     """
     named = named_models(models)
     names = as_names(metrics)
-    if len(set(names)) < len(names):
-        raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
     check_interactions("compare", test)
     if train is not None:
         check_interactions("train", train)

@@ -37,6 +37,9 @@ Exclude = Literal["train"] | Interactions | None
 # Places of all lists that are held in memory at a time.
 PLACES_AT_ONCE = 1 << 22
 
+_EXCLUDED = "exclude={} keeps out of the lists, and count as not found: test on other pairs, or pass exclude=None"
+_NO_CANDIDATES = "candidates do not name, and count as not found: name these items too"
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -47,9 +50,10 @@ class Evaluation:
         coverage and gini NaN
     users : the ids of these users
     known : bool, (users,): whether the user has a training pair
-    n_without_test : users of the model without a test item, left out
+    n_without_test : users whom the model knows, without a test item, left out
     n_skipped : users with test items left out because the model does not know them (on_unknown="skip")
-    n_unknown_items : test pairs whose item the model does not know; they count as items that were never found
+    n_unknown_items : test pairs of the users measured whose item the model does not know: it has neither a training
+        pair nor features. They count as items that were never found, unless `candidates` name them
     n_left_out : test pairs that `exclude` or `candidates` keep out of the lists; they count as never found too
     n_rated : int64, (users,): how many test pairs of the user rmse and mae are over; 0 where neither was asked for
     n_unrated : test pairs left out of rmse and mae, because their user or item has no training pair
@@ -95,7 +99,8 @@ class Evaluation:
 
         The interval is that of the percentiles of 1,000 resamples. Coverage and gini are one figure for all lists, and
         have none. Where some of the users are new to the model, a row for all, for the known and for the new ones, told
-        apart by the column `group`. New users have no rmse and no mae, and groups of users no coverage and no gini.
+        apart by the column `group`. New users have no rmse and no mae unless they come with a history, and groups of
+        users no coverage and no gini. Of a single user there is no interval.
         """
         groups = {"all": np.ones(self.n_users, bool)}
         if 0 < self.known.sum() < self.n_users:
@@ -143,7 +148,7 @@ class Evaluation:
             # A user comes with all pairs, so that the pooled mean is one of sums.
             weights = self.n_rated if rating else np.ones(self.n_users, np.int64)
             chosen = users & (weights > 0)
-            if not names or not chosen.any():
+            if not names or chosen.sum() < 2:  # one user can only be drawn again
                 continue
             totals = self.values[chosen][:, [self.metrics.index(name) for name in names]]
             if rating:
@@ -193,10 +198,14 @@ def evaluate(
     DataError where test and training share no user or no item.
     """
     names = as_names(metrics)
+    if not isinstance(model, Model):
+        raise ValueError(f"model must be a fitted model of tastemap, got {model!r}")
     check_suits(model, names)
     ranking = tuple(name for name in names if name not in RATING_METRICS)
     rating = tuple(name for name in names if name in RATING_METRICS)
-    if exclude is not None and exclude != "train" and not isinstance(exclude, Interactions):
+    if exclude is not None and not isinstance(exclude, str | Interactions):
+        check_interactions("exclude", exclude)
+    if isinstance(exclude, str) and exclude != "train":
         raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
     if on_unknown not in ("skip", "popular"):
         raise ValueError(f"on_unknown must be 'skip' or 'popular', got {on_unknown!r}")
@@ -204,6 +213,7 @@ def evaluate(
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
     people = People.trained(model) if history is None else People.folded(model, history)
     rows = people.find(test.users.take(tested))
+    n_without_test = int(people.has_pair.sum() - (rows >= 0).sum())
     n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
     if on_unknown == "skip":
         tested, rows = tested[rows >= 0], rows[rows >= 0]
@@ -212,12 +222,8 @@ def evaluate(
 
     start = time.perf_counter()
     user_ids = test.users.take(tested)
-    held_out, n_unknown_items = rows_of_items(test, model.items)
-    if n_unknown_items == len(test):
-        raise DataError(
-            f"the model knows no item of the test part: that has items such as {name_some(test.items.ids.head(2))}, "
-            f"the model {name_some(model.items.ids.head(2))}"
-        )
+    held_out = rows_of_items(test, model.items)
+    n_unknown_items = _n_unknown_items(model, test, tested)
     values = np.empty((len(rows), len(names)))
     overall: dict[str, float] = {}
     left_out: list[tuple[int, str]] = []
@@ -226,7 +232,11 @@ def evaluate(
         catalogue = model.catalogue(candidates)
         hidden = _hidden(model, exclude, user_ids, rows, people)
         reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
-        left_out = _left_out(test, len(model.items), held_out, tested, reachable, exclude, candidates)
+        left_out = [(int(reachable[:, 2].sum()), _EXCLUDED.format("'train'" if exclude == "train" else "Interactions"))]
+        if candidates is not None:
+            more = np.union1d(catalogue.rows, np.flatnonzero(model.known_items))
+            findable = reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
+            left_out.append((int((findable - reachable[:, 1]).sum()), _NO_CANDIDATES))
         measuring = Measuring(ranking, _background(model, catalogue, item_features), len(catalogue))
         block_values = []
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
@@ -242,7 +252,8 @@ def evaluate(
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
     seconds = time.perf_counter() - start
     for n, why in left_out:
-        warnings.warn(f"{n:,} of {len(test):,} test pairs are among those that {why}", stacklevel=2)
+        if n:
+            warnings.warn(f"{n:,} of {len(test):,} test pairs are among those that {why}", stacklevel=2)
     if n_unrated:
         warnings.warn(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
@@ -254,7 +265,7 @@ def evaluate(
         values=values,
         users=user_ids,
         known=model.known_rows(user_ids) >= 0,
-        n_without_test=people.n - int((people.ids.find(user_ids) >= 0).sum()),
+        n_without_test=n_without_test,
         n_skipped=n_skipped,
         n_unknown_items=n_unknown_items,
         n_left_out=sum(n for n, _ in left_out),
@@ -267,7 +278,7 @@ def evaluate(
 
 
 def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
-    """Return the names of metrics; raises ValueError for an unknown one."""
+    """Return the names of metrics; raises ValueError for an unknown one and for one named twice."""
     names = (metrics,) if isinstance(metrics, str) or not isinstance(metrics, Iterable) else tuple(metrics)
     if not names:
         raise ValueError("metrics must name at least one, such as 'ndcg@10'")
@@ -275,6 +286,8 @@ def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
         if not isinstance(name, str):
             raise ValueError(f"metrics must be names such as 'ndcg@10', got {name!r}")
         parse(name)
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
     return names
 
 
@@ -323,28 +336,17 @@ def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumber
     return Hidden(left_out.by_user, exclude.users.find(user_ids))
 
 
-def _left_out(
-    test: Interactions,
-    n_items: int,
-    held_out: Rows,
-    tested: RowNumbers,
-    reachable: RowNumbers,
-    exclude: Exclude,
-    candidates: Any,
-) -> list[tuple[int, str]]:
-    """Return how many test pairs can be in no list, and why."""
-    n_hidden = int(reachable[:, 2].sum())
-    reasons = []
-    if n_hidden:
-        named = "'train'" if isinstance(exclude, str) else "Interactions"
-        way_out = "test on other pairs, or pass exclude=None"
-        reasons.append((n_hidden, f"exclude={named} keeps out of the lists, and count as not found: {way_out}"))
-    if candidates is not None:
-        known = np.bincount(test.row_of_pair()[held_out.indices < n_items], minlength=len(test.users))
-        n_others = int(known[tested].sum() - reachable[:, 1:].sum())
-        if n_others:
-            reasons.append((n_others, "candidates do not name, and count as not found: name these items too"))
-    return reasons
+def _n_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> int:
+    """Count the test pairs of some users whose item the model does not know; DataError where it has met none of all."""
+    rows, items = model.items.find(test.items.ids), test.by_user.indices
+    if (rows[items] < 0).all():
+        theirs = test.items.take(np.unique(items))
+        raise DataError(
+            f"the model knows no item of the test part: that has items such as {name_some(theirs.head(2))}, the model "
+            f"{name_some(model.items.ids.head(2))}"
+        )
+    unknown = ~np.append(model.known_items, False)[rows]
+    return int(np.bincount(test.row_of_pair(), unknown[items], len(test.users))[tested].sum())
 
 
 def _background(model: Model, catalogue: Candidates, features: Features | None) -> Background:
@@ -384,10 +386,10 @@ def _errors(
     return test.by_user.data[rated].astype(np.float64) - predicted, place[users]
 
 
-def rows_of_items(test: Interactions, items: IdMap) -> tuple[Rows, int]:
-    """Return the test items by the rows of other items, and how many pairs have items that are not among them."""
+def rows_of_items(test: Interactions, items: IdMap) -> Rows:
+    """Return the test items by the rows of other items; those that are not among these get rows beyond."""
     if test.items == items:
-        return test.by_user, 0
+        return test.by_user
     rows = items.find(test.items.ids)
     unknown = rows < 0
     # Rows beyond the catalogue: they count as test items, and no list can hold them.
@@ -395,4 +397,4 @@ def rows_of_items(test: Interactions, items: IdMap) -> tuple[Rows, int]:
     pairs = test.by_user
     own = rows[pairs.indices].astype(np.int32)
     order = np.lexsort((own, test.row_of_pair()))
-    return read_only(Rows(pairs.indptr, own[order], pairs.data)), int(unknown[pairs.indices].sum())
+    return read_only(Rows(pairs.indptr, own[order], pairs.data))

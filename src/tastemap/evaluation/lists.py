@@ -14,7 +14,7 @@ from tastemap.data.frames import check_columns, to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows
-from tastemap.errors import DataError, NotSupportedError
+from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners
 from tastemap.evaluation.metrics import AUC, RATING_METRICS, Diversity, parse
@@ -24,6 +24,7 @@ from tastemap.models.ranking import Hidden
 from tastemap.models.validation import PLACE_METRICS
 
 RowNumbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 
 def evaluate_lists(
@@ -47,8 +48,9 @@ def evaluate_lists(
     Every user with a test item is measured: who has no list, has an empty one (`Evaluation.n_without_list`), as in
     RecTools for all metrics of test items; `evaluate` leaves out users whom the model does not know. Lists of users
     without a test item are left out and counted (`Evaluation.n_without_test`).
-    Raises ValueError for an unknown metric or one that needs `train`, DataError for missing columns or ids, and where
-    an item is in a list twice, UnknownIdError for ids of another type than those of the test part.
+    Raises ValueError for an unknown metric or one that needs `train`, DataError for missing columns or ids, where an
+    item is in a list twice, and where the lists share no user or no item with the test part, UnknownIdError for ids of
+    another type than those of the test part.
     """
     names = as_names(metrics)
     _check_metrics(names, train, item_features)
@@ -56,17 +58,19 @@ def evaluate_lists(
     if train is not None:
         check_interactions("train", train)
     table = _read(frame, test)
-    items, places = _numbered(table["item"], test.items if train is None else train.items)
+    known_items = test.items if train is None else train.items
+    items, places = _numbered(table["item"], known_items)
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
     place_of = np.full(len(test.users) + 1, -1)
     place_of[tested] = np.arange(len(tested))
     who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
+    _check_shared(table, who >= 0, places < len(known_items), test)
     measuring = Measuring(names, _background(train, items, item_features), len(items))
     # What is listed anywhere is ranked, which auc asks about.
     with_auc = train is not None and any(parse(name)[0] is AUC for name in names)
     longest = len(items) if with_auc else measuring.longest
     lists, counts = _as_lists(table, who, places, len(tested), len(items), longest)
-    held_out, _ = rows_of_items(test, items)
+    held_out = rows_of_items(test, items)
     user_ids = test.users.take(tested)
     known, reachable = np.ones(len(tested), bool), None
     if train is not None:
@@ -74,7 +78,9 @@ def evaluate_lists(
         rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
         known = rows >= 0
         reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
-    is_known_item = np.ones(len(test.items), bool) if train is None else train.items.find(test.items.ids) >= 0
+    is_known = np.ones(len(test.items), bool)
+    if train is not None:
+        is_known = np.append(np.diff(train.by_item.indptr) > 0, False)[train.items.find(test.items.ids)]
     return Evaluation(
         metrics=names,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
@@ -82,7 +88,7 @@ def evaluate_lists(
         known=known,
         n_without_test=table["user"].filter(pl.Series(who < 0)).n_unique(),
         n_skipped=0,
-        n_unknown_items=int(np.count_nonzero(~is_known_item[test.by_user.indices])),
+        n_unknown_items=int(np.count_nonzero(~is_known[test.by_user.indices])),
         n_left_out=0,
         n_rated=np.zeros(len(tested), np.int64),
         n_unrated=0,
@@ -100,6 +106,23 @@ def _check_metrics(names: tuple[str, ...], train: Interactions | None, features:
         if cls.name not in PLACE_METRICS and train is None and not (cls is Diversity and features is not None):
             also = ", or item_features" if cls is Diversity else ""
             raise ValueError(f"{name} needs the training pairs: pass train={also}")
+
+
+def _check_shared(table: pl.DataFrame, is_tested: Flags, is_known: Flags, test: Interactions) -> None:
+    """Raise DataError where the lists are of other people or of other items altogether: all figures would be 0.
+
+    is_tested, is_known : bool, (rows,), whether the user of a row is tested, and its item known
+    """
+    if table.is_empty():
+        raise DataError("the frame has no row, so there is no list to measure")
+    if not is_tested.any():
+        theirs, ours = table["user"], test.users.take(np.unique(test.row_of_pair()))
+    elif not is_known.any() and not (test.items.find(table["item"]) >= 0).any():
+        theirs, ours = table["item"], test.items.take(np.unique(test.by_user.indices))
+    else:
+        return
+    listed, tested = (name_some(ids.unique().sort().head(2)) for ids in (theirs, ours))
+    raise DataError(f"the lists have no {theirs.name} of the test part: they have {listed}, it has {tested}")
 
 
 def _read(frame: Any, test: Interactions) -> pl.DataFrame:
@@ -204,10 +227,10 @@ def _reachable(
     return counts
 
 
-def _among(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+def _among(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> Flags:
     """Tell of each item whether it is in its row of the pairs; row -1 has none."""
     n = 1 + max(int(pairs.indices.max(initial=0)), int(items.max(initial=0)))
     keys = np.repeat(np.arange(len(pairs.indptr) - 1), np.diff(pairs.indptr)) * n + pairs.indices  # ascending
     asked = rows * n + items
-    found: npt.NDArray[np.bool_] = np.append(keys, -1)[np.searchsorted(keys, asked)] == asked
+    found: Flags = np.append(keys, -1)[np.searchsorted(keys, asked)] == asked
     return found & (asked >= 0)

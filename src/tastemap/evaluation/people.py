@@ -23,13 +23,12 @@ RowNumbers = npt.NDArray[np.int64]
 class People:
     """The people that a model can rank for.
 
-    ids : rows are theirs; n : how many of them there are to measure; has_pair : bool, (ids,), who is known
+    ids : rows are theirs; has_pair : bool, (ids,), who is known
     pairs : what they have, CSR arrays over the model's items; queries : as for `Model.rank`
     pair : what the others lack
     """
 
     ids: IdMap
-    n: int
     has_pair: npt.NDArray[np.bool_]
     pairs: Callable[[], Rows]
     queries: Callable[[RowNumbers], Any] | None
@@ -45,7 +44,7 @@ class People:
         """Return the users of the training."""
         rows = np.arange(len(model.users))
         known = model.known_rows(model.users.ids) >= 0
-        return cls(model.users, len(rows), known, lambda: model.seen(rows)[0].items, None, "a training pair")
+        return cls(model.users, known, lambda: model.seen(rows)[0].items, None, "a training pair")
 
     @classmethod
     def folded(cls, model: Model, history: Interactions) -> Self:
@@ -59,7 +58,6 @@ class People:
         has_pair = np.diff(pairs.indptr) > 0
         return cls(
             history.users,
-            int(has_pair.sum()),
             has_pair,
             lambda: pairs,
             lambda rows: model.folded(rows_at(pairs, rows)),

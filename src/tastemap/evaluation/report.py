@@ -115,7 +115,7 @@ def _differences(board: Comparison) -> Table:
         (
             Cell(f"{row['metric']}: {row['model']} less {row['other']}"),
             Cell(f"{row['difference']:+.4f}"),
-            Cell(f"{row['low']:+.4f} to {row['high']:+.4f}"),
+            Cell("–" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"),
             Cell(_p(row["p"]).removeprefix("p = ").removeprefix("p ")),
             Cell(f"{row['users']:,}"),
         )
