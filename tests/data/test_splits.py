@@ -234,7 +234,12 @@ NUMBERS, DATES = [1, 2, 3], [date(2020, 1, day) for day in (1, 2, 3)]
         ),
         (splits.by_time, DATES, {"at": "soon"}, ValueError, "at must be an ISO date or datetime, got 'soon'"),
         (splits.leave_last, None, {}, DataError, "a split by time needs times"),
-        (splits.leave_last, NUMBERS, {"n": 0}, ValueError, "n must be at least 1, got 0"),
+        (splits.leave_last, NUMBERS, {"n": 0}, ValueError, "n must be a whole number of at least 1, got 0"),
+        (splits.leave_last, NUMBERS, {"n": 1.5}, ValueError, "n must be a whole number of at least 1, got 1.5"),
+        (splits.random, None, {"test": "0.2"}, ValueError, "test must be a share between 0 and 1, got '0.2'"),
+        (splits.random, None, {"seed": -1}, ValueError, "seed must be a whole number of at least 0, got -1"),
+        (splits.by_user, None, {"seed": None}, ValueError, "seed must be a whole number of at least 0, got None"),
+        (splits.k_fold, None, {"k": 3, "seed": 0.5}, ValueError, "seed must be a whole number of at least 0, got 0.5"),
         (splits.k_fold, None, {"k": 1}, ValueError, "k must be a whole number of at least 2, got 1"),
         (splits.k_fold, None, {"k": 2.0}, ValueError, "k must be a whole number of at least 2, got 2.0"),
         (splits.k_fold, None, {"k": True}, ValueError, "k must be a whole number of at least 2, got True"),
@@ -249,6 +254,17 @@ def test_arguments_and_empty_parts_are_refused(
 ) -> None:
     with pytest.raises(error, match=re.escape(message)):
         split(read([1, 2, 3], times), **options)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [splits.random, splits.by_time, splits.leave_last, splits.k_fold, splits.by_user],
+    ids=lambda it: it.__name__,
+)
+def test_what_holds_no_pairs_is_refused(split: Any) -> None:
+    frame = read([1, 1, 2]).to_frame()
+    with pytest.raises(DataError, match=f"{split.__name__} takes tastemap.Interactions, got DataFrame: make them"):
+        split(frame)
 
 
 def test_holding_everybody_out_is_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data.checks import check_interactions, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
 
@@ -24,8 +25,9 @@ def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> t
     test : expected share of the test part, between 0 and 1
     Raises DataError where a part would be empty.
     """
+    check_interactions("random", interactions)
     _check_share(test)
-    drawn = np.random.default_rng(seed).random(len(interactions)) < test
+    drawn = _generator(seed).random(len(interactions)) < test
     return _parts(interactions, drawn, f"test={test} and seed={seed}")
 
 
@@ -39,13 +41,13 @@ def by_time(
 
     at : the moment, in the unit of the times; for dates and datetimes a date, a datetime or an ISO string,
         in UTC unless it names its zone
-    test : in place of ``at``, the share of the latest pairs that the test part holds at least. The moment is
-        the time of a pair, so equal times are never torn apart: the whole of a tie goes to the test part,
-        unless nothing would be left before it
+    test : in place of ``at``, the share of the latest pairs, rounded to whole pairs, that the test part holds at
+        least. The moment is the time of a pair, so equal times are never torn apart: the whole of a tie goes to the
+        test part, unless nothing would be left before it
 
     Raises DataError where there are no times or a part would be empty.
     """
-    time = _time_of(interactions)
+    time = _time_of("by_time", interactions)
     if (at is None) == (test is None):
         raise ValueError(f"pass either at or test, got at={at!r} and test={test!r}")
     if test is not None:
@@ -65,9 +67,8 @@ def leave_last(
 
     Raises DataError where there are no times or a part would be empty.
     """
-    time = _time_of(interactions)
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    time = _time_of("leave_last", interactions)
+    check_whole("n", n, lowest=1)
     pairs = len(interactions)
     indptr, users = interactions.by_user.indptr, interactions.row_of_pair()
     place = np.empty(pairs, dtype=np.int64)
@@ -92,13 +93,13 @@ def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator
     k : whole number of folds, at least 2
     Returns an iterator, which makes one train and test at a time. Raises DataError where pairs are fewer than folds.
     """
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 2:
-        raise ValueError(f"k must be a whole number of at least 2, got {k!r}")
+    check_interactions("k_fold", interactions)
+    check_whole("k", k, lowest=2)
     pairs = len(interactions)
     if pairs < k:
         raise DataError(f"{k} folds need as many pairs, got {pairs}: lower k")
     fold = np.empty(pairs, dtype=np.int64)
-    fold[_shuffled(np.random.default_rng(seed), pairs)] = np.arange(pairs) % k
+    fold[_shuffled(_generator(seed), pairs)] = np.arange(pairs) % k
     return ((interactions.pick(fold != one), interactions.pick(fold == one)) for one in range(k))
 
 
@@ -109,17 +110,18 @@ def by_user(
 
     This measures strong generalisation, to people the model was not trained on (Marlin, Collaborative filtering: a
     machine learning perspective, 2004). Returns train, history and test: ``train`` has every pair of the other users;
-    of the users held out, ``history`` has the pairs to fold in, and ``test`` those to find. To measure, pass the
-    histories to ``model.recommend_for``, or evaluate ``model.update(history)``, in which the items learn from the
-    histories too.
+    of the users held out, ``history`` has the pairs to fold in, and ``test`` those to find. Measure with
+    ``tastemap.evaluate(model, test, history=history)``, or evaluate ``model.update(history)``, in which the items learn
+    from the histories too.
 
     test : share of the users held out, among those with at least two pairs; at least one user
     history : share of each one's pairs that goes into the history; at least one pair goes and one stays for the test
     Users and pairs are chosen at random. Raises DataError where no user has two pairs or nobody is left to train on.
     """
+    check_interactions("by_user", interactions)
     _check_share(test)
     _check_share(history, "history")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     per_user = np.diff(interactions.by_user.indptr)
     eligible = np.flatnonzero(per_user >= 2)
     if not len(eligible):
@@ -145,6 +147,11 @@ def by_user(
     )
 
 
+def _generator(seed: int) -> np.random.Generator:
+    check_whole("seed", seed, lowest=0)
+    return np.random.default_rng(seed)
+
+
 def _shuffled(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
     """Return 0..n-1 in the order of ``n`` draws, a recipe that holds beyond NumPy's own permutation."""
     return np.argsort(rng.random(n), kind="stable")
@@ -163,12 +170,13 @@ def _parts(
 
 
 def _check_share(share: float, name: str = "test") -> float:
-    if not 0 < share < 1:
-        raise ValueError(f"{name} must be a share between 0 and 1, got {share}")
+    if not isinstance(share, int | float | np.number) or not 0 < share < 1:
+        raise ValueError(f"{name} must be a share between 0 and 1, got {share!r}")
     return share
 
 
-def _time_of(interactions: Interactions) -> npt.NDArray[Any]:
+def _time_of(split: str, interactions: Interactions) -> npt.NDArray[Any]:
+    check_interactions(split, interactions)
     time: npt.NDArray[Any] | None = interactions.time
     if time is None:
         raise DataError("a split by time needs times: pass time= to from_frame or from_file")

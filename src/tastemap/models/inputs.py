@@ -10,6 +10,8 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
+from tastemap.data.checks import check_interactions as check_interactions
+from tastemap.data.checks import check_whole as check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
@@ -77,15 +79,6 @@ def as_many(ids: Any) -> Any:
     return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
 
 
-def check_interactions(purpose: str, interactions: object) -> None:
-    """Raise DataError where something else than Interactions was passed."""
-    if not isinstance(interactions, Interactions):
-        raise DataError(
-            f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
-            "Interactions.from_frame, from_file or from_csr"
-        )
-
-
 def check_not_negative(model: str, interactions: Interactions) -> None:
     """Raise DataError where a weight is negative."""
     lowest = interactions.matrix.data.min()
@@ -100,14 +93,6 @@ def check_features(purpose: str, features: object) -> None:
             f"{purpose} takes tastemap.Features, got {type(features).__name__}: make them with Features.from_frame, "
             "Features.from_csr or text_features"
         )
-
-
-def check_whole(name: str, value: object, *, lowest: int) -> None:
-    """Raise ValueError where a value is no whole number from `lowest` to what 64 bits hold."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
-        raise ValueError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
-    if value >= 2**64:
-        raise ValueError(f"{name} must be below 2**64, got {value!r}")
 
 
 def check_amount(name: str, value: object) -> None:
