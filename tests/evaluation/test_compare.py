@@ -321,3 +321,16 @@ def test_kernels_that_rank_many_people_are_loaded_before_the_clock_runs(
     monkeypatch.setattr(ranking, "_rank_block", lambda *given: (ranked.append(1), block(*given)))
     _load_kernels(tm.ImplicitALS(factors=2), features)
     assert ranked
+
+
+def test_a_fitted_model_is_measured_on_a_few_users_before_the_clock_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[int] = []
+
+    def listening(model: Any, test: tm.Interactions, **options: Any) -> Any:
+        measured.append(test.n_users)
+        return tm.evaluate(model, test, **options)
+
+    monkeypatch.setattr("tastemap.evaluation.compare.evaluate", listening)
+    board = tm.compare(tm.Popular().fit(TRAIN), TEST)
+    assert measured == [2 * ranking.FEW_QUERIES, TEST.n_users]
+    assert board.evaluations["Popular"].n_users == TEST.n_users

@@ -26,7 +26,7 @@ from tastemap.evaluation.metrics import RATING_METRICS, parse
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_features, check_interactions
+from tastemap.models.inputs import check_choice, check_features, check_interactions
 from tastemap.models.ranking import Candidates, Hidden
 from tastemap.models.validation import losses, of_mean_loss
 
@@ -198,18 +198,10 @@ def evaluate(
     DataError where test and training share no user or no item.
     """
     names = as_names(metrics)
-    if not isinstance(model, Model):
-        raise ValueError(f"model must be a fitted model of tastemap, got {model!r}")
+    _check_arguments(model, test, exclude, on_unknown)
     check_suits(model, names)
     ranking = tuple(name for name in names if name not in RATING_METRICS)
     rating = tuple(name for name in names if name in RATING_METRICS)
-    if exclude is not None and not isinstance(exclude, str | Interactions):
-        check_interactions("exclude", exclude)
-    if isinstance(exclude, str) and exclude != "train":
-        raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
-    if on_unknown not in ("skip", "popular"):
-        raise ValueError(f"on_unknown must be 'skip' or 'popular', got {on_unknown!r}")
-    check_interactions("evaluate", test)
     tested = np.flatnonzero(np.diff(test.by_user.indptr))
     people = People.trained(model) if history is None else People.folded(model, history)
     rows = people.find(test.users.take(tested))
@@ -289,6 +281,18 @@ def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
     return names
+
+
+def _check_arguments(model: object, test: object, exclude: object, on_unknown: object) -> None:
+    if not isinstance(model, Model):
+        raise ValueError(f"model must be a fitted model of tastemap, got {model!r}")
+    check_interactions("evaluate", test)
+    if isinstance(exclude, str):
+        if exclude != "train":
+            raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
+    elif exclude is not None:
+        check_interactions("exclude", exclude)
+    check_choice("on_unknown", on_unknown, ("skip", "popular"))
 
 
 def check_suits(model: Model, names: Sequence[str]) -> None:

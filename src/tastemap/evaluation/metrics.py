@@ -201,9 +201,10 @@ class AUC(Ranking):
     Equal scores are ordered by item row, not tied. Users without test items are left out.
 
     "auc": scikit-learn's roc_auc_score and LightFM's auc_score are the same where no scores are equal; equal scores
-    count one half in scikit-learn, and against the test item in LightFM. auc@k: implicit ties the rest in the same
-    way, but leaves nothing that was seen out of the rest. RecTools' PartialAUC@k is something else: it takes the k
-    best-ranked items that are no test items, from lists that are longer than k.
+    count one half in scikit-learn, and against the test item in LightFM, which gives no number where there is no other
+    item. auc@k: implicit ties the rest in the same way, but leaves nothing that was seen out of the rest. RecTools'
+    PartialAUC@k is something else: it takes the k best-ranked items that are no test items, from lists that are longer
+    than k.
 
     Hanley and McNeil, The meaning and use of the area under a receiver operating characteristic curve, Radiology
     1982.
