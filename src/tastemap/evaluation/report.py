@@ -104,7 +104,7 @@ def _said(board: Comparison, metric: str) -> Iterator[str]:
     close = [row for row in rows if board.is_close(row["model"], metric)]
     if clear:
         each = _listed(f"{row['model']} (by {abs(row['difference']):.4f}, {_p(row['p'])})" for row in clear)
-        yield f"By {metric}, {best} is significantly better than {each}."
+        yield f"By {metric}, {best} is significantly ahead of {each}."
     if close:
         each = _listed(f"{row['model']} ({abs(row['difference']):.4f}, {_p(row['p'])})" for row in close)
         yield f"By {metric}, the lead of {best} over {each} may be chance."
