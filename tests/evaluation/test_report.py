@@ -13,6 +13,7 @@ import pytest
 import tastemap as tm
 from tastemap import plot
 from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.report import write_report
 
 HERE = np.random.default_rng(0).random((40, 15)) < 0.4
@@ -119,6 +120,34 @@ def test_one_fitted_model_has_a_report_too(tmp_path: Path) -> None:
     assert f"Popular has a mrr@3 of {board.evaluations['Popular']['mrr@3']:.4f}." in text
     assert "chance" not in text
     assert "Trained on" not in text
+
+
+def test_the_best_over_other_users_may_be_behind_on_those_of_both(tmp_path: Path) -> None:
+    easy, all_users = [0.9] * 20, [1.0] * 20 + [0.1] * 80
+    evaluations = {
+        name: Evaluation(
+            metrics=("mrr@3",),
+            values=np.array(values)[:, None],
+            users=pl.Series("user", range(len(values))),
+            known=np.ones(len(values), bool),
+            n_without_test=0,
+            n_skipped=0,
+            n_unknown_items=0,
+            n_left_out=0,
+            n_rated=np.zeros(len(values), np.int64),
+            n_unrated=0,
+        )
+        for name, values in (("narrow", easy), ("wide", all_users))
+    }
+    models = {name: tm.Popular().fit(TRAIN) for name in evaluations}
+    board = Comparison(models, evaluations, ("mrr@3",), None, TEST)
+    assert board.ranking("mrr@3") == ["narrow", "wide"]
+    assert board.differences["p"][0] < 0.05
+    assert board.is_close("wide", "mrr@3")
+    board.report(tmp_path / "apart.html")
+    text = Parts((tmp_path / "apart.html").read_text(encoding="utf-8")).text
+    assert "narrow is significantly behind wide (by 0.1000, p < 0.001) on the users whom both know." in text
+    assert "narrow is significantly ahead" not in text
 
 
 def test_of_a_single_user_there_is_a_report_without_intervals(tmp_path: Path) -> None:

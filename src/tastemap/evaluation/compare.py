@@ -127,9 +127,13 @@ class Comparison:
         return self._intervals[model, metric]
 
     def is_close(self, model: str, metric: str) -> bool:
-        """Tell whether a model is not significantly worse than the best: its adjusted p is 5 % or more."""
-        p = {(row["metric"], row["model"]): row["p"] for row in self._differences}.get((metric, model))
-        return p is not None and p >= LEVEL
+        """Tell whether a model is not significantly worse than the best, on the users whom both know.
+
+        That is where its adjusted p is 5 % or more, or the difference is in its favour: the best is so over all users
+        whom it knows, and those may be others.
+        """
+        row = next((row for row in self._differences if (row["metric"], row["model"]) == (metric, model)), None)
+        return row is not None and (row["p"] >= LEVEL or is_ahead(row))
 
     def table(self, *, intervals: bool = True) -> Table:
         """Return the leaderboard as a table, with half of each interval behind its mean unless told otherwise."""
@@ -398,6 +402,11 @@ def _load_ranking_kernels(model: Model, test: Interactions, options: dict[str, A
     with warnings.catch_warnings(), suppress(TastemapError, ValueError):  # said where it counts, too
         warnings.simplefilter("ignore")
         evaluate(model, test.pick(few[test.input_order]), **options)
+
+
+def is_ahead(row: dict[str, Any]) -> bool:
+    """Tell of a row of `differences` whether its model is better than the best, on the users whom both know."""
+    return bool(row["difference"] < 0 if lower_is_better(row["metric"]) else row["difference"] > 0)
 
 
 def fitted_without_features(models: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
-from tastemap.evaluation.compare import counted
+from tastemap.evaluation.compare import LEVEL, counted, is_ahead
 from tastemap.evaluation.metrics import METRICS, is_per_user
 from tastemap.evaluation.significance import FLIPS
 from tastemap.evaluation.table import Cell, Table
@@ -100,14 +100,19 @@ def _said(board: Comparison, metric: str) -> Iterator[str]:
     """Say what the tests of a metric found."""
     rows = [row for row in _rows(board) if row["metric"] == metric]
     best = board.ranking(metric)[0]
-    clear = [row for row in rows if not board.is_close(row["model"], metric)]
-    close = [row for row in rows if board.is_close(row["model"], metric)]
-    if clear:
-        each = _listed(f"{row['model']} (by {abs(row['difference']):.4f}, {_p(row['p'])})" for row in clear)
-        yield f"By {metric}, {best} is significantly ahead of {each}."
-    if close:
-        each = _listed(f"{row['model']} ({abs(row['difference']):.4f}, {_p(row['p'])})" for row in close)
-        yield f"By {metric}, the lead of {best} over {each} may be chance."
+    chance = [row for row in rows if row["p"] >= LEVEL]
+    ahead = [row for row in rows if row["p"] < LEVEL and is_ahead(row)]
+    behind = [row for row in rows if row not in chance and row not in ahead]
+    if behind:
+        yield f"By {metric}, {best} is significantly ahead of {_by_how_much(behind)}."
+    if chance:
+        yield f"By {metric}, the difference between {best} and {_by_how_much(chance)} may be chance."
+    if ahead:
+        yield f"By {metric}, {best} is significantly behind {_by_how_much(ahead)} on the users whom both know."
+
+
+def _by_how_much(rows: list[dict[str, Any]]) -> str:
+    return _listed(f"{row['model']} (by {abs(row['difference']):.4f}, {_p(row['p'])})" for row in rows)
 
 
 def _differences(board: Comparison) -> Table:
