@@ -25,8 +25,8 @@ def test_signed_sums_are_those_of_the_definition(n_users: int, words: int, first
 def test_resampled_sums_are_those_of_the_definition(n_users: int, n_columns: int, first: int, state: int) -> None:
     values = np.random.default_rng(first).normal(size=(n_users, n_columns))
     out = np.empty((5, n_columns))
-    resampled_sums(values, np.uint64(state), first, out)
-    assert out.tolist() == reference.resampled_sums(values.tolist(), state, first, 5)
+    resampled_sums(np.ascontiguousarray(values.T), np.uint64(state), first, np.empty(n_users, np.uint8), out)
+    np.testing.assert_allclose(out, reference.resampled_sums(values.tolist(), state, first, 5), rtol=0, atol=1e-12)
 
 
 def test_signs_are_even_and_those_of_two_users_independent() -> None:
@@ -41,7 +41,7 @@ def test_signs_are_even_and_those_of_two_users_independent() -> None:
 def test_a_resample_draws_every_user_as_often_as_the_others() -> None:
     n, resamples = 7, 20_000
     sums = np.empty((resamples, n))
-    resampled_sums(np.eye(n), np.uint64(3), 0, sums)
+    resampled_sums(np.eye(n), np.uint64(3), 0, np.empty(n, np.uint8), sums)
     # Of n draws a user gets each with probability 1/n: the number has mean 1 and variance 1 - 1/n.
     assert (sums.sum(axis=1) == n).all()
     assert sums.mean(axis=0) == pytest.approx(np.ones(n), rel=0.02)
@@ -50,5 +50,5 @@ def test_a_resample_draws_every_user_as_often_as_the_others() -> None:
     covariances = np.cov(sums.T)[np.triu_indices(n, 1)]
     assert covariances == pytest.approx(np.full(len(covariances), -1 / n), abs=0.15 / n)
     again = np.empty((5, n))
-    resampled_sums(np.eye(n), np.uint64(3), 10, again)
+    resampled_sums(np.eye(n), np.uint64(3), 10, np.empty(n, np.uint8), again)
     np.testing.assert_array_equal(again, sums[10:15])

@@ -19,10 +19,15 @@ _BLOCK = 50
 
 def resampled(values: Doubles, state: np.uint64) -> Doubles:
     """Return the sums of the drawn users' rows of values, float64 (users, columns): float64 (RESAMPLES, columns)."""
-    values = np.ascontiguousarray(values)
-    sums = np.empty((RESAMPLES, values.shape[1]))
+    columns = np.ascontiguousarray(values.T)
+    sums = np.empty((RESAMPLES, len(columns)))
     blocks = parallel.row_blocks(RESAMPLES, _BLOCK)
-    parallel.run(lambda b: resampled_sums(values, state, blocks[b].start, sums[blocks[b]]), len(blocks))
+
+    def resample(b: int) -> None:
+        times = np.empty(len(values), np.uint8)  # nobody is drawn 256 times
+        resampled_sums(columns, state, blocks[b].start, times, sums[blocks[b]])
+
+    parallel.run(resample, len(blocks))
     return sums
 
 

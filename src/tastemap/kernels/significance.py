@@ -27,23 +27,35 @@ def signed_sums(values, state, first_word, out):
 
 
 @jit_exact
-def resampled_sums(values, state, first, out):
-    """out[r] = sum of as many rows of `values` as there are, drawn with replacement by (state, first + r).
+def resampled_sums(values, state, first, times, out):
+    """out[r] = sum over as many users as there are, drawn with replacement by (state, first + r), of their values.
 
-    values float64 (n_users, columns), n_users below 2^32. out float64 (resamples, columns).
+    values float64 (columns, n_users), n_users below 2^32. times uint8 (n_users): receives how often each is drawn. out
+    float64 (resamples, columns).
     """
-    n_users, n_columns = values.shape
+    n_columns, n_users = values.shape
     size = np.uint64(n_users)
     half = np.uint64(32)
     low = np.uint64(0xFFFFFFFF)
+    whole = n_users // 4 * 4
     for r in range(out.shape[0]):
         own = mix(state + np.uint64(first + r))
-        for c in range(n_columns):
-            out[r, c] = 0.0
-        bits = np.uint64(0)
-        for draw in range(n_users):
+        # Draws go here and there, so they touch one byte a user; the values are read in order.
+        times[:] = 0
+        for draw in range(0, n_users, 2):
             # A draw takes half of 64 random bits: even to 2^-32 of the number of users.
-            bits = mix(own + np.uint64(draw)) if draw % 2 == 0 else bits >> half
-            u = np.int64(((bits & low) * size) >> half)
-            for c in range(n_columns):
-                out[r, c] += values[u, c]
+            bits = mix(own + np.uint64(draw))
+            times[((bits & low) * size) >> half] += 1
+            if draw + 1 < n_users:
+                times[((bits >> half) * size) >> half] += 1
+        for c in range(n_columns):
+            # Four sums, because an addition waits for the one before.
+            a = b = d = e = 0.0
+            for u in range(0, whole, 4):
+                a += times[u] * values[c, u]
+                b += times[u + 1] * values[c, u + 1]
+                d += times[u + 2] * values[c, u + 2]
+                e += times[u + 3] * values[c, u + 3]
+            for u in range(whole, n_users):
+                a += times[u] * values[c, u]
+            out[r, c] = (a + b) + (d + e)
