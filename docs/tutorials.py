@@ -1,5 +1,7 @@
 """Runs the tutorials whose data are there; the others are shown without results, and say so.
 
+Frames among the results are shown without the quotes that polars puts around strings, and with nothing for a null.
+
 A tutorial names what it needs in its front matter: the files and folders of TASTEMAP_DATA, in one line
 `needs: ml-1m/ratings.parquet, online-retail`. There, too, `kernelspec` gives name, display_name and language.
 """
@@ -13,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from docutils.nodes import document
     from sphinx.application import Sphinx
     from sphinx.config import Config
 
 _NEEDS = re.compile(r"\A---\n(?:.*\n)*?needs: *(.+)\n(?:.*\n)*?---\n")
 _TITLE = re.compile(r"^# .*\n", flags=re.MULTILINE)
+_QUOTED = re.compile(r"<td>(?:null|&quot;(.*?)(?:&quot;)?)</td>", flags=re.DOTALL)  # cut off, a string has no second
 
 
 def missing(text: str, data: Path) -> list[str]:
@@ -30,6 +34,11 @@ def with_note(text: str, absent: list[str]) -> str:
     """Return a tutorial that says under its title what was absent."""
     note = f":::{{note}}\nNot run here, so shown without results: TASTEMAP_DATA holds no {', no '.join(absent)}.\n:::"
     return _TITLE.sub(lambda title: f"{title[0]}\n{note}\n", text, count=1)
+
+
+def plain(table: str) -> str:
+    """Return a frame of polars in HTML with bare strings and empty cells for nulls."""
+    return _QUOTED.sub(lambda cell: f"<td>{cell[1] or ''}</td>", table)
 
 
 def _data() -> Path:
@@ -52,8 +61,18 @@ def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
         content[0] = with_note(content[0], absent)
 
 
+def _on_read(app: Sphinx, page: document) -> None:
+    from docutils.nodes import Text, raw
+
+    for output in page.findall(raw):
+        if output["format"] == "html" and 'class="dataframe"' in output.astext():
+            output.rawsource = plain(output.astext())
+            output.children = [Text(output.rawsource)]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx call the above."""
     app.connect("config-inited", _on_config, priority=100)  # before MyST-NB reads its settings
     app.connect("source-read", _on_source)
+    app.connect("doctree-read", _on_read)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -178,3 +178,10 @@ def test_a_tutorial_says_which_of_its_data_are_absent(tmp_path: Path) -> None:
     assert tutorials.missing("# Title\n\nneeds: text\n", tmp_path) == []
     assert "# Title\n\n:::{note}\nNot run here" in tutorials.with_note(text, ["there.csv"])
     assert "holds no there.csv." in tutorials.with_note(text, ["there.csv"])
+
+
+def test_frames_in_tutorials_have_bare_strings_and_empty_nulls() -> None:
+    frame = pl.DataFrame({"title": ['say "Aja"', None, "null", "too long to show"], "n": [1, None, 3, 4]})
+    with pl.Config(fmt_str_lengths=9):
+        cells = re.findall("<td>(.*?)</td>", tutorials.plain(frame._repr_html_()))
+    assert cells[2:] == ["say &quot;Aja&quot;", "1", "", "", "null", "3", "too long …", "4"]
