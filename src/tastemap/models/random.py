@@ -1,4 +1,4 @@
-"""Items by lot: the floor under every measurement."""
+"""Items at random: the floor under every measurement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ States = npt.NDArray[np.uint64]
 
 @dataclass(kw_only=True)
 class Random(Model):
-    """Recommend items by lot, to every user others.
+    """Recommend items at random, others for every user.
 
     s(u, i) = r_i / e_ui,   e_ui independent exponential numbers of mean 1
     r_i = 1, or with by_popularity the number of users with a training pair of item i
@@ -81,15 +81,15 @@ class Random(Model):
 
     @property
     def _item_space(self) -> Any:
-        raise NotSupportedError("Random draws items by lot and knows no similar items: fit ImplicitALS")
+        raise NotSupportedError("Random draws its lists and knows no similar items: fit ImplicitALS")
 
     @property
     def _user_space(self) -> Any:
-        raise NotSupportedError("Random draws items by lot and knows no similar users: fit ImplicitALS")
+        raise NotSupportedError("Random draws its lists and knows no similar users: fit ImplicitALS")
 
 
 class _Race(Computed):
-    """Scores by lot; queries are seeds, uint64."""
+    """Random scores; queries are seeds, uint64."""
 
     def __init__(self, rates: npt.NDArray[np.float64], rows: RowNumbers) -> None:
         super().__init__(len(rates), rows)
