@@ -316,6 +316,7 @@ def test_what_makes_no_features_is_refused_with_column_rows_and_remedy(
         ({"categorical": "genres"}, "categorical names 'genres', which is not among columns"),
         ({"bins": {"genres": 3}}, "bins names 'genres', which is not among columns"),
         ({"separator": ""}, "separator must be one or more characters, got ''"),
+        ({"bins": 10}, "bins must be a dict of columns and their numbers of ranges, got 10"),
         ({"bins": {"year": 1}}, "bins must be a whole number of at least 2, got 1 for 'year'"),
         ({"bins": {"year": True}}, "bins must be a whole number of at least 2, got True for 'year'"),
     ],

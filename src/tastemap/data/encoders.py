@@ -53,6 +53,8 @@ def encoders_of(
 
     Raises ValueError for arguments that do not fit the columns, DataError for a column that no encoder fits.
     """
+    if not isinstance(bins, Mapping):
+        raise ValueError(f"bins must be a dict of columns and their numbers of ranges, got {bins!r}")
     by_column = isinstance(separator, Mapping)
     separators = dict(separator) if isinstance(separator, Mapping) else dict.fromkeys(table.columns, separator)
     for argument, given in (("separator", separators), ("categorical", categorical), ("bins", bins)):
