@@ -224,7 +224,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(
     assert set(Path().iterdir()) == before
 
 
-def test_a_split_by_time_parts_rows_before_it_merges_pairs(tmp_path: Path) -> None:
+def test_a_split_by_time_parts_rows_before_it_merges_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     # Everybody has a and b, and in the last hour orders again what was ordered most.
     rows = [(user, item, 1) for user in range(9) for item in "abb"] + [(user, "b", 2) for user in range(9)]
     Path("orders.csv").write_text("\n".join(["user,item,time", *(f"{u},{i},{t}" for u, i, t in rows)]))
