@@ -5,6 +5,7 @@ import struct
 import sys
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -133,10 +134,14 @@ def test_objectives_of_one_class_are_as_they_are() -> None:
 
 
 def test_a_model_without_epochs_has_no_learning_curve() -> None:
+    figure = tm.plot.learning_curves({name: models()[name] for name in ("ease", "als")})
+    assert legend_of(figure) == ["als", "ease\ntrained without epochs"]
+    assert [len(ax.lines) for ax in figure.axes] == [1, 1]
+    assert figure.axes[0].get_ylabel() == "objective"  # of one class only
     refused(
-        lambda: tm.plot.learning_curves([models()["als"], models()["ease"]]),
+        lambda: tm.plot.learning_curves([models()["popular"], models()["ease"]]),
         tm.NotSupportedError,
-        "'EASE' has no learning curve, as it trains without epochs: leave it out",
+        "there is no learning curve to draw: 'Popular', 'EASE' trained without epochs",
     )
     refused(lambda: tm.plot.learning_curves(tm.WARP()), tm.NotFittedError, "call fit first")
 
@@ -173,6 +178,15 @@ def test_metric_at_k_goes_as_far_as_there_are_items() -> None:
     assert (
         values_of(ax.lines[0])[2] == tm.evaluate(models()["ease"], parts()[1], metrics="ndcg@5", exclude=None)["ndcg@5"]
     )
+
+
+def test_numbers_of_lengths_do_not_run_into_each_other() -> None:
+    (ax,) = tm.plot.metric_at_k(models()["ease"], parts()[1], ks=range(1, 21)).axes
+    assert len(ax.lines[0].get_xdata()) == 20
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.get_xticklabels()]
+    assert len(boxes) > 5
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_metric_at_k_refuses_what_is_no_metric_or_length() -> None:
@@ -233,7 +247,7 @@ def test_differences_are_sorted_per_user_and_counted() -> None:
     for given in (board, results()):
         figure = tm.plot.differences(given, "als", "popular")
         (ax,) = figure.axes
-        assert values_of(ax.lines[0]) == expected.tolist()
+        assert values_of(ax.lines[0]) == [*expected, expected[-1]]  # steps, of which the last has an end
         assert legend_of(figure) == [
             f"als\nbetter for {100 * (expected > 0).mean():.1f} % of users",
             f"popular\nbetter for {100 * (expected < 0).mean():.1f} % of users",
@@ -249,7 +263,7 @@ def test_of_errors_the_lower_is_better() -> None:
     values = (a.values - b.values)[:, 0]
     values = values[~np.isnan(values)]
     figure = tm.plot.differences(ratings(), "flat", "deep")
-    assert values_of(figure.axes[0].lines[0]) == np.sort(values).tolist()
+    assert values_of(figure.axes[0].lines[0])[:-1] == np.sort(values).tolist()
     assert legend_of(figure)[:2] == [
         f"deep\nbetter for {100 * (values > 0).mean():.1f} % of users",
         f"flat\nbetter for {100 * (values < 0).mean():.1f} % of users",
@@ -263,7 +277,17 @@ def test_only_users_measured_with_both_are_compared() -> None:
     (ax,) = tm.plot.differences(part, "few", "als").axes
     whole = dict(zip(part["als"].users, part["als"].values[:, 0], strict=True))
     small = dict(zip(part["few"].users, part["few"].values[:, 0], strict=True))
-    assert values_of(ax.lines[0]) == sorted(small[user] - whole[user] for user in small)
+    assert values_of(ax.lines[0])[:-1] == sorted(small[user] - whole[user] for user in small)
+
+
+def test_a_single_user_is_seen() -> None:
+    test = parts()[1]
+    one = test.pick(test.row_of_pair()[test.input_order] == test.row_of_pair()[0])
+    both = {name: tm.evaluate(models()[name], one, metrics="ndcg@5") for name in ("ease", "popular")}
+    (ax,) = tm.plot.differences(both, "ease", "popular").axes
+    value = both["ease"]["ndcg@5"] - both["popular"]["ndcg@5"]
+    assert points_of(ax.lines[0]).tolist() == [[0, value], [100, value]]
+    assert tm.plot.intervals(both).axes[0].get_xlabel() == "ndcg@5: mean over 1 user and its 95 % interval"
 
 
 def test_differences_refuse_what_was_not_measured_for_each_user() -> None:
@@ -322,7 +346,7 @@ def test_tuning_draws_scores_the_best_so_far_and_importances() -> None:
     scores, importances = figure.axes
     best, complete, pruned, failed = scores.lines
     assert points_of(complete).tolist() == [[0, 0.2], [2, 0.1], [4, 0.3]]
-    assert points_of(best).tolist() == [[0, 0.2], [2, 0.2], [4, 0.3]]
+    assert points_of(best).tolist() == [[0, 0.2], [2, 0.2], [4, 0.3], [5, 0.3]]
     assert [points_of(line)[:, 0].tolist() for line in (pruned, failed)] == [[1, 5], [3]]
     assert legend_of(figure) == ["best so far", "complete (3)", "pruned (2)", "failed (1)"]
     assert (scores.get_xlabel(), scores.get_ylabel()) == ("trial", "ndcg@10")
@@ -332,10 +356,29 @@ def test_tuning_draws_scores_the_best_so_far_and_importances() -> None:
 
 def test_tuning_of_errors_seeks_the_lowest_and_does_without_importances() -> None:
     (ax,) = tm.plot.tuning(search(metric="rmse", importances=None)).axes
-    assert values_of(ax.lines[0]) == [0.2, 0.1, 0.1]
+    assert values_of(ax.lines[0]) == [0.2, 0.1, 0.1, 0.1]
     assert ax.get_ylabel() == "rmse, less is better"
     none = search(trials=search().trials.filter(pl.col("state") != "complete"))
     refused(lambda: tm.plot.tuning(none), tm.DataError, "none of the 3 trials came to its end")
+
+
+def test_a_mark_means_the_same_in_every_picture() -> None:
+    marks = {}
+    for states in (["complete", "pruned", "failed", "stopped"], ["failed", "stopped", "pruned", "complete"]):
+        trials = pl.DataFrame({"trial": range(4), "state": states, "score": [0.1] * 4})
+        lines = tm.plot.tuning(search(trials=trials)).axes[0].lines
+        drawn = {line.get_label().partition(" ")[0]: (line.get_marker(), line.get_color()) for line in lines}
+        assert len(set(drawn.values())) == 5
+        assert marks in ({}, drawn)
+        marks = drawn
+
+
+def test_a_single_trial_has_a_whole_number() -> None:
+    trials = search().trials.head(1)
+    ax = tm.plot.tuning(search(trials=trials, importances=None)).axes[0]
+    ax.figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [0]
 
 
 # latent_space
@@ -382,13 +425,15 @@ def test_labels_cover_neither_each_other_nor_the_edge() -> None:
     figure = tm.plot.latent_space(models()["als"], FILMS)
     (ax,) = figure.axes
     assert 3 <= len(ax.texts) < 20
-    figure.savefig("/dev/null", format="png")
-    boxes = [text.get_window_extent() for text in ax.texts]
-    edge = ax.get_window_extent()
-    for number, box in enumerate(boxes):
-        assert not any(box.overlaps(other) for other in boxes[:number])
-        assert edge.x0 <= box.x0 < box.x1 <= edge.x1
-        assert edge.y0 <= box.y0 < box.y1 <= edge.y1
+    for dpi in (72, 100, 200):  # letters are of other widths in each
+        figure.dpi = dpi
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in ax.texts]
+        edge = ax.get_window_extent()
+        for number, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:number])
+            assert edge.x0 <= box.x0 < box.x1 <= edge.x1
+            assert edge.y0 <= box.y0 < box.y1 <= edge.y1
     assert all(len(line) <= 28 for text in ax.texts for line in text.get_text().split("\n"))
 
 
@@ -422,6 +467,9 @@ def test_latent_space_refuses_what_it_cannot_draw() -> None:
     refused(draw(als, colour="year"), tm.DataError, "colour='year' is a column of items: pass items=FRAME")
     refused(draw(als, FILMS, colour="yaer"), tm.DataError, "there is no column 'yaer'")
     refused(draw(als, FILMS, label="titel"), tm.DataError, "there is no column 'titel'")
+    lengths = FILMS.with_columns(length=pl.duration(minutes="year"))
+    for use in ("colour", "label"):
+        refused(draw(als, lengths, **{use: "length"}), tm.DataError, "column 'length' holds Duration")
     refused(draw(als, FILMS, method="umap"), ValueError, "method must be one of 'pca', 'tsne', got 'umap'")
     refused(draw(als, FILMS, n=1), ValueError, "n must be a whole number of at least 2, got 1")
     refused(draw(tm.BPR()), tm.NotFittedError, "call fit first")

@@ -43,3 +43,20 @@ def look_up(
     place[rows] = first
     places = pl.Series(place[items.find(ids)])
     return frame.select(names)[places.set(places < 0, None)] if names else pl.DataFrame()
+
+
+def as_texts(column: pl.Series) -> pl.Series:
+    """Return what a column says as texts, the values of lists with "|" between them; raise DataError where it cannot.
+
+    Missing numbers are null, whether they were null or NaN.
+    """
+    many = isinstance(column.dtype, pl.List | pl.Array)
+    kind = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else column.dtype
+    if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration):
+        raise DataError(
+            f"column {column.name!r} holds {column.dtype}, which is no text: leave it out, or make numbers or texts "
+            "of it"
+        )
+    if kind.is_float() and not many:
+        column = column.fill_nan(None)  # as pandas writes what is missing
+    return column.cast(pl.List(pl.String)).list.join("|") if many else column.cast(pl.String)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tastemap.data.lookup import look_up
+from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.models.base import Model
 from tastemap.models.inputs import check_whole
@@ -62,7 +62,7 @@ def tensorboard(
     taken = {ids.name, "popularity"} & {*known.columns}
     if taken:
         raise DataError(f"the column {min(taken)!r} is written anyway: leave it out of columns, or rename it")
-    cells = [_as_text(column) for column in (ids, *known, pl.Series("popularity", popularity))]
+    cells = [_cells(column) for column in (ids, *known, pl.Series("popularity", popularity))]
     repeated = [cell.name for place, cell in enumerate(cells) if cell.name in {one.name for one in cells[:place]}]
     if repeated:
         raise DataError(
@@ -75,13 +75,7 @@ def tensorboard(
         (place / "projector_config.pbtxt").write_text(_CONFIG.format(model=type(model).__name__))
 
 
-def _as_text(column: pl.Series) -> pl.Series:
-    """Return a column's cells as the projector reads them: without the characters that end a cell, and unquoted."""
-    many = isinstance(column.dtype, pl.List | pl.Array)
-    kind = column.dtype.inner if isinstance(column.dtype, pl.List | pl.Array) else column.dtype
-    if kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration):
-        raise DataError(f"column {column.name!r} holds {column.dtype}, which is no text: leave it out of columns")
-    if kind.is_float() and not many:
-        column = column.fill_nan(None)  # as pandas writes what is missing
-    text = column.cast(pl.List(pl.String)).list.join("|") if many else column.cast(pl.String)
+def _cells(column: pl.Series) -> pl.Series:
+    """Return a column as the projector reads it: without the characters that end a cell, and unquoted."""
+    text = as_texts(column)
     return text.str.replace_all(r"[\t\r\n]+", " ").str.strip_chars().alias(" ".join(column.name.split()))

@@ -58,7 +58,7 @@ def whole_numbers(ax: Axes) -> None:
     """Put no ticks between whole numbers of the lower axis."""
     from matplotlib.ticker import MaxNLocator
 
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def line_style(number: int) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], title: str | 
     lines = sum(label.count("\n") + 1.2 for label in labels) + 2 * (title is not None)
     figure: Any = ax.figure
     if hasattr(figure, "_repr_png_"):
-        figure.set_figheight(max(figure.get_figheight(), round(0.4 + _LINE_INCHES * lines, 1)))
+        figure.set_figheight(max(figure.get_figheight(), round(0.9 + _LINE_INCHES * lines, 1)))
     ax.legend(
         handles, labels, title=title, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, frameon=False,
         alignment="left",

@@ -40,11 +40,12 @@ def differences(board: Any, a: str, b: str, metric: str | None = None, *, ax: An
         raise DataError(f"{metric} is of all lists together and has no value for a single user: name another metric")
     values = _differences(results[a], results[b], metric)
     less, mean = lower_is_better(metric), values.mean()
-    percent, curve = thinned(100 * (np.arange(len(values)) + 0.5) / len(values), values)
+    percent, curve = thinned(np.linspace(0, 100, len(values) + 1), np.append(values, values[-1]))
     figure, ax = axes_in(ax, size=(7.2, 4.2))
-    higher = ax.fill_between(percent, np.maximum(curve, 0), color=COLOURS[0], alpha=0.35, linewidth=0)
-    lower = ax.fill_between(percent, np.minimum(curve, 0), color=COLOURS[1], alpha=0.35, linewidth=0)
-    ax.plot(percent, curve, color="black", linewidth=1.2)
+    filled: dict[str, Any] = {"step": "post", "alpha": 0.35, "linewidth": 0}
+    higher = ax.fill_between(percent, np.maximum(curve, 0), color=COLOURS[0], **filled)
+    lower = ax.fill_between(percent, np.minimum(curve, 0), color=COLOURS[1], **filled)
+    ax.step(percent, curve, where="post", color="black", linewidth=1.2)
     handles = [higher, lower, ax.axhline(0, color=GREY, linewidth=0.8)]
     handles.append(ax.axhline(mean, color="black", linewidth=1.2, linestyle="--"))
     ax.set_xlim(0, 100)
@@ -88,9 +89,9 @@ def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figur
     ax.set_ylim(len(rows) - 0.5, -0.7)
     ax.margins(x=0.08)
     ax.grid(visible=False, axis="y")
-    users = rows["users"].unique().sort()
-    of = f" over {users[0]:,} users" if len(users) == 1 else f" over {users[0]:,} to {users[-1]:,} users"
-    said = f"{metric}: mean{of} and its 95 % interval" if len(known) else metric
+    users = [f"{n:,}" for n in rows["users"].unique().sort()]
+    of = "1 user" if users == ["1"] else f"{' to '.join(dict.fromkeys((users[0], users[-1])))} users"
+    said = f"{metric}: mean over {of} and its 95 % interval" if len(known) else metric
     ax.set_xlabel(shown(said + (_LESS if lower_is_better(metric) else "")))
     return figure
 

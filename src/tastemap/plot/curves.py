@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from tastemap.data.interactions import Interactions
-from tastemap.errors import NotSupportedError
+from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.models.inputs import check_whole
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KS = (1, 2, 5, 10, 20, 50, 100)
+
+# The share of an axis that a tick's number takes.
+_TICK = 0.06
 
 
 def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
@@ -27,15 +31,17 @@ def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
 
     Objectives of models of one class are drawn as they are. Those of several classes are sums of different things, so
     each is drawn as a share of what it was after its first epoch.
-    Raises NotSupportedError for a model that trains without epochs.
+    Of models that train without epochs the legend says so; NotSupportedError is raised where all do.
     """
-    named = fitted_models(models)
-    for name, model in named.items():
-        if not model.history_:
-            raise NotSupportedError(f"{name!r} has no learning curve, as it trains without epochs: leave it out")
+    given = fitted_models(models)
+    named = {name: model for name, model in given.items() if model.history_}
+    if not named:
+        raise NotSupportedError(f"there is no learning curve to draw: {name_some(given)} trained without epochs")
     measured = {name: model for name, model in named.items() if model.history_[-1].metric is not None}
     figure, axes = panels(*(1, 1) if measured else (1,), size=(9.5 if measured else 7.2, 3.8))
     relative = len({type(model) for model in named.values()}) > 1
+    from matplotlib.lines import Line2D
+
     lines = []
     for number, (name, model) in enumerate(named.items()):
         epochs = [done.epoch for done in model.history_]
@@ -51,7 +57,10 @@ def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
     for ax in axes:
         ax.set_xlabel("epoch")
         whole_numbers(ax)
-    _name_lines(axes[0] if len(named) == 1 else axes[-1], lines, list(named))
+    without = [name for name in given if name not in named]
+    lines += [Line2D([], [], linestyle="none") for _ in without]
+    names = [*named, *(f"{name}\ntrained without epochs" for name in without)]
+    _name_lines(axes[0] if len(names) == 1 else axes[-1], lines, names)
     return figure
 
 
@@ -92,13 +101,24 @@ def metric_at_k(
         values = [result[at_k] for at_k in names]
         (lines[name],) = ax.plot(lengths, values, label=shown(name), **line_style(number))
     ax.set_xscale("log")
-    ax.set_xticks(lengths, [f"{k:,}" for k in lengths])
+    ticks = _apart(lengths)
+    ax.set_xticks(ticks, [f"{k:,}" for k in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("k, the length of the list")
     ax.set_ylabel(f"{shown(metric)}@k")
     order = sorted(lines, key=lambda name: -results[name][names[-1]])
     _name_lines(ax, [lines[name] for name in order], order)
     return figure
+
+
+def _apart(ks: list[int]) -> list[int]:
+    """Return the lengths, from the first on, whose ticks on a log scale do not run into each other."""
+    room = _TICK * math.log(ks[-1] / ks[0])
+    apart = ks[:1]
+    for k in ks[1:]:
+        if math.log(k / apart[-1]) >= room:
+            apart.append(k)
+    return apart
 
 
 def _name_lines(ax: Any, lines: list[Any], names: list[str]) -> None:

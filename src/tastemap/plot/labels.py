@@ -18,7 +18,13 @@ _PLACES = (
     (5, -5, "left", "top"),
     (-5, 5, "right", "bottom"),
     (-5, -5, "right", "top"),
-)  # fmt: skip
+)
+
+# Letters are set on whole pixels: in a file of another resolution a line is wider by up to this share.
+_WIDER = 0.15
+
+# The share of that by which it grows to the left.
+_TO_THE_LEFT = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
 def write_labels(
@@ -26,7 +32,8 @@ def write_labels(
 ) -> list[Any]:
     """Write as many labels as have room, the first ones first; the bold ones have a place in any case.
 
-    points : float64 (n, 2), what each label belongs to; no label covers one of them
+    points : float64 (n, 2), all that are drawn, those with a label first; a label covers none that has one, and as few
+        others as can be
     """
     from matplotlib.patheffects import withStroke
 
@@ -35,20 +42,34 @@ def write_labels(
     taken: list[Any] = []
     written = []
     for number, (label, is_bold) in enumerate(zip(labels, bold, strict=True)):
-        others = np.delete(spots, number, axis=0)
-        for x, y, ha, va in _PLACES:
-            text = ax.annotate(
-                label, points[number], (x, y), textcoords="offset points", ha=ha, va=va, fontsize=7.5,
-                fontweight="bold" if is_bold else "normal", linespacing=0.95,
-                path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.7)],
-            )  # fmt: skip
-            text.set_in_layout(False)  # or the axes would shrink for it
-            box = text.get_window_extent().padded(2)
+        text = ax.annotate(
+            label, points[number], (0, 0), textcoords="offset points", fontsize=7.5, linespacing=0.95,
+            fontweight="bold" if is_bold else "normal",
+            path_effects=[withStroke(linewidth=2, foreground="white", alpha=0.7)],
+        )  # fmt: skip
+        text.set_in_layout(False)  # or the axes would shrink for it
+        named, others = np.delete(spots[: len(labels)], number, axis=0), spots[len(labels) :]
+        free = []
+        for place in _PLACES:
+            box = _put(text, place)
             inside = edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 and box.y1 <= edge.y1
-            free = inside and not box.count_contains(others) and not any(box.overlaps(other) for other in taken)
-            if free or (is_bold and (x, y, ha, va) == _PLACES[-1]):
-                taken.append(box)
-                written.append(text)
-                break
+            if inside and not box.count_contains(named) and not any(box.overlaps(other) for other in taken):
+                free.append((box.count_contains(others), place))
+        if not free and not is_bold:
             text.remove()
+            continue
+        best = min(free, key=lambda found: found[0])[1] if free else _PLACES[-1]
+        taken.append(_put(text, best))
+        written.append(text)
     return written
+
+
+def _put(text: Any, place: tuple[float, float, str, str]) -> Any:
+    """Move a label to a place around its point and return the box it takes there at any resolution."""
+    x, y, ha, va = place
+    text.xyann = (x, y)
+    text.set(ha=ha, va=va)
+    box = text.get_window_extent()
+    left = _TO_THE_LEFT[ha]
+    growth = _WIDER * box.width
+    return type(box)([[box.x0 - left * growth, box.y0], [box.x1 + (1 - left) * growth, box.y1]]).padded(2)

@@ -14,5 +14,5 @@ class Picture(Figure):
         """Return the picture at twice its size, for sharp letters, and the size to show it in."""
         written = BytesIO()
         self.savefig(written, format="png", dpi=2 * self.dpi)
-        width, height = (self.get_size_inches() * self.dpi).astype(int).tolist()
+        width, height = (self.get_size_inches() * self.dpi).round().astype(int).tolist()
         return written.getvalue(), {"width": width, "height": height}

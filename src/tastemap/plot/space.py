@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.frames import to_series
-from tastemap.data.lookup import look_up
+from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.extras import optional
 from tastemap.models.base import Model
@@ -94,7 +94,7 @@ def latent_space(
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
     first = min(int(is_bold.sum()) + n_labels, len(names))
-    write_labels(ax, points[:first], [shown(name, _LABEL_WIDTH) for name in names[:first]], is_bold[:first])
+    write_labels(ax, points, [shown(name, _LABEL_WIDTH) for name in names[:first]], is_bold[:first])
     return figure
 
 
@@ -113,7 +113,7 @@ def _described(
     if label is None and "title" in table.columns:
         label = "title"
     if label is not None:
-        names = [own if text is None else text for own, text in zip(names, table[label].cast(pl.String), strict=True)]
+        names = [own if text is None else text for own, text in zip(names, as_texts(table[label]), strict=True)]
     if colour is None:
         return names, None
     if colour not in table.columns:
@@ -149,8 +149,8 @@ def _draw(ax: Any, points: Points, sizes: Points, colours: pl.Series | None, tit
         ax.scatter(*points.T, s=sizes, color=COLOURS[0], **_DOTS)
     elif colours.dtype.is_numeric():
         values = colours.cast(pl.Float64).to_numpy()
-        ax.scatter(*points[np.isnan(values)].T, s=sizes[np.isnan(values)], color="#d0d0d0", linewidths=0)
-        known = ~np.isnan(values)
+        known = np.isfinite(values)
+        ax.scatter(*points[~known].T, s=sizes[~known], color="#d0d0d0", linewidths=0)
         drawn = ax.scatter(*points[known].T, s=sizes[known], c=values[known], cmap="viridis", **_DOTS)
         ax.figure.colorbar(drawn, ax=ax, label=shown(title), shrink=0.6)
     else:
@@ -168,10 +168,6 @@ def _draw(ax: Any, points: Points, sizes: Points, colours: pl.Series | None, tit
 
 def categories(column: pl.Series) -> tuple[npt.NDArray[np.object_], list[str]]:
     """Return one value a row, the first of several, and the values that most rows have, the most frequent first."""
-    if isinstance(column.dtype, pl.List):
-        first = column.cast(pl.List(pl.String)).list.first()
-    else:
-        first = column.cast(pl.String).str.split("|").list.first()
-    first = first.str.strip_chars().replace("", None)
+    first = as_texts(column).str.split("|").list.first().str.strip_chars().replace("", None)
     counts = first.drop_nulls().alias("value").value_counts().sort(["count", "value"], descending=[True, False])
     return np.array(first.to_list(), object), counts["value"].head(_CATEGORIES).to_list()

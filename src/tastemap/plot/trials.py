@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# How trials without a score are marked.
+_MARKS = {"pruned": ("|", GREY), "failed": ("x", COLOURS[5]), "stopped": ("+", COLOURS[6])}
+
+
 def tuning(result: Any) -> Figure:
     """Draw the score of every trial with the best so far and, beside it, how important each parameter was.
 
@@ -32,18 +36,22 @@ def tuning(result: Any) -> Figure:
     sides = result.importances is not None
     figure, axes = panels(*(3, 2) if sides else (1,), size=(9.5 if sides else 7.2, 3.8))
     ax = axes[0]
-    ax.step(done["trial"], best, where="post", color=COLOURS[1], label="best so far")
+    until = [*done["trial"], trials["trial"][-1]]
+    ax.step(until, [*best, best[-1]], where="post", color=COLOURS[1], label="best so far")
     ax.plot(done["trial"], done["score"], "o", color=COLOURS[0], markersize=4, label=f"complete ({len(done)})")
-    unscored = [state for state in trials["state"].unique(maintain_order=True) if state != "complete"]
-    for state, marker, colour in zip(unscored, "|x+1", (GREY, *COLOURS[-2:], GREY), strict=False):
+    edge: dict[str, Any] = {"transform": ax.get_xaxis_transform(), "markersize": 7}
+    for state, (marker, colour) in _MARKS.items():
         these = trials.filter(state=state)["trial"]
-        edge: dict[str, Any] = {"transform": ax.get_xaxis_transform()}
-        label = shown(f"{state} ({len(these)})")
-        ax.plot(these, np.full(len(these), 0.02), marker, color=colour, markersize=9, label=label, **edge)
+        if len(these):
+            ax.plot(these, np.full(len(these), 0.03), marker, color=colour, label=f"{state} ({len(these)})", **edge)
+    ax.margins(y=0.1)  # the marks on the edge lie below the scores
     whole_numbers(ax)
     ax.set_xlabel("trial")
     ax.set_ylabel(shown(result.metric + (", less is better" if less else "")))
-    ax.legend(loc="best", fontsize="small")
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, frameon=False, fontsize="small", ncols=3,
+        handlelength=1.2, handletextpad=0.5, columnspacing=1.2,
+    )  # fmt: skip
     if sides:
         importances = to_polars(result.importances, ["parameter", "importance"]).sort("importance", "parameter")
         names = [shown(name, 24) for name in importances["parameter"]]
