@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 import tastemap as tm
 from tastemap.cli import app
+from tastemap.tuning import trials
 
 FIXED = ["--set", "factors=3", "--set", "unobserved_weight=0.4"]
 TRIED = ["--space", "epochs=2:6", "--space", "regularization=0.01:1:log", "--space", "frequency_exponent=0.5,1"]
@@ -115,16 +116,46 @@ def test_a_study_is_gone_on_with_and_a_validation_file_is_measured(ratings: tm.I
 
 @pytest.mark.parametrize(
     ("study", "words"),
-    [((), "nothing was kept"), (("--study", "tune.db"), "its trials are in tune.db, and the same command goes on")],
+    [
+        ((), "no trial is kept: with --study FILE the same command would go on from here"),
+        (("--study", "tune.db"), "the trials are kept in tune.db: the same command goes on from them"),
+    ],
 )
-def test_who_interrupts_a_search_is_told_what_is_kept(
+def test_who_interrupts_a_search_is_told_the_best_so_far_and_what_is_kept(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch, study: tuple[str, ...], words: str
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    make = trials.Work.run
 
-    monkeypatch.setattr(tm, "tune", interrupted)
-    assert f"stopped: {words}" in run("ratings.csv", *study, status=130).stderr
+    def interrupted(self: Any, asked: Any, clock: Any) -> Any:
+        if asked.number == 1:
+            raise KeyboardInterrupt
+        return make(self, asked, clock)
+
+    monkeypatch.setattr(trials.Work, "run", interrupted)
+    stopped = run("ratings.csv", *FIXED, *study, status=130)
+    (said,) = [
+        line for line in stopped.stderr.splitlines() if line.startswith("Note: the best of the trials so far (1)")
+    ]
+    assert "is ImplicitALS(factors=3, " in said
+    assert said.endswith(words)
+    assert stopped.stdout == ""
+
+
+def test_a_split_by_time_parts_rows_and_the_final_fit_has_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # Everybody orders b again in the last hour.
+    rows = [(user, item, 1) for user in range(9) for item in "abcd"] + [(user, "b", 2) for user in range(9)]
+    Path("orders.csv").write_text("\n".join(["user,item,time", *(f"{u},{i},{t}" for u, i, t in rows)]))
+    command = ["orders.csv", "--by-time", "--model", "ItemKNN", "--space", "neighbours=2,3", "--seen", "--trials", "1"]
+    shown = run(*command, "--out", "best.safetensors")
+    assert "train: Interactions: 36 pairs" in shown.stderr
+    assert "validation: Interactions: 9 pairs" in shown.stderr
+    whole = tm.load("best.safetensors").interactions
+    assert whole is not None
+    weights = set(whole.to_frame("polars").select("item", "weight").iter_rows())
+    assert weights == {("a", 1), ("b", 2), ("c", 1), ("d", 1)}
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,16 @@ def test_the_best_trial_is_what_evaluate_says_and_is_fitted_to_both_parts() -> N
     assert [trial.value for trial in found.study.trials] == table["score"].to_list()
 
 
+def test_the_final_fit_takes_other_interactions() -> None:
+    train, validation = parts()
+    twice = tm.Interactions.from_csr(2 * train.merge(validation).matrix)
+    found = search(trials=2, refit=twice)
+    assert found.model.interactions is twice
+    assert outcome(found) == outcome(search(trials=2, refit=False))
+    with pytest.raises(tm.DataError, match="refit takes"):
+        search(refit="all")
+
+
 def test_the_first_trial_is_the_model_as_given_and_what_is_not_searched_stays() -> None:
     found = search(tm.ImplicitALS(factors=3, epochs=5, regularization=0.07, alpha=2.0, seed=3), refit=False)
     first = found.trials.row(0, named=True)
@@ -299,6 +309,52 @@ def test_ctrl_c_leaves_what_was_found_in_the_file(tmp_path: Path, monkeypatch: p
                 search(study=file, parallel=parallel)
         assert len(numbers_in(file)) == 4 - parallel
         assert outcome(search(study=file, parallel=parallel)) == outcome(search(parallel=parallel))
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_what_ends_a_search_is_noted_with_the_best_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
+) -> None:
+    run = trials.Work.run
+
+    def ended(self: Any, asked: Any, clock: Any) -> Any:
+        if asked.number == 3:
+            raise kind
+        return run(self, asked, clock)
+
+    three = search(trials=3)
+    best = f"the best of the trials so far (3), with ndcg@10 {three.score:.4f}, is {three.model!r}; "
+    monkeypatch.setattr(trials.Work, "run", ended)
+    with pytest.raises(kind) as caught:
+        search()
+    assert caught.value.__notes__ == [best + "no trial is kept: with study=FILE the same call would go on from here"]
+    file = tmp_path / "tune.db"
+    with pytest.raises(kind) as caught:
+        search(study=file)
+    assert caught.value.__notes__ == [best + f"the trials are kept in {file}: the same call goes on from them"]
+
+
+def test_ctrl_c_in_the_final_fit_still_tells_the_best_and_before_any_trial_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trials.Work, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            search()
+        assert not hasattr(caught.value, "__notes__")
+    monkeypatch.setattr(tm.Interactions, "merge", lambda *_: taste())  # reached by the final fit only
+    fit = tm.ImplicitALS.fit
+    monkeypatch.setattr(
+        tm.ImplicitALS,
+        "fit",
+        lambda self, data, **given: (interrupted if data is not parts()[0] else fit)(self, data, **given),
+    )
+    with pytest.raises(KeyboardInterrupt) as caught:
+        search(trials=2)
+    assert caught.value.__notes__[0].startswith("the best of the trials so far (2)")
 
 
 # -- trials that do not end well ---------------------------------------------------------------------------------------

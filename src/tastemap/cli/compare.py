@@ -74,7 +74,7 @@ def compare(
     chosen = makers.make_models(named or (RATING if of_ratings else RANKING), settings, seed)
     with makers.on_threads(threads):
         if by_time:
-            train, held, columns = reader.read_parts(data, holdout)
+            (train, held, _), columns = reader.read_parts(data, holdout)
         else:
             train, columns = reader.read_with_columns(data)
         if reader.at_least is None and not of_ratings:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tastemap.cli import options as opt
 from tastemap.cli.output import note
@@ -33,6 +33,17 @@ _USUAL = {
     "title": "title name item_name product_name description",
 }
 _MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
+
+
+class Parts(NamedTuple):
+    """The interactions of a file before some moment, those from it on, and all.
+
+    The rows are parted before those of a pair are merged: what is done again is in both parts.
+    """
+
+    early: Interactions
+    late: Interactions
+    whole: Interactions
 
 
 @dataclass(kw_only=True)
@@ -64,14 +75,11 @@ class Reader:
         """Read a file and say which column serves as user, item, weight and time."""
         return self._read(path, like, self._interactions)
 
-    def read_parts(self, path: Path, share: float) -> tuple[Interactions, Interactions, dict[str, str]]:
-        """Read a file in two parts, the rows before one moment and the latest such share of them, and say its columns.
-
-        The rows are parted before those of a pair are merged: what is done again is in both.
-        """
+    def read_parts(self, path: Path, share: float) -> tuple[Parts, dict[str, str]]:
+        """Read a file in parts, of which the later has such a share of the rows, and say its columns."""
         self.guess_time = self.needs_time = True
-        (train, test), columns = self._read(path, None, partial(self._parts, share=share))
-        return train, test, columns
+        parts, columns = self._read(path, None, partial(self._parts, share=share))
+        return parts, columns
 
     def _read(self, path: Path, like: Any, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
         from tastemap.data import datasets
@@ -143,13 +151,9 @@ class Reader:
         data = self._merged(table, columns, merge)
         if len(data) < n_rows:
             note(f"{_repeats(len(data), n_rows)}: --duplicates {merge}")
-            if self.needs_time:
-                note("each such pair is on one side of the split, by its last time: what comes again is not measured")
         return self._liked(data, columns)
 
-    def _parts(
-        self, read: Callable[[], pl.DataFrame], columns: dict[str, str], share: float
-    ) -> tuple[Interactions, Interactions]:
+    def _parts(self, read: Callable[[], pl.DataFrame], columns: dict[str, str], share: float) -> Parts:
         from tastemap.data.splits import moment_of_share
 
         table = self._rows(read, columns)
@@ -168,7 +172,7 @@ class Reader:
         )
         if len(both) < len(table):
             note(f"{_repeats(len(both), len(table))}: --duplicates {merge} on either side of the split")
-        return early, late
+        return Parts(early, late, self._liked(both, columns))
 
     def _rows(self, read: Callable[[], pl.DataFrame], columns: dict[str, str]) -> pl.DataFrame:
         return _with_whole_ids(self._without_nulls(read(), columns) if self.drop_nulls else read(), columns)

@@ -34,13 +34,21 @@ class Commands(TyperGroup):
                     warnings.simplefilter("always", kind)
                 warnings.showwarning = lambda message, *_: typer.echo(f"Note: {sentence(message)}", err=True)
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
+            _echo_notes(stop)
             raise typer.Exit(130) from None
         except (TastemapError, ValueError, OSError, MemoryError) as error:
             if ctx.params.get("debug"):
                 raise
+            _echo_notes(error)
             typer.echo(f"Error: {sentence(error)}", err=True)
             raise typer.Exit(1) from None
+
+
+def _echo_notes(error: BaseException) -> None:
+    """Say what the library noted on an error, such as what was found before it."""
+    for note in getattr(error, "__notes__", ()):
+        typer.echo(f"Note: {sentence(note)}", err=True)
 
 
 # What the library advises -> how to say it here.
@@ -53,8 +61,9 @@ _ADVICE = {
     r"those that exclude='train' keeps": "the training pairs, which are kept",
     r"pass exclude=None": "pass --seen",
     r"pass space=\{parameter: values\}": "say with --space what to try",
+    r"the same call": "the same command",
 }
-_ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|k)=('[^']*'|\w+)"
+_ARGUMENTS = r"\b(separator|duplicates|on_unknown|weight|time|history|study|k)=('[^']*'|\w+)"
 
 
 def sentence(error: Exception | str) -> str:

@@ -15,6 +15,7 @@ from tastemap.cli.app import app
 from tastemap.cli.data import Reader, note_on_ratings, reading
 
 if TYPE_CHECKING:
+    from tastemap import Interactions
     from tastemap.tuning.tune import Tuning
 
 # Trials in the table.
@@ -53,7 +54,7 @@ def tune(
     prune: Annotated[bool, typer.Option(help="Give up trials that fall behind.")] = True,
     parallel: Annotated[int, typer.Option(help="Trials at once, each with its share of the threads.")] = 1,
     by_time: Annotated[
-        bool, typer.Option("--by-time", help="Measure on the latest fifth of DATA, not on a random one.")
+        bool, typer.Option("--by-time", help="Measure on the latest fifth of DATA's rows, not on random pairs.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the best model, fitted to all of DATA, e.g. best.safetensors.")
@@ -79,18 +80,21 @@ def tune(
     import tastemap as tm
     from tastemap.tuning.tune import HELD_OUT
 
-    reader.guess_time = reader.needs_time = by_time
     with models.on_threads(threads):
-        train, columns = reader.read_with_columns(data)
+        held: Interactions | None = None
+        refit: bool | Interactions = True
+        if by_time:
+            (train, held, refit), columns = reader.read_parts(data, HELD_OUT)
+        else:
+            train, columns = reader.read_with_columns(data)
         if reader.at_least is None and metric not in ("rmse", "mae"):
             note_on_ratings(train, columns.get("weight"))
-        output.note(f"{train!r}")
-        held = None
         if validation is not None:
             held = reader.read(validation, like=train)
-        elif by_time:
-            train, held = tm.split.by_time(train, test=HELD_OUT)
-        found = _searched(
+        output.note(f"train: {train!r}")
+        if held is not None:
+            output.note(f"validation: {held!r}")
+        found = tm.tune(
             chosen,
             train,
             held,
@@ -104,7 +108,7 @@ def tune(
             study=study,
             seed=seed,
             exclude=None if seen else "train",
-            refit=out is not None,
+            refit=out is not None and refit,
         )
         if out is not None:
             with output.writing(out):
@@ -113,18 +117,6 @@ def tune(
         output.print_json(_as_document(found, out))
     else:
         _show(found, out)
-
-
-def _searched(*arguments: Any, study: Path | None, **options: Any) -> Tuning:
-    """Search; who interrupts it is told where the trials are."""
-    import tastemap as tm
-
-    try:
-        return tm.tune(*arguments, study=study, **options)
-    except KeyboardInterrupt:
-        kept = f"its trials are in {study}, and the same command goes on from them" if study else "nothing was kept"
-        output.note(f"stopped: {kept}; --timeout ends a search with the best so far")
-        raise
 
 
 def _as_document(found: Tuning, out: Path | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -61,7 +61,7 @@ class Tuning:
     parameters: dict[str, Any]
     score: float
     metric: str
-    study: optuna.Study
+    study: optuna.Study = field(repr=False)
     seconds: float
     refit_seconds: float
     finished: tuple[optuna.trial.FrozenTrial, ...] = field(repr=False)
@@ -145,7 +145,7 @@ def tune(
     exclude: Literal["train"] | Interactions | None = "train",
     user_features: Features | None = None,
     item_features: Features | None = None,
-    refit: bool = True,
+    refit: bool | Interactions = True,
     progress: bool | None = None,
 ) -> Tuning:
     """Try parameters, measure each on the validation part, and fit the model with the best.
@@ -174,12 +174,14 @@ def tune(
     seed : of the choices and of the held-out fifth; the model has its own
     exclude : what is left out of lists, as for `tastemap.evaluate`
     user_features, item_features : as for `fit`
-    refit : False leaves out the final fit to train and validation together, in which a pair of both has the weight that
-        it has in validation; where counts should add up, fit `Tuning.parameters` to the whole yourself
+    refit : True fits the best model in the end to train and validation together, where a pair of both has the weight
+        that it has in validation; interactions are fitted in their place, as where counts should add up; False leaves
+        the final fit out
     progress : a bar on stderr; None shows one where stderr is a terminal
 
     The same call gives the same result, however fast the machine and whatever its threads, unless a timeout cuts it
-    short. A trial whose training diverges is recorded as failed. The models of trials are not kept.
+    short. A trial whose training diverges is recorded as failed. The models of trials are not kept. Where Ctrl-C or an
+    error ends the search, a note below it says which parameters were the best so far.
 
     Raises ValueError for a model without anything to search, or a space it does not accept; ModelFileError where
     `study` is no study or that of another search; DivergenceError or TastemapError where no trial is complete.
@@ -194,6 +196,8 @@ def tune(
     if validation is None:
         train, validation = splits.random(train, HELD_OUT, seed=seed)
     check_interactions("validation", validation)
+    if not isinstance(refit, bool):
+        check_interactions("refit", refit)
     optional("optuna", "optuna", extra="tune", purpose="tune")
 
     given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
@@ -201,21 +205,19 @@ def tune(
     sampling = Sampling(wanted, given, sampler, prune, direction, seed)
     work = Work(chosen, sampling, train, validation, metric, exclude, user_features, item_features)
     with quiet(), _once_each():
-        file = None
-        if study is not None:
-            file = StudyFile(study, _identity(work), direction)
-        try:
+        file = None if study is None else StudyFile(study, _identity(work), direction)
+        with nullcontext() if file is None else closing(file):
             search = _Search(work, file, Clock(started, timeout))
-            search.run(sampling.at_most(trials), parallel, progress)
-            best = search.best()
-        finally:
-            if file is not None:
-                file.close()
+            with search.telling():
+                search.run(sampling.at_most(trials), parallel, progress)
+                best = search.best()
         seconds = time.perf_counter() - started
         final = work.made(best.params)
-        if refit:
-            everything = whole if train is not whole else train.merge(validation)
-            final.fit(everything, user_features=user_features, item_features=item_features, progress=progress)
+        if refit is not False:
+            if refit is True:
+                refit = whole if train is not whole else train.merge(validation)
+            with search.telling():
+                final.fit(refit, user_features=user_features, item_features=item_features, progress=progress)
         return Tuning(
             model=final,
             parameters=dict(best.params),
@@ -281,6 +283,27 @@ class _Search:
             except BaseException:
                 self._clock.stop()  # the others end with their epoch
                 raise
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Note on an error, or on Ctrl-C, what was found until then."""
+        try:
+            yield
+        except BaseException as error:
+            complete = [trial for trial in self.trials() if _score(trial) is not None]
+            if complete:
+                best, metric = self._best_of(complete, key=_score), self._work.metric
+                error.add_note(
+                    f"the best of the trials so far ({len(self._finished)}), with {metric} {best.value:.4f}, is "
+                    f"{self._work.made(best.params)!r}; {self._kept}"
+                )
+            raise
+
+    @property
+    def _kept(self) -> str:
+        if self._file is None:
+            return "no trial is kept: with study=FILE the same call would go on from here"
+        return f"the trials are kept in {self._file.path}: the same call goes on from them"
 
     def best(self) -> optuna.trial.FrozenTrial:
         """Return the complete trial with the best score; of equal ones the first."""
