@@ -20,7 +20,7 @@ _PLACES = (
     (-5, -5, "right", "top"),
 )
 
-# Letters are set on whole pixels: in a file of another resolution a line is wider by up to this share.
+# Letters are set on whole pixels: in a file of another resolution a line is wider by up to this share, and higher.
 _WIDER = 0.15
 
 # The share of that by which it grows to the left.
@@ -72,4 +72,4 @@ def _put(text: Any, place: tuple[float, float, str, str]) -> Any:
     box = text.get_window_extent()
     left = _TO_THE_LEFT[ha]
     growth = _WIDER * box.width
-    return type(box)([[box.x0 - left * growth, box.y0], [box.x1 + (1 - left) * growth, box.y1]]).padded(2)
+    return type(box)([[box.x0 - left * growth, box.y0], [box.x1 + (1 - left) * growth, box.y1]]).padded(2, 3)
