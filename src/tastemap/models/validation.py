@@ -44,7 +44,7 @@ def parse_metric(name: str, *, predicts_ratings: bool = True) -> tuple[str, int 
 
     predicts_ratings : whether the model does. Raises ValueError for another metric.
     """
-    metric, k = split_metric(name)
+    metric, k = split_metric(name) if isinstance(name, str) else (name, None)
     if (metric in PLACE_METRICS and k is not None) or (metric in RATING_METRICS and k is None and predicts_ratings):
         return metric, k
     errors = " or ".join(map(repr, RATING_METRICS))

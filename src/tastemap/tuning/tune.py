@@ -189,15 +189,13 @@ def tune(
     started = time.perf_counter()
     chosen = _model(model)
     wanted = _space(chosen, space, has_features=user_features is not None or item_features is not None)
-    _check(metric, trials, timeout, sampler, prune, parallel, seed)
+    _check(metric, trials, timeout, sampler, prune, parallel, seed, refit)
     check_suits(chosen, (metric,))
     check_interactions("tune", train)
     whole = train
     if validation is None:
         train, validation = splits.random(train, HELD_OUT, seed=seed)
     check_interactions("validation", validation)
-    if not isinstance(refit, bool):
-        check_interactions("refit", refit)
     optional("optuna", "optuna", extra="tune", purpose="tune")
 
     given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
@@ -342,6 +340,8 @@ def _model(model: type[Model] | Model) -> Model:
 
 def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: bool) -> SearchSpace:
     """Return the model's own space with the changes, every name and value of which the model accepts."""
+    if not isinstance(changed, Mapping | None):
+        raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {changed!r}")
     name, own = type(model).__name__, {field.name for field in fields(model)}
     space = {key: values for key, values in model.search_space.items() if has_features or key not in _OF_FEATURES}
     for key, values in (changed or {}).items():
@@ -370,8 +370,17 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
 
 
 def _check(
-    metric: str, trials: object, timeout: object, sampler: object, prune: object, parallel: object, seed: object
+    metric: object,
+    trials: object,
+    timeout: object,
+    sampler: object,
+    prune: object,
+    parallel: object,
+    seed: object,
+    refit: object,
 ) -> None:
+    if not isinstance(metric, str):
+        raise ValueError(f"metric must be one name, such as 'ndcg@10', got {metric!r}")
     lower_is_better(metric)
     check_whole("trials", trials, lowest=1)
     check_whole("parallel", parallel, lowest=1)
@@ -381,6 +390,8 @@ def _check(
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and timeout > 0):  # type: ignore[operator]
         raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+    if not isinstance(refit, bool | Interactions):
+        raise ValueError(f"refit must be True, False or Interactions, got {refit!r}")
 
 
 def _identity(work: Work) -> dict[str, Any]:
