@@ -194,6 +194,8 @@ def test_metric_at_k_refuses_what_is_no_metric_or_length() -> None:
     refused(draw(metric="ndcg@10"), ValueError, "metric is a name without a cut-off here")
     refused(draw(metric="fame"), ValueError, "fame")
     refused(draw(ks=[]), ValueError, "ks must hold at least one")
+    refused(draw(ks=10), ValueError, "ks must be lengths of the list, such as [5, 10], got 10")
+    refused(draw(metric=5), ValueError, "metric is a name without a cut-off here")
     refused(draw(ks=[0]), ValueError, "ks must be a whole number of at least 1, got 0")
 
 
@@ -295,6 +297,13 @@ def test_differences_refuse_what_was_not_measured_for_each_user() -> None:
     refused(draw("als", "x"), tm.DataError, "there is no model 'x', only 'als', 'warp', 'ease', 'popular'")
     refused(draw("als", "ease", metric="map@9"), tm.DataError, "'map@9' was not measured for 'als', only ndcg@5")
     refused(draw("als", "ease", metric="gini@5"), tm.DataError, "gini@5 is of all lists together")
+    frame = {"user": ["u1", "u1"], "item": [100, 101]}
+    numbered = {"user": [1, 1], "item": [100, 101]}
+    apart = {
+        name: tm.evaluate(tm.Popular().fit(pairs), pairs, metrics="ndcg@1", exclude=None)
+        for name, pairs in (("a", tm.Interactions.from_frame(frame)), ("b", tm.Interactions.from_frame(numbered)))
+    }
+    refused(lambda: tm.plot.differences(apart, "a", "b"), tm.DataError, "measured on no user together")
     refused(lambda: tm.plot.differences(models(), "als", "ease"), tm.DataError, "board must be what compare returns")
 
 
@@ -359,6 +368,9 @@ def test_tuning_of_errors_seeks_the_lowest_and_does_without_importances() -> Non
     assert values_of(ax.lines[0]) == [0.2, 0.1, 0.1, 0.1]
     assert ax.get_ylabel() == "rmse, less is better"
     none = search(trials=search().trials.filter(pl.col("state") != "complete"))
+    refused(
+        lambda: tm.plot.tuning(models()["als"]), tm.DataError, "result must be what tune returns, got a ImplicitALS"
+    )
     refused(lambda: tm.plot.tuning(none), tm.DataError, "none of the 3 trials came to its end")
 
 
@@ -472,6 +484,8 @@ def test_latent_space_refuses_what_it_cannot_draw() -> None:
         refused(draw(als, lengths, **{use: "length"}), tm.DataError, "column 'length' holds Duration")
     refused(draw(als, FILMS, method="umap"), ValueError, "method must be one of 'pca', 'tsne', got 'umap'")
     refused(draw(als, FILMS, n=1), ValueError, "n must be a whole number of at least 2, got 1")
+    refused(draw(als, FILMS, seed=-1), ValueError, "seed must be a whole number of at least 0, got -1")
+    refused(draw("als"), ValueError, "models must be models of tastemap, got 'als'")
     refused(draw(tm.BPR()), tm.NotFittedError, "call fit first")
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
+from tastemap.evaluation.compare import named_models
 from tastemap.models.base import Model
 from tastemap.models.inputs import check_whole
 from tastemap.whole_file import whole_folder
@@ -52,6 +53,7 @@ def tensorboard(
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
     that cannot be written or holds other files.
     """
+    named_models([model])
     ids, vectors = model.item_vectors()
     if n is not None:
         check_whole("n", n, lowest=1)

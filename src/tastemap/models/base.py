@@ -68,7 +68,7 @@ class Explanation(NamedTuple):
 
 @dataclass(kw_only=True)
 class Model(ABC):
-    """The contract of all models. Hyper-parameters are dataclass fields, which `fit` checks; what it learns ends in `_`.
+    """The contract of all models. Hyper-parameters are dataclass fields that `fit` checks; what it learns ends in `_`.
 
     users, items : the id maps of the training data
     interactions : the training data itself, None where the model was saved without it

@@ -133,7 +133,8 @@ def _differences(a: Evaluation, b: Evaluation, metric: str) -> Any:
         )
         for one in (a, b)
     ]
-    both = sides[0].join(sides[1], on="user", suffix="_of_b")
+    alike = sides[0]["user"].dtype == sides[1]["user"].dtype
+    both = sides[0].join(sides[1], on="user", suffix="_of_b") if alike else pl.DataFrame()
     if both.is_empty():
         raise DataError("the two models were measured on no user together: evaluate both on one test part")
     return np.sort((both["value"] - both["value_of_b"]).to_numpy())

@@ -83,10 +83,12 @@ def metric_at_k(
     The legend is in the order of the lines at the longest list.
     """
     named = fitted_models(models)
-    if "@" in metric:
+    if not isinstance(metric, str) or "@" in metric:
         raise ValueError(
             f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
         )
+    if not isinstance(ks, Iterable | None):
+        raise ValueError(f"ks must be lengths of the list, such as [5, 10], got {ks!r}")
     n_items = max(len(model.items) for model in named.values())
     lengths = sorted({*([k for k in KS if k <= n_items] if ks is None else ks)})
     if not lengths:

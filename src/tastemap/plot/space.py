@@ -15,7 +15,7 @@ from tastemap.errors import DataError
 from tastemap.extras import optional
 from tastemap.models.base import Model
 from tastemap.models.inputs import as_many, check_choice, check_whole
-from tastemap.plot.canvas import COLOURS, axes_in, legend, line_style, shown
+from tastemap.plot.canvas import COLOURS, axes_in, fitted_models, legend, line_style, shown
 from tastemap.plot.labels import write_labels
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def latent_space(
     check_choice("method", method, ("pca", "tsne"))
     check_whole("n", n, lowest=2)
     check_whole("n_labels", n_labels, lowest=0)
+    check_whole("seed", seed, lowest=0)
+    fitted_models([model])
     ids, vectors = model.item_vectors()
     bold = model.items.rows(to_series(as_many(highlight), model.items.name) if highlight is not None else [])
     rows = model.items.find(ids)

@@ -27,6 +27,8 @@ def tuning(result: Any) -> Figure:
     Trials without a score, such as those that were pruned, are ticks on the lower edge. Importances are left out where
     the trials are too few to tell.
     """
+    if not isinstance(getattr(result, "metric", None), str):
+        raise DataError(f"result must be what tune returns, got a {type(result).__name__}")
     trials = to_polars(result.trials, ["trial", "state", "score"]).sort("trial")
     done = trials.filter(state="complete")
     if done.is_empty():
