@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import warnings
 from typing import Any
 
@@ -34,6 +36,11 @@ class Commands(TyperGroup):
                     warnings.simplefilter("always", kind)
                 warnings.showwarning = lambda message, *_: typer.echo(f"Note: {sentence(message)}", err=True)
                 return super().invoke(ctx)
+        except BrokenPipeError:
+            # A reader who closes the pipe has seen enough. The interpreter flushes once more at its end, and would
+            # complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
         except KeyboardInterrupt as stop:
             _echo_notes(stop)
             raise typer.Exit(130) from None

@@ -29,14 +29,9 @@ def note(text: str) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print the answer; a reader who closes the pipe has seen enough."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more at its end and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+    """Print the answer."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def print_json(document: object) -> None:
