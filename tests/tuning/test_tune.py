@@ -607,7 +607,6 @@ def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.Mo
         ({"sampler": "best"}, "sampler must be one of 'tpe', 'random', 'grid', got 'best'"),
         ({"prune": 1}, "prune must be True or False"),
         ({"metric": "ndgc@10"}, "metric must be one of"),
-        ({"metric": ["ndcg@10"]}, "metric must be one name, such as 'ndcg@10', got ['ndcg@10']"),
         ({"refit": 1}, "refit must be True, False or Interactions, got 1"),
         ({"space": ["epochs"]}, "space must be {parameter: Range, list of values, or None}, got ['epochs']"),
         ({"model": "WARP"}, "tune takes a model such as tastemap.WARP"),

@@ -254,9 +254,9 @@ class _Search:
                     if made.user_attrs["state"] == "stopped":
                         self._stopped.append(made)
                         continue
-                    self._finished[made.user_attrs["trial"]] = made
                     if self._file is not None:
                         self._file.add(made)
+                    self._finished[made.user_attrs["trial"]] = made
                     shown.update(1)
                 complete = [score for score in map(_score, self._finished.values()) if score is not None]
                 if complete:
@@ -370,7 +370,7 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
 
 
 def _check(
-    metric: object,
+    metric: str,
     trials: object,
     timeout: object,
     sampler: object,
@@ -379,8 +379,6 @@ def _check(
     seed: object,
     refit: object,
 ) -> None:
-    if not isinstance(metric, str):
-        raise ValueError(f"metric must be one name, such as 'ndcg@10', got {metric!r}")
     lower_is_better(metric)
     check_whole("trials", trials, lowest=1)
     check_whole("parallel", parallel, lowest=1)
