@@ -604,16 +604,6 @@ def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
         assert process.wait(60) == 0
 
 
-def test_help_into_a_closed_pipe_ends_quietly(folder: Path) -> None:
-    command = [sys.executable, "-m", "tastemap", "tune", "--help"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        process.wait(60)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_ends_quietly_with_130_and_leaves_no_file(folder: Path) -> None:
     rows = "".join(f"{user},{item}\n" for user in range(400) for item in range(user % 7, 200, 2))
