@@ -598,8 +598,7 @@ def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline() == "{\n"
-        process.stdout.close()
+        process.stdout.close()  # long before it has anything to say
         assert process.stderr.read() == ""
         assert process.wait(60) == 0
 
