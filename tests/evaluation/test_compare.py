@@ -179,6 +179,25 @@ def test_a_narrow_screen_loses_nothing() -> None:
     assert "".join(word for word in words if word.isalpha()).startswith("modelImplicitALS")
 
 
+@pytest.mark.parametrize("name", ["ImplicitALS", "x" * 60])
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_what_does_not_fit_a_narrow_screen_gets_a_table_below_with_the_names(name: str, width: int) -> None:
+    metrics = tuple(f"metric{n}@10" for n in range(6))
+    table = Table(("model", *metrics), ((Cell(name), *[Cell(f"0.{n}333 ± 0.0123", True) for n in range(6)]),), ("end",))
+    screen = io.StringIO()
+    Console(file=screen, width=width).print(table)
+    lines = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    headings = [line.split() for line in lines if "metric" in line]
+    assert len(headings) > 1
+    assert [heading[0] for heading in headings] == ["model"] * len(headings)
+    assert [metric for heading in headings for metric in heading[1:]] == list(metrics)
+    words = screen.getvalue().split()
+    assert [word for word in words if word.endswith("333")] == [f"0.{n}333" for n in range(6)]
+    assert sum(word.count(name[-1]) for word in words if set(word) <= set(name)) >= len(headings)
+    assert words.count("end") == 1
+
+
 def test_every_form_of_the_leaderboard_is_the_same_table(board: Comparison) -> None:
     best = board.ranking("ndcg@5")[0]
     value = f"{board.evaluations[best]['ndcg@5']:.4f} ± "

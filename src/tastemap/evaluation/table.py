@@ -5,12 +5,15 @@ from __future__ import annotations
 import html
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 # Behind what is not significantly worse than the best, and, where nothing can be bold, behind the best.
 CLOSE, BEST = "†", "*"
+
+# Characters of a line that names get at least, where the screen is too narrow for whole ones.
+FOLDED = 16
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,40 @@ class Table:
         from rich.text import Text
 
         bold = console.is_terminal
+
+        def fits(table: Any) -> bool:
+            wanted = Measurement.get(console, options.update(max_width=10_000), table).maximum
+            return bool(wanted <= options.max_width)
+
         table = self._laid_out(bold, apart=False)
-        if Measurement.get(console, options.update(max_width=10_000), table).maximum > options.max_width:
-            table = self._laid_out(bold, apart=True)
-        yield table
+        if fits(table):
+            yield table
+        else:
+            for part in self._parts(lambda part: fits(part._laid_out(bold, apart=True, names=FOLDED))):
+                yield part._laid_out(bold, apart=True)
         for line in self._legend("in bold" if bold else BEST):
             yield Text(line)
 
-    def _laid_out(self, bold: bool, *, apart: bool) -> Any:
-        """Return a table of rich; `apart` puts what follows a ± on a line of its own, for narrow screens."""
+    def _parts(self, fits: Callable[[Table], bool]) -> Iterator[Table]:
+        """Part the columns of numbers among tables that fit, each with the names; a single column goes in any case."""
+        first, n_columns = 1, len(self.heading)
+        while first < n_columns:
+            end = first + 1
+            while end < n_columns and fits(self._part(first, end + 1)):
+                end += 1
+            yield self._part(first, end)
+            first = end
+
+    def _part(self, first: int, end: int) -> Table:
+        rows = tuple((row[0], *row[first:end]) for row in self.rows)
+        return Table((self.heading[0], *self.heading[first:end]), rows)
+
+    def _laid_out(self, bold: bool, *, apart: bool, names: int | None = None) -> Any:
+        """Return a table of rich.
+
+        apart : what follows a ± gets a line of its own, for narrow screens
+        names : the most characters of a name in one line, None for as many as there is room for
+        """
         from rich import box
         from rich import table as rich
         from rich.text import Text
@@ -68,7 +96,8 @@ class Table:
         widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
         widths[0] = 0  # names stay at the left, and are folded where there is no room
         for name, width in zip(self.heading, widths, strict=True):
-            table.add_column(Text(name.rjust(width)), no_wrap=width > 0, overflow="fold")
+            most = None if width else names
+            table.add_column(Text(name.rjust(width)), no_wrap=width > 0, overflow="fold", max_width=most)
         for row, cells in zip(self.rows, texts, strict=True):
             shown = []
             for cell, text, width in zip(row, cells, widths, strict=True):
