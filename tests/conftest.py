@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -61,6 +62,23 @@ def small() -> pl.DataFrame:
             "time": [50, 20, 30, 40, 10],
         }
     )
+
+
+@pytest.fixture
+def full_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Give a context in which no file of this process grows beyond so many bytes."""
+    resource = pytest.importorskip("resource", reason="only POSIX has limits of a file's size")
+
+    @contextmanager
+    def limited(n_bytes: int) -> Iterator[None]:
+        before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+
+    return limited
 
 
 @pytest.fixture(scope="session")

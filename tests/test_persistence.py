@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -140,6 +141,16 @@ def test_where_nothing_can_be_written_nothing_is(place: str, tmp_path: Path) -> 
         popular().save(tmp_path / place)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
+
+
+def test_a_disk_that_is_full_is_an_os_error_and_keeps_the_old_file(file: Path, full_disk: Any) -> None:
+    before = file.read_bytes()
+    large = popular(items=[*range(1000, 3000)], users=["a"] * 2000)
+    with full_disk(4096), pytest.raises(OSError, match="large") as refused:
+        large.save(file)
+    assert (refused.value.errno, refused.value.filename) == (errno.EFBIG, str(file))
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_an_error_while_saving_keeps_the_old_file_and_leaves_nothing_behind(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ FORMAT_VERSION = 1
 
 
 def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
-    """Write named arrays and a JSON header to one file, whole or not at all. Equal content gives equal bytes."""
+    """Write named arrays and a JSON header to one file, whole or not at all. Equal content gives equal bytes.
+
+    Raises OSError where the file cannot be written.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -29,7 +34,13 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     # One entry: safetensors writes several in random order.
     metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
     with whole_file(path) as temporary:
-        save_file(arrays, temporary, metadata=metadata)
+        try:
+            save_file(arrays, temporary, metadata=metadata)
+        except SafetensorError as error:  # a full disk is no OSError to it, and only its text has the number
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise OSError(f"cannot write {path}: {error}") from error
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
