@@ -583,6 +583,19 @@ def test_a_search_that_dies_before_its_first_trial_ends_leaves_no_file(tmp_path:
     assert numbers_in(file) == [0, 1]
 
 
+def test_where_the_disk_is_full_the_study_keeps_the_trials_before(tmp_path: Path, full_disk: Any) -> None:
+    file = tmp_path / "tune.db"
+    search(study=file, trials=1, refit=False)
+    with full_disk(file.stat().st_size), pytest.raises(tm.ModelFileError, match=r"cannot be written: .*; it keeps the"):
+        search(study=file, trials=200, refit=False)
+    kept = numbers_in(file)
+    assert kept == list(range(len(kept)))
+    some_more = len(kept) + 2
+    assert outcome(search(study=file, trials=some_more)) == outcome(search(trials=some_more))
+    with full_disk(1000), pytest.raises(tm.ModelFileError, match=r"cannot be used as a study: [^\[(]*$"):
+        search(study=tmp_path / "other.db")
+
+
 def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file, run = tmp_path / "tune.db", trials.Work.run
 
@@ -601,6 +614,7 @@ def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     ("options", "words"),
     [
         ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
+        ({"metric": ("ndcg@5", "recall@5")}, "a metric must be a name such as .ndcg@10., got \\(.ndcg@5., .recall@5.\\)"),
         ({"parallel": 0}, "parallel must be a whole number of at least 1"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"timeout": 0}, "timeout must be a number of seconds above 0, got 0"),

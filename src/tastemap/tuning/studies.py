@@ -43,7 +43,7 @@ class StudyFile:
                 storage=self.storage, study_name=NAME, direction=direction, load_if_exists=True
             )
         except Exception as error:  # those of Optuna, SQLAlchemy and SQLite have no base in common
-            raise ModelFileError(f"{path} cannot be used as a study: {' '.join(str(error).split())}") from error
+            raise ModelFileError(f"{path} cannot be used as a study: {_reason(error)}") from error
         stored = self.study.user_attrs.get(NAME)
         if stored is None:
             self.study.set_user_attr(NAME, dict(identity))
@@ -58,9 +58,17 @@ class StudyFile:
 
     def add(self, trial: optuna.trial.FrozenTrial) -> None:
         """Write a finished trial."""
-        if len(self.study.get_trials(deepcopy=False)) != self._n_trials:
+        try:
+            n_trials = len(self.study.get_trials(deepcopy=False))
+            if n_trials == self._n_trials:
+                self.study.add_trial(trial)
+        except Exception as error:
+            raise ModelFileError(
+                f"{self.path} cannot be written: {_reason(error)}; it keeps the {self._n_trials} trials before, and "
+                "the same call goes on from them"
+            ) from error
+        if n_trials != self._n_trials:
             raise ModelFileError(f"another search is writing to {self.path} at this moment: {_ELSE} for one of them")
-        self.study.add_trial(trial)
         self._n_trials += 1
 
     def close(self) -> None:
@@ -97,6 +105,13 @@ def _check(path: Path) -> None:
             raise ModelFileError(f"{path} is no study of tune ({error}): {_ELSE}") from error
     if studies and NAME not in studies:
         raise ModelFileError(f"{path} holds studies that tune did not make: {_ELSE}")
+
+
+def _reason(error: BaseException) -> str:
+    """Return what SQLite says, without the statement and the links that SQLAlchemy and Optuna put around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())
 
 
 def _url(path: Path) -> str:
