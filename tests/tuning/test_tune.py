@@ -614,7 +614,7 @@ def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     ("options", "words"),
     [
         ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),
-        ({"metric": ("ndcg@5", "recall@5")}, "a metric must be a name such as 'ndcg@10', got ("),
+        ({"metric": ("ndcg@5", "recall@5")}, "metrics must be names such as 'ndcg@10', got ("),
         ({"parallel": 0}, "parallel must be a whole number of at least 1"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
         ({"timeout": 0}, "timeout must be a number of seconds above 0, got 0"),

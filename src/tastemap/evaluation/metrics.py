@@ -350,7 +350,7 @@ METRICS: dict[str, type[Metric]] = {cls.name: cls for cls in _ALL}
 def parse(name: str) -> tuple[type[Metric], int | None]:
     """Return the class and the cut-off of a metric such as "ndcg@10"; raises ValueError where there is none such."""
     if not isinstance(name, str):
-        raise ValueError(f"a metric must be a name such as 'ndcg@10', got {name!r}")
+        raise ValueError(f"metrics must be names such as 'ndcg@10', got {name!r}")
     metric = name.partition("@")[0]
     if metric not in METRICS:
         ranking = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
