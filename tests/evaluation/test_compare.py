@@ -179,6 +179,15 @@ def test_a_narrow_screen_loses_nothing() -> None:
     assert "".join(word for word in words if word.isalpha()).startswith("modelImplicitALS")
 
 
+def test_printed_in_a_notebook_it_is_plain_text(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    table = Table(("model", "ndcg@10"), ((Cell("EASE"), Cell("0.3333 ± 0.0123", True)),), ("said below",))
+    elsewhere = str(table)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert str(table) == elsewhere
+    assert "\x1b" not in elsewhere
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize("name", ["ImplicitALS", "x" * 60])
 @pytest.mark.parametrize("width", [30, 40, 60])
 def test_what_does_not_fit_a_narrow_screen_gets_a_table_below_with_the_names(name: str, width: int) -> None:

@@ -41,7 +41,8 @@ class Table:
 
         on_terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size((100, 24)).columns if on_terminal else 200
-        console = Console(file=sys.stdout, width=width, highlight=False)
+        # For a notebook rich would put the text out by itself, too, and with codes of colours.
+        console = Console(file=sys.stdout, width=width, highlight=False, force_jupyter=False)
         with console.capture() as captured:
             console.print(self)
         return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
