@@ -239,3 +239,11 @@ def test_what_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
     path.write_bytes(b"\x10\0\0\0binary" * 50)
     with pytest.raises(DataError, match=r"r\.csv is not text: pass a csv"):
         Interactions.from_file(path, user="user", item="item")
+
+
+@pytest.mark.parametrize("text", ['[{"user":1,"item":2}]', ' {"user":1,"item":2}\n{"user":1,"item":3}\n'])
+def test_json_is_refused_as_what_it_is(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"rows\.json is JSON: save it as a csv or parquet file"):
+        Interactions.from_file(path, user="user", item="item")

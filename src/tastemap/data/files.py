@@ -186,10 +186,13 @@ class DataFile:
 
     def _layout(self) -> _Layout:
         with self._stream() as stream:
-            if b"\0" in stream.read(1000):
-                raise DataError(
-                    f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
-                )
+            start = stream.read(1000)
+        if b"\0" in start:
+            raise DataError(
+                f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
+            )
+        if start.lstrip()[:1] in (b"{", b"["):
+            raise DataError(f"{self.label} is JSON: save it as a csv or parquet file, or read it into a frame")
         if self.separator is None and self._suffix in (".dat", ".data"):
             return self._movielens_layout()
         separator = self.separator or self._usual_separator
