@@ -190,3 +190,17 @@ def test_a_path_is_said_as_it_is_and_advice_in_options(ratings: tm.Interactions)
     assert "saved as [bold]best.safetensors\n" in result.stdout
     assert "test pairs are among the training pairs, which are kept out of the lists" in result.stderr
     assert "or pass --seen" in result.stderr
+
+
+def test_what_was_found_is_said_where_the_model_cannot_be_saved(
+    ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tm.ImplicitALS, "save", full)
+    result = run("ratings.csv", "--trials", "1", *FIXED, *TRIED, "--out", "best.safetensors", status=1)
+    found, error = result.stderr.splitlines()[-2:]
+    assert found.startswith("ndcg@10 0.")
+    assert "with: tastemap fit ... --model ImplicitALS --set factors=3 " in found
+    assert error == "Error: cannot write best.safetensors: No space left on device"

@@ -28,7 +28,9 @@ def tune(
     data: opt.DataFile,
     validation: Annotated[
         Path | None,
-        typer.Argument(metavar="[VALIDATION]", help="Interactions to measure on. Absent: a fifth of DATA."),
+        typer.Argument(
+            metavar="VALIDATION", help="Interactions to measure on. Absent: a fifth of DATA.", show_default=False
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
     metric: Annotated[str, typer.Option(help="What to search the best of, e.g. recall@20 or rmse.")] = "ndcg@10",
@@ -111,8 +113,12 @@ def tune(
             refit=out is not None and refit,
         )
         if out is not None:
-            with output.writing(out):
-                found.model.save(out)
+            try:
+                with output.writing(out):
+                    found.model.save(out)
+            except OSError:  # what was found stays found
+                output.note(f"{found.metric} {found.score:.4f} with: {_command(found)}")
+                raise
     if as_json:
         output.print_json(_as_document(found, out))
     else:
@@ -154,16 +160,17 @@ def _show(found: Tuning, out: Path | None) -> None:
     if out is not None:
         output.print_text(f"fitted to all in {found.refit_seconds:.1f} s and saved as {out}\n")
     settings = ", ".join(f"{name}={value!r}" for name, value in _changed(found).items())
-    output.print_text(
-        f"\nThe same again:\n  tastemap fit ... --model {type(found.model).__name__} {shlex.join(_options(found))}\n"
-        f"  tastemap.{type(found.model).__name__}({settings})\n"
-    )
+    output.print_text(f"\nThe same again:\n  {_command(found)}\n  tastemap.{type(found.model).__name__}({settings})\n")
 
 
 def _changed(found: Tuning) -> dict[str, Any]:
     """Return the parameters of the best model that are not the defaults."""
     defaults = asdict(type(found.model)())
     return {name: value for name, value in asdict(found.model).items() if value != defaults[name]}
+
+
+def _command(found: Tuning) -> str:
+    return " ".join(["tastemap fit ... --model", type(found.model).__name__, *map(shlex.quote, _options(found))])
 
 
 def _options(found: Tuning) -> list[str]:
