@@ -204,7 +204,8 @@ def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.In
         (("ratings.csv", "--models", "EASE,Easy"), "there is no model 'Easy', only "),
         (("ratings.csv", "--set", "factor=3"), "have no parameter 'factor', only "),
         (("ratings.csv", "--metric", "gain@3", "--user", "nobody"), "gain@3"),  # before anything is read
-        (("ratings.csv", "--holdout", "2"), "test must be a share between 0 and 1, got 2.0"),
+        (("ratings.csv", "--holdout", "2"), "--holdout must be a share between 0 and 1, got 2.0"),
+        (("ratings.csv", "--holdout", "1e-9"), "the test part is empty: all "),
         (("ratings.csv", "--report", "no/report.html"), "there is no folder no to write report.html in"),
         (("ratings.csv", "--report", "ratings.csv"), "ratings.csv is an input and would be lost"),
         (("undated.csv", "--by-time"), "a split by time needs times: pass --time COLUMN"),
@@ -240,7 +241,9 @@ def test_a_split_by_time_of_likes_holds_out_a_share_of_the_likes(ratings: tm.Int
     told = run_json("ratings.csv", "--by-time", "--at-least", "4", "--model", "Popular")
     train, test = tm.split.by_time(ratings.at_least(4).binarize(), test=0.2)
     assert (told["train"]["pairs"], told["test"]["pairs"]) == (len(train), len(test))
-    assert "must be a share between 0 and 1" in refused("ratings.csv", "--by-time", "--holdout", "2")
+    assert "--holdout must be a share between 0 and 1" in refused("ratings.csv", "--by-time", "--holdout", "2")
+    Path("noon.csv").write_text("user,item,time\na,x,12\nb,y,12\n")
+    assert refused("noon.csv", "--by-time").endswith("no moment parts them: leave --by-time out")
 
 
 def test_a_split_by_time_leaves_out_rows_without_a_time(ratings: tm.Interactions) -> None:

@@ -26,7 +26,7 @@ _USUAL = {
     "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
     "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
     "stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score stars strength count plays play_count quantity",
+    "weight": "weight rating ratings score stars strength count plays play_count quantity qty",
     "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
     "event": "event event_type type action",
     "id": "id",

@@ -60,6 +60,9 @@ def _echo_notes(error: BaseException) -> None:
 
 # What the library advises -> how to say it here.
 _ADVICE = {
+    r"^test must be a share": "--holdout must be a share",
+    r" with test=\S+ and seed=\d+": "",
+    r": use split\.random$": ": leave --by-time out",
     r"(has no \w+ in rows? [^:]*): drop these rows.*": r"\1: pass --drop-nulls to leave such rows out",
     r"pass allow_negative=True if they are ratings": "say with --at-least which of them are likes",
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
