@@ -113,3 +113,9 @@ def test_any_values_become_a_series(values: Any, expected: pl.Series) -> None:
 def test_mixtures_and_objects_are_refused(values: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         to_series(values, "x")
+
+
+def test_the_keys_of_a_dict_are_texts() -> None:
+    assert to_polars({1: [2, 3]}).to_dict(as_series=False) == {"1": [2, 3]}
+    with pytest.raises(DataError, match="there is no column 'user', only '1'"):
+        to_polars({1: [2, 3]}, ["user"])

@@ -48,8 +48,8 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:
         names = _checked(frame.collect_schema().names(), columns)
         return frame.select(names).collect()
     if isinstance(frame, Mapping):
-        names = _checked([str(name) for name in frame], columns)
-        return _from_columns({name: to_series(frame[name], name) for name in names})
+        named = {str(name): values for name, values in frame.items()}
+        return _from_columns({name: to_series(named[name], name) for name in _checked(list(named), columns)})
     if frame_kind(frame) == "pandas" and hasattr(frame, "columns"):
         by_name = {str(name): position for position, name in enumerate(frame.columns)}
         names = _checked(list(by_name), columns)
