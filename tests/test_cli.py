@@ -590,6 +590,16 @@ def test_debug_shows_the_traceback(folder: Path, args: tuple[str, ...]) -> None:
     assert failed.stderr.rstrip().endswith("DataError: there is no file none.csv")
 
 
+def test_where_stdout_lacks_a_letter_it_is_spelt_out(folder: Path) -> None:
+    Path("many.csv").write_text("user,item\nü,ж\nü,b\nv,ж\n", encoding="utf-8")
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = tastemap("info", "many.csv", env=ascii_only)
+    assert (shown.returncode, "\\u0436" in shown.stdout) == (0, True)
+    told = tastemap("info", "many.csv", "--json", env=ascii_only)
+    assert told.stdout.isascii()
+    assert json.loads(told.stdout) == json.loads(tastemap("info", "many.csv", "--json", encoding="utf-8").stdout)
+
+
 def test_a_closed_pipe_ends_quietly(folder: Path) -> None:
     rows = "".join(f"{user},{item}\n" for user in range(300) for item in range(user % 7, 40, 2))
     Path("many.csv").write_text(f"user,item\n{rows}")

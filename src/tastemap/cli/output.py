@@ -30,13 +30,19 @@ def note(text: str) -> None:
 
 def print_text(text: str) -> None:
     """Print the answer."""
+    if not _is_unicode():  # as pipes on Windows: what the encoding lacks is spelt out
+        text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def print_json(document: object) -> None:
     """Print one JSON document."""
-    print_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    print_text(json.dumps(document, indent=2, ensure_ascii=not _is_unicode(), allow_nan=False) + "\n")
+
+
+def _is_unicode() -> bool:
+    return sys.stdout.encoding.lower().startswith("utf")
 
 
 @contextmanager
