@@ -611,6 +611,20 @@ def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
+    "said", ["table studies already exists", "UNIQUE constraint failed: alembic_version.version_num"]
+)
+def test_two_searches_do_not_begin_a_file_together(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_trial: None
+) -> None:
+    def raced(*arguments: Any, **options: Any) -> None:
+        raise RuntimeError("about the storage") from sqlite3.OperationalError(said)
+
+    monkeypatch.setattr(optuna, "create_study", raced)
+    with pytest.raises(tm.ModelFileError, match=r"another search is writing to .*tune\.db at this moment"):
+        search(study=tmp_path / "tune.db")
+
+
+@pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"trials": 0}, "trials must be a whole number of at least 1, got 0"),

@@ -20,6 +20,9 @@ NAME = "tastemap"
 _MAGIC = b"SQLite format 3\0"
 _ELSE = "pass another path"
 
+# What SQLite says where two processes make the tables of one new file.
+_MADE_TWICE = ("already exists", "UNIQUE constraint failed", "database is locked")
+
 
 class StudyFile:
     """The finished trials of a search, in a study of Optuna that its own tools can read.
@@ -43,7 +46,10 @@ class StudyFile:
                 storage=self.storage, study_name=NAME, direction=direction, load_if_exists=True
             )
         except Exception as error:  # those of Optuna, SQLAlchemy and SQLite have no base in common
-            raise ModelFileError(f"{path} cannot be used as a study: {_reason(error)}") from error
+            reason = _reason(error)
+            if self._is_new and any(sign in reason for sign in _MADE_TWICE):
+                raise ModelFileError(self._is_busy) from error
+            raise ModelFileError(f"{path} cannot be used as a study: {reason}") from error
         stored = self.study.user_attrs.get(NAME)
         if stored is None:
             self.study.set_user_attr(NAME, dict(identity))
@@ -68,8 +74,12 @@ class StudyFile:
                 "the same call goes on from them"
             ) from error
         if n_trials != self._n_trials:
-            raise ModelFileError(f"another search is writing to {self.path} at this moment: {_ELSE} for one of them")
+            raise ModelFileError(self._is_busy)
         self._n_trials += 1
+
+    @property
+    def _is_busy(self) -> str:
+        return f"another search is writing to {self.path} at this moment: {_ELSE} for one of them"
 
     def close(self) -> None:
         """Let go of the file; the study opens it again where it is asked for more.
