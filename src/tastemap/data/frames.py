@@ -33,32 +33,33 @@ def check_kind(kind: str) -> FrameKind:
     return cast(FrameKind, kind)
 
 
-def to_polars(frame: Any, columns: Sequence[str] | None = None) -> pl.DataFrame:
+def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequence[str] = ()) -> pl.DataFrame:
     """Turn a frame into a polars frame.
 
     frame : pandas, polars (eager or lazy) or pyarrow, a DuckDB relation, a dict of columns, or anything else
         that narwhals understands
     columns : the columns to keep, in this order; None keeps all. Only these are converted.
+    optional : columns to keep behind them where the frame has them
 
     Raises DataError where a column is missing or the frame is of no known kind.
     """
     if isinstance(frame, pl.DataFrame):
-        return _select(frame, columns)
+        return _select(frame, columns, optional)
     if isinstance(frame, pl.LazyFrame):
-        names = _checked(frame.collect_schema().names(), columns)
+        names = _checked(frame.collect_schema().names(), columns, optional)
         return frame.select(names).collect()
     if isinstance(frame, Mapping):
         named = {str(name): values for name, values in frame.items()}
-        return _from_columns({name: to_series(named[name], name) for name in _checked(list(named), columns)})
+        return _from_columns({name: to_series(named[name], name) for name in _checked(list(named), columns, optional)})
     if frame_kind(frame) == "pandas" and hasattr(frame, "columns"):
         by_name = {str(name): position for position, name in enumerate(frame.columns)}
-        names = _checked(list(by_name), columns)
+        names = _checked(list(by_name), columns, optional)
         return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
     if hasattr(frame, "__arrow_c_stream__"):
         if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
-            return pl.DataFrame(frame.select(_checked(frame.column_names, columns)))
-        return _select(_as_frame(frame), columns)
-    return _select(_through_narwhals(frame), columns)
+            return pl.DataFrame(frame.select(_checked(frame.column_names, columns, optional)))
+        return _select(_as_frame(frame), columns, optional)
+    return _select(_through_narwhals(frame), columns, optional)
 
 
 def as_kind(frame: pl.DataFrame, kind: str) -> Any:
@@ -129,15 +130,15 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
             raise DataError(f"there is no column {column!r}, only {name_some(existing, 12)}{meant}")
 
 
-def _checked(existing: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+def _checked(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
     if columns is None:
         return list(existing)
     check_columns(columns, existing)
-    return list(columns)
+    return [*columns, *(name for name in optional if name in existing)]
 
 
-def _select(frame: pl.DataFrame, columns: Sequence[str] | None) -> pl.DataFrame:
-    frame = frame.select(_checked(frame.columns, columns))
+def _select(frame: pl.DataFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
+    frame = frame.select(_checked(frame.columns, columns, optional))
     objects = [column for column in frame if column.dtype == pl.Object]
     return frame.with_columns(to_series(column, column.name) for column in objects) if objects else frame
 

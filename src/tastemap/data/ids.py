@@ -85,7 +85,7 @@ class IdMap:
 
     def take(self, rows: npt.ArrayLike) -> pl.Series:
         """Return the ids of ``rows`` as a polars Series called ``name``."""
-        return self.ids.gather(np.asarray(rows, dtype=np.int64)).alias(self.name)
+        return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
 
     def extended(self, more: IdMap) -> IdMap:
         """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them."""
@@ -199,9 +199,10 @@ class IdMap:
                 table = np.full(high - low + 2, -1)  # the last place is for what is not between the ids
                 table[(keys - keys[0]).astype(np.int64)] = rows
                 self._table = table
-            inside = fits & (asked >= keys[0]) & (asked <= keys[-1])
-            offsets = np.where(inside, asked - keys[0], 0).astype(np.int64)
-            return self._table[offsets if inside.all() else np.where(inside, offsets, -1)]
+            # Without a sign what is below the lowest id is beyond the highest.
+            offsets = np.minimum((asked - keys[0]).view(np.uint64), np.uint64(len(self._table) - 1))
+            found = self._table[offsets.view(np.int64)]
+            return found if fits.all() else np.where(fits, found, -1)
         places = np.minimum(keys.searchsorted(asked), len(keys) - 1)
         return np.where(fits & (keys[places] == asked), rows[places], -1)
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.features import Features
-from tastemap.data.frames import check_columns, to_polars
+from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows
@@ -72,23 +72,22 @@ def evaluate_lists(
     lists, counts = _as_lists(table, who, places, len(tested), len(items), longest)
     held_out = rows_of_items(test, items)
     user_ids = test.users.take(tested)
-    known, reachable = np.ones(len(tested), bool), None
+    known, reachable, n_unknown_items = np.ones(len(tested), bool), None, 0
     if train is not None:
         rows = train.users.find(user_ids)
         rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
         known = rows >= 0
         reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
-    is_known = np.ones(len(test.items), bool)
-    if train is not None:
         is_known = np.append(np.diff(train.by_item.indptr) > 0, False)[train.items.find(test.items.ids)]
+        n_unknown_items = int(np.count_nonzero(~is_known[test.by_user.indices]))
     return Evaluation(
         metrics=names,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
         users=user_ids,
         known=known,
-        n_without_test=table["user"].filter(pl.Series(who < 0)).n_unique(),
+        n_without_test=table["user"].filter(pl.Series(who < 0)).n_unique() if who.min(initial=0) < 0 else 0,
         n_skipped=0,
-        n_unknown_items=int(np.count_nonzero(~is_known[test.by_user.indices])),
+        n_unknown_items=n_unknown_items,
         n_left_out=0,
         n_rated=np.zeros(len(tested), np.int64),
         n_unrated=0,
@@ -127,20 +126,20 @@ def _check_shared(table: pl.DataFrame, is_tested: Flags, is_known: Flags, test: 
 
 def _read(frame: Any, test: Interactions) -> pl.DataFrame:
     """Return the columns user, item and order, what is less being better; in the order of the rows without a third."""
-    table = to_polars(frame)
     user, item = test.columns.user, test.columns.item
-    check_columns([user, item], table.columns)
+    table = to_polars(frame, [user, item], optional=["rank", "score"])
     columns = [check_ids(table[name], name).alias(alias) for name, alias in ((user, "user"), (item, "item"))]
     by = next((name for name in ("rank", "score") if name in table.columns), None)
     if by is not None:
         order = table[by]
         if not order.dtype.is_numeric():
             raise DataError(f"column {by!r} orders the lists and must hold numbers, got {order.dtype}: cast it first")
-        missing = order.cast(pl.Float64).is_nan() | order.is_null() if order.dtype.is_float() else order.is_null()
-        if missing.any():
+        if order.dtype.is_float():
+            order = order.fill_nan(None)
+        if order.null_count():
             raise DataError(
-                f"column {by!r} has no number in {name_rows(missing.fill_null(True).arg_true())}: drop these rows, or "
-                "drop the column if the rows are in order"
+                f"column {by!r} has no number in {name_rows(order.is_null().arg_true())}: drop these rows, or drop the "
+                "column if the rows are in order"
             )
         columns.append((order if by == "rank" else -order.cast(pl.Float64)).alias("order"))
     return pl.DataFrame(columns)
