@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from tastemap.data.checks import check_interactions
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
@@ -25,7 +26,6 @@ from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_be
 from tastemap.evaluation.significance import Paired, holm, share_users
 from tastemap.evaluation.table import Cell, Table
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_interactions
 from tastemap.models.ranking import FEW_QUERIES
 from tastemap.models.training import Epoch, bar, is_shown
 

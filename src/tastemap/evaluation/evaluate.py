@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
+from tastemap.data.checks import check_choice, check_features, check_interactions
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
@@ -26,7 +27,6 @@ from tastemap.evaluation.metrics import RATING_METRICS, parse
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_choice, check_features, check_interactions
 from tastemap.models.ranking import Candidates, Hidden
 from tastemap.models.validation import losses, of_mean_loss
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data.checks import check_features, check_interactions
 from tastemap.data.features import Features
 from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
@@ -19,7 +20,6 @@ from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, 
 from tastemap.evaluation.measure import Background, Measuring, Shown, owners
 from tastemap.evaluation.metrics import AUC, RATING_METRICS, Diversity, parse
 from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
-from tastemap.models.inputs import check_features, check_interactions
 from tastemap.models.ranking import Hidden
 from tastemap.models.validation import PLACE_METRICS
 

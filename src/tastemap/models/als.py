@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
+from tastemap.data.checks import LARGEST_FLOAT, check_amount, check_choice, check_not_negative, check_whole
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, rows_at
@@ -19,7 +20,6 @@ from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.kernels.random import fill_uniform, mix
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.features import SideFeatures
-from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_choice, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.array_file import write_arrays
+from tastemap.data.checks import check_choice, check_features, check_interactions, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
@@ -22,17 +23,7 @@ from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.models import stored
 from tastemap.models.features import SideFeatures
-from tastemap.models.inputs import (
-    UNKNOWN_ITEM,
-    as_many,
-    check_choice,
-    check_features,
-    check_interactions,
-    check_whole,
-    excluded,
-    folded,
-    is_frame,
-)
+from tastemap.models.inputs import UNKNOWN_ITEM, as_many, excluded, folded, is_frame
 from tastemap.models.ranking import Candidates, Catalogue, Hidden, Lists, top_k
 from tastemap.models.search import SearchSpace
 from tastemap.models.similar import Metric, Space

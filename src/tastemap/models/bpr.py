@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from tastemap.data.checks import check_choice
 from tastemap.kernels.bpr import bpr_bucket
 from tastemap.models.base import Floats
-from tastemap.models.inputs import check_choice
 from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tastemap import parallel
+from tastemap.data.checks import check_amount, check_not_negative
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
@@ -17,7 +18,6 @@ from tastemap.kernels.simd import LANES, aligned
 from tastemap.memory import available_memory
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_amount, check_not_negative
 from tastemap.models.inverse import TILE, Symmetric, invert
 from tastemap.models.ranking import Computed, Lists
 from tastemap.models.search import Range, SearchSpace

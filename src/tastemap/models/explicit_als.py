@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from tastemap import parallel
+from tastemap.data.checks import check_choice, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.inputs import check_choice, check_switch
 from tastemap.models.ratings import RatingModel, RatingTask
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.training import State

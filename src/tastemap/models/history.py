@@ -8,11 +8,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from tastemap.data.checks import LARGEST_FLOAT
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotSupportedError
 from tastemap.models.base import Model, RowNumbers
-from tastemap.models.inputs import LARGEST_FLOAT
 from tastemap.models.training import Options
 
 

@@ -1,4 +1,4 @@
-"""What callers pass to a model, turned into rows: ids, histories, exclusions. Checks that several methods share."""
+"""What callers pass to a model, turned into rows: ids, histories, exclusions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data.checks import check_interactions as check_interactions
-from tastemap.data.checks import check_whole as check_whole
-from tastemap.data.features import Features
+from tastemap.data.checks import LARGEST_FLOAT
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_of
 from tastemap.errors import DataError, name_some
 from tastemap.models.ranking import Hidden
 
 UNKNOWN_ITEM = "Leave them out, or bring them in with update."
-
-LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def folded(
@@ -77,48 +72,6 @@ def is_frame(values: Any) -> bool:
 def as_many(ids: Any) -> Any:
     """Return one id as a list of one, and many as they are."""
     return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
-
-
-def check_not_negative(model: str, interactions: Interactions) -> None:
-    """Raise DataError where a weight is negative."""
-    lowest = interactions.matrix.data.min()
-    if lowest < 0:
-        raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
-
-
-def check_features(purpose: str, features: object) -> None:
-    """Raise DataError where something else than Features was passed."""
-    if features is not None and not isinstance(features, Features):
-        raise DataError(
-            f"{purpose} takes tastemap.Features, got {type(features).__name__}: make them with Features.from_frame, "
-            "Features.from_csr or text_features"
-        )
-
-
-def check_amount(name: str, value: object) -> None:
-    """Raise ValueError where a value is no number from 0 to what a 32-bit float holds."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= LARGEST_FLOAT:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}")
-
-
-def check_share(name: str, value: object) -> None:
-    """Raise ValueError where a value is no number from 0 to 1."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
-        raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}")
-
-
-def check_switch(name: str, value: object) -> None:
-    """Raise ValueError where a value is neither True nor False."""
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
-
-
-def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
-    """Raise ValueError where a value is not among the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def _one_history(

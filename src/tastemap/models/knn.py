@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
+from tastemap.data.checks import check_amount, check_choice, check_not_negative, check_share, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, csr, rows_of
 from tastemap.kernels import knn as kernels
 from tastemap.models.base import Explanation, Floats, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_amount, check_choice, check_not_negative, check_share, check_whole
 from tastemap.models.ranking import Computed, Lists
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.similar import Metric, check_metric, nearest

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
+from tastemap.data.checks import check_amount, check_not_negative, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.random import fill_uniform
 from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
-from tastemap.models.inputs import check_amount, check_not_negative, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.sgd import Bucket, Grid, Ints, seeded
 from tastemap.models.sides import FEATURE_STEPS, NO_MEANS, Side

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from tastemap.data.checks import check_not_negative, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import NotSupportedError
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.base import Explanation, Floats, Model, RowNumbers
 from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inputs import check_not_negative, check_switch
 from tastemap.models.ranking import Computed
 from tastemap.models.training import Options
 

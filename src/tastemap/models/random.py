@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.data.checks import check_switch, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import NotSupportedError
 from tastemap.kernels.random import mix, race, states_of_rows, states_of_sets
 from tastemap.models.base import Floats, Model, RowNumbers
-from tastemap.models.inputs import check_switch, check_whole
 from tastemap.models.ranking import Computed
 from tastemap.models.training import Options
 

@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
+from tastemap.data.checks import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.kernels.random import fill_uniform
 from tastemap.models.base import Floats, Model, RowNumbers
-from tastemap.models.inputs import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.models.ranking import Catalogue, Hidden, Lists, top_k
 from tastemap.models.sgd import seeded
 from tastemap.models.similar import Space

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.data.checks import LARGEST_FLOAT
 from tastemap.kernels.simd import LANES, aligned
 from tastemap.models.features import SideFeatures
-from tastemap.models.inputs import LARGEST_FLOAT
 from tastemap.models.training import State
 from tastemap.models.wide import Floats, narrowed, zeros
 

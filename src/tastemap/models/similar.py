@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.data.checks import check_choice, check_whole
 from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import NotSupportedError
-from tastemap.models.inputs import check_choice, check_whole
 from tastemap.models.ranking import Candidates, Catalogue, Floats, Hidden, Lists, top_k
 
 Metric = Literal["cosine", "dot", "euclidean"]

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
+from tastemap.data.checks import check_amount
 from tastemap.data.interactions import Interactions
 from tastemap.data.pairs import Rows, read_only
 from tastemap.kernels.sparse import sparse_rows
 from tastemap.kernels.svd import svd_bucket, svdpp_bucket
 from tastemap.models import leave_one_out
 from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.inputs import check_amount
 from tastemap.models.ratings import RatingModel, RatingTask
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket, Grid

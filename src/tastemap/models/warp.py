@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from tastemap.data.checks import check_whole
 from tastemap.kernels.warp import warp_bucket
 from tastemap.models.base import Floats
-from tastemap.models.inputs import check_whole
 from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
 from tastemap.models.search import Range, SearchSpace
 from tastemap.models.sgd import Bucket

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tastemap.data.checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
-from tastemap.models.inputs import check_whole
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data.checks import check_choice, check_whole
 from tastemap.data.frames import to_series
 from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.extras import optional
 from tastemap.models.base import Model
-from tastemap.models.inputs import as_many, check_choice, check_whole
+from tastemap.models.inputs import as_many
 from tastemap.plot.canvas import COLOURS, axes_in, fitted_models, legend, line_style, shown
 from tastemap.plot.labels import write_labels
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from tastemap.data import splits
+from tastemap.data.checks import check_choice, check_interactions, check_switch, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
@@ -23,7 +24,6 @@ from tastemap.evaluation.evaluate import check_suits
 from tastemap.evaluation.metrics import lower_is_better
 from tastemap.extras import optional
 from tastemap.models.base import Model
-from tastemap.models.inputs import check_choice, check_interactions, check_switch, check_whole
 from tastemap.models.search import Range, SearchSpace, ends, nearest
 from tastemap.models.training import bar
 from tastemap.parallel import n_threads, threads
