@@ -1,6 +1,6 @@
 """How good `tastemap.tune` is from defaults: MovieLens 1M, the likes and the test part of quality.py, 64 factors.
 
-The search sees the training part only, of which it holds a fifth out; the test part is measured once, after the final
+The search sees the training part only, of which it holds a tenth out; the test part is measured once, after the final
 fit to the whole training part. Each tuning seed is a split, a start and a sequence of trials of its own. Beside it
 random search with as many trials, and the model as it is without any search.
 """
@@ -81,7 +81,7 @@ def main() -> None:
         report.table(
             f"{name}, {trials} trials or {TIMEOUT} s from the defaults, MovieLens 1M, 2 threads",
             rows,
-            "The seed is of the search: its held-out fifth, its choices. That of the model is its default, and without "
+            "The seed is of the search: its held-out tenth, its choices. That of the model is its default, and without "
             "a search runs from 0.",
         )
     report.finish()

@@ -14,7 +14,7 @@ import tastemap as tm
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tastemap.evaluation.compare import Comparison
+    from tastemap.evaluation.comparison import Comparison
 
 FILM = "Toy Story (1995)"
 METRICS = ("precision@10", "recall@10", "ndcg@10")

@@ -39,7 +39,7 @@ def n_threads() -> int:
     if chosen is not None:
         return chosen
     asked = os.environ.get("TASTEMAP_THREADS")
-    if asked is None:
+    if not asked:
         return _usable_cores()
     if not asked.isdecimal() or int(asked) < 1:
         raise ValueError(f"TASTEMAP_THREADS must be a whole number of at least 1, got {asked!r}")

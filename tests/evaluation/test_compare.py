@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 
 import tastemap as tm
-from tastemap.evaluation.compare import Comparison, _load_kernels
+from tastemap.evaluation.compare import _load_kernels
+from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.table import Cell, Table
 from tastemap.models import ranking
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import tastemap as tm
-from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.comparison import Comparison
 
 HERE = np.random.default_rng(3).random((60, 20)) < 0.35
 PAIRS = tm.Interactions.from_frame(pl.DataFrame({"user": np.nonzero(HERE)[0], "item": np.nonzero(HERE)[1]}))

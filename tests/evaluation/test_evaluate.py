@@ -467,7 +467,11 @@ def test_only_candidates_are_ranked(model: tm.Popular) -> None:
     ("options", "error", "words"),
     [
         ({"history": {"u1": "a"}}, tm.DataError, "history takes tastemap.Interactions"),
-        ({"history": read({"u9": "a"})}, tm.DataError, "no user of the test part has a history of items"),
+        (
+            {"history": read({"u9": "a"})},
+            tm.DataError,
+            "no user of the test part has a history of items that the model knows: pass on_unknown='popular'",
+        ),
         ({"item_features": {"id": ["a"]}}, tm.DataError, "item_features takes tastemap.Features"),
     ],
 )

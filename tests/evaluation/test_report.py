@@ -12,7 +12,7 @@ import pytest
 
 import tastemap as tm
 from tastemap import plot
-from tastemap.evaluation.compare import Comparison
+from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.report import write_report
 

@@ -289,7 +289,7 @@ def test_a_single_user_is_seen() -> None:
     (ax,) = tm.plot.differences(both, "ease", "popular").axes
     value = both["ease"]["ndcg@5"] - both["popular"]["ndcg@5"]
     assert points_of(ax.lines[0]).tolist() == [[0, value], [100, value]]
-    assert tm.plot.intervals(both).axes[0].get_xlabel() == "ndcg@5: mean over 1 user and its 95 % interval"
+    assert tm.plot.intervals(both).axes[0].get_xlabel() == "ndcg@5: mean over 1 user"
 
 
 def test_differences_refuse_what_was_not_measured_for_each_user() -> None:

@@ -124,10 +124,10 @@ def test_a_class_stands_for_its_defaults() -> None:
     assert isinstance(found.model, tm.EASE)
 
 
-def test_without_a_validation_part_a_fifth_is_held_out_and_all_is_fitted_in_the_end() -> None:
+def test_without_a_validation_part_a_tenth_is_held_out_and_all_is_fitted_in_the_end() -> None:
     whole = taste()
     found = tm.tune(SMALL, whole, trials=2, seed=5, progress=False)
-    train, validation = tm.split.random(whole, 0.2, seed=5)
+    train, validation = tm.split.random(whole, 0.1, seed=5)
     first = tm.evaluate(tm.ImplicitALS(factors=4, epochs=8).fit(train), validation)["ndcg@10"]
     assert found.trials["score"][0] == first
     assert found.model.interactions is whole

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import Interactions
-    from tastemap.evaluation.compare import Comparison
+    from tastemap.evaluation.comparison import Comparison
 
 
 def is_model(path: Path) -> bool:

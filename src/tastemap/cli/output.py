@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import Interactions
-    from tastemap.evaluation.compare import Comparison
+    from tastemap.evaluation.comparison import Comparison
 
 _TABLES = (".parquet", ".csv", ".tsv")
 

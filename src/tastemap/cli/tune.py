@@ -29,7 +29,7 @@ def tune(
     validation: Annotated[
         Path | None,
         typer.Argument(
-            metavar="VALIDATION", help="Interactions to measure on. Absent: a fifth of DATA.", show_default=False
+            metavar="VALIDATION", help="Interactions to measure on. Absent: a tenth of DATA.", show_default=False
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
@@ -56,7 +56,7 @@ def tune(
     prune: Annotated[bool, typer.Option(help="Give up trials that fall behind.")] = True,
     parallel: Annotated[int, typer.Option(help="Trials at once, each with its share of the threads.")] = 1,
     by_time: Annotated[
-        bool, typer.Option("--by-time", help="Measure on the latest fifth of DATA's rows, not on random pairs.")
+        bool, typer.Option("--by-time", help="Measure on the latest tenth of DATA's rows, not on random pairs.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Where to write the best model, fitted to all of DATA, e.g. best.safetensors.")

@@ -13,17 +13,11 @@ from tastemap.data.features import Features
 from tastemap.data.frames import as_kind, frame_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.splits import k_fold
-from tastemap.evaluation.compare import (
-    METRICS,
-    Models,
-    compare,
-    counted,
-    fitted_without_features,
-    named_models,
-    shown_seconds,
-)
+from tastemap.evaluation.compare import METRICS, compare
+from tastemap.evaluation.comparison import counted, fitted_without_features, shown_seconds
 from tastemap.evaluation.metrics import lower_is_better
 from tastemap.evaluation.table import Cell, Table
+from tastemap.models.named import Models, named_models
 from tastemap.models.training import bar
 
 

@@ -210,7 +210,8 @@ def evaluate(
     if on_unknown == "skip":
         tested, rows = tested[rows >= 0], rows[rows >= 0]
     if not len(rows):
-        raise DataError(f"no user of the test part has {people.pair}: nothing can be measured")
+        also = "" if history is not None else "pass history= to fold them in, or "
+        raise DataError(f"no user of the test part has {people.pair}: {also}pass on_unknown='popular'")
 
     start = time.perf_counter()
     user_ids = test.users.take(tested)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
-from tastemap.evaluation.compare import LEVEL, counted, is_ahead
+from tastemap.evaluation.comparison import LEVEL, counted, is_ahead
 from tastemap.evaluation.metrics import METRICS, is_per_user
 from tastemap.evaluation.significance import FLIPS
 from tastemap.evaluation.table import Cell, Table
@@ -24,7 +24,7 @@ from tastemap.extras import optional
 from tastemap.whole_file import whole_file
 
 if TYPE_CHECKING:
-    from tastemap.evaluation.compare import Comparison
+    from tastemap.evaluation.comparison import Comparison
 
 _TEMPLATE = "report.html.jinja"
 

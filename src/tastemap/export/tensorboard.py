@@ -12,8 +12,8 @@ import polars as pl
 from tastemap.data.checks import check_whole
 from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
-from tastemap.evaluation.compare import named_models
 from tastemap.models.base import Model
+from tastemap.models.named import named_models
 from tastemap.whole_file import whole_folder
 
 FILES = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")

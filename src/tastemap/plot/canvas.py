@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.evaluation.compare import named_models
 from tastemap.extras import optional
 from tastemap.models.base import Model
+from tastemap.models.named import named_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

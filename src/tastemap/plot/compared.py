@@ -91,7 +91,9 @@ def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figur
     ax.grid(visible=False, axis="y")
     users = [f"{n:,}" for n in rows["users"].unique().sort()]
     of = "1 user" if users == ["1"] else f"{' to '.join(dict.fromkeys((users[0], users[-1])))} users"
-    said = f"{metric}: mean over {of} and its 95 % interval" if len(known) else metric
+    said = f"{metric}: mean over {of}" if is_per_user(metric) else metric
+    if len(known):
+        said += " and its 95 % interval"
     ax.set_xlabel(shown(said + (_LESS if lower_is_better(metric) else "")))
     return figure
 
