@@ -31,6 +31,7 @@ def test_a_frame_survives_the_way_out_and_back(kind: str) -> None:
     assert frame_kind(out) == kind
     assert to_polars(out).equals(FRAME)
     assert to_polars(out, ["name", "id"]).columns == ["name", "id"]
+    assert to_polars(out, ["name"], optional=["rank", "at"]).columns == ["name", "at"]
     empty = as_kind(FRAME.clear(), kind)
     assert len(to_polars(empty)) == 0
 

@@ -174,7 +174,7 @@ def test_ids_close_to_each_other_are_found_in_a_table(shift: int) -> None:
     m = IdMap(ids)
     rows = {value: row for row, value in enumerate(ids)}
     asked = [shift + int(i) for i in rng.integers(0, 3_950, 5_000)]
-    for values in (asked, [*asked, 0, -1, 2**62]):
+    for values in (asked, [*asked, 0, -1, 2**62, INT64_MAX, -(2**63)]):
         dtype = pl.UInt64 if max(values) >= 2**63 else pl.Int64
         values = [value for value in values if value >= 0 or dtype == pl.Int64]
         assert m.find(pl.Series(values, dtype=dtype)).tolist() == [rows.get(value, -1) for value in values]

@@ -128,6 +128,13 @@ def test_models_that_know_different_users_are_paired_where_both_do() -> None:
     assert f"means over {counts['few']} to {counts['all']} users" in str(board)
 
 
+def test_of_a_single_user_there_are_values_without_intervals() -> None:
+    one = TEST.pick(TEST.row_of_pair()[TEST.input_order] == TEST.row_of_pair()[0])
+    board = tm.compare([tm.EASE().fit(TRAIN), tm.Popular().fit(TRAIN)], one, metrics="ndcg@5")
+    assert board.intervals["low"].to_list() == [None, None]
+    assert str(board).endswith("values of one user")
+
+
 # how it looks
 
 

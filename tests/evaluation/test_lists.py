@@ -127,6 +127,11 @@ def test_any_kind_of_frame_is_read(kind: Any) -> None:
     assert isinstance(found.frame, pd.DataFrame)  # as the test part came
 
 
+def test_columns_that_do_not_count_may_hold_anything() -> None:
+    frame = pd.DataFrame({"user": ["u"], "item": ["a"], "rank": [1], "why": [object()]})
+    assert tm.evaluate_lists(frame, read({"u": "a"}), metrics="mrr@1")["mrr@1"] == 1
+
+
 def test_lists_of_new_items_alone_are_measured() -> None:
     train, test = read({"u": "a"}), read({"u": "z"})
     found = tm.evaluate_lists(listed({"u": "z"}), test, metrics=["hit_rate@1", "coverage@1"], train=train)

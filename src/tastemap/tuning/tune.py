@@ -40,9 +40,9 @@ FEWEST_FOR_IMPORTANCE = 10
 # Parameters that mean something only where features are given.
 _OF_FEATURES = ("feature_regularization",)
 
-# The share of the training part that is held out where there is no validation part. The more is held out, the less what
-# suits the rest suits the whole: a fifth chose worse on MovieLens 100K and no better on two other data sets, a twentieth
-# worse on one.
+# The share of the training part that is held out where there is no validation part. The more is held out, the less
+# what suits the rest suits the whole: a fifth chose worse on MovieLens 100K and no better on two other data sets, a
+# twentieth worse on one.
 HELD_OUT = 0.1
 
 
