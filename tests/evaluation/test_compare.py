@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import permutations
 from typing import Any
@@ -108,6 +109,26 @@ def test_frames_are_of_the_kind_of_the_test_part() -> None:
     board = tm.compare(dict(MODELS), test, train=TRAIN, metrics="ndcg@5")
     for frame in (board.frame, board.intervals, board.differences):
         assert isinstance(frame, pd.DataFrame)
+
+
+ALONE = """
+    import sys
+    sys.modules["pyarrow"] = None
+    import pandas as pd
+    import tastemap as tm
+    rows = [(f"u{user}", item) for user in range(30) for item in range(9) if (user * item) % 7 < 4]
+    pairs = tm.Interactions.from_frame(pd.DataFrame(rows, columns=["user", "item"]))
+    train, test = tm.split.random(pairs)
+    board = tm.compare(tm.Popular(), test, train=train, metrics="ndcg@3")
+    print("ndcg@3" in str(board), type(board.intervals).__module__)
+    found = tm.cross_validate(tm.Popular(), pairs, k=2, metrics="ndcg@3")
+    print("ndcg@3" in str(found), type(found.summary).__module__)
+"""
+
+
+def test_pandas_alone_is_enough(run_python: Callable[..., str]) -> None:
+    said = run_python(ALONE)
+    assert [line.split(".")[0] for line in said.splitlines()] == ["True pandas"] * 2
 
 
 def test_less_is_better_for_errors_and_coverage_of_users_is_told() -> None:

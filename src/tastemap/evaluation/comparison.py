@@ -101,7 +101,7 @@ class Comparison:
 
         Metrics of all lists together have no row. `evaluation.significance` has the definitions.
         """
-        return as_kind(pl.DataFrame(self._differences, _DIFFERENCES), self.test.frame)
+        return as_kind(pl.DataFrame(self.difference_rows, _DIFFERENCES), self.test.frame)
 
     def ranking(self, metric: str) -> list[str]:
         """Return the models' names, best first by a metric; of equal ones the first by name."""
@@ -111,7 +111,7 @@ class Comparison:
 
     def interval(self, model: str, metric: str) -> dict[str, Any]:
         """Return a row of `intervals`."""
-        return self._intervals[model, metric]
+        return {"model": model, **self.evaluations[model].interval(metric)}
 
     def is_close(self, model: str, metric: str) -> bool:
         """Tell whether a model is not significantly worse than the best, on the users whom both know.
@@ -119,7 +119,7 @@ class Comparison:
         That is where its adjusted p is 5 % or more, or the difference is in its favour: the best is so over all users
         whom it knows, and those may be others.
         """
-        row = next((row for row in self._differences if (row["metric"], row["model"]) == (metric, model)), None)
+        row = next((row for row in self.difference_rows if (row["metric"], row["model"]) == (metric, model)), None)
         return row is not None and (row["p"] >= LEVEL or is_ahead(row))
 
     def table(self, *, intervals: bool = True) -> Table:
@@ -174,17 +174,8 @@ class Comparison:
         return self.evaluations[model][metric]
 
     @cached_property
-    def _intervals(self) -> dict[tuple[str, str], dict[str, Any]]:
-        rows = {}
-        for name, evaluation in self.evaluations.items():
-            # Intervals of all users; those known and new to the model follow where there are both.
-            frame = pl.DataFrame(evaluation.frame).head(len(self.metrics))
-            for row in frame.select("metric", "mean", "low", "high", "users").to_dicts():
-                rows[name, row["metric"]] = {"model": name, **row}
-        return rows
-
-    @cached_property
-    def _differences(self) -> list[dict[str, Any]]:
+    def difference_rows(self) -> list[dict[str, Any]]:
+        """The rows of `differences`."""
         rows = []
         for metric in filter(is_per_user, self.metrics):
             best, *others = self.ranking(metric)
@@ -202,7 +193,7 @@ class Comparison:
         rating = [metric for metric in self.metrics if metric in RATING_METRICS]
         users = _span(one.n_users for one in evaluations)
         text = "values of one user" if users == "1" else f"means over {users} users"
-        if intervals and any(row["low"] is not None for row in self._intervals.values()):
+        if intervals and any(one.interval(metric)["low"] is not None for one in evaluations for metric in self.metrics):
             text += f", ± half of a {CONFIDENCE:.0%} interval".replace("%", " %")
         if rating:
             unrated = [one.n_unrated for one in evaluations]

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from tastemap.data.features import Features
-from tastemap.data.frames import as_kind, frame_kind
+from tastemap.data.frames import as_kind, frame_kind, to_polars
 from tastemap.data.interactions import Interactions
 from tastemap.data.splits import k_fold
 from tastemap.evaluation.compare import METRICS, compare
@@ -78,14 +78,14 @@ class CrossValidation:
 
     @property
     def _n_folds(self) -> int:
-        return int(pl.DataFrame(self.frame)["fold"].max())  # type: ignore[arg-type]
+        return int(to_polars(self.frame)["fold"].max())  # type: ignore[arg-type]
 
     @cached_property
     def _summary(self) -> pl.DataFrame:
         over = [pl.col(name) for name in self.metrics]
         means = [value for column in over for value in (column.mean(), column.std().name.suffix(" std"))]
         seconds = [pl.col("fit_seconds", "score_seconds").mean()]
-        table = pl.DataFrame(self.frame).group_by("model", maintain_order=True).agg(*means, *seconds)
+        table = to_polars(self.frame).group_by("model", maintain_order=True).agg(*means, *seconds)
         first = self.metrics[0]
         return table.sort(first, "model", descending=[not lower_is_better(first), False], nulls_last=True)
 
@@ -126,6 +126,6 @@ def cross_validate(
                 item_features=item_features,
                 progress=False,
             )
-            frames.append(pl.DataFrame(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
+            frames.append(to_polars(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
             shown.update()
     return CrossValidation(board.metrics, as_kind(pl.concat(frames), interactions.frame), board.without_features)

@@ -102,19 +102,17 @@ class Evaluation:
         apart by the column `group`. New users have no rmse and no mae unless they come with a history, and groups of
         users no coverage and no gini. Of a single user there is no interval.
         """
-        groups = {"all": np.ones(self.n_users, bool)}
+        groups = {"all": [*self._of_all.values()]}
         if 0 < self.known.sum() < self.n_users:
-            groups |= {"known": self.known, "new": ~self.known}
-        rows = []
-        for group, mask in groups.items():
-            intervals = self._intervals(mask)
-            for name in self.metrics:
-                users = int((mask & self._counts(name)).sum())
-                mean = self._mean(name, mask) if users and (group == "all" or name not in self.overall) else None
-                rows.append((name, mean, *intervals.get(name, (None, None)), users, group))
+            groups |= {"known": self._rows(self.known), "new": self._rows(~self.known)}
+        rows = [{**row, "group": group} for group, own in groups.items() for row in own]
         columns = {"metric": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-        frame = pl.DataFrame(rows, columns | {"users": pl.Int64, "group": pl.String}, orient="row")
+        frame = pl.DataFrame(rows, columns | {"users": pl.Int64, "group": pl.String})
         return as_kind(frame if len(groups) > 1 else frame.drop("group"), self.frame_kind)
+
+    def interval(self, metric: str) -> dict[str, Any]:
+        """Return the row of `frame` that is of all users."""
+        return self._of_all[metric]
 
     @cached_property
     def per_user(self) -> Any:
@@ -125,6 +123,22 @@ class Evaluation:
             if name not in self.overall
         }
         return as_kind(pl.DataFrame({self.users.name: self.users, **columns}), self.frame_kind)
+
+    @cached_property
+    def _of_all(self) -> dict[str, dict[str, Any]]:
+        return {row["metric"]: row for row in self._rows(np.ones(self.n_users, bool))}
+
+    def _rows(self, users: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the rows of `frame` that are of some users."""
+        intervals = self._intervals(users)
+        rows = []
+        for name in self.metrics:
+            n_users = int((users & self._counts(name)).sum())
+            is_of_them = n_users and (name not in self.overall or users.all())
+            low, high = intervals.get(name, (None, None))
+            mean = self._mean(name, users) if is_of_them else None
+            rows.append({"metric": name, "mean": mean, "low": low, "high": high, "users": n_users})
+        return rows
 
     def _counts(self, metric: str) -> npt.NDArray[np.bool_]:
         """Return which users a metric is over."""

@@ -98,7 +98,7 @@ def _verdict(board: Comparison) -> str:
 
 def _said(board: Comparison, metric: str) -> Iterator[str]:
     """Say what the tests of a metric found."""
-    rows = [row for row in _rows(board) if row["metric"] == metric]
+    rows = [row for row in board.difference_rows if row["metric"] == metric]
     best = board.ranking(metric)[0]
     chance = [row for row in rows if row["p"] >= LEVEL]
     ahead = [row for row in rows if row["p"] < LEVEL and is_ahead(row)]
@@ -124,7 +124,7 @@ def _differences(board: Comparison) -> Table:
             Cell(_p(row["p"]).removeprefix("p = ").removeprefix("p ")),
             Cell(f"{row['users']:,}"),
         )
-        for row in _rows(board)
+        for row in board.difference_rows
     ]
     return Table(("", "difference", "95 % interval", "p", "users"), tuple(rows))
 
@@ -238,12 +238,6 @@ def _call(model: Any) -> str:
 
 def _data(data: Interactions) -> str:
     return repr(data).removeprefix("Interactions: ")
-
-
-def _rows(board: Comparison) -> list[dict[str, Any]]:
-    import polars as pl
-
-    return pl.DataFrame(board.differences).to_dicts()
 
 
 def _tested(board: Comparison) -> list[str]:

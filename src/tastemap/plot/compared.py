@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.metrics import is_per_user, lower_is_better
@@ -74,7 +73,7 @@ def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figur
     """
     results = _evaluations(board)
     metric = _metric(results, metric)
-    rows = pl.DataFrame([{"model": name, **_interval(result, metric)} for name, result in results.items()])
+    rows = pl.DataFrame([{"model": name, **result.interval(metric)} for name, result in results.items()])
     rows = rows.sort("mean", descending=not lower_is_better(metric), maintain_order=True)
     figure, ax = axes_in(ax, size=(7.2, 1.2 + 0.36 * len(rows)))
     places = np.arange(len(rows))
@@ -116,15 +115,6 @@ def _metric(results: Mapping[str, Evaluation], metric: str | None) -> str:
         if metric not in result.metrics:
             raise DataError(f"{metric!r} was not measured for {name!r}, only {', '.join(result.metrics)}")
     return metric
-
-
-def _interval(result: Evaluation, metric: str) -> dict[str, Any]:
-    """Return mean, low, high and users of all users together."""
-    frame = to_polars(result.frame).filter(metric=metric)
-    if "group" in frame.columns:
-        frame = frame.filter(group="all")
-    row: dict[str, Any] = frame.select("mean", "low", "high", "users").row(0, named=True)
-    return row
 
 
 def _differences(a: Evaluation, b: Evaluation, metric: str) -> Any:
