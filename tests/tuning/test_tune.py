@@ -305,8 +305,22 @@ def test_ctrl_c_leaves_what_was_found_in_the_file(tmp_path: Path, monkeypatch: p
             patched.setattr(trials.Work, "run", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 search(study=file, parallel=parallel)
-        assert len(numbers_in(file)) == 4 - parallel
+        assert numbers_in(file) == [0, 1, 2]
         assert outcome(search(study=file, parallel=parallel)) == outcome(search(parallel=parallel))
+
+
+def test_ctrl_c_does_not_wait_for_trials_that_have_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def interrupted(self: Any, asked: Any, clock: Any) -> Any:
+        begun.append(asked.number)
+        trials.time.sleep(0.1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trials.Work, "run", interrupted)
+    with tm.threads(2), pytest.raises(KeyboardInterrupt):
+        search(trials=20, parallel=20)
+    assert len(begun) <= 4  # two, and two that were taken up meanwhile
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -96,11 +97,8 @@ class Sampling:
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
         """Return the grid without the parameters that the first trial has, in random order: any first part is even."""
-        n_points = int(
-            np.prod(
-                [len(values.steps() if isinstance(values, Range) else values) for values in self.space.values()],
-                dtype=float,
-            )
+        n_points = math.prod(
+            len(values.steps() if isinstance(values, Range) else values) for values in self.space.values()
         )
         if n_points > MOST_POINTS:
             raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
@@ -252,23 +252,24 @@ class _Search:
                 first = missing[0] - missing[0] % parallel
                 earlier = [self._finished[number] for number in sorted(self._finished) if number < first]
                 batch = self._work.sampling.ask(earlier, range(first, min(first + parallel, trials)))
-                for made in self._made([asked for asked in batch if asked.number in missing]):
-                    if made.user_attrs["state"] == "stopped":
-                        self._stopped.append(made)
-                        continue
-                    if self._file is not None:
-                        self._file.add(made)
-                    self._finished[made.user_attrs["trial"]] = made
-                    shown.update(1)
-                complete = [score for score in map(_score, self._finished.values()) if score is not None]
-                if complete:
-                    best = self._best_of(complete)
-                    shown.set_postfix({f"best {self._work.metric}": f"{best:.4f}"})
+                with closing(self._made([asked for asked in batch if asked.number in missing])) as each:
+                    for made in each:
+                        if made.user_attrs["state"] == "stopped":
+                            self._stopped.append(made)
+                            continue
+                        if self._file is not None:
+                            self._file.add(made)
+                        self._finished[made.user_attrs["trial"]] = made
+                        best = self._best()
+                        if best is not None:
+                            shown.set_postfix({f"best {self._work.metric}": f"{best.value:.4f}"}, refresh=False)
+                        shown.update(1)
 
-    def _made(self, batch: list[Asked]) -> list[optuna.trial.FrozenTrial]:
-        """Make trials, at once where they are several, and return them in order."""
+    def _made(self, batch: list[Asked]) -> Generator[optuna.trial.FrozenTrial, None, None]:
+        """Make trials, at once where they are several; in order, each as soon as those before it are there."""
         if len(batch) == 1:
-            return [self._work.run(batch[0], self._clock)]
+            yield self._work.run(batch[0], self._clock)
+            return
         at_once = min(len(batch), n_threads())
         share = n_threads() // at_once
 
@@ -279,9 +280,11 @@ class _Search:
         with ThreadPoolExecutor(at_once, thread_name_prefix="tastemap-trial") as pool:
             running = [pool.submit(run, asked) for asked in batch]
             try:
-                return [one.result() for one in running]
+                for one in running:
+                    yield one.result()
             except BaseException:
-                self._clock.stop()  # the others end with their epoch
+                self._clock.stop()  # the others end with their epoch, or never begin
+                pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     @contextmanager
@@ -290,12 +293,11 @@ class _Search:
         try:
             yield
         except BaseException as error:
-            complete = [trial for trial in self.trials() if _score(trial) is not None]
-            if complete:
-                best, metric = self._best_of(complete, key=_score), self._work.metric
+            best = self._best()
+            if best is not None:
                 error.add_note(
-                    f"the best of the trials so far ({len(self._finished)}), with {metric} {best.value:.4f}, is "
-                    f"{self._work.made(best.params)!r}; {self._kept}"
+                    f"the best of the trials so far ({len(self._finished)}), with {self._work.metric} "
+                    f"{best.value:.4f}, is {self._work.made(best.params)!r}; {self._kept}"
                 )
             raise
 
@@ -306,19 +308,20 @@ class _Search:
         return f"the trials are kept in {self._file.path}: the same call goes on from them"
 
     def best(self) -> optuna.trial.FrozenTrial:
-        """Return the complete trial with the best score; of equal ones the first."""
-        complete = [trial for trial in self.trials() if _score(trial) is not None]
-        if complete:
-            best: optuna.trial.FrozenTrial = self._best_of(complete, key=_score)
+        """Return the complete trial with the best score; raise where there is none."""
+        best = self._best()
+        if best is not None:
             return best
         failed = [trial.user_attrs["reason"] for trial in self.trials() if trial.user_attrs["state"] == "failed"]
         if failed:
             raise DivergenceError(f"all {len(failed)} trials failed, the first because {failed[0]}")
         raise TastemapError("no trial was complete before the timeout: raise it")
 
-    @property
-    def _best_of(self) -> Callable[..., Any]:
-        return min if self._work.sampling.direction == "minimize" else max
+    def _best(self) -> optuna.trial.FrozenTrial | None:
+        """Return the complete trial with the best score, of equal ones the first; None where there is none."""
+        complete = [trial for trial in self.trials() if _score(trial) is not None]
+        best: Any = min if self._work.sampling.direction == "minimize" else max
+        return best(complete, key=_score, default=None)  # type: ignore[no-any-return]
 
     def trials(self) -> tuple[optuna.trial.FrozenTrial, ...]:
         """Return all trials by number, those that were stopped last."""
