@@ -76,7 +76,7 @@ _ABOUT = (
     "A difference is that of the model named first less that of the best, over the users whom both know, with its 95 % "
     f"bootstrap interval over users. p is of the paired randomisation test with {FLIPS:,} swaps (Smucker et al., CIKM "
     "2007), adjusted by Holm for the number of models: how often as large a difference would come about if each user "
-    "had the two models' results by the toss of a coin. Below 0.05 it is called significant."
+    f"had the two models' results by the toss of a coin. Below {LEVEL} it is called significant."
 )
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resampled
@@ -33,6 +34,7 @@ from tastemap.kernels.random import mix
 from tastemap.kernels.significance import signed_sums
 
 Doubles = npt.NDArray[np.float64]
+RowNumbers = npt.NDArray[np.int64]
 
 # Swaps of the randomisation test, a multiple of 64: p is at least 1 / 10 049.
 FLIPS = 64 * 157
@@ -56,8 +58,8 @@ class Paired:
     @classmethod
     def of(cls, first: Evaluation, second: Evaluation, metric: str) -> Paired:
         """Pair two evaluations by the users' ids."""
-        shared, rows = _shared_users(first, second)
-        columns = [_sums_and_weights(one, metric, row) for one, row in ((first, shared), (second, rows))]
+        rows = shared_users(first, second)
+        columns = [_sums_and_weights(one, metric, own) for one, own in zip((first, second), rows, strict=True)]
         sums, weights = (np.column_stack(both) for both in zip(*columns, strict=True))
         measured = (weights > 0).all(axis=1)
         return cls(sums[measured], weights[measured], metric == "rmse")
@@ -102,6 +104,20 @@ class Paired:
         return means[..., 0] - means[..., 1]
 
 
+def shared_users(first: Evaluation, second: Evaluation) -> tuple[RowNumbers, RowNumbers]:
+    """Return the rows in either evaluation of the users of both, in the order of the first's."""
+    if first.users.equals(second.users):
+        rows = np.arange(first.n_users)
+        return rows, rows
+    if first.users.dtype != second.users.dtype:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    sides = [
+        pl.DataFrame({"user": one.users, f"row{n}": np.arange(one.n_users)}) for n, one in enumerate((first, second))
+    ]
+    both = sides[0].join(sides[1], on="user", how="inner", maintain_order="left")
+    return both["row0"].to_numpy(), both["row1"].to_numpy()
+
+
 def share_users(first: Evaluation, second: Evaluation, metric: str) -> bool:
     """Tell whether some user has a value of both."""
     return Paired.of(first, second, metric).n_users > 0
@@ -127,21 +143,7 @@ def _signed(differences: Doubles, seed: int) -> Doubles:
     return out
 
 
-def _shared_users(first: Evaluation, second: Evaluation) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the rows in either evaluation of the users of both, in the order of the first's."""
-    if first.users.equals(second.users):
-        rows = np.arange(first.n_users)
-        return rows, rows
-    import polars as pl
-
-    sides = [
-        pl.DataFrame({"user": one.users, f"row{n}": np.arange(one.n_users)}) for n, one in enumerate((first, second))
-    ]
-    both = sides[0].join(sides[1], on="user", how="inner", maintain_order="left")
-    return both["row0"].to_numpy(), both["row1"].to_numpy()
-
-
-def _sums_and_weights(evaluation: Evaluation, metric: str, rows: npt.NDArray[np.int64]) -> tuple[Doubles, Doubles]:
+def _sums_and_weights(evaluation: Evaluation, metric: str, rows: RowNumbers) -> tuple[Doubles, Doubles]:
     values = evaluation.values[rows, evaluation.metrics.index(metric)]
     if metric in RATING_METRICS:
         weights = evaluation.n_rated[rows].astype(np.float64)

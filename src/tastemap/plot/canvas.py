@@ -79,11 +79,12 @@ def shown(text: object, width: int | None = None) -> str:
 
 def legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], title: str | None = None) -> None:
     """Write the legend beside the axes, where it covers nothing; a figure of ours grows to hold it."""
+    from tastemap.plot.picture import Picture
+
     labels = ["\n".join(shown(line, _NAME_WIDTH) for line in name.split("\n")) for name in names]
     lines = sum(label.count("\n") + 1.2 for label in labels) + 2 * (title is not None)
-    figure: Any = ax.figure
-    if hasattr(figure, "_repr_png_"):
-        figure.set_figheight(max(figure.get_figheight(), round(0.9 + _LINE_INCHES * lines, 1)))
+    if isinstance(ax.figure, Picture):
+        ax.figure.set_figheight(max(ax.figure.get_figheight(), round(0.9 + _LINE_INCHES * lines, 1)))
     ax.legend(
         handles, labels, title=title, loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, frameon=False,
         alignment="left",

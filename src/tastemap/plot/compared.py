@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.metrics import is_per_user, lower_is_better
+from tastemap.evaluation.significance import shared_users
 from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
 
 if TYPE_CHECKING:
@@ -117,16 +119,13 @@ def _metric(results: Mapping[str, Evaluation], metric: str | None) -> str:
     return metric
 
 
-def _differences(a: Evaluation, b: Evaluation, metric: str) -> Any:
+def _differences(a: Evaluation, b: Evaluation, metric: str) -> npt.NDArray[np.float64]:
     """Return the values of a less those of b of the users that both have, ascending."""
-    sides = [
-        pl.DataFrame({"user": one.users, "value": one.values[:, one.metrics.index(metric)]}).filter(
-            pl.col("value").is_not_nan()
-        )
-        for one in (a, b)
-    ]
-    alike = sides[0]["user"].dtype == sides[1]["user"].dtype
-    both = sides[0].join(sides[1], on="user", suffix="_of_b") if alike else pl.DataFrame()
-    if both.is_empty():
+    of_a, of_b = (
+        one.values[rows, one.metrics.index(metric)] for one, rows in zip((a, b), shared_users(a, b), strict=True)
+    )
+    values = of_a - of_b
+    values = values[~np.isnan(values)]
+    if not len(values):
         raise DataError("the two models were measured on no user together: evaluate both on one test part")
-    return np.sort((both["value"] - both["value_of_b"]).to_numpy())
+    return np.sort(values)
