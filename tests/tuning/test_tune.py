@@ -116,6 +116,12 @@ def test_every_trial_is_in_the_space(sampler: Any) -> None:
     assert kept == set(table["regularization"])
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    plain = search(space=only(epochs=[3, 5], alpha=[0.5, 2.0]), trials=3)
+    arrays = search(space=only(epochs=[*np.array([3, 5])], alpha=np.array([0.5, 2.0])), trials=3)
+    assert outcome(arrays) == outcome(plain)
+
+
 def test_a_class_stands_for_its_defaults() -> None:
     train, validation = parts()
     found = tm.tune(tm.EASE, train, validation, trials=3, progress=False)
@@ -661,7 +667,7 @@ def test_two_searches_do_not_begin_a_file_together(
         ({"space": {"epochs": tm.Range(0, 5)}}, "space: epochs must be a whole number of at least 1, got 0"),
         ({"space": {"epochs": tm.Range(1.0, 5)}}, "space: epochs must be a whole number of at least 1, got 1.0"),
         ({"space": {"solver": ["cg", "lu"]}}, "space: solver must be one of"),
-        ({"space": {"alpha": [np.float32(1)]}}, "space: values of alpha must be numbers, texts"),
+        ({"space": {"alpha": [1j]}}, "space: values of alpha must be numbers, texts, True, False or None, got 1j"),
         (
             {"sampler": "grid", "space": {"seed": list(range(400)), "alpha": [float(a + 1) for a in range(300)]}},
             "points: pass fewer parameters or shorter lists, or another sampler",

@@ -175,7 +175,7 @@ class Comparison:
 
     @cached_property
     def difference_rows(self) -> list[dict[str, Any]]:
-        """The rows of `differences`."""
+        """The rows of `differences`, each a dict."""
         rows = []
         for metric in filter(is_per_user, self.metrics):
             best, *others = self.ranking(metric)

@@ -111,7 +111,7 @@ class Evaluation:
         return as_kind(frame if len(groups) > 1 else frame.drop("group"), self.frame_kind)
 
     def interval(self, metric: str) -> dict[str, Any]:
-        """Return the row of `frame` that is of all users."""
+        """Return the row of `frame` that a metric has for all users, a dict: metric, mean, low, high, users."""
         return self._of_all[metric]
 
     @cached_property

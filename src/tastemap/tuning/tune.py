@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from tastemap.data import splits
@@ -352,6 +353,8 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
     for key, values in (changed or {}).items():
         if key not in own:
             raise ValueError(f"space: {name} has no parameter {key!r}, only {name_some(sorted(own), 30)}")
+        if isinstance(values, np.ndarray):
+            values = values.tolist()
         if values is None:
             space.pop(key, None)
         elif isinstance(values, Range):
@@ -359,7 +362,7 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
         elif isinstance(values, str | Mapping) or not isinstance(values, Sequence) or not len(values):
             raise ValueError(f"space: {key} must be a Range, a list of values, or None, got {values!r}")
         else:
-            space[key] = list(values)
+            space[key] = [value.item() if isinstance(value, np.generic) else value for value in values]
     if not space:
         raise ValueError(f"there is nothing to search in {name}: fit it as it is, or pass space={{parameter: values}}")
     model.check()
