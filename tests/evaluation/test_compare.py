@@ -275,9 +275,11 @@ def test_validation_gives_learning_curves_to_models_with_epochs() -> None:
 
 
 def test_what_excludes_and_unknown_users_are_passed_on() -> None:
-    board = tm.compare([tm.Popular().fit(TRAIN)], TRAIN, metrics="recall@3", exclude=None)
-    expected = tm.evaluate(tm.Popular().fit(TRAIN), TRAIN, metrics="recall@3", exclude=None)
-    assert board.evaluations["Popular"].means == expected.means
+    few = tm.Popular().fit(TRAIN.pick(TRAIN.row_of_pair()[TRAIN.input_order] < 30))
+    options: dict[str, Any] = {"metrics": "recall@3", "exclude": None, "on_unknown": "popular"}
+    board = tm.compare([few], TRAIN, **options)
+    expected = tm.evaluate(few, TRAIN, **options)
+    assert (board.evaluations["Popular"].n_users, board.evaluations["Popular"].means) == (TRAIN.n_users, expected.means)
 
 
 # warnings and errors name their model
