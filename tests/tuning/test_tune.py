@@ -117,9 +117,12 @@ def test_every_trial_is_in_the_space(sampler: Any) -> None:
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    plain = search(space=only(epochs=[3, 5], alpha=[0.5, 2.0]), trials=3)
-    arrays = search(space=only(epochs=[*np.array([3, 5])], alpha=np.array([0.5, 2.0])), trials=3)
-    assert outcome(arrays) == outcome(plain)
+    plain = only(epochs=[3, 5], alpha=[0.5, 2.0], regularization=tm.Range(0.5, 1.5))
+    ends = tm.Range(np.float32(0.5), np.float64(1.5))  # type: ignore[arg-type]
+    arrays = only(epochs=[*np.array([3, 5])], alpha=np.array([0.5, 2.0]), regularization=ends)
+    assert outcome(search(space=arrays)) == outcome(search(space=plain))
+    assert tm.Range(np.int64(2), 4) == tm.Range(2, 4)
+    assert tm.Range(np.int64(2), 4).is_whole
 
 
 def test_a_class_stands_for_its_defaults() -> None:
@@ -150,10 +153,12 @@ def test_of_a_metric_of_errors_the_lowest_is_the_best() -> None:
 
 def test_what_lists_leave_out_is_passed_on() -> None:
     train, validation = parts()
-    found = search(trials=1, exclude=None, refit=False)
+    found, usual = (search(trials=1, exclude=exclude, refit=False) for exclude in (None, "train"))
     expected = tm.evaluate(SMALL.fit(train), validation, exclude=None)["ndcg@10"]
     assert found.score == expected
-    assert found.score != search(trials=1, refit=False).score
+    assert found.score != usual.score
+    # What `fit` measures on the way leaves the training items out.
+    assert [len(one.study.trials[0].intermediate_values) for one in (found, usual)] == [0, SMALL.epochs - 1]
 
 
 def test_features_are_searched_where_there_are_some() -> None:
@@ -292,6 +297,7 @@ def test_a_finished_study_is_only_refitted_and_more_trials_join(
         fewer = search(trials=2, study=str(file))
     assert outcome(again) == outcome(first) == outcome(fewer)
     assert (again.score, again.model) == (first.score, first.model)
+    assert again.study.best_value == again.score
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     assert outcome(search(trials=8, study=file)) == outcome(search(trials=8))
     assert [trial.value for trial in again.study.trials[:5]] == first.trials["score"].to_list()

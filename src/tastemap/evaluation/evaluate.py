@@ -78,8 +78,7 @@ class Evaluation:
     n_without_list: int = 0
 
     def __getitem__(self, metric: str) -> float:
-        if metric not in self.metrics:
-            raise KeyError(f"{metric!r} was not measured, only {', '.join(self.metrics)}")
+        self._check_measured(metric)
         return self.means[metric]
 
     @property
@@ -112,6 +111,7 @@ class Evaluation:
 
     def interval(self, metric: str) -> dict[str, Any]:
         """Return the row of `frame` that a metric has for all users, a dict: metric, mean, low, high, users."""
+        self._check_measured(metric)
         return self._of_all[metric]
 
     @cached_property
@@ -123,6 +123,10 @@ class Evaluation:
             if name not in self.overall
         }
         return as_kind(pl.DataFrame({self.users.name: self.users, **columns}), self.frame_kind)
+
+    def _check_measured(self, metric: str) -> None:
+        if metric not in self.metrics:
+            raise KeyError(f"{metric!r} was not measured, only {', '.join(self.metrics)}")
 
     @cached_property
     def _of_all(self) -> dict[str, dict[str, Any]]:

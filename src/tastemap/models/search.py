@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 # How many values of a range a grid takes.
 GRID_STEPS = 4
 
@@ -30,7 +32,10 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        for end in (self.low, self.high):
+        for name in ("low", "high"):
+            end = getattr(self, name)
+            if isinstance(end, np.generic):
+                object.__setattr__(self, name, end := end.item())
             if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
                 raise ValueError(f"the ends of a Range must be finite numbers, got {end!r}")
         if self.low >= self.high:
