@@ -138,6 +138,14 @@ def test_lists_of_new_items_alone_are_measured() -> None:
     assert (found.means, found.n_unknown_items) == ({"hit_rate@1": 1, "coverage@1": 0}, 1)
 
 
+def test_users_without_a_training_pair_are_told_apart() -> None:
+    maps = {"users": ["u", "v", "w"], "items": ["a", "b"]}
+    train = tm.Interactions.from_frame({"user": ["u"], "item": ["a"]}, **maps)  # v is named there without a pair
+    found = tm.evaluate_lists(listed({"u": "b"}), read({"u": "b", "v": "a", "x": "b"}), metrics="mrr@1", train=train)
+    assert found.known.tolist() == [True, False, False]
+    assert found.frame.select("group", "mean", "users").rows() == [("all", 1 / 3, 3), ("known", 1, 1), ("new", 0, 2)]
+
+
 def test_items_that_are_not_in_training_may_be_listed() -> None:
     train, test = read({"u": "ab", "v": "a"}), read({"u": "z", "v": "b"})
     names = ["hit_rate@3", "auc", "novelty@3", "coverage@3", "diversity@2"]

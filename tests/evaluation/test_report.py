@@ -113,6 +113,32 @@ def test_a_command_line_stands_in_for_the_recipe(board: Comparison, tmp_path: Pa
     assert "<i>als</i>, ease and Popular compared" in text
 
 
+def test_whoever_and_whatever_is_left_out_is_told_with_the_warnings(tmp_path: Path) -> None:
+    rated = {"user": ["a", "a", "b", "b", "c"], "item": [1, 2, 1, 3, 2], "stars": [1, 2, 3, 4, 5]}
+    train = tm.Interactions.from_frame(rated, weight="stars")
+    # b's 3 is in training, 9 is a new item, d a new user, and c has no test pair.
+    test = tm.Interactions.from_frame({"user": ["a", "a", "b", "d"], "item": [3, 9, 3, 1]})
+    with pytest.warns(UserWarning, match="test pairs"):
+        board = tm.compare([tm.SVD(epochs=2), tm.ExplicitALS()], test, train=train, metrics=("ndcg@2", "rmse"))
+    assert len(board.notes) == 2
+    assert "rmse over all test pairs, less 2 of an unknown user or item" in str(board)
+    assert "unknown users left out: 1" in str(board)
+    assert "test pairs of unknown items, counted as not found: 1" in str(board)
+    board.report(tmp_path / "left-out.html")
+    page = (tmp_path / "left-out.html").read_text(encoding="utf-8")
+    facts = dict(re.findall(r'<th scope="row"[^>]*>([^<]*)</th><td>([^<]*)</td>', page))
+    assert facts["Users measured"] == "2"
+    told = {
+        "Users left out: not known to the model": "1",
+        "Users left out: without a test pair": "1",
+        "Test pairs of unknown items, not found": "1",
+        "Test pairs kept out of the lists, not found": "1",
+        "Test pairs left out of rating metrics": "2",
+    }
+    assert told.items() <= facts.items()
+    assert all(note in Parts(page).text for note in board.notes)
+
+
 def test_one_fitted_model_has_a_report_too(tmp_path: Path) -> None:
     board = tm.compare([tm.Popular().fit(TRAIN)], TEST, metrics="mrr@3")
     board.report(tmp_path / "one.html")
