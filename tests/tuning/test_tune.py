@@ -321,18 +321,23 @@ def test_ctrl_c_leaves_what_was_found_in_the_file(tmp_path: Path, monkeypatch: p
         assert outcome(search(study=file, parallel=parallel)) == outcome(search(parallel=parallel))
 
 
-def test_ctrl_c_does_not_wait_for_trials_that_have_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = []
+def test_ctrl_c_stops_the_trials_beside_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
 
     def interrupted(self: Any, asked: Any, clock: Any) -> Any:
-        begun.append(asked.number)
-        trials.time.sleep(0.1)
-        raise KeyboardInterrupt
+        if asked.number == 0:
+            trials.time.sleep(0.1)  # the next has begun by then
+            raise KeyboardInterrupt
+        for _ in range(500):
+            if not clock.is_over():
+                trials.time.sleep(0.01)
+        told.append(clock.is_over())
 
     monkeypatch.setattr(trials.Work, "run", interrupted)
     with tm.threads(2), pytest.raises(KeyboardInterrupt):
         search(trials=20, parallel=20)
-    assert len(begun) <= 4  # two, and two that were taken up meanwhile
+    assert told[0]
+    assert len(told) < 10  # of 19: the one beside, and what the threads took up meanwhile
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
