@@ -317,8 +317,8 @@ def test_what_makes_no_features_is_refused_with_column_rows_and_remedy(
         ({"bins": {"genres": 3}}, "bins names 'genres', which is not among columns"),
         ({"separator": ""}, "separator must be one or more characters, got ''"),
         ({"bins": 10}, "bins must be a dict of columns and their numbers of ranges, got 10"),
-        ({"bins": {"year": 1}}, "bins must be a whole number of at least 2, got 1 for 'year'"),
-        ({"bins": {"year": True}}, "bins must be a whole number of at least 2, got True for 'year'"),
+        ({"bins": {"year": 1}}, "bins of 'year' must be a whole number of at least 2, got 1"),
+        ({"bins": {"year": True}}, "bins of 'year' must be a whole number of at least 2, got True"),
     ],
 )
 def test_wrong_arguments_are_named(options: dict[str, Any], message: str) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
+from tastemap.data.checks import check_whole
 from tastemap.data.ids import name_rows
 from tastemap.errors import DataError, name_some
 
@@ -70,8 +71,7 @@ def encoders_of(
                 f"separator cuts strings, and column {name!r} holds {table[name].dtype} values: leave it out"
             )
     for name, n_bins in bins.items():
-        if type(n_bins) is not int or n_bins < 2:
-            raise ValueError(f"bins must be a whole number of at least 2, got {n_bins!r} for {name!r}")
+        check_whole(f"bins of {name!r}", n_bins, lowest=2)
     encoders: list[Encoder] = []
     for column in table:
         is_code = column.name in categorical

@@ -246,3 +246,12 @@ def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
 
 def _as_matrix(rows: Rows, n_columns: int) -> sp.csr_matrix:
     return csr(rows.indptr, rows.indices, rows.data, n_columns)
+
+
+def check_features(purpose: str, features: object) -> None:
+    """Raise DataError where something else than Features was passed."""
+    if features is not None and not isinstance(features, Features):
+        raise DataError(
+            f"{purpose} takes tastemap.Features, got {type(features).__name__}: make them with Features.from_frame, "
+            "Features.from_csr or text_features"
+        )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
+from tastemap.data.checks import check_choice
 from tastemap.data.columns import (
     check_weights,
     coded,
@@ -127,8 +128,8 @@ class Interactions:
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy.
         """
-        _check_choice("duplicates", duplicates, get_args(Duplicates))
-        _check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
+        check_choice("duplicates", duplicates, get_args(Duplicates))
+        check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
@@ -477,14 +478,25 @@ class Interactions:
         return f"{value:,}"
 
 
+def check_interactions(purpose: str, interactions: object) -> None:
+    """Raise DataError where something else than Interactions was passed."""
+    if not isinstance(interactions, Interactions):
+        raise DataError(
+            f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
+            "Interactions.from_frame, from_file or from_csr"
+        )
+
+
+def check_not_negative(model: str, interactions: Interactions) -> None:
+    """Raise DataError where a weight is negative."""
+    lowest = interactions.matrix.data.min()
+    if lowest < 0:
+        raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
+
+
 def _check_distinct(columns: list[str]) -> None:
     if len(set(columns)) != len(columns):
         raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
 def _type_of(time: Array) -> pl.DataType:

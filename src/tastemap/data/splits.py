@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.checks import check_interactions, check_whole
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_whole
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError
 
 Moment = int | float | str | date | datetime

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
+from tastemap.data.checks import check_whole
 from tastemap.data.encoders import as_names, check_use
 from tastemap.data.features import Features, ids_of
 from tastemap.data.frames import to_polars
@@ -84,9 +85,9 @@ def text_features(
     transformer = _needed("sklearn.feature_extraction.text", "scikit-learn").TfidfTransformer
     names, spoken = as_names(columns), _languages(languages)
     check_use(id, [*names] if language is None else [*names, language])
-    for name, value in (("min_documents", min_documents), ("max_features", max_features)):
-        if not (type(value) is int and value >= 1) and not (value is None and name == "max_features"):
-            raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+    check_whole("min_documents", min_documents, lowest=1)
+    if max_features is not None:
+        check_whole("max_features", max_features, lowest=1)
     left_out = _stop_words(spoken)["word"] if stop_words is None else _own_words(stop_words)
     table = to_polars(frame, [id, *names] if language is None else [id, *names, language])
     ids = ids_of(table, id)

@@ -12,9 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tastemap.data.checks import check_interactions
 from tastemap.data.features import Features
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError, TastemapError
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation, as_names, check_suits, evaluate

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
-from tastemap.data.checks import check_choice, check_features, check_interactions
-from tastemap.data.features import Features
+from tastemap.data.checks import check_choice
+from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.bootstrap import ends, resampled

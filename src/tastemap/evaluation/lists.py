@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.checks import check_features, check_interactions
-from tastemap.data.features import Features
+from tastemap.data.features import Features, check_features
 from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items

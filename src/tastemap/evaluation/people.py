@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.checks import check_interactions, check_not_negative
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_interactions, check_not_negative
 from tastemap.data.pairs import Rows, rows_at
 from tastemap.models.base import Model
 

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
-from tastemap.data.checks import LARGEST_FLOAT, check_amount, check_choice, check_not_negative, check_whole
+from tastemap.data.checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.data.pairs import Rows, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.als import cg_rows, cholesky_rows, subspace_rows

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.array_file import write_arrays
-from tastemap.data.checks import check_choice, check_features, check_interactions, check_whole
-from tastemap.data.features import Features
+from tastemap.data.checks import check_choice, check_whole
+from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.interactions import Columns, Interactions, check_interactions
 from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.models import stored

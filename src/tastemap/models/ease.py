@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tastemap import parallel
-from tastemap.data.checks import check_amount, check_not_negative
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_amount
+from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.simd import LANES, aligned

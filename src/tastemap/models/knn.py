@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.data.checks import check_amount, check_choice, check_not_negative, check_share, check_whole
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_amount, check_choice, check_share, check_whole
+from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.data.pairs import Rows, csr, rows_of
 from tastemap.kernels import knn as kernels
 from tastemap.models.base import Explanation, Floats, RowNumbers

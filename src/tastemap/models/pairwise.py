@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.data.checks import check_amount, check_not_negative, check_whole
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_amount, check_whole
+from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.data.pairs import Rows, read_only, rows_at
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.random import fill_uniform

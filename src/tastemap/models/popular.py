@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tastemap.data.checks import check_not_negative, check_switch
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_switch
+from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.data.pairs import Rows
 from tastemap.errors import NotSupportedError
 from tastemap.kernels.popular import own_and_popular

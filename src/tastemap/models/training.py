@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.array_file import as_json, read_arrays, write_arrays
+from tastemap.data.checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.kernels.metrics import RANKING_METRICS
@@ -58,9 +59,8 @@ class Options:
         parse_metric(self.metric, predicts_ratings=predicts_ratings)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
-        whole = isinstance(self.patience, int) and not isinstance(self.patience, bool)
-        if self.patience is not None and not (whole and self.patience >= 1):
-            raise ValueError(f"patience must be a whole number of at least 1 epoch, got {self.patience!r}")
+        if self.patience is not None:
+            check_whole("patience", self.patience, lowest=1)
 
     def check_without_epochs(self, model: str) -> None:
         """Raise ValueError for options that mean something between epochs only, for a model that has none."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data.checks import check_interactions, check_whole
-from tastemap.data.interactions import Interactions
+from tastemap.data.checks import check_whole
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.evaluation.metrics import Coverage, Gini
 from tastemap.models.base import Model
 from tastemap.plot.canvas import GREY, axes_in, fitted_models, legend, line_style, thinned

@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 
 from tastemap.data import splits
-from tastemap.data.checks import check_choice, check_interactions, check_switch, check_whole
+from tastemap.data.checks import check_choice, check_switch, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DivergenceError, TastemapError, name_some
 from tastemap.evaluation.evaluate import check_suits
 from tastemap.evaluation.metrics import lower_is_better
