@@ -204,8 +204,9 @@ def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> 
     assert "read the numbers of column 'user' as whole: 17850.0 is 17850" in run(*fitted).stderr
     assert list(tm.load("own.safetensors").users) == [17850, 3]
     assert refused(*fitted[:4], *fitted[5:]).endswith("pass --drop-nulls to leave such rows out")
-    frame.with_columns(pl.Series("user", [1.5, 2.0, 2.0**60])).write_parquet("floats.parquet")
-    assert "ids are integers or strings" in refused("info", "floats.parquet")
+    for users in ([1.5, 2.0, 3.0], [1.0, 2.0, 2.0**60]):
+        frame.with_columns(pl.Series("user", users)).write_parquet("floats.parquet")
+        assert "ids are integers or strings" in refused("info", "floats.parquet")
 
 
 # recommend

@@ -161,12 +161,16 @@ def test_what_lists_leave_out_is_passed_on() -> None:
     assert [len(one.study.trials[0].intermediate_values) for one in (found, usual)] == [0, SMALL.epochs - 1]
 
 
+def kinds() -> tm.Features:
+    frame = {"item": parts()[0].items.ids, "kind": ["a", "b"] * 20}
+    return tm.Features.from_frame(frame, id="item", columns="kind")
+
+
 def test_features_are_searched_where_there_are_some() -> None:
     train, validation = parts()
-    kinds = tm.Features.from_frame({"item": train.items.ids, "kind": ["a", "b"] * 20}, id="item", columns="kind")
-    found = tm.tune(SMALL, train, validation, trials=3, item_features=kinds, progress=False)
+    found = tm.tune(SMALL, train, validation, trials=3, item_features=kinds(), progress=False)
     assert found.trials["feature_regularization"].n_unique() == 3
-    again = tm.ImplicitALS(**asdict(found.model)).fit(train.merge(validation), item_features=kinds)
+    again = tm.ImplicitALS(**asdict(found.model)).fit(train.merge(validation), item_features=kinds())
     assert found.model.recommend().equals(again.recommend())
     assert "feature_regularization" not in tm.tune(SMALL, train, validation, trials=1, progress=False).parameters
 
@@ -538,6 +542,8 @@ def changed_data() -> tm.Interactions:
         (lambda: {"seed": 1}, "its seed is 0, here it is 1"),
         (lambda: {"sampler": "random"}, "its sampler is 'tpe', here it is 'random'"),
         (lambda: {"exclude": None}, "its exclude is 'train', here it is None"),
+        (lambda: {"prune": False}, "its prune is True, here it is False"),
+        (lambda: {"item_features": kinds()}, "its item features are others"),
         (lambda: {"space": {"epochs": [4]}}, "its space of epochs is 'Range(low=2, high=8, log=False)', here"),
     ],
 )

@@ -175,6 +175,4 @@ def _command(found: Tuning) -> str:
 
 def _options(found: Tuning) -> list[str]:
     """Return the options with which `tastemap fit` makes the best model."""
-    changed = _changed(found)
-    seed = ["--seed", str(changed.pop("seed"))] if "seed" in changed else []
-    return [*(text for name, value in changed.items() for text in ("--set", f"{name}={value}")), *seed]
+    return [text for name, value in _changed(found).items() for text in ("--set", f"{name}={value}")]
