@@ -54,7 +54,7 @@ def test_every_metric_of_a_list_worked_out_by_hand(model: tm.Popular) -> None:
 
 @pytest.mark.parametrize(
     ("exclude", "first"),
-    [("train", "bc"), (None, "ab"), (read({"u1": "b", "u9": "a"}), "ac"), (read({"u1": "zab"}), "cd")],
+    [("train", "bc"), (None, "ab"), (read({"u9": "a", "u1": "b"}), "ac"), (read({"u1": "zab"}), "cd")],
 )
 @pytest.mark.filterwarnings("ignore:.* test pairs are among those")  # that is what is tested here
 def test_what_is_excluded_is_not_ranked(model: tm.Popular, exclude: Any, first: str) -> None:

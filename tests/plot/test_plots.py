@@ -195,6 +195,9 @@ def test_metric_at_k_refuses_what_is_no_metric_or_length() -> None:
     refused(draw(metric="fame"), ValueError, "fame")
     refused(draw(ks=[]), ValueError, "ks must hold at least one")
     refused(draw(ks=10), ValueError, "ks must be lengths of the list, such as [5, 10], got 10")
+    refused(draw(ks="10"), ValueError, "ks must be lengths of the list, such as [5, 10], got '10'")
+    refused(draw(ks=[5, "a"]), ValueError, "ks must be a whole number of at least 1, got 'a'")
+    refused(draw(metric="rmse"), ValueError, "rmse is not of lists, so no length changes it")
     refused(draw(metric=5), ValueError, "metric is a name without a cut-off here")
     refused(draw(ks=[0]), ValueError, "ks must be a whole number of at least 1, got 0")
 
@@ -297,6 +300,8 @@ def test_differences_refuse_what_was_not_measured_for_each_user() -> None:
     refused(draw("als", "x"), tm.DataError, "there is no model 'x', only 'als', 'warp', 'ease', 'popular'")
     refused(draw("als", "ease", metric="map@9"), tm.DataError, "'map@9' was not measured for 'als', only ndcg@5")
     refused(draw("als", "ease", metric="gini@5"), tm.DataError, "gini@5 is of all lists together")
+    other = results() | {"other": tm.evaluate(models()["als"], parts()[1], metrics="map@9")}
+    refused(lambda: tm.plot.differences(other, "als", "other"), tm.DataError, "'ndcg@5' was not measured for 'other'")
     frame = {"user": ["u1", "u1"], "item": [100, 101]}
     numbered = {"user": [1, 1], "item": [100, 101]}
     apart = {
@@ -428,9 +433,12 @@ def test_the_most_popular_are_drawn_and_those_to_highlight() -> None:
     dots, ring = figure.axes[0].collections
     assert (len(dots.get_offsets()), len(ring.get_offsets())) == (5, 1)
     assert np.array_equal(dots.get_offsets()[0], ring.get_offsets()[0])
+    assert dots.get_sizes()[0] < dots.get_sizes()[1]  # the rarest, and the most popular
     bold = [text.get_text() for text in figure.axes[0].texts if text.get_fontweight() == "bold"]
     assert bold == [f"film {rarest}"]
     assert set(labels_of(figure)) <= {f"film {rarest}", *(f"film {model.items[int(row)]}" for row in order[:4])}
+    alone = tm.plot.latent_space(model, shown, label="name", highlight=rarest, n=5, n_labels=0)
+    assert labels_of(alone) == [f"film {rarest}"]
 
 
 def test_labels_cover_neither_each_other_nor_the_edge() -> None:

@@ -110,9 +110,7 @@ def _evaluations(board: Any) -> dict[str, Evaluation]:
 
 
 def _metric(results: Mapping[str, Evaluation], metric: str | None) -> str:
-    measured = next(iter(results.values())).metrics
-    if metric is None:
-        return measured[0]
+    metric = next(iter(results.values())).metrics[0] if metric is None else metric
     for name, result in results.items():
         if metric not in result.metrics:
             raise DataError(f"{metric!r} was not measured for {name!r}, only {', '.join(result.metrics)}")

@@ -12,6 +12,7 @@ from tastemap.data.checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
+from tastemap.evaluation.metrics import RATING_METRICS
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
 
 if TYPE_CHECKING:
@@ -87,14 +88,17 @@ def metric_at_k(
         raise ValueError(
             f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
         )
-    if not isinstance(ks, Iterable | None):
+    if metric in RATING_METRICS:
+        raise ValueError(f"{metric} is not of lists, so no length changes it: name a metric such as 'ndcg'")
+    if isinstance(ks, str) or not isinstance(ks, Iterable | None):
         raise ValueError(f"ks must be lengths of the list, such as [5, 10], got {ks!r}")
     n_items = max(len(model.items) for model in named.values())
-    lengths = sorted({*([k for k in KS if k <= n_items] if ks is None else ks)})
-    if not lengths:
+    wanted = [k for k in KS if k <= n_items] if ks is None else list(ks)
+    if not wanted:
         raise ValueError("ks must hold at least one length of the list, such as 10")
-    for k in lengths:
+    for k in wanted:
         check_whole("ks", k, lowest=1)
+    lengths = sorted({*wanted})
     names = [f"{metric}@{k}" for k in lengths]
     results = {name: evaluate(model, test, metrics=names, exclude=exclude) for name, model in named.items()}
     figure, ax = axes_in(ax, size=(7.2, 4.2))
