@@ -122,7 +122,7 @@ def test_iso_times_in_text_become_datetimes(tmp_path: Path) -> None:
     assert Interactions.from_file(path, time="at").to_frame()["at"][0] == datetime(2020, 1, 2, 3, 4, 5)
     path.write_text("user,item,at\n1,1,2020-01-02T03:04:05\n1,2,yesterday\n")
     with pytest.raises(
-        DataError, match=r"column 'at' holds text that is no ISO date or datetime, 'yesterday' in row 1"
+        DataError, match=r"column 'at' holds text that is no date or time, 'yesterday' in row 1: write all as"
     ):
         Interactions.from_file(path, time="at")
 

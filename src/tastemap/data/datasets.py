@@ -22,7 +22,6 @@ import polars as pl
 from tastemap.cache import cache_folder
 from tastemap.data.files import MOVIELENS_COLUMNS, DataFile, open_file
 from tastemap.data.frames import check_columns
-from tastemap.data.ids import name_rows
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError
 from tastemap.whole_file import whole_file
@@ -96,11 +95,6 @@ _RETAIL_MERGING: dict[str, Any] = {
     "duplicates": "sum",
     "duplicates_time": "max",
 }
-# As pandas writes them, and as spreadsheets do in America and Britain.
-_RETAIL_MOMENTS = (
-    *("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%m/%d/%y %H:%M", "%m/%d/%Y %H:%M"),
-    *("%d/%m/%y %H:%M", "%d/%m/%Y %H:%M"),
-)
 _RETAIL_CITATION = (
     "Daqing Chen. Online Retail. UCI Machine Learning Repository (2015). https://doi.org/10.24432/C5BW33. Described in "
     "Daqing Chen, Sai Liang Sain and Kun Guo. Data mining for the online retail industry: A case study of RFM "
@@ -225,11 +219,12 @@ def online_retail(path: str | Path | None = None) -> Dataset:
             "Online Retail is not downloaded: get the archive online+retail.zip of the UCI Machine Learning Repository "
             "(DOI 10.24432/C5BW33), save its spreadsheet as csv or parquet, and pass the place of that as path="
         )
-    lines = _in_utf8(open_file(path)).read(_RETAIL_COLUMNS)
+    file = _in_utf8(open_file(path))
+    # Spreadsheets put ";" between columns where the decimal mark is a comma.
+    lines = replace(file, separator=file.other_separator()).read(_RETAIL_COLUMNS, time="InvoiceDate")
     lines = lines.with_columns(
         pl.col("InvoiceNo", "StockCode").cast(pl.String),
         pl.col("Description").cast(pl.String).str.strip_chars(),
-        _moments(lines["InvoiceDate"], path),
         _whole_ids(lines["CustomerID"]),
     )
     if not lines["Quantity"].dtype.is_numeric():
@@ -329,21 +324,6 @@ def _articles(file: DataFile) -> pl.DataFrame:
 
 def _in_utf8(file: DataFile) -> DataFile:
     return file if file.is_parquet else replace(file, content=_text(file.content).encode())
-
-
-def _moments(column: pl.Series, label: str | Path) -> pl.Series:
-    """Read dates and times, written in one of the ways of copies of Online Retail."""
-    if column.dtype != pl.String:
-        return column
-    readings = [column.str.to_datetime(form, time_unit="us", strict=False) for form in _RETAIL_MOMENTS]
-    best = min(readings, key=pl.Series.null_count)
-    bad = (best.is_null() & column.is_not_null()).arg_true()
-    if len(bad):
-        raise DataError(
-            f"{label}: column {column.name!r} holds {column[bad[0]]!r} in {name_rows(bad)}: write all dates as "
-            "2010-12-01 08:26:00 or as 12/1/2010 8:26"
-        )
-    return best
 
 
 def _whole_ids(column: pl.Series) -> pl.Series:

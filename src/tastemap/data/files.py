@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import polars as pl
 
+from tastemap.data.dates import parsed_times
 from tastemap.data.frames import check_columns
-from tastemap.data.ids import name_rows
 from tastemap.errors import DataError, name_some
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -97,7 +97,7 @@ class DataFile:
     def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
         """Read the named columns, or all.
 
-        time : a column that may hold ISO dates as text; they are read as datetimes
+        time : a column that may hold dates as text; they are read as datetimes
 
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
@@ -106,7 +106,7 @@ class DataFile:
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if time is not None and table[time].dtype == pl.String:
-            table = table.with_columns(_parsed_times(table[time], self.label))
+            table = table.with_columns(parsed_times(table[time], self.label))
         return table
 
     @property
@@ -325,17 +325,3 @@ def _only_member(archive: zipfile.ZipFile, path: Path) -> str:
     if len(names) > 1:
         raise DataError(f"{path} holds several data files, {name_some(names, 10)}: unpack it and pass one of them")
     return names[0]
-
-
-def _parsed_times(column: pl.Series, label: str) -> pl.Series:
-    try:
-        times = column.str.to_datetime(strict=False)
-    except pl.exceptions.ComputeError:
-        times = pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
-    bad = (times.is_null() & column.is_not_null()).arg_true()
-    if len(bad):
-        raise DataError(
-            f"{label}: column {column.name!r} holds text that is no ISO date or datetime, {column[bad[0]]!r} "
-            f"in {name_rows(bad)}: read the file into a frame and parse it there"
-        )
-    return times
