@@ -232,6 +232,13 @@ def test_recommend_prints_a_table_for_each_user(popular: Path) -> None:
     assert "\x1b" not in shown
 
 
+def test_the_character_between_columns_of_titles_is_found_as_that_of_ratings_is(popular: Path) -> None:
+    Path("odd.csv").write_text("movieId;title\n30;Babe, the pig\n")
+    shown = run("recommend", "popular.safetensors", "--user", "1", "--titles", "odd.csv")
+    assert "odd.csv: took ';' as the character between columns" in shown.stderr
+    assert "Babe, the pig" in shown.stdout
+
+
 def test_more_than_the_catalogue_holds_gives_what_there_is(popular: Path) -> None:
     told = run_json("recommend", "popular.safetensors", "--user", "4", "-k", "1000")
     assert [row["movieId"] for row in told["recommendations"]] == [20, 30]
@@ -435,7 +442,7 @@ FIT = ("--out", "own.safetensors")
         (
             "user,item,rating\n1,2,-1\n",
             (),
-            "column 'rating' has negative weights, -1 in row 0: drop these rows, or say with --at-least",
+            "column 'rating' has negative weights, -1 in row 0: drop these rows, or pass --at-least to keep",
         ),
         (
             "1,10,5\n2,10,4\n",
@@ -675,8 +682,9 @@ def test_info_counts_repeated_pairs_as_compare_does(folder: Path) -> None:
 
 def test_info_can_do_what_it_advises_of_negative_weights(folder: Path) -> None:
     Path("orders.csv").write_text("user,item,quantity\na,x,2\nb,x,-1\n")
-    assert "say with --at-least" in refused("info", "orders.csv")
+    assert "pass --at-least to keep higher ones, or --no-weight" in refused("info", "orders.csv")
     assert run_json("info", "orders.csv", "--at-least", "1")["pairs"] == 1
+    assert run_json("info", "orders.csv", "--no-weight")["pairs"] == 2
 
 
 def test_evaluating_on_training_pairs_is_noted(als: tm.ImplicitALS) -> None:

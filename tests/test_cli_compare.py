@@ -67,9 +67,9 @@ def test_a_part_is_held_out_and_the_usual_models_are_compared(ratings: tm.Intera
 def test_the_leaderboard_is_printed_and_the_best_is_bold_on_a_terminal(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ("ratings.csv", "--models", "Popular, EASE", "--model", "ItemKNN", "--metric", "hit_rate@3")
+    asked = ("ratings.csv", "--models", "Popular, EASE", "--model", "ItemKNN", "--metric", "hit_rate@3,mrr@3")
     lines = [line.split() for line in run(*asked).stdout.splitlines() if line.strip()]
-    assert lines[0] == ["model", "hit_rate@3", "fit", "score"]
+    assert lines[0] == ["model", "hit_rate@3", "mrr@3", "fit", "score"]
     assert {lines[place][0] for place in (2, 3, 4)} == {"Popular", "EASE", "ItemKNN"}
     assert lines[2][3].endswith("*")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -85,6 +85,20 @@ def test_models_are_fitted_on_one_file_and_measured_on_another(ratings: tm.Inter
     assert row["users"] == 2
     assert row["metrics"]["hit_rate@12"]["mean"] == 1 / 2  # nobody has item 0: the model does not know it
     assert row["unknown_items"] == 1
+
+
+def test_users_whom_the_model_does_not_know_are_left_out_or_counted(ratings: tm.Interactions) -> None:
+    Path("test.csv").write_text(f"userId,movieId\n1,{ratings.items[0]}\n99,{ratings.items[0]}\n")
+    asked = ("ratings.csv", "test.csv", "--model", "Popular", "--seen")
+    assert run_json(*asked)["models"][0]["users"] == 1
+    assert run_json(*asked, "--on-unknown", "popular")["models"][0]["users"] == 2
+    Path("test.csv").write_text(f"userId,movieId\n99,{ratings.items[0]}\n")
+    assert refused(*asked).endswith("pass --on-unknown popular")
+
+
+def test_where_what_was_had_may_come_again_the_personal_list_is_compared_too(ratings: tm.Interactions) -> None:
+    assert " PersonalPopular " in run("ratings.csv", "--seen", *SMALL).stdout
+    assert " PersonalPopular " not in run("ratings.csv", *SMALL).stdout
 
 
 def test_the_latest_pairs_are_held_out_where_that_is_asked(ratings: tm.Interactions) -> None:

@@ -185,6 +185,7 @@ def evaluate(
     *,
     reader: Reader,
     seen: opt.Seen = False,
+    on_unknown: opt.OnUnknown = "skip",
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -201,7 +202,8 @@ def evaluate(
     fitted = tm.load(model)
     with models.on_threads(threads):
         held = reader.read(test, like=fitted)
-        board = tm.compare([fitted], held, metrics=tuple(metric or opt.METRICS), exclude=None if seen else "train")
+        metrics = opt.listed(metric) or opt.METRICS
+        board = tm.compare([fitted], held, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown)
     if as_json:
         output.print_json({"models": models.described_board(board)})
     else:

@@ -18,6 +18,7 @@ from tastemap.cli.output import note
 
 # What is compared where no model is named: to rank, and to predict ratings.
 RANKING = ("Popular", "ItemKNN", "EASE", "ImplicitALS", "WARP")
+RANKING_SEEN = (*RANKING, "PersonalPopular")
 RATING = ("ExplicitALS", "SVD", "SVDpp")
 # EASE inverts a matrix of items x items: beyond so many it is fitted only where it is named.
 MOST_ITEMS = 10_000
@@ -35,11 +36,13 @@ def compare(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME",
-            help=f"A kind of model; repeat it. If absent: {', '.join(RANKING)}; for rmse and mae: {', '.join(RATING)}.",
+            "--model",
+            "--models",
+            metavar="A,B",
+            help=f"Kinds of models, with commas or one by one. If absent: {', '.join(RANKING)}, with --seen "
+            f"PersonalPopular too; for rmse and mae: {', '.join(RATING)}.",
         ),
     ] = None,
-    models: Annotated[str | None, typer.Option(metavar="A,B,C", help="Several kinds of models at once.")] = None,
     settings: opt.Settings = None,
     metric: opt.Metrics = None,
     holdout: Annotated[float, typer.Option(help="Share of DATA to hold out where there is no TEST.")] = 0.2,
@@ -52,6 +55,7 @@ def compare(
     *,
     reader: Reader,
     seen: opt.Seen = False,
+    on_unknown: opt.OnUnknown = "skip",
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
@@ -68,10 +72,11 @@ def compare(
         output.check_output(report, [data, test])
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
-    metrics = as_names(metric or opt.METRICS)
+    metrics = as_names(opt.listed(metric) or opt.METRICS)
     of_ratings = set(metrics) <= {"rmse", "mae"}
-    named = [*(model or ()), *(name.strip() for name in (models or "").split(",") if name.strip())]
-    chosen = makers.make_models(named or (RATING if of_ratings else RANKING), settings, seed)
+    named = opt.listed(model)
+    usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
+    chosen = makers.make_models(named or usual, settings, seed)
     with makers.on_threads(threads):
         if by_time:
             (train, held, _), columns = reader.read_parts(data, holdout)
@@ -88,7 +93,9 @@ def compare(
         if not named and train.n_items > MOST_ITEMS:
             chosen = [one for one in chosen if not isinstance(one, tm.EASE)]
             note(f"left EASE out, which is slow with {train.n_items:,} items: name it with --model to have it")
-        board = tm.compare(chosen, held, train=train, metrics=metrics, exclude=None if seen else "train")
+        board = tm.compare(
+            chosen, held, train=train, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown
+        )
         if report is not None:
             with output.writing(report):
                 command = shlex.join(["tastemap", *ctx.meta[ARGUMENTS]])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import IdMap, Interactions
+    from tastemap.data.files import DataFile
 
 _USUAL = {
     "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
@@ -104,13 +105,7 @@ class Reader:
         return make(lambda: datasets.read_ratings(path, name), columns), columns
 
     def _file(self, path: Path, like: Any, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
-        from tastemap.data.files import open_file
-
-        file = open_file(path, self.separator)
-        other = None if self.separator is not None else file.other_separator()
-        if other is not None:
-            note(f"{path}: took {other!r} as the character between columns")
-            file = replace(file, separator=other)
+        file = opened(path, self.separator)
         columns = self._columns(path, file.header(), like)
         try:
             made = make(lambda: file.read(list(columns.values()), time=columns.get("time")), columns)
@@ -256,6 +251,18 @@ def reading(
         return run
 
     return with_options
+
+
+def opened(path: Path, separator: str | None = None) -> DataFile:
+    """Open a file with the character between its columns that its first line tells, where none is given."""
+    from tastemap.data.files import open_file
+
+    file = open_file(path, separator)
+    other = file.other_separator()
+    if other is None:
+        return file
+    note(f"{path}: took {other!r} as the character between columns")
+    return replace(file, separator=other)
 
 
 def _repeats(n_pairs: int, n_rows: int) -> str:

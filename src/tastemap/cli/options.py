@@ -54,8 +54,14 @@ METRICS = ("ndcg@10", "recall@10", "precision@10")
 Metrics = Annotated[
     list[str] | None,
     typer.Option(
-        "--metric", metavar="NAME", help=f"E.g. recall@20; repeat it; the first ranks. If absent: {', '.join(METRICS)}."
+        "--metric",
+        metavar="A,B",
+        help=f"E.g. recall@20; several with commas; the first ranks. If absent: {', '.join(METRICS)}.",
     ),
+]
+OnUnknown = Annotated[
+    Literal["skip", "popular"],
+    typer.Option(help="Test users that the model does not know: left out, or served what is most popular."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to use; all cores if absent.")]
@@ -71,3 +77,8 @@ Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
 Seen = Annotated[bool, typer.Option("--seen", help="Rank what a user already has, too.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+def listed(values: list[str] | None) -> list[str]:
+    """Return the names in what an option got, one by one or with commas."""
+    return [name for value in values or () for name in map(str.strip, value.split(",")) if name]

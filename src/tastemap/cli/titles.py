@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tastemap.cli.data import guess, to_id
+from tastemap.cli.data import guess, opened, to_id
 from tastemap.errors import DataError, name_some
 
 if TYPE_CHECKING:
@@ -111,10 +111,9 @@ def item_table(path: Path, id_column: str | None, items: IdMap) -> tuple[pl.Data
 
 def _table(path: Path) -> pl.DataFrame:
     from tastemap.data.datasets import read_movies
-    from tastemap.data.files import open_file
 
     movies = read_movies(path.expanduser())
-    return open_file(path).read() if movies is None else movies
+    return opened(path).read() if movies is None else movies
 
 
 def _guessed_id(table: pl.DataFrame, items: IdMap) -> str | None:
