@@ -527,6 +527,11 @@ def check_orders(shop: Dataset) -> None:
     assert shop.users is not None
     assert shop.users.rows() == [(17850, "Spain"), (13047, "Italy")]
     assert shop.events is not None
+    assert repr(shop) == (
+        "Dataset of Interactions: 4 pairs, 2 users x 3 items, weights 1 to 2, 2010-12-13 to 2011-01-07; "
+        "items with StockCode, Description; users with CustomerID, Country; "
+        f"events with {', '.join(shop.events.columns)}"
+    )
     assert shop.events["InvoiceNo"].to_list() == ["536365", "536366", "536367", "536369", "536372", "536364"]
 
 

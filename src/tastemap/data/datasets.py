@@ -125,6 +125,11 @@ class Dataset:
     events: pl.DataFrame | None = None
     merging: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        frames = {"items": self.items, "users": self.users, "events": self.events}
+        known = [f"{name} with {', '.join(frame.columns)}" for name, frame in frames.items() if frame is not None]
+        return "; ".join([f"Dataset of {self.interactions!r}", *known])
+
     def pairs(self, events: Any) -> Interactions:
         """Merge some of the events into pairs, as `interactions` were from all of them, over the same id maps.
 
