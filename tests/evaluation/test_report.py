@@ -84,6 +84,7 @@ def test_the_page_says_what_was_compared_how_it_came_out_and_how_to_repeat_it(bo
         "Holm",
         "Smucker",
         "ndcg",
+        "rel(r) is 1 where",
         TRAIN.fingerprint(),
         f"tastemap {tm.__version__}",
     ):

@@ -135,7 +135,8 @@ class HitRate(Ranking):
 
 
 class NDCG(Ranking):
-    """ndcg@k = sum_{r<=k} rel(r) / log2(r+1), over the same sum for the ideal list: min(k, |T|) hits from the top.
+    """ndcg@k = sum_{r<=k} rel(r) / log2(r+1), over the same sum for the ideal list, min(k, |T|) hits from the top: a
+    hit counts the more the higher it stands, and 1 is a perfect list.
 
     Normalised discounted cumulative gain with gains of 0 and 1: the weight of a test pair plays no part.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.comparison import LEVEL, counted, is_ahead
-from tastemap.evaluation.metrics import METRICS, is_per_user
+from tastemap.evaluation.metrics import METRICS, RATING_METRICS, is_per_user
 from tastemap.evaluation.significance import FLIPS
 from tastemap.evaluation.table import Cell, Table
 from tastemap.extras import optional
@@ -64,6 +64,7 @@ def _page(board: Comparison, title: str, command: str | None) -> str:
         notes=board.notes,
         models=[_described(board, name) for name in board.ranking(board.metrics[0])],
         metrics=[(name, _definition(name)) for name in board.metrics],
+        ranks=any(name not in RATING_METRICS for name in board.metrics),
         recipe=command or _recipe(board),
         versions={"Python": platform.python_version()}
         | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
