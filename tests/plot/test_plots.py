@@ -180,6 +180,16 @@ def test_metric_at_k_goes_as_far_as_there_are_items() -> None:
     )
 
 
+def test_metric_at_k_leaves_new_users_out_or_counts_them() -> None:
+    train, test = parts()
+    half = tm.Popular().fit(train.pick(train.row_of_pair() < 15).compact())
+    drawn = [tm.plot.metric_at_k(half, test, ks=[5], on_unknown=choice).axes[0] for choice in ("skip", "popular")]
+    values = [values_of(ax.lines[0])[0] for ax in drawn]
+    assert values[0] == tm.evaluate(half, test, metrics="ndcg@5")["ndcg@5"]
+    assert values[1] == tm.evaluate(half, test, metrics="ndcg@5", on_unknown="popular")["ndcg@5"]
+    assert values[0] != values[1]
+
+
 def test_numbers_of_lengths_do_not_run_into_each_other() -> None:
     (ax,) = tm.plot.metric_at_k(models()["ease"], parts()[1], ks=range(1, 21)).axes
     assert len(ax.lines[0].get_xdata()) == 20
@@ -377,6 +387,19 @@ def test_tuning_of_errors_seeks_the_lowest_and_does_without_importances() -> Non
         lambda: tm.plot.tuning(models()["als"]), tm.DataError, "result must be what tune returns, got a ImplicitALS"
     )
     refused(lambda: tm.plot.tuning(none), tm.DataError, "none of the 3 trials came to its end")
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"), [([1.0, 2.0, 30.0], "log"), ([10, 20, 30], "linear"), (["cg", "exact", "cg"], "linear")]
+)
+def test_tuning_of_one_parameter_draws_the_scores_by_its_values(values: list[Any], scale: str) -> None:
+    trials = pl.DataFrame({"trial": range(4), "state": ["complete"] * 3 + ["failed"], "score": [0.1, 0.3, 0.2, None]})
+    trials = trials.with_columns(pl.Series("rate", [*values, values[0]]))
+    importances = pl.DataFrame({"parameter": ["rate"], "importance": [1.0]})
+    _, ax = tm.plot.tuning(search(trials=trials, importances=importances)).axes
+    assert (ax.get_xlabel(), ax.get_xscale()) == ("rate", scale)
+    assert list(ax.lines[0].get_xdata()) == values
+    assert list(ax.lines[0].get_ydata()) == [0.1, 0.3, 0.2]
 
 
 def test_a_mark_means_the_same_in_every_picture() -> None:

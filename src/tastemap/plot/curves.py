@@ -72,6 +72,7 @@ def metric_at_k(
     ks: Iterable[int] | None = None,
     *,
     exclude: Literal["train"] | Interactions | None = "train",
+    on_unknown: Literal["skip", "popular"] = "skip",
     ax: Any = None,
 ) -> Figure:
     """Draw a metric by the length of the list, k on a log scale.
@@ -79,7 +80,7 @@ def metric_at_k(
     models : a model, a list of models, or {name: model}, fitted; each is evaluated once for all k
     metric : without its cut-off, such as "ndcg" or "recall"
     ks : None for 1, 2, 5, 10, 20, 50, 100, as far as there are items
-    exclude : as for `evaluate`
+    exclude, on_unknown : as for `evaluate`
 
     The legend is in the order of the lines at the longest list.
     """
@@ -100,7 +101,10 @@ def metric_at_k(
         check_whole("ks", k, lowest=1)
     lengths = sorted({*wanted})
     names = [f"{metric}@{k}" for k in lengths]
-    results = {name: evaluate(model, test, metrics=names, exclude=exclude) for name, model in named.items()}
+    results = {
+        name: evaluate(model, test, metrics=names, exclude=exclude, on_unknown=on_unknown)
+        for name, model in named.items()
+    }
     figure, ax = axes_in(ax, size=(7.2, 4.2))
     lines = {}
     for number, (name, result) in enumerate(results.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
@@ -21,6 +22,8 @@ _MARKS = {"pruned": ("|", GREY), "failed": ("x", COLOURS[5]), "stopped": ("+", C
 
 def tuning(result: Any) -> Figure:
     """Draw the score of every trial with the best so far and, beside it, how important each parameter was.
+
+    Of a parameter that was searched alone, which has all the importance, the scores by its values are drawn instead.
 
     result : what `tune` returns
 
@@ -56,10 +59,28 @@ def tuning(result: Any) -> Figure:
     )  # fmt: skip
     if sides:
         importances = to_polars(result.importances, ["parameter", "importance"]).sort("importance", "parameter")
-        names = [shown(name, 24) for name in importances["parameter"]]
-        bars = axes[1].barh(names, importances["importance"], color=COLOURS[0], height=0.6)
-        axes[1].bar_label(bars, fmt="{:.2f}", padding=3, fontsize="small")
-        axes[1].margins(x=0.12)
-        axes[1].set_xlabel("importance (sums to 1)")
-        axes[1].grid(visible=False, axis="y")
+        if len(importances) == 1:
+            _by_value(axes[1], to_polars(result.trials).filter(state="complete"), importances["parameter"][0])
+        else:
+            _bars(axes[1], importances)
     return figure
+
+
+def _bars(ax: Any, importances: pl.DataFrame) -> None:
+    names = [shown(name, 24) for name in importances["parameter"]]
+    bars = ax.barh(names, importances["importance"], color=COLOURS[0], height=0.6)
+    ax.bar_label(bars, fmt="{:.2f}", padding=3, fontsize="small")
+    ax.margins(x=0.12)
+    ax.set_xlabel("importance (sums to 1)")
+    ax.grid(visible=False, axis="y")
+
+
+def _by_value(ax: Any, done: pl.DataFrame, parameter: str) -> None:
+    values = done[parameter]
+    if not values.dtype.is_numeric():
+        values = values.cast(pl.String)
+    elif values.min() > 0 and values.max() > 10 * values.min():  # type: ignore[operator]
+        ax.set_xscale("log")
+    ax.plot(values, done["score"], "o", color=COLOURS[0], markersize=4)
+    ax.margins(y=0.1)
+    ax.set_xlabel(shown(parameter))
