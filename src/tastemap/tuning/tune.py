@@ -361,6 +361,11 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
             space[key] = values
         elif isinstance(values, str | Mapping) or not isinstance(values, Sequence) or not len(values):
             raise ValueError(f"space: {key} must be a Range, a list of values, or None, got {values!r}")
+        elif isinstance(values, tuple) and len(values) == 2 and all(type(end) in (int, float) for end in values):
+            low, high = values
+            raise ValueError(
+                f"space: {key}={values!r} may be a range or two values: pass Range({low}, {high}) or [{low}, {high}]"
+            )
         else:
             space[key] = [value.item() if isinstance(value, np.generic) else value for value in values]
     if not space:
