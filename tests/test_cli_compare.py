@@ -221,6 +221,7 @@ def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.In
         (("ratings.csv", "--holdout", "2"), "--holdout must be a share between 0 and 1, got 2.0"),
         (("ratings.csv", "--holdout", "1e-9"), "the test part is empty: all "),
         (("ratings.csv", "--report", "no/report.html"), "there is no folder no to write report.html in"),
+        (("ratings.csv", "--report", "boss.pdf"), "a report is an HTML page: name it boss.html, got boss.pdf"),
         (("ratings.csv", "--report", "ratings.csv"), "ratings.csv is an input and would be lost"),
         (("undated.csv", "--by-time"), "a split by time needs times: pass --time COLUMN"),
         (

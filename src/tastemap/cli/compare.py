@@ -63,13 +63,13 @@ def compare(
     """Fit models to a part of the data, measure them on the rest, and say which is best and whether by chance."""
     import tastemap as tm
     from tastemap.evaluation.evaluate import as_names
-    from tastemap.evaluation.report import check_packages, write_report
+    from tastemap.evaluation.report import check_report, write_report
 
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
     if report is not None:
-        check_packages()
         output.check_output(report, [data, test])
+        check_report(report)
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
     metrics = as_names(opt.listed(metric) or opt.METRICS)

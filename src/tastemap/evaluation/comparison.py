@@ -150,7 +150,8 @@ class Comparison:
         """Write an HTML page that stands alone, with the leaderboard, charts, significance and how to repeat it.
 
         It loads nothing from anywhere. It is written whole or not at all. Needs the extra "report".
-        Raises MissingPackageError without it, OSError where the file cannot be written.
+        Raises MissingPackageError without it, ValueError where the name does not end in .html, OSError where the file
+        cannot be written.
         """
         from tastemap.evaluation.report import write_report
 

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 _TEMPLATE = "report.html.jinja"
 
 
-def check_packages() -> None:
-    """Raise MissingPackageError where a package is missing that a report needs."""
+def check_report(path: str | Path) -> None:
+    """Raise ValueError where the name is not that of a page, MissingPackageError where a package is missing."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"a report is an HTML page: name it {Path(path).stem}.html, got {Path(path).name}")
     optional("jinja2", "jinja2", extra="report", purpose="a report")
     optional("matplotlib", "matplotlib", extra="report", purpose="a report")
 
@@ -40,7 +42,7 @@ def write_report(board: Comparison, path: str | Path, title: str | None = None, 
 
     command : the command line that repeats it, in place of the call of `compare`
     """
-    check_packages()
+    check_report(path)
     page = _page(board, title or f"{_listed(board.models)} compared", command)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
