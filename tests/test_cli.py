@@ -438,6 +438,11 @@ FIT = ("--out", "own.safetensors")
             (),
             "column 'rating' has no weight in row 0: pass --drop-nulls to leave such rows out",
         ),
+        (
+            "user;item;rating\n1;2;1,5\n",
+            (),
+            "('1,5' in row 0), and weights are numbers such as 1.5: write them so, pass --no-weight, or pass --event",
+        ),
         ("user,item,rating\n1,2,NaN\n", (), "column 'rating' has weights that are not finite, nan in row 0"),
         (
             "user,item,rating\n1,2,-1\n",

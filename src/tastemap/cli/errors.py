@@ -65,6 +65,7 @@ _ADVICE = {
     r": use split\.random$": ": leave --by-time out",
     r"(has no \w+ in rows? [^:]*): drop these rows.*": r"\1: pass --drop-nulls to leave such rows out",
     r"or pass allow_negative=True if they are ratings": "or pass --at-least to keep higher ones, or --no-weight",
+    r"weights are numbers: cast it first": "weights are numbers such as 1.5: write them so, pass --no-weight",
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
     r"event_weights": "--event",
     r"pass time= to from_frame or from_file": "pass --time COLUMN",
