@@ -93,12 +93,16 @@ def test_users_whom_the_model_does_not_know_are_left_out_or_counted(ratings: tm.
     assert run_json(*asked)["models"][0]["users"] == 1
     assert run_json(*asked, "--on-unknown", "popular")["models"][0]["users"] == 2
     Path("test.csv").write_text(f"userId,movieId\n99,{ratings.items[0]}\n")
-    assert refused(*asked).endswith("pass --on-unknown popular")
+    assert refused(*asked) == "Popular: no user of the test part has a training pair: pass --on-unknown popular"
 
 
 def test_where_what_was_had_may_come_again_the_personal_list_is_compared_too(ratings: tm.Interactions) -> None:
-    assert " PersonalPopular " in run("ratings.csv", "--seen", *SMALL).stdout
+    asked = ("ratings.csv", "--seen", *SMALL)
+    assert " PersonalPopular " in run(*asked).stdout
     assert " PersonalPopular " not in run("ratings.csv", *SMALL).stdout
+    said = "--seen lets a list hold what a user has, which is never right where pairs are held out at random: --by-time"
+    assert said in run(*asked).stderr
+    assert said not in run(*asked, "--by-time").stderr
 
 
 def test_the_latest_pairs_are_held_out_where_that_is_asked(ratings: tm.Interactions) -> None:

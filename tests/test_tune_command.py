@@ -153,6 +153,9 @@ def test_a_split_by_time_parts_rows_and_the_final_fit_has_them_all(
     shown = run(*command, "--out", "best.safetensors")
     assert "train: Interactions: 36 pairs" in shown.stderr
     assert "validation: Interactions: 9 pairs" in shown.stderr
+    assert "never right where pairs are held out at random" not in shown.stderr
+    command.remove("--by-time")
+    assert "never right where pairs are held out at random" in run(*command, "--duplicates", "sum").stderr
     whole = tm.load("best.safetensors").interactions
     assert whole is not None
     weights = set(whole.to_frame("polars").select("item", "weight").iter_rows())

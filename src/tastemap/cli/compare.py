@@ -12,7 +12,7 @@ from tastemap.cli import models as makers
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, described, note_on_ratings, reading
+from tastemap.cli.data import Reader, described, note_on_ratings, note_on_repeats, reading
 from tastemap.cli.errors import ARGUMENTS
 from tastemap.cli.output import note
 
@@ -88,6 +88,8 @@ def compare(
             held = reader.read(test, like=train)
         elif not by_time:
             train, held = tm.split.random(train, holdout, seed=seed)
+            if seen:
+                note_on_repeats()
         note(f"train: {train!r}")
         note(f"test: {held!r}")
         if not named and train.n_items > MOST_ITEMS:

@@ -297,6 +297,14 @@ def note_on_ratings(data: Interactions, column: str | None) -> None:
     )
 
 
+def note_on_repeats() -> None:
+    """Say that pairs held out at random are never what a user has already."""
+    note(
+        "--seen lets a list hold what a user has, which is never right where pairs are held out at random: --by-time "
+        "parts the rows instead, so that what comes again is in both parts"
+    )
+
+
 def described(data: Interactions) -> dict[str, Any]:
     """Return what interactions hold, for JSON."""
     return {

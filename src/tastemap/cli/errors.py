@@ -69,6 +69,7 @@ _ADVICE = {
     r"event_weights=\('[^']*', \{value: weight\}\)": "--event VALUE=WEIGHT",
     r"event_weights": "--event",
     r"pass time= to from_frame or from_file": "pass --time COLUMN",
+    r"pass history= to fold them in, or ": "",
     r"those that exclude='train' keeps": "the training pairs, which are kept",
     r"pass exclude=None": "pass --seen",
     r"pass space=\{parameter: values\}": "say with --space what to try",

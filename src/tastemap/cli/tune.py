@@ -12,7 +12,7 @@ import typer
 from tastemap.cli import models, output
 from tastemap.cli import options as opt
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, note_on_ratings, reading
+from tastemap.cli.data import Reader, note_on_ratings, note_on_repeats, reading
 
 if TYPE_CHECKING:
     from tastemap import Interactions
@@ -93,6 +93,8 @@ def tune(
             note_on_ratings(train, columns.get("weight"))
         if validation is not None:
             held = reader.read(validation, like=train)
+        if seen and held is None:
+            note_on_repeats()
         output.note(f"train: {train!r}")
         if held is not None:
             output.note(f"validation: {held!r}")
