@@ -606,8 +606,11 @@ def test_what_is_no_study_is_refused_and_left_as_it_is(tmp_path: Path, no_trial:
 
 def test_a_search_that_dies_before_its_first_trial_ends_leaves_no_file(tmp_path: Path) -> None:
     file, train, validation = tmp_path / "tune.db", *parts()
+    others = tm.Interactions.from_frame({"user": [validation.users[0]], "item": [1000]})
+    with pytest.raises(tm.DataError, match="the model knows no item of the test part"):
+        tm.tune(SMALL, train, others, study=file, prune=False)
     strangers = tm.Interactions.from_frame({"user": [1000], "item": [validation.items[0]]})
-    with pytest.raises(tm.DataError, match="no user of the test part"):
+    with pytest.raises(tm.DataError, match="no user of the validation part has a training pair"):
         tm.tune(SMALL, train, strangers, study=file)
     with pytest.raises(TastemapError, match="before the timeout"):
         search(study=file, timeout=1e-9)

@@ -20,7 +20,7 @@ from tastemap.data.checks import check_choice, check_switch, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DivergenceError, TastemapError, name_some
+from tastemap.errors import DataError, DivergenceError, TastemapError, name_some
 from tastemap.evaluation.evaluate import check_suits
 from tastemap.evaluation.metrics import lower_is_better
 from tastemap.extras import optional
@@ -199,6 +199,7 @@ def tune(
     if validation is None:
         train, validation = splits.random(train, HELD_OUT, seed=seed)
     check_interactions("validation", validation)
+    _check_shared(train, validation, user_features)
     optional("optuna", "optuna", extra="tune", purpose="tune")
 
     given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
@@ -403,6 +404,20 @@ def _check(
         raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
     if not isinstance(refit, bool | Interactions):
         raise ValueError(f"refit must be True, False or Interactions, got {refit!r}")
+
+
+def _check_shared(train: Interactions, validation: Interactions, user_features: Features | None) -> None:
+    """Raise DataError where nobody could be measured: what `evaluate` would advise, `tune` does not take."""
+    asked = validation.users.take(np.unique(validation.row_of_pair()))
+    has_pair = np.append(np.diff(train.by_user.indptr) > 0, False)  # -1 finds the last
+    known = has_pair[train.users.find(asked)]
+    if user_features is not None:
+        known |= user_features.ids.find(asked) >= 0
+    if not known.any():
+        raise DataError(
+            "no user of the validation part has a training pair: pass a validation part of people who are in training, "
+            "or more data"
+        )
 
 
 def _identity(work: Work) -> dict[str, Any]:
