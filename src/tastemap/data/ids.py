@@ -117,6 +117,11 @@ class IdMap:
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
 
+    def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> Rows:
+        """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked in ``among``, (n,)."""
+        rows = self.find(ids)
+        return np.where(np.append(among, False)[rows], rows, -1)  # -1 finds the last
+
     def rows(self, ids: Any, hint: str = "") -> Rows:
         """Return the rows of ``ids``, int64; raises UnknownIdError naming those not in the map.
 

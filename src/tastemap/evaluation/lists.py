@@ -73,12 +73,11 @@ def evaluate_lists(
     user_ids = test.users.take(tested)
     known, reachable, n_unknown_items = np.ones(len(tested), bool), None, 0
     if train is not None:
-        rows = train.users.find(user_ids)
-        rows[np.append(np.diff(train.by_user.indptr), 0)[rows] == 0] = -1
+        rows = train.users.find_among(user_ids, np.diff(train.by_user.indptr) > 0)
         known = rows >= 0
         reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
-        is_known = np.append(np.diff(train.by_item.indptr) > 0, False)[train.items.find(test.items.ids)]
-        n_unknown_items = int(np.count_nonzero(~is_known[test.by_user.indices]))
+        item_rows = train.items.find_among(test.items.ids, np.diff(train.by_item.indptr) > 0)
+        n_unknown_items = int(np.count_nonzero(item_rows[test.by_user.indices] < 0))
     return Evaluation(
         metrics=names,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),

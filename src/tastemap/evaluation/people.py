@@ -35,8 +35,7 @@ class People:
 
     def find(self, users: pl.Series) -> RowNumbers:
         """Return the rows of users, -1 for those who are not known."""
-        rows = self.ids.find(users)
-        return np.where((rows >= 0) & np.append(self.has_pair, False)[rows], rows, -1)
+        return self.ids.find_among(users, self.has_pair)
 
     @classmethod
     def trained(cls, model: Model) -> Self:

@@ -698,8 +698,7 @@ class Model(ABC):
 
     def known_rows(self, ids: Any) -> RowNumbers:
         """Return the rows of users, -1 for those without a training pair or features."""
-        rows = self.users.find(ids)
-        return np.where((rows >= 0) & self._known_users[rows], rows, -1)
+        return self.users.find_among(ids, self._known_users)
 
     def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str = _UNKNOWN_USER) -> RowNumbers:
         """Return the users' rows, -1 for those without a training pair or features unless that raises."""

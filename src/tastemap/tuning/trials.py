@@ -147,8 +147,8 @@ class Work:
         except ValueError:
             return None
         users = np.flatnonzero(np.diff(self.validation.by_user.indptr))
-        rows = self.train.users.find(self.validation.users.take(users))
-        users = users[(rows >= 0) & (np.diff(self.train.by_user.indptr)[rows] > 0)]
+        has_pair = np.diff(self.train.by_user.indptr) > 0
+        users = users[self.train.users.find_among(self.validation.users.take(users), has_pair) >= 0]
         if len(users) > WATCHED_USERS:
             users = np.random.default_rng(0).choice(users, WATCHED_USERS, replace=False)
         among = np.isin(self.validation.row_of_pair(), users)

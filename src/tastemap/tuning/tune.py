@@ -409,8 +409,7 @@ def _check(
 def _check_shared(train: Interactions, validation: Interactions, user_features: Features | None) -> None:
     """Raise DataError where nobody could be measured: what `evaluate` would advise, `tune` does not take."""
     asked = validation.users.take(np.unique(validation.row_of_pair()))
-    has_pair = np.append(np.diff(train.by_user.indptr) > 0, False)  # -1 finds the last
-    known = has_pair[train.users.find(asked)]
+    known = train.users.find_among(asked, np.diff(train.by_user.indptr) > 0) >= 0
     if user_features is not None:
         known |= user_features.ids.find(asked) >= 0
     if not known.any():
