@@ -137,7 +137,7 @@ def cost_ours(name: str, with_features: bool, epochs: int | None, seed: int, thr
     start = time.perf_counter()
     model = make(**parameters, seed=seed).fit(train, **features, progress=False)
     seconds = time.perf_counter() - start
-    epoch = statistics.median(epoch.seconds for epoch in model.history_)
+    epoch = statistics.median(epoch.seconds for epoch in model.epochs_)
     return {"fit": seconds, "epoch": epoch, "ndcg@10": tm.evaluate(model, test)["ndcg@10"]}
 
 

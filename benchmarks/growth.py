@@ -87,7 +87,7 @@ def tastemap(model: str, folder: str, epochs: int, seed: int, threads: int) -> R
         fitted.epochs = epochs
     start = time.perf_counter()
     fitted.fit(interactions, progress=False)
-    seconds = [epoch.seconds for epoch in fitted.history_] or [time.perf_counter() - start]
+    seconds = [epoch.seconds for epoch in fitted.epochs_] or [time.perf_counter() - start]
     return {"seconds": statistics.median(seconds), "memory": memory_peak() - before}
 
 

@@ -67,7 +67,7 @@ def _fused(threads: int) -> float:
     import numba
 
     from tastemap import parallel
-    from tastemap.kernels.simd import LANES, load, multiply_add, splat, store
+    from tastemap.kernels.core.simd import LANES, load, multiply_add, splat, store
 
     @numba.njit(nogil=True)
     def chains(a, length):
@@ -129,7 +129,7 @@ def kernel(name: str, folder: str, factors: int, threads: int) -> Row:
     """Seconds, flops and bytes of both half-steps of an epoch, on made-up factors."""
     import tastemap as tm
     from tastemap import parallel
-    from tastemap.kernels.als import cg_rows, cholesky_rows
+    from tastemap.kernels.implicit_als import cg_rows, cholesky_rows
 
     interactions = tm.Interactions.from_csr(matrices.read(folder))
     random = np.random.default_rng(0)
@@ -178,7 +178,7 @@ def descent(name: str, folder: str, factors: int, threads: int) -> Row:
     else:
         groups, steps = _warp_work(model, interactions)
         flops, moved = w * (2 + 2 * GROUP * groups + 25 * steps), 4 * w * (2 + GROUP * groups + 3 * steps) + 32
-    seconds = statistics.median(epoch.seconds for epoch in model.history_[1:])  # the first loads the kernels
+    seconds = statistics.median(epoch.seconds for epoch in model.epochs_[1:])  # the first loads the kernels
     return {"seconds": seconds, "flops": n * flops, "bytes": n * moved}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import tastemap as tm
-from tastemap.models.base import Model
+from tastemap.models.shared.base import Model
 
 if TYPE_CHECKING:
     from docutils.nodes import Element, reference
@@ -26,7 +26,7 @@ _SPAN = re.compile(r"""``(?P<code>.+?)``|`(?P<name>.+?)`|(?P<string>(\w+=)?"[^"\
 _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 
 # Everything public is documented under its name there; what only results or signatures mention, where it is defined.
-_PLACES = ("tastemap", "tastemap.models.base", "tastemap.models.base.Model")
+_PLACES = ("tastemap", "tastemap.Model")
 
 
 def rest(lines: Sequence[str], label: str = "") -> list[str]:

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-from tastemap.data.datasets import Dataset, movielens
 from tastemap.data.interactions import Interactions
+from tastemap.datasets import Dataset, movielens
 from tastemap.errors import DataError
 
 # Speed is no test: the first example compiles a kernel, and a busy machine takes its time.

@@ -23,7 +23,7 @@ SCRIPT = """
     from pathlib import Path
     import numpy as np
     import tastemap as tm
-    from tastemap.array_file import read_arrays
+    from tastemap.files.arrays import read_arrays
     ratings = tm.datasets.movielens("1m", path=sys.argv[1]).interactions
     kind = tm.MODELS[sys.argv[2]]
     options = {name: value for name, value in {"epochs": 2}.items() if hasattr(kind, name)}
@@ -94,7 +94,7 @@ LONG = """
         model = tm.MODELS[name](factors=4, epochs=2).fit(tm.Interactions.from_csr(stars.tocsr()))
         for part in model._fitted:
             print(name, part, hashlib.blake2b(getattr(model, part).tobytes(), digest_size=8).hexdigest())
-        print([done.objective for done in model.history_])
+        print([done.objective for done in model.epochs_])
 """
 
 

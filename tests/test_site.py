@@ -89,7 +89,7 @@ def test_the_examples_of_docstrings_run(data_folder: Path, tmp_path: Path, monke
         for kind, run in docstrings._runs(text.split("\n"))
         if kind == "code"
     ]
-    assert {name for name, _ in examples} >= {"datasets.deskdrop", "datasets.online_retail", "datasets.Dataset.pairs"}
+    assert {name for name, _ in examples} >= {"datasets.deskdrop", "datasets.online_retail", "Dataset.pairs"}
     for name, example in examples:
         exec(compile(example, name, "exec"), names)
 

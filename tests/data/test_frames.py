@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from tastemap.data.frames import as_kind, frame_kind, to_polars, to_series
+from tastemap.data.frames import as_kind, kind_of, to_polars, to_series
 from tastemap.errors import DataError
 
 FRAME = pl.DataFrame(
@@ -28,7 +28,7 @@ FRAME = pl.DataFrame(
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
 def test_a_frame_survives_the_way_out_and_back(kind: str) -> None:
     out = as_kind(FRAME, kind)
-    assert frame_kind(out) == kind
+    assert kind_of(out) == kind
     assert to_polars(out).equals(FRAME)
     assert to_polars(out, ["name", "id"]).columns == ["name", "id"]
     assert to_polars(out, ["name"], optional=["rank", "at"]).columns == ["name", "at"]
@@ -57,7 +57,7 @@ def test_pandas_alone_is_enough() -> None:
 
 def test_importing_the_data_layer_imports_no_other_frame_library() -> None:
     code = (
-        "import sys, tastemap.data.interactions, tastemap.data.splits, tastemap.data.datasets\n"
+        "import sys, tastemap.data.interactions, tastemap.split, tastemap.datasets\n"
         "print([m for m in ('pandas', 'pyarrow', 'duckdb', 'numba') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

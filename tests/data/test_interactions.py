@@ -297,7 +297,7 @@ ROWS: dict[str, list[Any]] = {"u": ["b", "a"], "i": [2**63 - 1, 3], "rating": [4
 )
 def test_every_kind_of_frame_goes_out_as_it_came_in(kind: str, frame: Any) -> None:
     ratings = Interactions.from_frame(frame, user="u", item="i", weight="rating", time="at")
-    assert ratings.frame == kind
+    assert ratings.frame_kind == kind
     out = ratings.to_frame()
     assert type(out).__module__.partition(".")[0] == kind
     assert pl.DataFrame(
@@ -313,7 +313,7 @@ def test_a_duckdb_relation_gives_polars() -> None:
             "select 'b' as u, 18446744073709551615::ubigint as i union all select 'a', 3::ubigint"
         )
         ratings = Interactions.from_frame(relation, user="u", item="i")
-    assert ratings.frame == "polars"
+    assert ratings.frame_kind == "polars"
     assert sorted(ratings.to_frame().rows()) == [("a", 3, 1.0), ("b", 2**64 - 1, 1.0)]
 
 

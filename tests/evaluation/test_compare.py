@@ -17,8 +17,8 @@ from rich.console import Console
 import tastemap as tm
 from tastemap.evaluation.compare import _load_kernels
 from tastemap.evaluation.comparison import Comparison
-from tastemap.evaluation.table import Cell, Table
-from tastemap.models import ranking
+from tastemap.ranking import top_k as ranking
+from tastemap.tables import Cell, Table
 
 
 def clubs(n_users: int = 60, seed: int = 0) -> tuple[tm.Interactions, tm.Interactions]:
@@ -270,8 +270,8 @@ def test_features_go_to_the_models_that_take_them_and_the_others_are_named() -> 
 def test_validation_gives_learning_curves_to_models_with_epochs() -> None:
     models = [tm.ImplicitALS(factors=2, epochs=3), tm.EASE()]
     board = tm.compare(models, TEST, train=TRAIN, metrics="ndcg@5", validation=TEST)
-    assert [done.metric is not None for done in board.models["ImplicitALS"].history_] == [True] * 3
-    assert board.models["EASE"].history_ == []
+    assert [done.metric is not None for done in board.models["ImplicitALS"].epochs_] == [True] * 3
+    assert board.models["EASE"].epochs_ == []
 
 
 def test_what_excludes_and_unknown_users_are_passed_on() -> None:
@@ -317,7 +317,7 @@ def test_a_metric_that_cannot_be_is_refused_before_anything_is_fitted(metric: st
     models = {"mine": tm.SVD(epochs=1), "theirs": tm.Popular()}
     with pytest.raises((ValueError, NotImplementedError)):
         tm.compare(models, TEST, train=TRAIN, metrics=metric)
-    assert not hasattr(models["mine"], "history_")
+    assert not hasattr(models["mine"], "epochs_")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import tastemap as tm
 from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
-from tastemap.evaluation.measure import Measuring, Shown
-from tastemap.models.validation import PLACE_METRICS
+from tastemap.metrics.lists import PLACE_METRICS
+from tastemap.metrics.measure import Measuring, Shown
 
 
 def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
@@ -489,10 +489,10 @@ def test_a_history_of_negative_weights_is_refused_where_weights_are_no_ratings(m
 def test_a_model_saved_without_its_pairs_measures_diversity_by_features_alone(
     model: tm.Popular, tmp_path: Path
 ) -> None:
-    model.save(tmp_path / "model", history=False)
+    model.save(tmp_path / "model", interactions=False)
     loaded, test = tm.load(tmp_path / "model"), read({"u1": "b"})
     assert tm.evaluate(loaded, test, metrics="novelty@2", exclude=None)["novelty@2"] > 0
-    with pytest.raises(tm.NotSupportedError, match="saved with history=False: pass item_features"):
+    with pytest.raises(tm.NotSupportedError, match="saved with interactions=False: pass item_features"):
         tm.evaluate(loaded, test, metrics="diversity@2", exclude=None)
 
 

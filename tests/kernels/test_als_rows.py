@@ -9,8 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import als as reference
-from tastemap.data.pairs import Rows, read_only
-from tastemap.kernels.als import BLOCK_TILE, CG_TILE, CHOLESKY_TILE, LANES, cg_rows, cholesky_rows, subspace_rows
+from tastemap.data._pairs import Rows, read_only
+from tastemap.kernels.implicit_als import (
+    BLOCK_TILE,
+    CG_TILE,
+    CHOLESKY_TILE,
+    LANES,
+    cg_rows,
+    cholesky_rows,
+    subspace_rows,
+)
 
 Array = npt.NDArray[Any]
 ALPHA, UNOBSERVED = 1.5, 0.25

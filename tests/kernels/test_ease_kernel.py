@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import ease as reference
-from tastemap.data.pairs import Rows, read_only
+from tastemap.data._pairs import Rows, read_only
+from tastemap.kernels.core.simd import aligned
 from tastemap.kernels.ease import LANES, WINDOW, add_rows, fill_weights, gram_rows
-from tastemap.kernels.simd import aligned
 
 Array = npt.NDArray[Any]
 

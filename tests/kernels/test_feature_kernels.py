@@ -8,9 +8,9 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tastemap.data.pairs import Rows, rows_of
+from tastemap.data._pairs import Rows, rows_of
+from tastemap.kernels.core.simd import LANES
 from tastemap.kernels.features import spread_rows, step_features, turn_features
-from tastemap.kernels.simd import LANES
 
 Array = npt.NDArray[Any]
 few = settings(max_examples=25)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import knn as reference
-from tastemap.data.pairs import Rows, read_only
-from tastemap.kernels.knn import add_similarities, nearest_items
+from tastemap.data._pairs import Rows, read_only
+from tastemap.kernels.item_knn import add_similarities, nearest_items
 
 Array = npt.NDArray[Any]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import metrics as reference
-from tastemap.data.pairs import Rows, read_only
+from tastemap.data._pairs import Rows, read_only
 from tastemap.kernels.metrics import (
     RANKING_METRICS,
     count_reachable,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from reference import pairwise as reference
 from tastemap.kernels.bpr import bpr_bucket
+from tastemap.kernels.core.simd import LANES, aligned
 from tastemap.kernels.pairwise import draw_negative, step
-from tastemap.kernels.simd import LANES, aligned
 from tastemap.kernels.warp import warp_bucket
 
 Array = npt.NDArray[Any]

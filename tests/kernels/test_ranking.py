@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import ranking as reference
-from tastemap.data.pairs import Rows, read_only
-from tastemap.models import ranking
-from tastemap.models.ranking import (
+from tastemap.data._pairs import Rows, read_only
+from tastemap.ranking import top_k as ranking
+from tastemap.ranking.top_k import (
     BLOCK_ITEMS,
     BLOCK_QUERIES,
     FEW_QUERIES,
     SPARE,
-    Catalogue,
-    Computed,
+    ComputedCandidates,
     Hidden,
     Lists,
+    VectorCandidates,
     top_k,
 )
 
@@ -71,7 +71,7 @@ def test_lists_are_those_of_the_full_sort(
 ) -> None:
     P, Q = vectors(n, d, seed, whole), vectors(n_items, d, seed + 1, whole)
     mask = np.random.default_rng(seed).random((n, n_items)) < share
-    lists = top_k(P, Catalogue(Q), k, [hiding(mask)])
+    lists = top_k(P, VectorCandidates(Q), k, [hiding(mask)])
     assert as_pairs(lists) == reference.top_k(P, Q, k, mask)
     beyond = np.arange(lists.rows.shape[1]) >= lists.counts[:, None]
     assert (lists.rows[beyond] == -1).all()
@@ -84,7 +84,7 @@ def test_only_candidates_appear_and_keep_their_rows(n: int) -> None:
     rows = np.array([3, 4, 17, 29, 44])
     mask = np.zeros((n, 50), bool)
     mask[:, [4, 30]] = True
-    lists = top_k(P, Catalogue(Q, rows), 4, [hiding(mask)])
+    lists = top_k(P, VectorCandidates(Q, rows), 4, [hiding(mask)])
     mask[:, np.setdiff1d(np.arange(50), rows)] = True
     assert as_pairs(lists) == reference.top_k(P, Q, 4, mask)
 
@@ -96,7 +96,7 @@ def test_several_things_are_hidden_at_once_and_row_minus_one_hides_nothing(n: in
     first, second = map(hiding, masks)
     second.rows[::2] = -1
     masks[1][::2] = False
-    assert as_pairs(top_k(P, Catalogue(Q), 8, [first, second])) == reference.top_k(P, Q, 8, masks[0] | masks[1])
+    assert as_pairs(top_k(P, VectorCandidates(Q), 8, [first, second])) == reference.top_k(P, Q, 8, masks[0] | masks[1])
 
 
 @pytest.mark.parametrize("k", [1, 10, 40])
@@ -104,7 +104,7 @@ def test_equal_vectors_beyond_the_proposals_are_ranked_by_row(k: int, second_pas
     P = vectors(BLOCK_QUERIES + 6, 7, 4)
     Q = np.repeat(vectors(3, 7, 5), k + SPARE + 30, axis=0)
     np.random.default_rng(0).shuffle(Q)
-    assert as_pairs(top_k(P, Catalogue(Q), k)) == reference.top_k(P, Q, k)
+    assert as_pairs(top_k(P, VectorCandidates(Q), k)) == reference.top_k(P, Q, k)
     assert len(second_passes) == len(P), "nobody's list can be certain"
 
 
@@ -113,7 +113,7 @@ def test_scores_closer_than_a_product_can_tell_are_ranked_exactly(second_passes:
     P = np.ones((20, 48), np.float32) + vectors(20, 48, 7) * np.float32(1e-3)
     one = rng.uniform(0.5, 1, 48)
     Q = (one + one * rng.choice([-1, 0, 1], (500, 48)) * 2.0**-23).astype(np.float32)
-    assert as_pairs(top_k(P, Catalogue(Q), 5)) == reference.top_k(P, Q, 5)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == reference.top_k(P, Q, 5)
     assert len(second_passes) == 20
 
 
@@ -121,12 +121,12 @@ def test_scores_closer_than_a_product_can_tell_are_ranked_exactly(second_passes:
 def test_tiny_and_huge_vectors_are_ranked_like_others(exponent: int) -> None:
     # 2^-144 is below the smallest normal number: scores keep a few bits only, and tie.
     P, Q = (vectors(n, 8, n) * np.float32(2.0**exponent) for n in (30, 400))
-    assert as_pairs(top_k(P, Catalogue(Q), 5)) == reference.top_k(P, Q, 5)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == reference.top_k(P, Q, 5)
 
 
 def test_well_separated_scores_need_no_second_pass(second_passes: list[int]) -> None:
     Q = np.linspace(1, 2, 300, dtype=np.float32)[:, None]
-    lists = top_k(np.ones((10, 1), np.float32), Catalogue(Q), 5)
+    lists = top_k(np.ones((10, 1), np.float32), VectorCandidates(Q), 5)
     assert lists.rows.tolist() == [[299, 298, 297, 296, 295]] * 10
     assert second_passes == []
 
@@ -135,12 +135,12 @@ def test_more_queries_and_more_items_than_a_block() -> None:
     P, Q = vectors(BLOCK_QUERIES + 3, 5, 8), vectors(BLOCK_ITEMS + 2000, 5, 9)
     Q[-1] = Q[0]  # equal vectors in different blocks
     mask = np.random.default_rng(1).random((len(P), len(Q))) < 0.5
-    assert as_pairs(top_k(P, Catalogue(Q), 7, [hiding(mask)])) == reference.top_k(P, Q, 7, mask)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 7, [hiding(mask)])) == reference.top_k(P, Q, 7, mask)
 
 
 def test_one_query_a_batch_and_all_give_the_same_bits() -> None:
     P, Q = vectors(2 * BLOCK_QUERIES + 5, 33, 10), vectors(700, 33, 11)
-    catalogue = Catalogue(Q)
+    catalogue = VectorCandidates(Q)
     whole = top_k(P, catalogue, 12)
     for size in (1, 3, 7, BLOCK_QUERIES):
         parts = [top_k(P[start : start + size], catalogue, 12) for start in range(0, len(P), size)]
@@ -151,15 +151,15 @@ def test_one_query_a_batch_and_all_give_the_same_bits() -> None:
 @pytest.mark.parametrize("n", [0, 2, 20])
 def test_nothing_to_rank(n: int) -> None:
     P, Q = vectors(n, 3, 1), vectors(6, 3, 2)
-    assert top_k(P, Catalogue(Q, np.empty(0, np.int64)), 5).rows.shape == (n, 0)
+    assert top_k(P, VectorCandidates(Q, np.empty(0, np.int64)), 5).rows.shape == (n, 0)
     everything = np.ones((n, 6), bool)
-    assert top_k(P, Catalogue(Q), 5, [hiding(everything)]).counts.tolist() == [0] * n
+    assert top_k(P, VectorCandidates(Q), 5, [hiding(everything)]).counts.tolist() == [0] * n
 
 
 # -- scores that a model computes itself -------------------------------------------------------------------------------
 
 
-class Table(Computed):
+class Table(ComputedCandidates):
     """Scores in a table; queries are its row numbers."""
 
     people, cells = 4, 64

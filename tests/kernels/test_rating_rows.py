@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import ratings as reference
-from tastemap.data.pairs import Rows, read_only
-from tastemap.kernels.als import CHOLESKY_TILE
+from tastemap.data._pairs import Rows, read_only
+from tastemap.kernels.core.simd import LANES
 from tastemap.kernels.explicit_als import rating_rows
-from tastemap.kernels.simd import LANES
+from tastemap.kernels.implicit_als import CHOLESKY_TILE
 
 Array = npt.NDArray[Any]
 MEAN = 2.5

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import ratings as reference
-from tastemap.kernels.simd import LANES
+from tastemap.kernels.core.simd import LANES
 from tastemap.kernels.svd import svd_bucket, svdpp_bucket
 
 Array = npt.NDArray[Any]

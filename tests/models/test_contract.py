@@ -22,7 +22,7 @@ import tastemap as tm
 from reference import als as reference
 from reference import ease, knn
 from tastemap import Interactions
-from tastemap.models.base import Model
+from tastemap.models.shared.base import Model
 
 Array = npt.NDArray[Any]
 NAN, INF = float("nan"), float("inf")
@@ -619,7 +619,7 @@ def test_ids_of_an_empty_answer_keep_their_type(name: str) -> None:
 def test_everybodys_lists_in_a_file_are_those_of_recommend(
     name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tastemap.models.base.USERS_AT_ONCE", 4)
+    monkeypatch.setattr("tastemap.models.shared.base.USERS_AT_ONCE", 4)
     fitted(name).recommend_all(tmp_path / "lists.parquet", **options)
     assert pl.read_parquet(tmp_path / "lists.parquet").equals(fitted(name).recommend(**options))
     assert [path.name for path in tmp_path.iterdir()] == ["lists.parquet"]
@@ -884,7 +884,7 @@ def test_update_knows_the_news_and_leaves_the_old_model(name: str) -> None:
     shown = changed.recommend(["new", "u1"], k=100)
     assert not {(u, i) for u, i in shown.select("person", "film").rows()} & set(merged)
     assert 500 in set(changed.recommend("u3", k=100)["film"])
-    assert len(changed.history_) == len(model.history_)
+    assert len(changed.epochs_) == len(model.epochs_)
 
 
 @able("explain")
@@ -941,8 +941,8 @@ def test_a_loaded_model_is_the_saved_one(name: str, kind: str, tmp_path: Path) -
             one, other = ask(model), ask(again)
             assert type(one) is type(other)
             assert one.equals(other)
-    assert [(e.epoch, e.objective, e.metric) for e in again.history_] == [
-        (e.epoch, e.objective, e.metric) for e in model.history_
+    assert [(e.epoch, e.objective, e.metric) for e in again.epochs_] == [
+        (e.epoch, e.objective, e.metric) for e in model.epochs_
     ]
     assert again.card() == model.card()
 
@@ -950,7 +950,7 @@ def test_a_loaded_model_is_the_saved_one(name: str, kind: str, tmp_path: Path) -
 @every_model
 def test_without_history_only_what_needs_it_is_refused(name: str, tmp_path: Path) -> None:
     model = fitted(name)
-    model.save(tmp_path / "model", history=False)
+    model.save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
     assert bare.interactions is None
     assert bare.recommend_for([103]).equals(model.recommend_for([103]))
@@ -971,15 +971,15 @@ def test_without_history_only_what_needs_it_is_refused(name: str, tmp_path: Path
     if can(name, "explain"):
         calls.append(lambda: bare.explain("u1", 100))
     for call in calls:
-        refuses(call, tm.NotSupportedError, "history=False")
-    bare.save(tmp_path / "other", history=False)
+        refuses(call, tm.NotSupportedError, "interactions=False")
+    bare.save(tmp_path / "other", interactions=False)
     assert_equal(tm.load(tmp_path / "other"), bare)
 
 
 @every_model
 def test_without_history_a_user_without_pairs_is_still_unknown(name: str, tmp_path: Path) -> None:
     model = fitted(name)
-    model.save(tmp_path / "model", history=False)
+    model.save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
     if name not in NEED_HISTORY:
         assert bare.recommend(exclude_seen=False).equals(model.recommend(exclude_seen=False))

@@ -13,7 +13,7 @@ import pytest
 from test_contract import APPROXIMATE, GHOST, UNSEEN, assert_equal, data, history_of, make, people, read, refuses
 
 import tastemap as tm
-from tastemap.models.base import Model
+from tastemap.models.shared.base import Model
 
 NEW_FILM, NEW_PERSON = 700, "newcomer"
 
@@ -252,7 +252,7 @@ def test_a_loaded_model_knows_its_features(name: str, tmp_path: Path) -> None:
 @every_taker
 def test_without_history_a_file_holds_nobodys_features(name: str, tmp_path: Path) -> None:
     model = described(name)
-    model.save(tmp_path / "model", history=False)
+    model.save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
     assert bare._user_features is not None
     assert bare._user_features.rows is None
@@ -262,8 +262,8 @@ def test_without_history_a_file_holds_nobodys_features(name: str, tmp_path: Path
     more = of_films().transform(pl.DataFrame({"film": [800], "genre": ["war"]}))
     grown = bare.add_items(more)
     assert grown.predict("u1", 800) == model.predict("u1", NEW_FILM)
-    refuses(lambda: bare.update(data()), tm.NotSupportedError, "history=False")
-    grown.save(tmp_path / "grown", history=False)
+    refuses(lambda: bare.update(data()), tm.NotSupportedError, "interactions=False")
+    grown.save(tmp_path / "grown", interactions=False)
     assert_equal(tm.load(tmp_path / "grown"), grown)
 
 

@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from reference import ease as reference
-from tastemap.models import ease, inverse
+from tastemap.models import ease
+from tastemap.training import inverse
 
 Array = npt.NDArray[Any]
 

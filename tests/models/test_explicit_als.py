@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from reference import ratings as reference
 from reference.ratings import some_ratings as ratings
-from tastemap.models.ratings import RatingModel
+from tastemap.models.shared.ratings import RatingModel
 
 
 def als(**changed: Any) -> tm.ExplicitALS:
@@ -29,7 +29,7 @@ settings = pytest.mark.parametrize(
 def test_every_epoch_reports_the_objective_of_its_rows_and_it_never_rises(changed: dict[str, Any]) -> None:
     interactions = ratings()
     model = als(**changed, epochs=12).fit(interactions)
-    values = np.array([done.objective for done in model.history_])
+    values = np.array([done.objective for done in model.epochs_])
     assert (np.diff(values) <= 1e-5 * values[:-1]).all()
     for epochs in (1, 5):
         model = als(**changed, epochs=epochs)

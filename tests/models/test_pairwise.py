@@ -10,9 +10,9 @@ import pytest
 import scipy.sparse as sp
 
 import tastemap as tm
-from tastemap.data.pairs import rows_at
-from tastemap.models.pairwise import HEAVIEST, PLACES, PairwiseModel, _as_often
-from tastemap.models.ranking import Hidden, top_k
+from tastemap.data._pairs import rows_at
+from tastemap.models.shared.pairwise import HEAVIEST, PLACES, PairwiseModel, _as_often
+from tastemap.ranking.top_k import Hidden, top_k
 
 Array = npt.NDArray[Any]
 both = pytest.mark.parametrize("name", ["BPR", "WARP"])
@@ -45,7 +45,7 @@ def test_held_out_items_of_the_users_taste_come_first(name: str, changed: dict[s
 
 @both
 def test_the_loss_falls(name: str) -> None:
-    history = make(name, epochs=30).fit(likes(two_tastes())).history_
+    history = make(name, epochs=30).fit(likes(two_tastes())).epochs_
     assert history[-1].objective < 0.5 * history[0].objective
 
 

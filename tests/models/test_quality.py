@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tastemap as tm
-from tastemap.data.datasets import Dataset
+from tastemap.datasets import Dataset
 
 METRICS = ("precision@10", "recall@10", "hit_rate@10", "ndcg@10", "map@10", "mrr@10")
 

@@ -11,9 +11,10 @@ import pytest
 import tastemap as tm
 from reference import ratings as reference
 from reference.ratings import some_ratings as ratings
-from tastemap.models.svd import START, _ImplicitDescent
-from tastemap.models.training import Epoch
-from tastemap.models.wide import zeros
+from tastemap.models.svd import START
+from tastemap.models.svdpp import _ImplicitDescent
+from tastemap.training.loop import Epoch
+from tastemap.training.wide import zeros
 
 both = pytest.mark.parametrize("kind", [tm.SVD, tm.SVDpp])
 
@@ -25,7 +26,7 @@ def svd(kind: Any, **changed: Any) -> Any:
 
 def reported_and_true_objective(model: Any, interactions: tm.Interactions) -> tuple[float, float]:
     Y = model.implicit_factors_.astype(float) if isinstance(model, tm.SVDpp) else None
-    return model.history_[-1].objective, reference.objective(reference.dense(interactions), model, Y)
+    return model.epochs_[-1].objective, reference.objective(reference.dense(interactions), model, Y)
 
 
 @both
@@ -38,7 +39,7 @@ def test_the_objective_at_the_end_is_that_of_the_rows(kind: Any) -> None:
 
 @both
 def test_the_objective_falls(kind: Any) -> None:
-    values = [done.objective for done in svd(kind, epochs=200).fit(ratings()).history_]
+    values = [done.objective for done in svd(kind, epochs=200).fit(ratings()).epochs_]
     assert values[-1] < 0.7 * values[0]
     assert values[-1] < values[100] < values[20] < values[0]
 
@@ -154,7 +155,7 @@ def test_a_learning_rate_that_is_too_high_is_named(kind: Any, learning_rate: flo
 
 def test_a_high_implicit_learning_rate_cannot_diverge() -> None:
     model = svd(tm.SVDpp, implicit_learning_rate=1e6, epochs=100).fit(ratings())
-    assert model.history_[-1].objective < model.history_[0].objective
+    assert model.epochs_[-1].objective < model.epochs_[0].objective
 
 
 @both

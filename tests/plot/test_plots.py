@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 import tastemap as tm
 from tastemap.data.interactions import Interactions
-from tastemap.models.base import Model
+from tastemap.models.shared.base import Model
 
 FILMS = pl.DataFrame(
     {
@@ -108,8 +108,8 @@ def refused(draw: Callable[[], Any], kind: type[Exception], sentence: str) -> No
 def test_learning_curves_are_the_objective_and_the_metric_of_each_epoch() -> None:
     model = models()["als"]
     left, right = tm.plot.learning_curves(model, metric="ndcg@10").axes
-    assert points_of(left.lines[0]).tolist() == [[done.epoch, done.objective] for done in model.history_]
-    assert points_of(right.lines[0]).tolist() == [[done.epoch, done.metric] for done in model.history_]
+    assert points_of(left.lines[0]).tolist() == [[done.epoch, done.objective] for done in model.epochs_]
+    assert points_of(right.lines[0]).tolist() == [[done.epoch, done.metric] for done in model.epochs_]
     assert [ax.get_xlabel() for ax in (left, right)] == ["epoch", "epoch"]
     assert [ax.get_ylabel() for ax in (left, right)] == ["objective", "ndcg@10 on the validation part"]
     assert left.get_title(loc="left") == "ImplicitALS"
@@ -120,8 +120,8 @@ def test_objectives_of_several_classes_are_shares_of_the_first() -> None:
     figure = tm.plot.learning_curves(both)
     left, right = figure.axes
     for line, model in zip(left.lines, both.values(), strict=True):
-        first = model.history_[0].objective
-        assert values_of(line) == [done.objective / first for done in model.history_]
+        first = model.epochs_[0].objective
+        assert values_of(line) == [done.objective / first for done in model.epochs_]
     assert left.get_ylabel() == "objective, share of that after epoch 1"
     assert len(right.lines) == 1  # warp was fitted without a validation part
     assert legend_of(figure) == ["als", "warp"]
@@ -129,7 +129,7 @@ def test_objectives_of_several_classes_are_shares_of_the_first() -> None:
 
 def test_objectives_of_one_class_are_as_they_are() -> None:
     (ax,) = tm.plot.learning_curves([models()["warp"], fit(tm.WARP(factors=2, epochs=2))]).axes
-    assert values_of(ax.lines[0]) == [done.objective for done in models()["warp"].history_]
+    assert values_of(ax.lines[0]) == [done.objective for done in models()["warp"].epochs_]
     assert legend_of(ax.figure) == ["WARP", "WARP 2"]
 
 

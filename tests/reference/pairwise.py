@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.kernels.random import mix
+from tastemap.kernels.core.random import mix
 
 Array = npt.NDArray[Any]
 TRIES = 20

@@ -24,8 +24,8 @@ def demo(
     as_json: opt.Json = False,
 ) -> None:
     """See it work: learn from film ratings, measure, and recommend."""
-    from tastemap import demo as example
-    from tastemap.data.datasets import movielens_name
+    from tastemap.cli import demo as example
+    from tastemap.datasets import movielens_name
 
     name = "100k" if data is None else movielens_name(data.expanduser())
     if name is None:
@@ -67,7 +67,7 @@ def fit(
         output.note(f"{train!r}")
         fitted, seconds = models.fitted(chosen, train, checkpoint)
         with output.writing(out):
-            fitted.save(out, history=history)
+            fitted.save(out, interactions=history)
     if as_json:
         output.print_json(
             {
@@ -202,7 +202,7 @@ def evaluate(
     fitted = tm.load(model)
     with models.on_threads(threads):
         held = reader.read(test, like=fitted)
-        metrics = opt.listed(metric) or opt.METRICS
+        metrics = opt.listed(metric) or opt.DEFAULT_METRICS
         board = tm.compare([fitted], held, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown)
     if as_json:
         output.print_json({"models": models.described_board(board)})

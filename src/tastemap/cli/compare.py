@@ -72,7 +72,7 @@ def compare(
         check_report(report)
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
-    metrics = as_names(opt.listed(metric) or opt.METRICS)
+    metrics = as_names(opt.listed(metric) or opt.DEFAULT_METRICS)
     of_ratings = set(metrics) <= {"rmse", "mae"}
     named = opt.listed(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import IdMap, Interactions
-    from tastemap.data.files import DataFile
+    from tastemap.data.sources.files import DataFile
 
 _USUAL = {
     "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
@@ -83,7 +83,7 @@ class Reader:
         return parts, columns
 
     def _read(self, path: Path, like: Any, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
-        from tastemap.data import datasets
+        from tastemap import datasets
 
         if self.weight is not None and self.no_weight:
             raise ValueError("pass --weight or --no-weight, not both")
@@ -95,7 +95,7 @@ class Reader:
         return made, columns
 
     def _movielens(self, path: Path, name: str, make: Callable[..., Any]) -> tuple[Any, dict[str, str]]:
-        from tastemap.data import datasets
+        from tastemap import datasets
 
         for use, column in _MOVIELENS.items():
             given = getattr(self, use)
@@ -149,7 +149,7 @@ class Reader:
         return self._liked(data, columns)
 
     def _parts(self, read: Callable[[], pl.DataFrame], columns: dict[str, str], share: float) -> Parts:
-        from tastemap.data.splits import moment_of_share
+        from tastemap.split import moment_of_share
 
         table = self._rows(read, columns)
         time, merge = columns.get("time"), self._merging(table, columns)
@@ -255,7 +255,7 @@ def reading(
 
 def opened(path: Path, separator: str | None = None) -> DataFile:
     """Open a file with the character between its columns that its first line tells, where none is given."""
-    from tastemap.data.files import open_file
+    from tastemap.data.sources.files import open_file
 
     file = open_file(path, separator)
     other = file.other_separator()

@@ -30,7 +30,7 @@ def tensorboard(
 ) -> None:
     """Write the items' vectors, titles and popularity for TensorBoard's projector."""
     from tastemap.export.tensorboard import FILES
-    from tastemap.whole_file import check_replaceable
+    from tastemap.files.whole import check_replaceable
 
     check_replaceable(out, FILES)
     import tastemap as tm

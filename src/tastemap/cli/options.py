@@ -50,13 +50,13 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."),
 ]
-METRICS = ("ndcg@10", "recall@10", "precision@10")
+DEFAULT_METRICS = ("ndcg@10", "recall@10", "precision@10")
 Metrics = Annotated[
     list[str] | None,
     typer.Option(
         "--metric",
         metavar="A,B",
-        help=f"E.g. recall@20; several with commas; the first ranks. If absent: {', '.join(METRICS)}.",
+        help=f"E.g. recall@20; several with commas; the first ranks. If absent: {', '.join(DEFAULT_METRICS)}.",
     ),
 ]
 OnUnknown = Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tastemap.whole_file import whole_file
+from tastemap.files.whole import whole_file
 
 if TYPE_CHECKING:
     import polars as pl

@@ -39,8 +39,8 @@ class Titles:
         """Read a file of titles; where there is none, those that MovieLens ``data`` bring themselves."""
         import polars as pl
 
-        from tastemap.data.datasets import read_movies
         from tastemap.data.frames import check_columns
+        from tastemap.datasets import read_movies
 
         source = path or data
         if source is None:
@@ -110,7 +110,7 @@ def item_table(path: Path, id_column: str | None, items: IdMap) -> tuple[pl.Data
 
 
 def _table(path: Path) -> pl.DataFrame:
-    from tastemap.data.datasets import read_movies
+    from tastemap.datasets import read_movies
 
     movies = read_movies(path.expanduser())
     return opened(path).read() if movies is None else movies

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data.encoders import Encoder, as_names, check_use, encoders_of
+from tastemap.data._encoders import Encoder, as_names, check_use, encoders_of
+from tastemap.data._pairs import Rows, csr, frozen_matrix, rows_at, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
-from tastemap.data.pairs import Rows, csr, frozen_matrix, rows_at, rows_of
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
 
 

@@ -8,19 +8,18 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from tastemap.errors import DataError, name_some
-from tastemap.whole_file import whole_file
+from tastemap.files.whole import whole_file
+from tastemap.typing import FrameKind
 
-FrameKind = Literal["pandas", "polars", "pyarrow"]
 
-
-def frame_kind(frame: object) -> FrameKind:
+def kind_of(frame: object) -> FrameKind:
     """Name the library whose frames answer ``frame``: its own, or polars for relations, arrays and files."""
     library = type(frame).__module__.partition(".")[0]
     return cast(FrameKind, library) if library in ("pandas", "pyarrow") else "polars"
@@ -51,7 +50,7 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     if isinstance(frame, Mapping):
         named = {str(name): values for name, values in frame.items()}
         return _from_columns({name: to_series(named[name], name) for name in _checked(list(named), columns, optional)})
-    if frame_kind(frame) == "pandas" and hasattr(frame, "columns"):
+    if kind_of(frame) == "pandas" and hasattr(frame, "columns"):
         by_name = {str(name): position for position, name in enumerate(frame.columns)}
         names = _checked(list(by_name), columns, optional)
         return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
@@ -114,7 +113,7 @@ def to_series(values: Any, name: str = "") -> pl.Series:
         raise DataError(f"{name or 'values'} must be one column, got a {type(values).__name__}: pass frame[{name!r}]")
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise DataError(f"{name or 'values'} must be a list, an array or a series, got {values!r}")
-    if frame_kind(values) == "pandas":
+    if kind_of(values) == "pandas":
         return _from_pandas(values, name)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return pl.Series(name, values)

@@ -12,8 +12,7 @@ import polars as pl
 
 from tastemap.data.frames import to_series
 from tastemap.errors import DataError, UnknownIdError, name_some
-
-Rows = npt.NDArray[np.int64]
+from tastemap.typing import RowNumbers
 
 _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
 
@@ -41,8 +40,8 @@ class IdMap:
         if self.ids.n_unique() != len(self.ids):
             repeated = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
             raise DataError(f"ids must be distinct, but {name!r} repeats {name_some(repeated)}")
-        self._sorted: tuple[npt.NDArray[Any], Rows] | None = None
-        self._table: Rows | None = None
+        self._sorted: tuple[npt.NDArray[Any], RowNumbers] | None = None
+        self._table: RowNumbers | None = None
         self._by_string: dict[str, int] | None = None
 
     def __len__(self) -> int:
@@ -99,7 +98,7 @@ class IdMap:
             raise DataError(f"{misfits} do not fit among the {self.ids.dtype} ids of {self.name!r}")
         return IdMap(pl.concat([self.ids, added.alias(self.ids.name)]), self.name)
 
-    def find(self, ids: Any) -> Rows:
+    def find(self, ids: Any) -> RowNumbers:
         """Return the rows of ``ids``, int64, -1 for those not in the map.
 
         ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
@@ -117,12 +116,12 @@ class IdMap:
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
 
-    def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> Rows:
+    def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> RowNumbers:
         """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked in ``among``, (n,)."""
         rows = self.find(ids)
         return np.where(np.append(among, False)[rows], rows, -1)  # -1 finds the last
 
-    def rows(self, ids: Any, hint: str = "") -> Rows:
+    def rows(self, ids: Any, hint: str = "") -> RowNumbers:
         """Return the rows of ``ids``, int64; raises UnknownIdError naming those not in the map.
 
         ids : as for `find`
@@ -187,7 +186,7 @@ class IdMap:
         place = keys.searchsorted(key)
         return int(rows[place]) if place < len(keys) and keys[place] == key else -1
 
-    def _find_integers(self, values: npt.NDArray[Any]) -> Rows:
+    def _find_integers(self, values: npt.NDArray[Any]) -> RowNumbers:
         keys, rows = self._sorted_keys()
         if not len(keys):
             return np.full(len(values), -1, dtype=np.int64)
@@ -211,7 +210,7 @@ class IdMap:
         places = np.minimum(keys.searchsorted(asked), len(keys) - 1)
         return np.where(fits & (keys[places] == asked), rows[places], -1)
 
-    def _sorted_keys(self) -> tuple[npt.NDArray[Any], Rows]:
+    def _sorted_keys(self) -> tuple[npt.NDArray[Any], RowNumbers]:
         if self._sorted is None:
             values = self.ids.to_numpy()
             order = np.argsort(values, kind="stable")

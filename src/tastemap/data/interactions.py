@@ -15,8 +15,8 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data.checks import check_choice
-from tastemap.data.columns import (
+from tastemap.data._checks import check_choice
+from tastemap.data._columns import (
     check_weights,
     coded,
     event_weights_of,
@@ -24,9 +24,7 @@ from tastemap.data.columns import (
     times_to_series,
     weights_of,
 )
-from tastemap.data.frames import FrameKind, as_kind, check_kind, frame_kind, to_polars
-from tastemap.data.ids import IdMap, add_to_hash, name_rows
-from tastemap.data.pairs import (
+from tastemap.data._pairs import (
     Rows,
     csr,
     frozen,
@@ -38,9 +36,11 @@ from tastemap.data.pairs import (
     sorted_by_pair,
     starts_of,
 )
+from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
+from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.errors import DataError
+from tastemap.typing import Array, FrameKind
 
-Array = npt.NDArray[Any]
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
 EventWeights = tuple[str, Mapping[Any, float]]
@@ -68,7 +68,7 @@ class Interactions:
     order : int32 or int64, aligned with ``matrix.data``: the position of the pair among all pairs in input
         order, a permutation of 0..pairs-1; None where input order is the order of the matrix
     columns : the caller's column names
-    frame : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
+    frame_kind : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
 
     ``len`` is the number of pairs. Made by `from_frame`, `from_file` and `from_csr`; the constructor takes
     arrays that are already as described here.
@@ -84,7 +84,7 @@ class Interactions:
         time_type: pl.DataType | None = None,
         order: Array | None = None,
         columns: Columns | None = None,
-        frame: FrameKind = "polars",
+        frame_kind: FrameKind = "polars",
     ) -> None:
         self.matrix = frozen_matrix(matrix)
         self.users = users
@@ -93,7 +93,7 @@ class Interactions:
         self.time_type = None if time is None else time_type or _type_of(time)
         self.order = frozen(order)
         self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
-        self.frame = frame
+        self.frame_kind = frame_kind
 
     @classmethod
     def from_frame(
@@ -150,7 +150,7 @@ class Interactions:
         if weights is not None:
             check_weights(weights, source or "", allow_negative)
         times, time_type = (None, None) if time is None else times_of(table[time], time)
-        kind = frame_kind(df)
+        kind = kind_of(df)
         # The caller's frame may be gone by now; then these columns are the largest thing in memory.
         del table, df
 
@@ -184,7 +184,7 @@ class Interactions:
             time_type=time_type,
             order=ranks_of(place),
             columns=Columns(user, item, weight or "weight", time),
-            frame=kind,
+            frame_kind=kind,
         )
 
     @classmethod
@@ -199,7 +199,7 @@ class Interactions:
         Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
         missing, empty, cut off or not of its kind.
         """
-        from tastemap.data.files import read_columns
+        from tastemap.data.sources.files import read_columns
 
         events = options.get("event_weights")
         named = (
@@ -413,14 +413,14 @@ class Interactions:
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
         matrix = csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
-        return Interactions(matrix, users, items, columns=names, frame=self.frame)
+        return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
     def to_frame(self, frame: str | None = None) -> Any:
         """Return the pairs in input order: user, item, weight and time under the caller's column names.
 
         frame : "pandas", "polars" or "pyarrow"; None for the kind that came in
         """
-        kind = check_kind(frame or self.frame)
+        kind = check_kind(frame or self.frame_kind)
         places = self.input_order
         columns = {
             self.columns.user: self.users.take(self.row_of_pair()[places]),
@@ -465,7 +465,7 @@ class Interactions:
             "time_type": self.time_type,
             "order": self.order,
             "columns": self.columns,
-            "frame": self.frame,
+            "frame_kind": self.frame_kind,
         }
         return Interactions(matrix, **{**fields, **changes})
 

@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data.checks import check_whole
-from tastemap.data.encoders import as_names, check_use
+from tastemap.data._checks import check_whole
+from tastemap.data._encoders import as_names, check_use
 from tastemap.data.features import Features, ids_of
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError, name_some

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.kernels.significance import resampled_sums
-
-Doubles = npt.NDArray[np.float64]
+from tastemap.typing import Doubles
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000

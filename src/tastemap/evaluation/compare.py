@@ -17,14 +17,15 @@ from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError, TastemapError
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation, as_names, check_suits, evaluate
-from tastemap.evaluation.metrics import RATING_METRICS, is_per_user
 from tastemap.evaluation.significance import share_users
-from tastemap.models.base import Model
-from tastemap.models.named import Models, named_models
-from tastemap.models.ranking import FEW_QUERIES
-from tastemap.models.training import Epoch, bar, is_shown
+from tastemap.metrics.definitions import RATING_METRICS, is_per_user
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.named import Models, named_models
+from tastemap.progress import bar, is_shown
+from tastemap.ranking.top_k import FEW_QUERIES
+from tastemap.training.loop import Epoch
 
-METRICS = ("ndcg@10", "recall@10", "precision@10")
+DEFAULT_METRICS = ("ndcg@10", "recall@10", "precision@10")
 
 
 def compare(
@@ -32,7 +33,7 @@ def compare(
     test: Interactions,
     *,
     train: Interactions | None = None,
-    metrics: Sequence[str] | str = METRICS,
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     exclude: Literal["train"] | Interactions | None = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
     history: Interactions | None = None,
@@ -50,7 +51,7 @@ def compare(
     metrics, exclude, on_unknown, history, candidates : as for `evaluate`; the first metric orders the models
     user_features, item_features : passed to the models that take features; the others are fitted without, and the
         leaderboard says which. item_features are also what the metric diversity is measured by
-    validation : measured after each epoch of models that train in epochs, so that `history_` holds a learning curve;
+    validation : measured after each epoch of models that train in epochs, so that `epochs_` holds a learning curve;
         their fit_seconds count that too
     progress : a bar on stderr; None shows one where stderr is a terminal
 

@@ -14,10 +14,10 @@ from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.bootstrap import CONFIDENCE
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.metrics import RATING_METRICS, is_per_user, lower_is_better
 from tastemap.evaluation.significance import Paired, holm
-from tastemap.evaluation.table import Cell, Table
-from tastemap.models.base import Model
+from tastemap.metrics.definitions import RATING_METRICS, is_per_user, lower_is_better
+from tastemap.models.shared.base import Model
+from tastemap.tables import Cell, Table
 
 # A difference with an adjusted p-value below it is called significant.
 LEVEL = 0.05
@@ -79,7 +79,7 @@ class Comparison:
             for name in self.ranking(self.metrics[0])
         ]
         numbers = dict.fromkeys([*self.metrics, "fit_seconds", "score_seconds"], pl.Float64)
-        return as_kind(pl.DataFrame(rows, {"model": pl.String, **numbers}), self.test.frame)
+        return as_kind(pl.DataFrame(rows, {"model": pl.String, **numbers}), self.test.frame_kind)
 
     @cached_property
     def intervals(self) -> Any:
@@ -89,7 +89,7 @@ class Comparison:
         """
         rows = [self.interval(name, metric) for metric in self.metrics for name in self.ranking(metric)]
         schema = {"model": pl.String, "metric": pl.String, "mean": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-        return as_kind(pl.DataFrame(rows, {**schema, "users": pl.Int64}), self.test.frame)
+        return as_kind(pl.DataFrame(rows, {**schema, "users": pl.Int64}), self.test.frame_kind)
 
     @cached_property
     def differences(self) -> Any:
@@ -101,7 +101,7 @@ class Comparison:
 
         Metrics of all lists together have no row. `evaluation.significance` has the definitions.
         """
-        return as_kind(pl.DataFrame(self.difference_rows, _DIFFERENCES), self.test.frame)
+        return as_kind(pl.DataFrame(self.difference_rows, _DIFFERENCES), self.test.frame_kind)
 
     def ranking(self, metric: str) -> list[str]:
         """Return the models' names, best first by a metric; of equal ones the first by name."""

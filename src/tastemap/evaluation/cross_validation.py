@@ -10,15 +10,15 @@ from typing import Any
 import polars as pl
 
 from tastemap.data.features import Features
-from tastemap.data.frames import as_kind, frame_kind, to_polars
+from tastemap.data.frames import as_kind, kind_of, to_polars
 from tastemap.data.interactions import Interactions
-from tastemap.data.splits import k_fold
-from tastemap.evaluation.compare import METRICS, compare
+from tastemap.evaluation.compare import DEFAULT_METRICS, compare
 from tastemap.evaluation.comparison import counted, fitted_without_features, shown_seconds
-from tastemap.evaluation.metrics import lower_is_better
-from tastemap.evaluation.table import Cell, Table
-from tastemap.models.named import Models, named_models
-from tastemap.models.training import bar
+from tastemap.metrics.definitions import lower_is_better
+from tastemap.models.shared.named import Models, named_models
+from tastemap.progress import bar
+from tastemap.split import k_fold
+from tastemap.tables import Cell, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class CrossValidation:
         The standard deviation is over the folds, with n - 1. fit_seconds and score_seconds are means. The folds share
         most of their training pairs, so the deviation says how steady a figure is; it is no test of a difference.
         """
-        return as_kind(self._summary, frame_kind(self.frame))
+        return as_kind(self._summary, kind_of(self.frame))
 
     def table(self) -> Table:
         """Return the summary as a table."""
@@ -95,7 +95,7 @@ def cross_validate(
     interactions: Interactions,
     *,
     k: int = 5,
-    metrics: Sequence[str] | str = METRICS,
+    metrics: Sequence[str] | str = DEFAULT_METRICS,
     seed: int = 0,
     user_features: Features | None = None,
     item_features: Features | None = None,
@@ -128,4 +128,4 @@ def cross_validate(
             )
             frames.append(to_polars(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
             shown.update()
-    return CrossValidation(board.metrics, as_kind(pl.concat(frames), interactions.frame), board.without_features)
+    return CrossValidation(board.metrics, as_kind(pl.concat(frames), interactions.frame_kind), board.without_features)

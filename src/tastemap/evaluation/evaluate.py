@@ -14,24 +14,23 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap import parallel
-from tastemap.data.checks import check_choice
+from tastemap.data._checks import check_choice
+from tastemap.data._pairs import Rows, read_only
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.data.pairs import Rows, read_only
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.bootstrap import ends, resampled
-from tastemap.evaluation.measure import Background, Measuring, Shown, owners, rating_values
-from tastemap.evaluation.metrics import RATING_METRICS, parse
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
-from tastemap.models.base import Model
-from tastemap.models.ranking import Candidates, Hidden
-from tastemap.models.validation import losses, of_mean_loss
+from tastemap.metrics.definitions import RATING_METRICS, parse
+from tastemap.metrics.lists import losses, of_mean_loss
+from tastemap.metrics.measure import Background, Measuring, Shown, owners, rating_values
+from tastemap.models.shared.base import Model
+from tastemap.ranking.top_k import Candidates, Hidden
+from tastemap.typing import Doubles, RowNumbers
 
-Doubles = npt.NDArray[np.float64]
-RowNumbers = npt.NDArray[np.int64]
 Exclude = Literal["train"] | Interactions | None
 
 # Places of all lists that are held in memory at a time.
@@ -282,7 +281,7 @@ def evaluate(
         n_left_out=sum(n for n, _ in left_out),
         n_rated=n_rated,
         n_unrated=n_unrated,
-        frame_kind=test.frame,
+        frame_kind=test.frame_kind,
         overall=overall,
         score_seconds=seconds,
     )
@@ -378,8 +377,8 @@ def _background(model: Model, catalogue: Candidates, features: Features | None) 
             return features.align(model.items), features.n_features
         if model.interactions is None:
             raise NotSupportedError(
-                "diversity by who has the items needs the training pairs, and this model was saved with history=False: "
-                "pass item_features"
+                "diversity by who has the items needs the training pairs, and this model was saved with "
+                "interactions=False: pass item_features"
             )
         return owners(model.interactions)
 

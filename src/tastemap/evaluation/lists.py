@@ -9,21 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.data.pairs import Rows
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
-from tastemap.evaluation.measure import Background, Measuring, Shown, owners
-from tastemap.evaluation.metrics import AUC, RATING_METRICS, Diversity, parse
 from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
-from tastemap.models.ranking import Hidden
-from tastemap.models.validation import PLACE_METRICS
-
-RowNumbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from tastemap.metrics.definitions import AUC, RATING_METRICS, Diversity, parse
+from tastemap.metrics.lists import PLACE_METRICS
+from tastemap.metrics.measure import Background, Measuring, Shown, owners
+from tastemap.ranking.top_k import Hidden
+from tastemap.typing import Flags, RowNumbers
 
 
 def evaluate_lists(
@@ -89,7 +87,7 @@ def evaluate_lists(
         n_left_out=0,
         n_rated=np.zeros(len(tested), np.int64),
         n_unrated=0,
-        frame_kind=test.frame,
+        frame_kind=test.frame_kind,
         overall=measuring.overall,
         n_without_list=int(np.count_nonzero(counts == 0)),
     )

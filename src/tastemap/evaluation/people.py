@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions, check_not_negative
-from tastemap.data.pairs import Rows, rows_at
-from tastemap.models.base import Model
-
-RowNumbers = npt.NDArray[np.int64]
+from tastemap.models.shared.base import Model
+from tastemap.typing import RowNumbers
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.comparison import LEVEL, counted, is_ahead
-from tastemap.evaluation.metrics import METRICS, RATING_METRICS, is_per_user
 from tastemap.evaluation.significance import FLIPS
-from tastemap.evaluation.table import Cell, Table
 from tastemap.extras import optional
-from tastemap.whole_file import whole_file
+from tastemap.files.whole import whole_file
+from tastemap.metrics.definitions import METRICS, RATING_METRICS, is_per_user
+from tastemap.tables import Cell, Table
 
 if TYPE_CHECKING:
     from tastemap.evaluation.comparison import Comparison
@@ -205,8 +205,8 @@ def _described(board: Comparison, name: str) -> dict[str, Any]:
     if board.fit_seconds is not None:
         told.append(f"fitted in {board.fit_seconds[name]:.2f} s")
     told.append(f"ranked and measured in {board.score_seconds[name]:.2f} s")
-    if model.history_:
-        told.append(f"{counted(len(model.history_), 'epoch')}, objective {model.history_[-1].objective:.6g}")
+    if model.epochs_:
+        told.append(f"{counted(len(model.epochs_), 'epoch')}, objective {model.epochs_[-1].objective:.6g}")
     about = ", ".join(told)
     return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
 

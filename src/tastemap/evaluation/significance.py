@@ -29,12 +29,10 @@ import polars as pl
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.metrics import RATING_METRICS
-from tastemap.kernels.random import mix
+from tastemap.kernels.core.random import mix
 from tastemap.kernels.significance import signed_sums
-
-Doubles = npt.NDArray[np.float64]
-RowNumbers = npt.NDArray[np.int64]
+from tastemap.metrics.definitions import RATING_METRICS
+from tastemap.typing import Doubles, RowNumbers
 
 # Swaps of the randomisation test, a multiple of 64: p is at least 1 / 10 049.
 FLIPS = 64 * 157

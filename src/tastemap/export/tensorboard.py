@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tastemap.data.checks import check_whole
-from tastemap.data.lookup import as_texts, look_up
+from tastemap.data._checks import check_whole
+from tastemap.data._lookup import as_texts, look_up
 from tastemap.errors import DataError
-from tastemap.models.base import Model
-from tastemap.models.named import named_models
-from tastemap.whole_file import whole_folder
+from tastemap.files.whole import whole_folder
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.named import named_models
 
 FILES = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit
+from tastemap.kernels.core.jit import jit
 from tastemap.kernels.pairwise import difference, draw_negative, fetch_ahead, mark, step, unmark
 
 

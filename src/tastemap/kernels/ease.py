@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit_exact
-from tastemap.kernels.simd import LANES, load_row, multiply_add_double, splat, store_rounded, zeros_double
+from tastemap.kernels.core.jit import jit_exact
+from tastemap.kernels.core.simd import LANES, load_row, multiply_add_double, splat, store_rounded, zeros_double
 
 # Columns whose sums stay in registers while a history is read; narrower rows are padded to it.
 WINDOW = 4 * LANES

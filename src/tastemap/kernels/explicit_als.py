@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.als import CHOLESKY_TILE, PREFETCH
-from tastemap.kernels.dense import add_outer, cholesky, solve
-from tastemap.kernels.jit import jit
-from tastemap.kernels.simd import (
+from tastemap.kernels.core.dense import add_outer, cholesky, solve
+from tastemap.kernels.core.jit import jit
+from tastemap.kernels.core.simd import (
     LANES,
     aligned,
     load,
@@ -20,6 +19,7 @@ from tastemap.kernels.simd import (
     total,
     zeros,
 )
+from tastemap.kernels.implicit_als import CHOLESKY_TILE, PREFETCH
 
 
 @jit

@@ -9,8 +9,19 @@ rows comes back as one sum a call, to be added in a fixed order.
 
 from __future__ import annotations
 
-from tastemap.kernels.jit import jit
-from tastemap.kernels.simd import LANES, add, load, load_row, multiply, multiply_add, splat, store, store_row, zeros
+from tastemap.kernels.core.jit import jit
+from tastemap.kernels.core.simd import (
+    LANES,
+    add,
+    load,
+    load_row,
+    multiply,
+    multiply_add,
+    splat,
+    store,
+    store_row,
+    zeros,
+)
 
 
 @jit

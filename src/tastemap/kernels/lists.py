@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.core.jit import jit_exact
 
 UNORDERED = -2
 PLACED = -1

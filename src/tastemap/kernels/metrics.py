@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit_exact
+from tastemap.kernels.core.jit import jit_exact
 
 # The last axis of `ranking_metrics`' values.
 RANKING_METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc")

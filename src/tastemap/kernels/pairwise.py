@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit, jit_exact
-from tastemap.kernels.random import mix
-from tastemap.kernels.sgd import below
-from tastemap.kernels.simd import (
+from tastemap.kernels.core.jit import jit, jit_exact
+from tastemap.kernels.core.random import mix
+from tastemap.kernels.core.simd import (
     LANES,
     load,
     load_row,
@@ -26,6 +25,7 @@ from tastemap.kernels.simd import (
     totals,
     zeros,
 )
+from tastemap.kernels.sgd import below
 
 TRIES = 20  # draws for one negative before a step is given up
 AHEAD = 64  # pairs from now whose user's row is fetched

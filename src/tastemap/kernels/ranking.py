@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.heap import push, replace_root
-from tastemap.kernels.jit import jit_exact
-from tastemap.kernels.radix import scratch, sort
-from tastemap.kernels.simd import (
+from tastemap.kernels.core.heap import push, replace_root
+from tastemap.kernels.core.jit import jit_exact
+from tastemap.kernels.core.radix import scratch, sort
+from tastemap.kernels.core.simd import (
     LANES,
     any_greater,
     load,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit_exact
-from tastemap.kernels.random import mix
+from tastemap.kernels.core.jit import jit_exact
+from tastemap.kernels.core.random import mix
 
 
 @jit_exact

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit
-from tastemap.kernels.simd import LANES, aligned, load_row, multiply, multiply_add, splat, store_row, total
+from tastemap.kernels.core.jit import jit
+from tastemap.kernels.core.simd import LANES, aligned, load_row, multiply, multiply_add, splat, store_row, total
 
 
 @jit

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.jit import jit
+from tastemap.kernels.core.jit import jit
+from tastemap.kernels.core.simd import LANES, load_row, multiply_add, store, total, zeros
 from tastemap.kernels.pairwise import draw_negative, fetch_ahead, mark, scores_of_eight, step, unmark
-from tastemap.kernels.simd import LANES, load_row, multiply_add, store, total, zeros
 
 GROUP = 8  # negatives that are scored at once
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from tastemap.models.als import ImplicitALS
-from tastemap.models.base import Model
 from tastemap.models.bpr import BPR
 from tastemap.models.ease import EASE
 from tastemap.models.explicit_als import ExplicitALS
-from tastemap.models.knn import ItemKNN
-from tastemap.models.popular import PersonalPopular, Popular
+from tastemap.models.implicit_als import ImplicitALS
+from tastemap.models.item_knn import ItemKNN
+from tastemap.models.personal_popular import PersonalPopular
+from tastemap.models.popular import Popular
 from tastemap.models.random import Random
-from tastemap.models.svd import SVD, SVDpp
+from tastemap.models.shared.base import Model
+from tastemap.models.svd import SVD
+from tastemap.models.svdpp import SVDpp
 from tastemap.models.warp import WARP
 
 _ALL = (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS)

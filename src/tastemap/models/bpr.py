@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from tastemap.data.checks import check_choice
+from tastemap.data._checks import check_choice
 from tastemap.kernels.bpr import bpr_bucket
-from tastemap.models.base import Floats
-from tastemap.models.pairwise import Counts, Kernel, PairwiseModel, Pool, Rates
-from tastemap.models.search import Range, SearchSpace
-from tastemap.models.sgd import Bucket
+from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool, Rates
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.training.grid import Bucket
+from tastemap.typing import Counts, Floats
 
 
 @dataclass(kw_only=True)

@@ -10,19 +10,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tastemap import parallel
-from tastemap.data.checks import check_amount
+from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
-from tastemap.kernels.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, aligned
 from tastemap.memory import available_memory
-from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.history import Histories, HistoryModel
-from tastemap.models.inverse import TILE, Symmetric, invert
-from tastemap.models.ranking import Computed, Lists
-from tastemap.models.search import Range, SearchSpace
-from tastemap.models.similar import Metric, check_metric, nearest
-from tastemap.models.training import Options, bar, is_shown
+from tastemap.models.shared.base import Explanation
+from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.progress import bar, is_shown
+from tastemap.ranking.similar import Closeness, check_metric, nearest
+from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.training.inverse import TILE, Symmetric, invert
+from tastemap.training.loop import Options
+from tastemap.typing import Floats, RowNumbers
 
 # Rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
@@ -89,7 +91,7 @@ class EASE(HistoryModel):
         self.item_weights_ = _weights(A, active, self.item_precisions_)
         self._check_range(interactions.by_user, "a user")
 
-    def _among(self, rows: RowNumbers) -> Computed:
+    def _among(self, rows: RowNumbers) -> ComputedCandidates:
         return _Sums(self.item_weights_, rows)
 
     @cached_property
@@ -108,7 +110,7 @@ class EASE(HistoryModel):
         return self._explained(items, contributions, frame)
 
 
-class _Sums(Computed):
+class _Sums(ComputedCandidates):
     """Scores as sums of the weights' rows over the history; queries are `Histories`."""
 
     # Many people share what the cache holds of the weights.
@@ -130,14 +132,14 @@ class _ItemSpace:
         self._weights, self._active = weights, active
         self._roots = np.sqrt(precisions)
 
-    def nearest(self, rows: RowNumbers, k: int, metric: Metric, among: RowNumbers | None = None) -> Lists:
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest of each row, itself left out."""
         check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
         roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
         return nearest(rows, _Similarities(self._weights, roots, self._active if among is None else among), rows, k)
 
 
-class _Similarities(Computed):
+class _Similarities(ComputedCandidates):
     """Entry [i, j] of B, times root_j / root_i; queries are item rows i."""
 
     def __init__(self, weights: Floats, roots: Any, rows: RowNumbers) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from tastemap import parallel
-from tastemap.data.checks import check_choice, check_switch
+from tastemap.data._checks import check_choice, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
-from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.ratings import RatingModel, RatingTask
-from tastemap.models.search import Range, SearchSpace
-from tastemap.models.training import State
+from tastemap.models.shared.base import Explanation
+from tastemap.models.shared.ratings import RatingModel, RatingTask
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.typing import Arrays, Floats, RowNumbers
 
 
 @dataclass(kw_only=True)
@@ -74,7 +74,7 @@ class ExplicitALS(RatingModel):
     def _task(self, interactions: Interactions) -> RatingTask:
         return _Alternation(self, interactions)
 
-    def _take(self, state: State) -> None:
+    def _take(self, state: Arrays) -> None:
         super()._take(state)
         # End with the users that belong to the items, so that folding in gives the same.
         users = self._solved_users(self._training("fit").by_user, self._wide_items)
@@ -114,13 +114,13 @@ class ExplicitALS(RatingModel):
 class _Alternation(RatingTask):
     """Users and items solved in turn."""
 
-    def start(self) -> State:
+    def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         layout, (n_users, n_items) = self._model._layout, self._interactions.shape
         factors = self._random_factors(self._interactions.by_item, 0, 0.1 / np.sqrt(self._model.factors))
         return {"users": layout.users(n_users), "items": layout.items(n_items, factors)}
 
-    def train_epoch(self, state: State, epoch: int) -> float:
+    def train_epoch(self, state: Arrays, epoch: int) -> float:
         """Solve the users, then the items; return the objective."""
         model, users, items = self._model, state["users"], state["items"]
         layout, of_users, of_items = model._layout, self._interactions.by_user, self._interactions.by_item

@@ -8,14 +8,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data.checks import check_switch, check_whole
+from tastemap.data._checks import check_switch, check_whole
+from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
-from tastemap.data.pairs import Rows
 from tastemap.errors import NotSupportedError
-from tastemap.kernels.random import mix, race, states_of_rows, states_of_sets
-from tastemap.models.base import Floats, Model, RowNumbers
-from tastemap.models.ranking import Computed
-from tastemap.models.training import Options
+from tastemap.kernels.core.random import mix, race, states_of_rows, states_of_sets
+from tastemap.models.shared.base import Model
+from tastemap.ranking.top_k import ComputedCandidates
+from tastemap.training.loop import Options
+from tastemap.typing import Floats, RowNumbers
 
 States = npt.NDArray[np.uint64]
 
@@ -76,7 +77,7 @@ class Random(Model):
         # A compiled function gives back a Python int, which the next one would take for an int64.
         return np.uint64(mix(np.uint64(self.seed)))
 
-    def _among(self, rows: RowNumbers) -> Computed:
+    def _among(self, rows: RowNumbers) -> ComputedCandidates:
         return _Race(self.item_rates_, rows)
 
     @property
@@ -88,7 +89,7 @@ class Random(Model):
         raise NotSupportedError("Random draws its lists and knows no similar users: fit ImplicitALS")
 
 
-class _Race(Computed):
+class _Race(ComputedCandidates):
     """Random scores; queries are seeds, uint64."""
 
     def __init__(self, rates: npt.NDArray[np.float64], rows: RowNumbers) -> None:

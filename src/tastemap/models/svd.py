@@ -1,36 +1,24 @@
-"""Factorizations of ratings by stochastic gradient descent."""
+"""Factorization of ratings by stochastic gradient descent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from tastemap import parallel
-from tastemap.data.checks import check_amount
+from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
-from tastemap.data.pairs import Rows, read_only
-from tastemap.kernels.sparse import sparse_rows
-from tastemap.kernels.svd import svd_bucket, svdpp_bucket
-from tastemap.models import leave_one_out
-from tastemap.models.base import Explanation, Floats, RowNumbers
-from tastemap.models.ratings import RatingModel, RatingTask
-from tastemap.models.search import Range, SearchSpace
-from tastemap.models.sgd import Bucket, Grid
-from tastemap.models.training import State
-from tastemap.models.wide import zeros
+from tastemap.kernels.svd import svd_bucket
+from tastemap.models.shared import explain as leave_one_out
+from tastemap.models.shared.base import Explanation
+from tastemap.models.shared.ratings import RatingModel, RatingTask
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.training.grid import Bucket, Grid
+from tastemap.typing import Arrays, Floats
 
 # The standard deviation of the factors at the start.
 START = 0.003
-
-# Rows of a matrix product and pairs of a sparse one that one thread does at a time.
-PRODUCT_ROWS = 1024
-PRODUCT_PAIRS = 1 << 16
-
-# How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
-MOVES = 8
 
 
 @dataclass(kw_only=True)
@@ -91,7 +79,7 @@ class SVD(RatingModel):
             raise ValueError("learning_rate must be above 0, got 0: with it nothing is learned")
 
     def _task(self, interactions: Interactions) -> RatingTask:
-        return _Descent(self, interactions)
+        return Descent(self, interactions)
 
     def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
         """Return how much of an item's score each rating of the user brings.
@@ -102,70 +90,7 @@ class SVD(RatingModel):
         return leave_one_out.explain(self, user, item, frame)
 
 
-@dataclass(kw_only=True)
-class SVDpp(SVD):
-    """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
-
-    s(u, i) = mu + b_u + b_i + (p_u + z_u) . q_i,    z_u = |N(u)|^-1/2 sum of y_j over the items N(u) that u has rated
-    minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
-                                                    +  bias_regularization (b_u^2 + b_i^2)
-                                                    +  sigma implicit_regularization |y_i|^2
-    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u)
-               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i);   biases as in SVD
-               up to 8 times an epoch, with the ratings since the last time, of which n_j are of item j,
-               y_j += implicit rate / sigma (sum over those whose user has j of |N(u)|^-1/2 e q_i
-                                             - n_j sigma implicit_regularization y_j);   both rates fall as in SVD
-
-    implicit_learning_rate : of the first epoch. A step is shortened where it would go beyond the lowest point in its
-        direction
-    implicit_regularization : of y, for each rating
-    The other parameters are those of SVD.
-
-    user_factors_ : float32, (n_users, factors): p_u + z_u
-    implicit_factors_ : float32, (n_items, factors): y
-    item_factors_, user_biases_, item_biases_, mean_, deviation_, range_ : as in SVD
-
-    Whatever is said of SVD holds here too; N(u) of a folded-in user is the history.
-
-    Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
-    once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
-    """
-
-    factors: int = 50
-    implicit_learning_rate: float = 0.005
-    implicit_regularization: float = 0.05
-
-    search_space: ClassVar[SearchSpace] = {
-        **SVD.search_space,
-        "implicit_learning_rate": Range(0.001, 0.02, log=True),
-        "implicit_regularization": Range(0.01, 0.2, log=True),
-    }
-    _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
-
-    def check(self) -> None:
-        """Raise ValueError for a hyper-parameter out of range."""
-        super().check()
-        for name in ("implicit_learning_rate", "implicit_regularization"):
-            check_amount(name, getattr(self, name))
-
-    def _task(self, interactions: Interactions) -> RatingTask:
-        return _ImplicitDescent(self, interactions)
-
-    def _take(self, state: State) -> None:
-        super()._take(state)
-        self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
-
-    def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self._items), self.factors), np.float32)
-        self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
-
-    def _user_priors(self, pairs: Rows) -> Floats:
-        Y = zeros(len(self.implicit_factors_), self._layout.width)
-        Y[:, : self.factors] = self.implicit_factors_
-        return _spread(pairs).times(Y)[:, : self.factors]
-
-
-class _Descent(RatingTask):
+class Descent(RatingTask):
     """Gradient steps for one rating after the other."""
 
     _model: SVD
@@ -176,13 +101,13 @@ class _Descent(RatingTask):
         self._mean = np.float32(model.mean_[0])
         self._deviation = float(model.deviation_[0])
 
-    def start(self) -> State:
+    def start(self) -> Arrays:
         """Return small random factors and zero biases."""
         layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
         users, items = self._random_factors(of_users, 0, START), self._random_factors(of_items, 1, START)
         return {"users": layout.users(len(users), users), "items": layout.items(len(items), items)}
 
-    def train_epoch(self, state: State, epoch: int) -> float:
+    def train_epoch(self, state: Arrays, epoch: int) -> float:
         """Use every rating once; return the sum of the squared errors on the way, and the regularization at the end."""
         users, items = state["users"], state["items"]
         numbers = self._numbers(epoch)
@@ -209,119 +134,3 @@ class _Descent(RatingTask):
     def _fall(self, epoch: int) -> float:
         """Return the share of the learning rates that is left."""
         return 1 - epoch / self.epochs
-
-
-class _ImplicitDescent(_Descent):
-    """Gradient steps with an implicit part in the users' rows, which moves when enough strata are done.
-
-    The state's `users` hold p + z, and `implicit` holds y: float32 (n_items, width).
-    """
-
-    _model: SVDpp
-
-    def __init__(self, model: SVDpp, interactions: Interactions) -> None:
-        super().__init__(model, interactions)
-        of_items = interactions.by_item
-        self._counts = [np.diff(pairs.indptr) for pairs in (interactions.by_user, of_items)]
-        self._of_users = _spread(interactions.by_user)
-        self._of_items = _gathered(of_items, self._counts[0])
-
-    def start(self) -> State:
-        """Return small random factors, zero biases and a zero implicit part."""
-        state = super().start()
-        return state | {"implicit": zeros(*state["items"].shape)}
-
-    def train_epoch(self, state: State, epoch: int) -> float:
-        """As for SVD; the implicit part moves on the way."""
-        model, fall = self._model, self._fall(epoch)
-        users, items, implicit = state["users"], state["items"], state["implicit"]
-        numbers = self._numbers(epoch)
-        n_strata = self._grid.n_blocks
-        between = -(-n_strata // MOVES)
-        Z, G = self._of_users.times(implicit), zeros(*users.shape)
-        done = 0
-
-        def work(bucket: Bucket) -> float:
-            pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svdpp_bucket(*pairs, users, items, Z, G, *numbers))
-
-        def after() -> None:
-            nonlocal done
-            done += 1
-            waiting = (done - 1) % between + 1
-            if waiting == between or done == n_strata:
-                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall / self._deviation)
-
-        errors = self._grid.run(epoch, work, after)
-        squares = np.einsum("if,if->i", implicit, implicit, dtype=np.float64)
-        penalty = self._deviation * model.implicit_regularization * float(self._counts[1] @ squares)
-        return errors + self._penalty(users - Z, items) + penalty
-
-    def _move(self, state: State, Z: Floats, G: Floats, share: float, rate: float) -> None:
-        """Move y down its gradient, and z with it; G holds every user's sum of e q over a share of the ratings."""
-        items, implicit = state["items"], state["implicit"]
-        n_users, n_items = (share * counts for counts in self._counts)
-        ridge = self._deviation * self._model.implicit_regularization * n_items
-        with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
-            step = self._of_items.times(G)
-            step[:, -2:] = 0  # of the biases
-            step -= ridge.astype(np.float32)[:, None] * implicit
-            moved = self._of_users.times(step)
-            squares = np.einsum("if,if->i", step, step, dtype=np.float64)
-            # Along the step the objective is next to a parabola; q q' is taken for the same around every user.
-            curvature = ridge @ squares + _curvature(moved, _mean_square(items, n_items), n_users)
-            length = np.float32(min(rate, squares.sum() / curvature) if curvature > 0 else 0)
-            moved *= length
-            implicit += length * step
-            state["users"] += moved
-            Z += moved
-        G[:] = 0
-
-
-def _mean_square(Q: Floats, counts: npt.NDArray[np.float64]) -> Floats:
-    """Return the mean of q q' over the ratings."""
-    with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
-        mean: Floats = ((Q.T * (counts / counts.sum())) @ Q).astype(np.float32)
-    return mean
-
-
-def _curvature(Z: Floats, C: Floats, counts: npt.NDArray[np.float64]) -> float:
-    """Return the sum over users of count z' C z, added in a fixed order."""
-    blocks = parallel.row_blocks(len(Z), PRODUCT_ROWS)
-    sums = np.zeros(len(blocks))
-
-    def add_up(b: int) -> None:
-        mine = Z[blocks[b]]
-        sums[b] = counts[blocks[b]] @ np.einsum("uf,uf->u", mine @ C, mine, dtype=np.float64)
-
-    parallel.run(add_up, len(blocks))
-    return float(sums.sum())
-
-
-class _Sparse:
-    """A sparse matrix, ready for products with wide rows."""
-
-    def __init__(self, pairs: Rows, values: Floats) -> None:
-        self._pairs = read_only(pairs._replace(data=values))
-        self._blocks = parallel.even_blocks(pairs.indptr, PRODUCT_PAIRS)
-
-    def times(self, X: Floats) -> Floats:
-        out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
-        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
-        return out
-
-
-def _spread(pairs: Rows) -> _Sparse:
-    """Return the matrix that makes z of y."""
-    counts = np.diff(pairs.indptr)
-    return _Sparse(pairs, np.repeat(_shares(counts), counts))
-
-
-def _gathered(pairs: Rows, counts: RowNumbers) -> _Sparse:
-    """Return its transpose; counts are those of the users."""
-    return _Sparse(pairs, _shares(counts)[pairs.indices])
-
-
-def _shares(counts: RowNumbers) -> Floats:
-    """Return |N|^-1/2."""
-    return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)

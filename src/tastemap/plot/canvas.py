@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.extras import optional
-from tastemap.models.base import Model
-from tastemap.models.named import named_models
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.named import named_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ import polars as pl
 
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.metrics import is_per_user, lower_is_better
 from tastemap.evaluation.significance import shared_users
+from tastemap.metrics.definitions import is_per_user, lower_is_better
 from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
 
 if TYPE_CHECKING:

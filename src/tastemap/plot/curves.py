@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tastemap.data.checks import check_whole
+from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
-from tastemap.evaluation.metrics import RATING_METRICS
+from tastemap.metrics.definitions import RATING_METRICS
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
 
 if TYPE_CHECKING:
@@ -35,22 +35,22 @@ def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
     Of models that train without epochs the legend says so; NotSupportedError is raised where all do.
     """
     given = fitted_models(models)
-    named = {name: model for name, model in given.items() if model.history_}
+    named = {name: model for name, model in given.items() if model.epochs_}
     if not named:
         raise NotSupportedError(f"there is no learning curve to draw: {name_some(given)} trained without epochs")
-    measured = {name: model for name, model in named.items() if model.history_[-1].metric is not None}
+    measured = {name: model for name, model in named.items() if model.epochs_[-1].metric is not None}
     figure, axes = panels(*(1, 1) if measured else (1,), size=(9.5 if measured else 7.2, 3.8))
     relative = len({type(model) for model in named.values()}) > 1
     from matplotlib.lines import Line2D
 
     lines = []
     for number, (name, model) in enumerate(named.items()):
-        epochs = [done.epoch for done in model.history_]
-        objective = np.array([done.objective for done in model.history_])
+        epochs = [done.epoch for done in model.epochs_]
+        objective = np.array([done.objective for done in model.epochs_])
         values = objective / objective[0] if relative else objective
         lines += axes[0].plot(epochs, values, label=shown(name), **line_style(number))
         if name in measured:
-            metrics = [np.nan if done.metric is None else done.metric for done in model.history_]
+            metrics = [np.nan if done.metric is None else done.metric for done in model.epochs_]
             axes[1].plot(epochs, metrics, label=shown(name), **line_style(number))
     axes[0].set_ylabel("objective, share of that after epoch 1" if relative else "objective")
     if measured:

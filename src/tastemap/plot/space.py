@@ -9,20 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.checks import check_choice, check_whole
+from tastemap.data._checks import check_choice, check_whole
+from tastemap.data._lookup import as_texts, look_up
 from tastemap.data.frames import to_series
-from tastemap.data.lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.extras import optional
-from tastemap.models.base import Model
-from tastemap.models.inputs import as_many
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.inputs import as_many
 from tastemap.plot.canvas import COLOURS, axes_in, fitted_models, legend, line_style, shown
 from tastemap.plot.labels import write_labels
+from tastemap.typing import Doubles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Points = npt.NDArray[np.float64]
 Method = Literal["pca", "tsne"]
 
 # Values of a column that have a colour of their own; the others share grey.
@@ -124,7 +124,7 @@ def _described(
     return names, table[colour]
 
 
-def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tuple[Points, str, str]:
+def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tuple[Doubles, str, str]:
     """Return points in the plane, float64 (n, 2), and what the axes are called."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
@@ -146,7 +146,7 @@ def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> t
     return points, f"first principal component, {first}", f"second principal component, {second}"
 
 
-def _draw(ax: Any, points: Points, sizes: Points, colours: pl.Series | None, title: str | None) -> None:
+def _draw(ax: Any, points: Doubles, sizes: Doubles, colours: pl.Series | None, title: str | None) -> None:
     """Draw the points, with a legend of their colours."""
     if colours is None:
         ax.scatter(*points.T, s=sizes, color=COLOURS[0], **_DOTS)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data.checks import check_whole
+from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.evaluation.metrics import Coverage, Gini
-from tastemap.models.base import Model
+from tastemap.metrics.definitions import Coverage, Gini
+from tastemap.models.shared.base import Model
 from tastemap.plot.canvas import GREY, axes_in, fitted_models, legend, line_style, thinned
+from tastemap.typing import Counts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Counts = npt.NDArray[np.int64]
 
 # Users whose lists are made at a time.
 USERS_AT_ONCE = 1 << 14

@@ -9,7 +9,7 @@ import polars as pl
 
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
-from tastemap.evaluation.metrics import lower_is_better
+from tastemap.metrics.definitions import lower_is_better
 from tastemap.plot.canvas import COLOURS, GREY, panels, shown, whole_numbers
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from tastemap.extras import optional
-from tastemap.models.search import Range, SearchSpace, grid
+from tastemap.models.shared.search import Range, SearchSpace, grid
 
 if TYPE_CHECKING:
     import optuna

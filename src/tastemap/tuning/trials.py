@@ -16,8 +16,8 @@ from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.extras import optional
-from tastemap.models.base import Model
-from tastemap.models.training import Epoch, Options
+from tastemap.models.shared.base import Model
+from tastemap.training.loop import Epoch, Options
 from tastemap.tuning.sampling import Asked, Sampling
 
 if TYPE_CHECKING:

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from tastemap.data import splits
-from tastemap.data.checks import check_choice, check_switch, check_whole
+from tastemap import split as splits
+from tastemap.data._checks import check_choice, check_switch, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, DivergenceError, TastemapError, name_some
 from tastemap.evaluation.evaluate import check_suits
-from tastemap.evaluation.metrics import lower_is_better
 from tastemap.extras import optional
-from tastemap.models.base import Model
-from tastemap.models.search import Range, SearchSpace, ends, nearest
-from tastemap.models.training import bar
+from tastemap.metrics.definitions import lower_is_better
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads
+from tastemap.progress import bar
 from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
@@ -229,7 +229,7 @@ def tune(
             seconds=seconds,
             refit_seconds=time.perf_counter() - started - seconds,
             finished=search.trials(),
-            frame_kind=whole.frame,
+            frame_kind=whole.frame_kind,
         )
 
 

@@ -1,0 +1,164 @@
+"""A first look: learn from film ratings, measure, recommend. `run` is also an example of the public API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+import tastemap as tm
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tastemap.evaluation.comparison import Comparison
+
+FILM = "Toy Story (1995)"
+DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10")
+# People of clear taste, films for children and science fiction; another data set shows its first user.
+PERSON = {"100k": 471, "1m": 4}
+# Chosen on splits of the training part; other data sets take the defaults.
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "100k": {"unobserved_weight": 0.6},
+    "1m": {"unobserved_weight": 0.55, "regularization": 0.15, "frequency_exponent": 0.6},
+}
+
+
+@dataclass
+class Demo:
+    """What the demo found out.
+
+    data : the ratings and likes it learned from, in one line
+    parameters : those of ImplicitALS that are not the defaults
+    board : the models compared, trained on 80 % of the likes and measured on the rest
+    similar : the films most like `FILM`: rank, title, genres, score
+    person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
+    """
+
+    data: str
+    parameters: dict[str, Any]
+    board: Comparison
+    similar: pl.DataFrame
+    person: int | str
+    liked: pl.DataFrame
+    recommended: pl.DataFrame
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as what JSON knows, the board as its frames."""
+        told = {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items() if k != "board"}
+        frames = {"leaderboard": self.board.frame, "differences": self.board.differences}
+        return told | {name: frame.to_dicts() for name, frame in frames.items()}
+
+
+def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
+    """Do everything that `show` shows, with a line to ``say`` for every step.
+
+    name, path : as for `tastemap.datasets.movielens`
+    """
+    say("getting the ratings")
+    data = tm.datasets.movielens(name, path=path)
+    films = data.items
+    if films is None or FILM not in films["title"]:
+        raise tm.DataError(f"{path} holds no file of movies with {FILM}, which the demo asks about")
+    ratings = data.interactions
+    likes = ratings.at_least(4).binarize()
+    train, test = tm.split.random(likes, 0.2, seed=42)
+
+    parameters = PARAMETERS.get(name, {})
+    models = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS(**parameters)]
+    names = ", ".join(type(model).__name__ for model in models)
+    say(f"fitting {names} to 80 % of the likes and measuring on the rest")
+    say("the first time their kernels are compiled, which takes some seconds")
+    board = tm.compare(models, test, train=train, metrics=DEFAULT_METRICS)
+
+    say("fitting ImplicitALS to all likes")
+    model = tm.ImplicitALS(**parameters).fit(likes)
+    toy_story = films.filter(pl.col("title") == FILM)["movie_id"].item()
+    similar = model.similar_items(toy_story, k=10).join(
+        films, left_on="neighbour", right_on="movie_id", maintain_order="left"
+    )
+    person = PERSON.get(name, likes.users[0])
+    liked = likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
+    recommended = model.recommend(person, k=10).join(films, on="movie_id", maintain_order="left")
+    return Demo(
+        data=(
+            f"{len(ratings):,} ratings of {ratings.n_items:,} films by {ratings.n_users:,} people; "
+            f"the {len(likes):,} of at least 4 stars are likes"
+        ),
+        parameters=parameters,
+        board=board,
+        similar=similar.select("rank", "title", "genres", "score"),
+        person=person,
+        liked=liked.select("title", "genres"),
+        recommended=recommended.select("rank", "title", "genres", "score"),
+    )
+
+
+def show(demo: Demo, console: Console) -> None:
+    """Print what was found out."""
+    from rich.markup import escape
+
+    console.print(f"[bold]{escape(demo.data)}[/bold]\n")
+
+    _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
+    console.print(demo.board.table(intervals=False))
+    console.print()
+    if demo.parameters:
+        told = ", ".join(f"{name}={value}" for name, value in demo.parameters.items())
+        console.print(f" ImplicitALS with {told}, chosen on splits of the training part\n")
+
+    _show_heading(console, f"The films most like {FILM}")
+    films = _table(">", "film", "genres", ">cosine")
+    for rank, title, genres, score in demo.similar.iter_rows():
+        films.add_row(str(rank), escape(title), escape(_listed(genres)), f"{score:.2f}")
+    console.print(films)
+
+    _show_heading(console, f"User {demo.person} liked {len(demo.liked)} films. What next?")
+    side_by_side = _table("liked, for example", "recommended", "genres")
+    for place, (_, title, genres, _) in enumerate(demo.recommended.iter_rows()):
+        liked = demo.liked["title"][place] if place < len(demo.liked) else ""
+        side_by_side.add_row(escape(liked), escape(title), escape(_listed(genres, 2)))
+    console.print(side_by_side)
+
+    _show_heading(console, "Next, with your own data")
+    for line in (
+        "tastemap info ratings.csv",
+        "tastemap compare ratings.csv --at-least 4",
+        "tastemap fit ratings.csv --at-least 4 --out als.safetensors",
+        "tastemap recommend als.safetensors --user 4",
+    ):
+        console.print(f"  {line}")
+
+
+# Long titles are cut, so that genres and numbers are whole in 100 columns.
+_WIDEST = {"film": 52, "liked, for example": 31, "recommended": 40}
+
+
+def _show_heading(console: Console, text: str) -> None:
+    console.print(f"[bold]{text}[/bold]")
+
+
+def _table(*columns: str) -> Any:
+    """Make a table; a column whose name starts with > is aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        right = name.startswith(">")
+        table.add_column(
+            name.removeprefix(">"),
+            justify="right" if right else "left",
+            max_width=_WIDEST.get(name),
+            min_width=len(name) if right else None,
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    return table
+
+
+def _listed(genres: str, n: int = 3) -> str:
+    return ", ".join(genres.split("|")[:n])

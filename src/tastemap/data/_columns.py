@@ -1,0 +1,136 @@
+"""Reads the columns of interactions into arrays, or says what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data.ids import IdMap, check_ids, name_rows
+from tastemap.errors import DataError, name_some
+from tastemap.typing import Array
+
+_SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
+
+
+def coded(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMap, npt.NDArray[np.int32]]:
+    """Return the id map and each row's code, numbered by first appearance."""
+    ids = check_ids(column, name)
+    if known is not None:
+        own = known if isinstance(known, IdMap) else IdMap(known, name)
+        return own, own.rows(ids, f"Leave {argument} out to take every id.").astype(np.int32)
+    distinct = ids.unique(maintain_order=True)
+    if len(distinct) > np.iinfo(np.int32).max:
+        raise DataError(f"column {name!r} has {len(distinct):,} ids, and 2,147,483,647 is the most")
+    table = pl.DataFrame({"id": distinct, "row": np.arange(len(distinct), dtype=np.int32)})
+    rows = ids.to_frame("id").join(table, on="id", how="left", maintain_order="left")["row"]
+    return IdMap(distinct, name), rows.to_numpy()
+
+
+def _check_numbers(column: pl.Series, name: str) -> None:
+    """Raise DataError naming the values that made a column of numbers one of text, where most are numbers."""
+    is_number = column.cast(pl.Float64, strict=False).is_finite().fill_null(False)
+    wrong = np.flatnonzero(~is_number.to_numpy())
+    if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
+        raise DataError(
+            f"column {name!r} has what is no number, {name_some(column.gather(wrong[:3]).to_list())} in "
+            f"{name_rows(wrong)}: fill these rows with numbers, or leave them out"
+        )
+
+
+def weights_of(column: pl.Series, name: str) -> Array:
+    """Return a column of numbers as float64, or float32 where that holds them exactly."""
+    if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
+        if column.dtype == pl.String:
+            _check_numbers(column, name)
+        raise DataError(
+            f"column {name!r} holds {column.dtype} values ({name_some(column.head(3).to_list())} in "
+            f"{name_rows(range(min(3, len(column))))}), and weights are numbers: cast it first, "
+            f"or pass event_weights=({name!r}, {{value: weight}})"
+        )
+    _check_nulls(column, name, "weight")
+    # float64 until duplicates are merged; float32 input is exact in itself.
+    return column.cast(pl.Float32 if column.dtype in _SMALL else pl.Float64).to_numpy()
+
+
+def event_weights_of(events: pl.Series, weights: Mapping[Any, float]) -> Array:
+    """Return the weight of each event, float64."""
+    name = events.name
+    _check_nulls(events, name, "event")
+    distinct = events.unique(maintain_order=True)
+    unknown = [event for event in distinct if event not in weights]
+    if unknown:
+        row = events.is_in(pl.Series(unknown).implode()).arg_true()[0]
+        raise DataError(
+            f"column {name!r} has events without a weight, {name_some(unknown, 10)}, first in row {row}: "
+            "add them to event_weights or filter these rows out"
+        )
+    try:
+        values = [float(weights[event]) for event in distinct]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"event_weights must map events to numbers: {error}") from error
+    table = pl.DataFrame({"event": distinct, "weight": pl.Series(values, dtype=pl.Float64)})
+    return events.to_frame("event").join(table, on="event", how="left", maintain_order="left")["weight"].to_numpy()
+
+
+def check_weights(weights: Array, name: str, allow_negative: bool) -> None:
+    """Raise DataError for weights that are not finite, or negative and not allowed to be."""
+    low, high = weights.min(initial=np.inf), weights.max(initial=-np.inf)
+    # A NaN makes both comparisons false.
+    if not (low > -np.inf and high < np.inf):
+        rows = np.flatnonzero(~np.isfinite(weights))
+        raise DataError(
+            f"column {name!r} has weights that are not finite, {weights[rows[0]]} in {name_rows(rows)}: "
+            "drop these rows or fill them first"
+        )
+    if low < 0 and not allow_negative:
+        rows = np.flatnonzero(weights < 0)
+        raise DataError(
+            f"column {name!r} has negative weights, {weights[rows[0]]:g} in {name_rows(rows)}: "
+            "drop these rows, or pass allow_negative=True if they are ratings"
+        )
+
+
+def _check_nulls(column: pl.Series, name: str, what: str) -> None:
+    if column.null_count():
+        rows = column.is_null().arg_true()
+        raise DataError(f"column {name!r} has no {what} in {name_rows(rows)}: drop these rows or fill them first")
+
+
+def times_of(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
+    """Return times as int64 or float64, dates as microseconds since 1970 UTC, and their type in frames."""
+    _check_nulls(column, name, "time")
+    kind = column.dtype
+    if isinstance(kind, pl.Date | pl.Datetime):
+        zone = kind.time_zone if isinstance(kind, pl.Datetime) else None
+        stored = pl.Date() if isinstance(kind, pl.Date) else pl.Datetime("us", zone)
+        return column.cast(pl.Datetime("us", zone)).to_physical().to_numpy(), stored
+    if kind.is_integer():
+        whole = column.cast(pl.Int64, strict=False)
+        _check_nulls(whole, name, "time that fits in 64 bits")
+        return whole.to_numpy(), pl.Int64()
+    if kind.is_float():
+        values = column.cast(pl.Float64).to_numpy()
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise DataError(
+                f"column {name!r} has times that are not finite, {values[bad[0]]} in {name_rows(bad)}: "
+                "drop these rows or fill them first"
+            )
+        return values, pl.Float64()
+    raise DataError(
+        f"column {name!r} holds {kind} values ({name_some(column.head(3).to_list())}), and times are "
+        f"numbers, dates or datetimes: parse it first, e.g. pl.col({name!r}).str.to_datetime(), "
+        f"in pandas pd.to_datetime(frame[{name!r}])"
+    )
+
+
+def times_to_series(time: Array, kind: pl.DataType | None) -> pl.Series:
+    """Undo `times_of`."""
+    series = pl.Series(time)
+    if isinstance(kind, pl.Date):
+        return series.cast(pl.Datetime("us")).cast(pl.Date)
+    return series if kind is None else series.cast(kind)

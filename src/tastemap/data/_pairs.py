@@ -1,0 +1,133 @@
+"""Pairs as CSR arrays: sorting, merging and freezing them, all in linear time."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from tastemap.typing import Array
+
+
+class Rows(NamedTuple):
+    """The three arrays of a CSR matrix in the types the kernels take.
+
+    indptr : int64, (rows + 1,)
+    indices : int32, (pairs,), ascending within a row
+    data : float32, (pairs,)
+    """
+
+    indptr: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int32]
+    data: npt.NDArray[np.float32]
+
+
+def rows_of(matrix: Any) -> Rows:
+    """Return the arrays of a CSR matrix with sorted rows in the kernels' types, copied only where needed."""
+    return read_only(
+        Rows(
+            matrix.indptr.astype(np.int64, copy=False),
+            matrix.indices.astype(np.int32, copy=False),
+            matrix.data.astype(np.float32, copy=False),
+        )
+    )
+
+
+def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
+    """Return the rows at ``places``, in their order; place -1 gives an empty row."""
+    indptr, indices, data = rows
+    lengths = np.append(np.diff(indptr), 0)[places]  # -1 finds the 0
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
+    return read_only(Rows(starts, indices[entries], data[entries]))
+
+
+def read_only(rows: Rows) -> Rows:
+    """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
+    return Rows(*map(frozen, rows))
+
+
+def frozen(array: Any) -> Any:
+    """Return a read-only view of an array; None stays None."""
+    if array is None:
+        return None
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def frozen_matrix(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Make the arrays of a matrix read-only."""
+    for name in ("data", "indices", "indptr"):
+        setattr(matrix, name, frozen(getattr(matrix, name)))
+    return matrix
+
+
+def csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.csr_matrix:
+    """Make a canonical CSR matrix from arrays that are sorted by row and column."""
+    # SciPy needs both index arrays in one type: mixed ones break tocoo().
+    index = np.int32 if len(data) <= np.iinfo(np.int32).max else np.int64
+    matrix = sp.csr_matrix((len(indptr) - 1, n_columns), dtype=np.float32)
+    matrix.indptr = indptr.astype(index, copy=False)
+    matrix.indices = indices.astype(index, copy=False)
+    matrix.data = data.astype(np.float32, copy=False)
+    matrix.has_sorted_indices = True
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def indptr_of(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
+    """Return where each row starts, from the sorted row numbers."""
+    return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))
+
+
+def _sorted_by(codes: Array, n_codes: int) -> Array:
+    """Return the stable order that sorts ``codes`` (0..n_codes-1), in linear time."""
+    # SciPy transposes by counting: with one entry a row, a column then lists its rows in order.
+    n = len(codes)
+    index = np.int32 if n <= np.iinfo(np.int32).max else np.int64
+    one_each = sp.csr_matrix(
+        (np.ones(n, np.int8), codes.astype(index, copy=False), np.arange(n + 1, dtype=index)),
+        shape=(n, n_codes),
+    )
+    order: Array = one_each.tocsc().indices
+    return order
+
+
+def sorted_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
+    """Return the stable order of the pairs by user, then item."""
+    by_item = _sorted_by(items, n_items)
+    order: Array = by_item[_sorted_by(users[by_item], n_users)]
+    return order
+
+
+def starts_of(users: Array, items: Array) -> Array:
+    """Return where each distinct pair starts among sorted pairs."""
+    new = np.ones(len(users), dtype=bool)
+    new[1:] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return np.flatnonzero(new)
+
+
+def merged_values(values: Array, starts: Array, last: Array, policy: str) -> Array:
+    """Merge the values of each run of equal pairs by ``policy``."""
+    if policy == "last":
+        return values[last]
+    if policy in ("max", "min"):
+        extreme: Array = (np.maximum if policy == "max" else np.minimum).reduceat(values, starts)
+        return extreme
+    sums: Array = np.add.reduceat(values.astype(np.float64), starts)
+    return sums / (last - starts + 1) if policy == "mean" else sums
+
+
+def ranks_of(places: Array) -> Array | None:
+    """Return each place's rank among the distinct ``places``; None where they ascend already."""
+    n = len(places)
+    if n < 2 or (places[1:] > places[:-1]).all():
+        return None
+    seen = np.zeros(int(places.max()) + 1, dtype=bool)
+    seen[places] = True
+    rank: Array = np.cumsum(seen, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64) - 1
+    ranks: Array = rank[places]
+    return ranks

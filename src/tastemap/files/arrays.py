@@ -1,0 +1,91 @@
+"""Named arrays and a JSON header in one safetensors file: written whole or not at all, read without running code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap.errors import ModelFileError
+from tastemap.files.whole import whole_file
+from tastemap.typing import Arrays
+
+FORMAT_VERSION = 1
+
+
+def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
+    """Write named arrays and a JSON header to one file, whole or not at all. Equal content gives equal bytes.
+
+    Raises OSError where the file cannot be written.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = as_json({"format": FORMAT_VERSION, "kind": kind, **header})
+    # One entry: safetensors writes several in random order.
+    metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
+    with whole_file(path) as temporary:
+        try:
+            save_file(arrays, temporary, metadata=metadata)
+        except SafetensorError as error:  # a full disk is no OSError to it, and only its text has the number
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise OSError(f"cannot write {path}: {error}") from error
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+
+
+def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read a file of `write_arrays` and check that it is whole; `kind` is what it has to be."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a {kind} file in it")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if not os.access(path, os.R_OK):
+        raise PermissionError(f"{path} may not be read: ask for permission")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if "tastemap" not in metadata:
+                raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as reason:
+        raise ModelFileError(
+            f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
+        ) from reason
+    digest, _, text = metadata["tastemap"].partition(" ")
+    if digest != _digest(text, arrays):
+        raise ModelFileError(
+            f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
+        )
+    header = json.loads(text)
+    if header["format"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap"
+        )
+    if header["kind"] != kind:
+        raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
+    return arrays, header
+
+
+def as_json(value: object) -> str:
+    """Return the one JSON text of a value; NumPy's numbers count as Python's."""
+    return json.dumps(value, sort_keys=True, default=lambda number: number.item())
+
+
+def _digest(header: str, arrays: Arrays) -> str:
+    digest = hashlib.blake2b(header.encode(), digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

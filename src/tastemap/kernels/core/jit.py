@@ -1,0 +1,93 @@
+"""The one decorator that owns compilation and the cache of compiled kernels.
+
+numba's own file cache has two traps. It keys an entry by the file of the compiled function alone, so a kernel keeps the
+*old* version of a helper that lives in another file; here the folder's name holds a hash of every kernel file, of the
+versions and of the processor, so any change starts an empty folder. And it raises at import where no folder can be
+written; here that costs a warning and a compilation in every process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from llvmlite import binding
+
+from tastemap.files.cache import cache_folder
+
+Kernel = Callable[..., Any]
+
+# Sums may be reordered once, when a kernel is compiled, so that they vectorise; the compiled order is fixed.
+# NaN and infinity keep their meaning: divergence has to be seen.
+REORDERED_SUMS = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def jit(function: Kernel) -> Kernel:
+    """Compile a kernel: no Python inside, no GIL, sums vectorised, cached on disk. One dtype signature a kernel."""
+    return _compile(function, REORDERED_SUMS)
+
+
+def jit_exact(function: Kernel) -> Kernel:
+    """As `jit`, with every sum in the order it is written, so that its bits do not depend on what surrounds it."""
+    return _compile(function, False)
+
+
+def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
+    folder = _compiled_folder()
+    # A helper that stays a function of its own exists twice, compiled alone and within its caller, with sums that may
+    # differ in order. The process that compiles calls one, those that read the cache the other: so inline all.
+    decorate = numba.njit(
+        nogil=True, fastmath=fastmath, error_model="numpy", cache=folder is not None, forceinline=True
+    )
+    # The setting is read while the decorator runs and belongs to the whole process: give it back at once.
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(folder) if folder is not None else before
+    try:
+        compiled: Kernel = decorate(function)
+    finally:
+        config.CACHE_DIR = before
+    return compiled
+
+
+@cache
+def _compiled_folder() -> Path | None:
+    try:
+        folder = cache_folder() / "kernels" / _version_key()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError) as reason:  # RuntimeError: no home folder
+        warnings.warn(
+            f"compiled kernels cannot be kept on disk ({reason}), so every process compiles them again; "
+            "set TASTEMAP_CACHE to a folder that can be written.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
+def _version_key() -> str:
+    # Two machines that share a home folder must not read each other's machine code: the processor is in the key.
+    key = hashlib.blake2b(digest_size=12)
+    for part in (
+        numba.__version__,
+        llvmlite.__version__,
+        platform.python_version(),
+        binding.get_host_cpu_name(),
+        binding.get_host_cpu_features().flatten(),
+    ):
+        key.update(part.encode() + b"\0")
+    kernels = Path(__file__).parents[1]
+    for file in sorted(kernels.rglob("*.py")):
+        key.update(file.relative_to(kernels).as_posix().encode() + b"\0" + file.read_bytes())
+    return key.hexdigest()

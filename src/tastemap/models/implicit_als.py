@@ -1,0 +1,495 @@
+"""Implicit alternating least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap import parallel
+from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
+from tastemap.data._pairs import Rows, rows_at
+from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.errors import DataError, DivergenceError
+from tastemap.kernels.core.random import fill_uniform, mix
+from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
+from tastemap.models.shared.base import Explanation, Model
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.ranking.similar import Space
+from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.training.loop import Options, train
+from tastemap.training.side_features import SideFeatures
+from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
+from tastemap.training.wide import narrowed, widened, width_of, zeros
+from tastemap.typing import Arrays, Floats, RowNumbers
+
+# Rows of a matrix product that one thread does at a time.
+PRODUCT_ROWS = 1024
+
+
+@dataclass(kw_only=True)
+class ImplicitALS(Model):
+    """Matrix factorization of implicit feedback by alternating least squares.
+
+    s(u, i) = x_u . y_i
+    minimise   sum over pairs in S of  alpha w (1 - s)^2  +  unobserved_weight  sum over all pairs of  s^2
+               + regularization (sum_u r_u |x_u|^2 + sum_i r_i |y_i|^2)
+               r_u = (n_u + unobserved_weight n_items)^frequency_exponent,   r_i likewise
+    update     x_u = (sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I)^-1  sum_S alpha w y
+               for all users at once, then for all items; the last half-step solves the users exactly
+
+    With features of items y_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own:
+    minimise   the same with r_i |d_i|^2 for r_i |y_i|^2, plus feature_regularization regularization r |W|^2,
+               r the mean of the r_i
+    update     the same with y_i drawn to F_i W instead of 0, regularization r_i F_i W joining the right side; before
+               the items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
+    and likewise with features of users. What has features and no training pair takes no part, and gets F_i W.
+
+    factors : the length of x_u and y_i
+    epochs : how often users and items are both solved
+    alpha : the weight of an observed pair for each unit of its own weight w
+    unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
+        what nobody has chosen, and lower suits large, sparse catalogues
+    regularization : lambda. With regularization_scale="frequency" it need not grow with the data
+    frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
+    loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
+        (Hu et al. with unobserved_weight=1)
+    regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
+    solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "subspace" solves 16 factors of
+        a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the whole row
+        exactly, at three to eight times
+    cg_steps : 2 steps reach the objective that others need 3 to 4 for
+    feature_regularization : how many times more the factors of features are regularized than an average row's own part
+    seed : of the items' random start
+
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
+
+    similar_items and similar_users compare y_i' A0^-1/2 and x_u' A0^1/2, where A0 = unobserved_weight Y'Y +
+    regularization r I belongs to a user with next to no history. Their products are still the scores. The cosine of two
+    items is then the correlation that the model expects between their scores, whatever basis the factors are in; the
+    cosine of plain factors leans towards what is popular.
+
+    Weights count as confidence. Folding in the history (and features) of a training user gives the fitted row to 1e-4.
+    `explain` is exact; its `baseline` is what the score owes to the user's features. `update` solves the items that
+    have new pairs or changed features and then all users, exactly; the other items and the features' factors stay.
+
+    Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022; Hu, Koren and
+    Volinsky, Collaborative filtering for implicit feedback datasets, ICDM 2008. Conjugate gradients: Takács, Pilászy
+    and Tikk, Applications of the conjugate gradient method for implicit feedback collaborative filtering, RecSys 2011;
+    here in the basis in which the Gram matrix is diagonal, which makes its product free and its diagonal a
+    preconditioner. Subspaces: Rendle et al., iALS++: speeding up matrix factorization with subspace optimization, 2021;
+    here in the same basis, whose blocks hardly depend on each other: an epoch ends as low as with exact solutions.
+    Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015.
+    """
+
+    factors: int = 64
+    epochs: int = 16
+    alpha: float = 1.0
+    unobserved_weight: float = 0.2
+    regularization: float = 0.3
+    frequency_exponent: float = 0.5
+    loss: Literal["rendle", "hu"] = "rendle"
+    regularization_scale: Literal["frequency", "count", "none"] = "frequency"
+    solver: Literal["cg", "cholesky", "subspace"] = "cg"
+    cg_steps: int = 2
+    feature_regularization: float = 5.0
+    seed: int = 0
+
+    # alpha is left out: only its ratios to unobserved_weight and regularization count. The best unobserved_weight falls
+    # with the size and emptiness of the catalogue, the best regularization grows as the exponent falls.
+    search_space: ClassVar[SearchSpace] = {
+        "epochs": Range(8, 32, log=True),
+        "unobserved_weight": Range(0.01, 2.0, log=True),
+        "regularization": Range(0.003, 3.0, log=True),
+        "frequency_exponent": Range(0.2, 1.0),
+        "feature_regularization": Range(0.5, 100.0, log=True),
+    }
+    _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    _takes_features: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        for name in ("factors", "epochs", "cg_steps"):
+            check_whole(name, getattr(self, name), lowest=1)
+        for name in (
+            "alpha",
+            "unobserved_weight",
+            "regularization",
+            "frequency_exponent",
+            "feature_regularization",
+        ):
+            check_amount(name, getattr(self, name))
+        if self.alpha == 0:
+            raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
+        if self.unobserved_weight == 0 and self.regularization == 0:
+            raise ValueError(
+                "unobserved_weight and regularization cannot both be 0: then not every row has one solution"
+            )
+        kinds = get_type_hints(type(self))
+        for name in ("loss", "regularization_scale", "solver"):
+            check_choice(name, getattr(self, name), get_args(kinds[name]))
+        check_whole("seed", self.seed, lowest=0)
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        check_not_negative("ImplicitALS", interactions)
+        if self.regularization == 0 and (self._user_features or self._item_features):
+            raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
+        task = _Alternation(self, interactions, self._user_features, self._item_features)
+        state, self.epochs_ = train(task, self._identity(options), options, _HINT)
+        task.finish(state)
+        self.user_factors_, self.item_factors_ = (narrowed(state[name], self.factors) for name in ("users", "items"))
+        if not np.isfinite(self.user_factors_).all():
+            raise DivergenceError(f"the users have no finite solution for the items learned; {_HINT}")
+        self._place_users()
+        self._place_items()
+
+    def _learn_more(self, before: Self, news: Interactions) -> None:
+        interactions = self._training("update")
+        check_not_negative("ImplicitALS", interactions)
+        sides = _sides(self, interactions, self._user_features, self._item_features)
+        users = sides[0].taken_over(before.user_factors_, before.activity_)
+        items = sides[1].taken_over(before.item_factors_, before.popularity_)
+        of_users, of_items = (side.learned_problem(self.factors) for side in sides)
+        touched_users = _touched(self._users, news.users, news.by_user, before._user_features, self._user_features)
+        touched_items = _touched(self._items, news.items, news.by_item, before._item_features, self._item_features)
+        # New users need a vector before new items can be solved from them. When items have moved, every user has.
+        users[touched_users] = _solve_exactly(self, of_users.only(touched_users), users[touched_users], items)
+        items[touched_items] = _solve_exactly(self, of_items.only(touched_items), items[touched_items], users)
+        _solve_exactly(self, of_users, users, items)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise DivergenceError(f"the new interactions have no finite solution; {_HINT}")
+        self.user_factors_, self.item_factors_ = narrowed(users, self.factors), narrowed(items, self.factors)
+        self._place_users()
+        self._place_items()
+
+    def _place_users(self) -> None:
+        if self._user_features is not None:
+            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
+
+    def _place_items(self) -> None:
+        if self._item_features is not None:
+            self.item_factors_ = self._item_features.placed(self.item_factors_, self.popularity_)
+
+    # -- what the base class asks -------------------------------------------------------------------------------------
+
+    def _queries(self, rows: RowNumbers) -> Floats:
+        return self.user_factors_[rows]
+
+    @property
+    def _vectors(self) -> Floats:
+        return self.item_factors_
+
+    def _fold_in(self, histories: Rows) -> Floats:
+        return self._folded(histories, np.empty((0, self.factors), np.float32))
+
+    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
+        assert self._user_features is not None
+        means = self._user_features.means_of(features)
+        empty = np.diff(histories.indptr) == 0
+        return np.where(empty[:, None], means, self._folded(histories, means))
+
+    def _folded(self, histories: Rows, means: Floats) -> Floats:
+        """Solve the histories, each row drawn to its mean; no means stand for zeros."""
+        width = width_of(self.factors)
+        ridge = self._ridge(np.diff(histories.indptr), self._n_active_items)
+        problem = _Problem(histories, ridge, widened(means, width, len(means)))
+        P = np.zeros((len(ridge), width), np.float32)
+        folded = narrowed(_solve_exactly(self, problem, P, self._wide_items, self._weighted_gram), self.factors)
+        if not np.isfinite(folded).all():
+            raise DataError(
+                "a history has no finite solution: scale its weights like the training's, or raise regularization"
+            )
+        return folded
+
+    @cached_property
+    def _item_space(self) -> Space:
+        with parallel.one_blas_thread():
+            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self._known_items))
+
+    @cached_property
+    def _user_space(self) -> Space:
+        with parallel.one_blas_thread():
+            return Space(self.user_factors_ @ self._prior_bases[1], self._active_users())
+
+    @cached_property
+    def _prior_bases(self) -> tuple[Floats, Floats]:
+        """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with next to no history."""
+        factors = self.factors
+        ridge = self._ridge(np.array([1]), self._n_active_items)[0]
+        eigenvalues, vectors = np.linalg.eigh(self._weighted_gram[:factors, :factors] + ridge * np.eye(factors))
+        roots = np.sqrt(np.maximum(eigenvalues, 1e-6 * eigenvalues[-1]))
+        return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return which items of the user's history the score of an item comes from, exactly.
+
+        x_u is A^-1 (sum b_j y_j + regularization r_u m), a sum over the history, with the A of the class docstring and
+        the m that the user's features draw it to. So the score x_u . y_i is the sum of the contributions
+        b_j y_i' A^-1 y_j, which may be negative, and of what m adds, the `baseline`: 0 without user features.
+        """
+        items, weights, column = self._history_and_item(user, item)
+        Y = self.item_factors_[items].astype(np.float64)
+        y = self.item_factors_[column].astype(np.float64)
+        c = self.alpha * weights.astype(np.float64)
+        b = c + self._missing
+        factors = self.factors
+        m = np.zeros(factors)
+        if self._user_features is not None:
+            row = self._users.rows(pl.Series([user]))
+            m += self._user_features.means_of(rows_at(self._user_features.known_rows, row))[0]
+        with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+            ridge = self._ridge(np.array([len(c)]), self._n_active_items)[0]
+            A = self._weighted_gram[:factors, :factors] + (Y.T * c) @ Y
+            A[np.diag_indices(factors)] += ridge
+            seen_from_the_item = np.linalg.solve(A, y)
+            contributions = b * (Y @ seen_from_the_item)
+            # Without a history the user is at m itself.
+            baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)
+        return self._explained(items, contributions, frame, baseline)
+
+    @property
+    def _missing(self) -> float:
+        """What the target of an observed pair adds to its confidence."""
+        return self.unobserved_weight if self.loss == "hu" else 0.0
+
+    def _ridge(self, counts: npt.NDArray[Any], n_others: int) -> Floats:
+        """Return regularization times r for rows with this many pairs."""
+        if self.regularization_scale == "frequency":
+            scale = (counts + self.unobserved_weight * n_others) ** self.frequency_exponent
+        elif self.regularization_scale == "count":
+            scale = counts
+        else:
+            scale = np.ones(len(counts))
+        if np.max(self.regularization * scale) > LARGEST_FLOAT:
+            raise ValueError(
+                f"regularization {self.regularization} at frequency_exponent {self.frequency_exponent} is more than "
+                "32-bit floats hold: lower one of them"
+            )
+        return (self.regularization * scale).astype(np.float32)
+
+    @cached_property
+    def _n_active_items(self) -> int:
+        return int(np.count_nonzero(self.popularity_))
+
+    @cached_property
+    def _wide_items(self) -> Floats:
+        return widened(self.item_factors_, width_of(self.factors), len(self.item_factors_))
+
+    @cached_property
+    def _weighted_gram(self) -> Floats:
+        Q = self._wide_items
+        if self._item_features is not None:  # an item without a pair is none that users left alone
+            Q = Q * (self.popularity_ > 0)[:, None]
+        return (self.unobserved_weight * _gram(Q)).astype(np.float32)
+
+
+_HINT = "raise regularization, lower alpha, or scale the weights down"
+
+
+def _touched(
+    ids: IdMap, new_ids: IdMap, news: Rows, before: SideFeatures | None, features: SideFeatures | None
+) -> RowNumbers:
+    """Return the rows with new pairs or other features than before, ascending."""
+    touched = np.zeros(len(ids), bool)
+    touched[ids.find(new_ids.ids.gather(np.flatnonzero(np.diff(news.indptr))))] = True
+    if before is not None and features is not None:
+        touched |= features.differs_from(before.extended(ids, None))
+    return np.flatnonzero(touched)
+
+
+class _Problem(NamedTuple):
+    """One half-step's problem: the pairs of each row, its regularization, and what it is drawn to.
+
+    ridge float32 (rows). prior float32 (rows, width); without rows it stands for zeros.
+    """
+
+    pairs: Rows
+    ridge: Floats
+    prior: Floats = NO_MEANS
+
+    def only(self, rows: RowNumbers) -> _Problem:
+        """Return the same problem for some of the rows."""
+        prior = self.prior[rows] if len(self.prior) else self.prior
+        return _Problem(rows_at(self.pairs, rows), self.ridge[rows], prior)
+
+
+class _Side(Side):
+    """One side with its problem."""
+
+    def __init__(
+        self, model: ImplicitALS, name: str, pairs: Rows, n_others: int, features: SideFeatures | None
+    ) -> None:
+        n_pairs = np.diff(pairs.indptr)
+        self._pairs = pairs
+        self._ridge = model._ridge(n_pairs, n_others)
+        super().__init__(name, n_pairs > 0, self._ridge, features, model.feature_regularization)
+
+    def problem(self, state: Arrays) -> _Problem:
+        """Return the half-step's problem."""
+        return _Problem(self._pairs, self._ridge, self.means(state))
+
+    def own_penalty(self, state: Arrays) -> float:
+        """Return the regularization of the rows' own parts."""
+        own = state[self.name] if self.features is None else state[self.name] - self.means(state)
+        return float(self._weights @ np.einsum("uf,uf->u", own, own, dtype=np.float64))
+
+    def learned_problem(self, factors: int) -> _Problem:
+        """Return the problem with the features' factors as they were learned."""
+        if self.features is None:
+            return _Problem(self._pairs, self._ridge)
+        means = self.features.means_of(self.features.known_rows)
+        return _Problem(self._pairs, self._ridge, widened(means, width_of(factors), len(means)))
+
+    def taken_over(self, factors: Floats, n_pairs: npt.NDArray[np.int64]) -> Floats:
+        """Return factors to go on from: rows that had no pair before are at their features' factors or zero.
+
+        factors float32 (rows before, factors). n_pairs int64 (rows before).
+        """
+        n_rows = len(self.has_pairs)
+        if self.features is not None:
+            n_pairs = np.append(n_pairs, np.zeros(n_rows - len(n_pairs), np.int64))
+            factors = self.features.placed(factors, n_pairs) * self.has_pairs[:, None]
+        return widened(factors, width_of(factors.shape[1]), n_rows)
+
+
+def _sides(
+    model: ImplicitALS,
+    interactions: Interactions,
+    user_features: SideFeatures | None,
+    item_features: SideFeatures | None,
+) -> tuple[_Side, _Side]:
+    return (
+        _Side(model, "users", interactions.by_user, interactions.n_items, user_features),
+        _Side(model, "items", interactions.by_item, interactions.n_users, item_features),
+    )
+
+
+class _Alternation:
+    """The training of one model on one set of interactions, as the epoch loop wants it.
+
+    The state is the two factor matrices, `users` and `items`, each float32 (rows, width), and for a side with features
+    their factors, float32 (features, width).
+    """
+
+    def __init__(
+        self,
+        model: ImplicitALS,
+        interactions: Interactions,
+        user_features: SideFeatures | None = None,
+        item_features: SideFeatures | None = None,
+    ) -> None:
+        self.epochs = model.epochs
+        self._model = model
+        self._interactions = interactions
+        self._users, self._items = _sides(model, interactions, user_features, item_features)
+
+    def start(self) -> Arrays:
+        """Return the users at zero (the first half-step solves them) and the items at random."""
+        model = self._model
+        n_users, n_items = self._interactions.shape
+        width = width_of(model.factors)
+        items = np.empty((n_items, model.factors), np.float32)
+        # A compiled function gives back a Python int, which the next one would take for an int64.
+        fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
+        items[~self._items.has_pairs] = 0
+        return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
+
+    def train_epoch(self, state: Arrays, epoch: int) -> float:
+        """Solve the users, then the items, each after the factors of its features; return the objective."""
+        if epoch:  # a random start has nothing to tell about features
+            self._users.solve_features(state, FEATURE_STEPS)
+        self._half_step(self._users, self._items, state)
+        # The items' half-step counts the pairs and the items' own regularization; the rest is still to add.
+        penalty = self._users.own_penalty(state)
+        if epoch:
+            self._items.solve_features(state, FEATURE_STEPS)
+        objective = self._half_step(self._items, self._users, state)
+        return objective + penalty + self._users.feature_penalty(state) + self._items.feature_penalty(state)
+
+    def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
+        """Rank the unseen items of some users with the factors as they are."""
+        catalogue = VectorCandidates(self._items.placed(state), np.flatnonzero(self._items.known))
+        hidden = Hidden(self._interactions.by_user, rows)
+        return top_k(self._users.placed(state)[rows], catalogue, k, [hidden])
+
+    def finish(self, state: Arrays) -> None:
+        """End with the users that belong to the items and the features, so that folding in gives the same."""
+        for side in (self._users, self._items):
+            side.finish_features(state, self._model.factors)
+        _solve_exactly(self._model, self._users.problem(state), state["users"], state["items"])
+
+    def _half_step(self, side: _Side, other: _Side, state: Arrays) -> float:
+        model = self._model
+        P, Q = state[side.name], state[other.name]
+        gram = _gram(Q)
+        if not np.isfinite(gram).all():
+            return np.nan
+        if model.solver == "cholesky":
+            weighted = (model.unobserved_weight * gram).astype(np.float32)
+            return _run(model, cholesky_rows, side.problem(state), P, Q, weighted)
+        eigenvalues, basis = _eigenbasis(gram, model.factors)
+        for factors in state.values():
+            _rotate(factors, basis)
+        diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
+        if model.solver == "subspace":
+            return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
+        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, int(model.cg_steps))
+
+
+def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
+    """Solve the rows of P in place, and return it."""
+    if gram is None:
+        gram = (model.unobserved_weight * _gram(Q)).astype(np.float32)
+    _run(model, cholesky_rows, problem, P, Q, gram)
+    return P
+
+
+def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
+    """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
+    pairs, ridge, prior = problem
+    blocks = parallel.even_blocks(pairs.indptr)
+    objectives = np.zeros(len(blocks))
+    alpha, missing = np.float32(model.alpha), np.float32(model._missing)
+
+    def solve(b: int) -> None:
+        objectives[b] = kernel(*pairs, *blocks[b], P, Q, gram, ridge, prior, alpha, missing, *more)
+
+    parallel.run(solve, len(blocks))
+    return float(objectives.sum())
+
+
+def _gram(Q: Floats) -> npt.NDArray[np.float64]:
+    """Return Q'Q, the products of at most 32 blocks of rows added in order."""
+    blocks = parallel.row_blocks(len(Q), max(PRODUCT_ROWS, -(-len(Q) // 32)))
+    parts = np.empty((len(blocks), Q.shape[1], Q.shape[1]), np.float32)
+    parallel.run(lambda b: np.matmul(Q[blocks[b]].T, Q[blocks[b]], out=parts[b]), len(blocks))
+    gram: npt.NDArray[np.float64] = parts.sum(axis=0, dtype=np.float64)
+    return gram
+
+
+def _eigenbasis(gram: npt.NDArray[np.float64], factors: int) -> tuple[npt.NDArray[np.float64], Floats]:
+    """Return the eigenvalues (width) and the eigenvectors in columns (width, width), zero beyond the factors."""
+    width = len(gram)
+    eigenvalues, basis = np.zeros(width), np.zeros((width, width), np.float32)
+    with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
+        values, vectors = np.linalg.eigh(gram[:factors, :factors])
+    eigenvalues[:factors] = np.maximum(values, 0)
+    basis[:factors, :factors] = vectors
+    return eigenvalues, basis
+
+
+def _rotate(P: Floats, basis: Floats) -> None:
+    """P <- P basis. Rotating users and items alike changes no score."""
+    blocks = parallel.row_blocks(len(P), PRODUCT_ROWS)
+
+    def rotate(b: int) -> None:
+        P[blocks[b]] = P[blocks[b]] @ basis
+
+    parallel.run(rotate, len(blocks))

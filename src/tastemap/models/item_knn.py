@@ -1,0 +1,202 @@
+"""Item-based nearest neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
+from tastemap.data._pairs import Rows, csr, rows_of
+from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.kernels import item_knn as kernels
+from tastemap.models.shared.base import Explanation
+from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.ranking.similar import Closeness, check_metric, nearest
+from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.training.loop import Options
+from tastemap.typing import Floats, RowNumbers
+
+# Items whose neighbours one thread looks for at a time. Every block clears scratch for all items: at most 256 blocks.
+BLOCK_ROWS = 32
+MOST_BLOCKS = 256
+
+
+@dataclass(kw_only=True)
+class ItemKNN(HistoryModel):
+    """Recommend what is like the items that a person has.
+
+    s(u, i) = sum over the neighbours j of i that u has of w_uj sim(i, j)
+    sim(i, j) = n_ij / (n_ij + shrinkage)  v_i . v_j / (|v_i| |v_j|)   where n_ij users have both items
+    "cosine"   v_ui = w_ui / |w_u|: every user has length 1, for who has few items says more about what goes together
+    "tfidf"    v_ui = sqrt(w_ui) idf_u,   idf_u = ln(1 + n_items / n_u): items are texts, and users the words in them
+    "bm25"     v_ui = idf_u w_ui (k1 + 1) / (w_ui + k1 (1 - b + b L_i / L)),   L_i = sum_u w_ui, and L its mean
+
+    neighbours : how many j an item i has at most, those with the highest similarity
+    similarity : "cosine", "tfidf" or "bm25", which differ in how much a heavy weight and a busy user count
+    shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
+        user has are the most similar of all
+    bm25_k1, bm25_b : for "bm25" only. A small k1 lets a weight saturate early; b from 0 to 1 is how much the weights of
+        an item are seen in proportion to all that it has. Where all weights are equal, "bm25" is "tfidf"
+
+    neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
+    neighbour_starts_ : int64, (n_items + 1,): where each item's begin
+
+    Only what is stored is known: at most `neighbours` an item, and a score of 0 where none of them is in the history.
+    Folding in is exact, since a user is nothing but a history; so is `explain`. `update` learns anew from all pairs.
+    similar_items gives the stored neighbours by the model's own similarity, which is the default metric; it knows no
+    other.
+
+    Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001; Deshpande and Karypis,
+    Item-based top-N recommendation algorithms, TOIS 2004 (users of length 1); Robertson and Zaragoza, The probabilistic
+    relevance framework: BM25 and beyond, 2009. Shrinkage: Bell and Koren, Improved neighborhood-based collaborative
+    filtering, KDD Cup 2007.
+    """
+
+    neighbours: int = 100
+    similarity: Literal["cosine", "tfidf", "bm25"] = "cosine"
+    shrinkage: float = 10.0
+    bm25_k1: float = 1.2
+    bm25_b: float = 0.75
+
+    # The parameters of "bm25" are left out: they matter only where weights differ much.
+    search_space: ClassVar[SearchSpace] = {
+        "neighbours": Range(10, 500, log=True),
+        "similarity": ["cosine", "tfidf", "bm25"],
+        "shrinkage": Range(0.0, 100.0),
+    }
+    _fitted: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        check_whole("neighbours", self.neighbours, lowest=1)
+        check_choice("similarity", self.similarity, get_args(get_type_hints(type(self))["similarity"]))
+        check_amount("shrinkage", self.shrinkage)
+        check_amount("bm25_k1", self.bm25_k1)
+        check_share("bm25_b", self.bm25_b)
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        check_not_negative(type(self).__name__, interactions)
+        by_user, by_item = self._unit_columns(interactions)
+        n_items = len(interactions.items)
+        most = min(int(self.neighbours), max(n_items - 1, 1))
+        neighbours, similarities = np.empty((n_items, most), np.int32), np.empty((n_items, most), np.float32)
+        counts = np.zeros(n_items, np.int64)
+        blocks = parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
+
+        def find(b: int) -> None:
+            block = blocks[b]
+            out = neighbours[block], similarities[block], counts[block]
+            kernels.nearest_items(*by_item, *by_user, block.start, float(self.shrinkage), *out)
+
+        parallel.run(find, len(blocks))
+        filled = np.arange(most) < counts[:, None]
+        self.neighbour_starts_ = np.concatenate(([0], np.cumsum(counts)))
+        self.neighbours_, self.similarities_ = neighbours[filled], similarities[filled]
+        self._check_range(interactions.by_user, "a user")
+
+    def _unit_columns(self, interactions: Interactions) -> tuple[Rows, Rows]:
+        """Return v_ui / |v_i|, by user and by item."""
+        pairs = interactions.by_user
+        n_users, n_items = interactions.shape
+        users, items = interactions.row_of_pair(), pairs.indices
+        w = pairs.data.astype(np.float64)
+        if self.similarity == "cosine":
+            v = _divided(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
+        else:
+            idf = np.log1p(interactions.n_items / np.maximum(self.activity_, 1))[users]
+            v = idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturated(w, items))
+        unit = _divided(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
+        matrix = csr(pairs.indptr, items, unit, n_items)
+        by_item = matrix.tocsc()
+        return rows_of(matrix), rows_of(csr(by_item.indptr, by_item.indices, by_item.data, n_users))
+
+    def _saturated(self, w: npt.NDArray[np.float64], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        lengths = np.bincount(items, w, len(self.popularity_)).astype(np.float64)
+        mean = lengths.sum() / np.count_nonzero(self.popularity_)
+        relative = _divided(lengths, np.full(len(lengths), mean))[items]
+        return _divided(w * (self.bm25_k1 + 1), w + self.bm25_k1 * (1 - self.bm25_b + self.bm25_b * relative))
+
+    def _among(self, rows: RowNumbers) -> ComputedCandidates:
+        return _Sums(self._is_neighbour_of, rows)
+
+    @cached_property
+    def _is_neighbour_of(self) -> Rows:
+        """For every item j the items i that have it as a neighbour, and sim(i, j)."""
+        n_items = len(self.popularity_)
+        of = csr(self.neighbour_starts_, self.neighbours_, self.similarities_, n_items).tocsc()
+        return rows_of(csr(of.indptr, of.indices, of.data, n_items))
+
+    @cached_property
+    def _largest_coefficient(self) -> float:
+        return float(self.similarities_.max(initial=0))
+
+    def _neighbours_of(self, item: int) -> tuple[npt.NDArray[np.int32], Floats]:
+        own = slice(self.neighbour_starts_[item], self.neighbour_starts_[item + 1])
+        return self.neighbours_[own], self.similarities_[own]
+
+    @property
+    def _item_space(self) -> Any:
+        return _ItemSpace(self)
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return which items of the user's history the score of an item comes from, exactly: w_uj sim(i, j)."""
+        items, weights, column = self._history_and_item(user, item)
+        similarity = np.zeros(len(self.popularity_))
+        neighbours, similarities = self._neighbours_of(column)
+        similarity[neighbours] = similarities
+        return self._explained(items, weights * similarity[items], frame)
+
+
+class _Sums(ComputedCandidates):
+    """Scores as sums of similarities over the history; queries are `Histories`."""
+
+    def __init__(self, is_neighbour_of: Rows, rows: RowNumbers) -> None:
+        super().__init__(len(is_neighbour_of.indptr) - 1, rows)
+        self._is_neighbour_of = is_neighbour_of
+        # A history reaches items anywhere, so all of them are one run.
+        self.people = min(self.people, max(self.cells // max(len(rows), 1), 1))
+
+    def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
+        totals = np.empty(self.n_items)
+        kernels.add_similarities(*queries.pairs, queries.rows, *self._is_neighbour_of, totals, items, out)
+
+
+class _ItemSpace:
+    """The stored neighbours."""
+
+    def __init__(self, model: ItemKNN) -> None:
+        self._model = model
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out."""
+        check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
+        model = self._model
+        return nearest(rows, _Stored(model, np.flatnonzero(model.popularity_) if among is None else among), rows, k)
+
+
+class _Stored(ComputedCandidates):
+    """The stored similarities, -inf for what is no neighbour; queries are item rows."""
+
+    def __init__(self, model: ItemKNN, rows: RowNumbers) -> None:
+        super().__init__(len(model.popularity_), rows)
+        self._model = model
+
+    def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
+        column = np.full(self.n_items, -1)
+        column[items] = np.arange(len(items))
+        out[:] = -np.inf
+        for r, item in enumerate(queries):
+            neighbours, similarities = self._model._neighbours_of(item)
+            places = column[neighbours]
+            out[r, places[places >= 0]] = similarities[places >= 0]
+
+
+def _divided(numbers: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return numbers / by, and 0 where both are 0."""
+    return np.divide(numbers, by, out=np.zeros_like(numbers), where=by > 0)

@@ -1,0 +1,29 @@
+"""Reading a model back. Writing is `Model.save`; what the file looks like is array_file.py's."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from tastemap.errors import ModelFileError
+from tastemap.files.arrays import read_arrays
+from tastemap.models import MODELS
+from tastemap.models.shared.base import Model
+
+
+def load(path: str | Path) -> Model:
+    """Read a model that `Model.save` wrote.
+
+    Raises ModelFileError for a file that is no tastemap model, is cut short or was altered; FileNotFoundError.
+    """
+    arrays, header = read_arrays(path, "model")
+    name = header["class"]
+    if name not in MODELS:
+        raise ModelFileError(f"{path} holds a {name!r}, which this version of tastemap does not know: update tastemap")
+    known = {field.name for field in fields(MODELS[name])}
+    unknown = [parameter for parameter in header["parameters"] if parameter not in known]
+    if unknown:
+        raise ModelFileError(
+            f"{path} has the parameter {unknown[0]!r}, which this version's {name} does not know: update tastemap"
+        )
+    return MODELS[name].from_arrays(arrays, header)

@@ -1,0 +1,91 @@
+"""What a person has most of, then what most people have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tastemap.data._checks import check_switch
+from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.errors import NotSupportedError
+from tastemap.kernels.popular import own_and_popular
+from tastemap.models.shared.base import Explanation
+from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.ranking.top_k import ComputedCandidates
+from tastemap.training.loop import Options
+from tastemap.typing import Floats, RowNumbers
+
+
+@dataclass(kw_only=True)
+class PersonalPopular(HistoryModel):
+    """Recommend what the person has most of, then what most people have: for what is bought again and again.
+
+    s(u, i) = w_ui + c_i,   w_ui = 0 where the user does not have the item
+    c_i = d p_i / (1 + the largest p),   p_i the number of users with a training pair of item i
+
+    d is the least by which two weights differ, 0 among them (1 where they are counts), so that c decides only where
+    weights are equal: own items come first, by weight, those of equal weight by popularity, and the others by
+    popularity. In so far as 32-bit scores tell them apart: of an item bought 10 000 times, a share of popularity below
+    .001 is lost.
+
+    Pass exclude_seen=False: with what a person has left out, this is Popular.
+
+    fill : go on with popular items where the own ones end; without it only own items are recommended, and the score of
+        others is 0
+
+    item_shares_ : float32, (n_items,): c
+
+    Folding in is exact for weights like those of the training data. `explain` is exact: the weight is the item's own
+    contribution, and its share of popularity the baseline. There are no similar items or users.
+    """
+
+    fill: bool = True
+
+    _fitted: ClassVar[tuple[str, ...]] = ("item_shares_",)
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        check_switch("fill", self.fill)
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        check_not_negative(type(self).__name__, interactions)
+        gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
+        least = gaps.min() if len(gaps) else 1.0
+        self.item_shares_ = (least * (self.popularity_ / (1 + self.popularity_.max()))).astype(np.float32)
+        self._check_range(interactions.by_user, "a user")
+
+    @property
+    def _largest_coefficient(self) -> float:
+        return 2.0  # the weight itself, and a share that is less
+
+    def _among(self, rows: RowNumbers) -> ComputedCandidates:
+        return _OwnAndPopular(self.item_shares_, bool(self.fill), rows)
+
+    @property
+    def _item_space(self) -> Any:
+        raise NotSupportedError("PersonalPopular only counts and knows no similar items: fit ItemKNN")
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return the weight of the item in the user's history; what is popular about it is the baseline."""
+        items, weights, column = self._history_and_item(user, item)
+        contributions = np.where(items == column, weights, 0).astype(np.float64)
+        counts = self.fill or column in items
+        return self._explained(items, contributions, frame, float(self.item_shares_[column]) if counts else 0.0)
+
+
+class _OwnAndPopular(ComputedCandidates):
+    """Own weights and shares of popularity; queries are `Histories`."""
+
+    def __init__(self, shares: Floats, fill: bool, rows: RowNumbers) -> None:
+        super().__init__(len(shares), rows)
+        self._shares, self._fill = shares, fill
+
+    def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
+        own_and_popular(*queries.pairs, queries.rows, self._shares, self._fill, items, out)
+
+    def pair_scores(self, queries: Histories, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the scores, 0 for what is not recommended."""
+        scores = super().pair_scores(queries, who, items)
+        return np.maximum(scores, np.float32(0))

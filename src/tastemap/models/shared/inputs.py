@@ -1,0 +1,103 @@
+"""What callers pass to a model, turned into rows: ids, histories, exclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import scipy.sparse as sp
+
+from tastemap.data._checks import LARGEST_FLOAT
+from tastemap.data._pairs import Rows, read_only, rows_of
+from tastemap.data.frames import to_polars, to_series
+from tastemap.data.ids import IdMap
+from tastemap.errors import DataError, name_some
+from tastemap.ranking.top_k import Hidden
+
+UNKNOWN_ITEM = "Leave them out, or bring them in with update."
+
+
+def folded(
+    history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool, may_be_empty: bool
+) -> Rows:
+    """Return the histories that `recommend_for` takes as CSR arrays over item rows.
+
+    unweighted : the weight of items that come without one
+    """
+    many = isinstance(history, Sequence) and not isinstance(history, str) and len(history) > 0
+    many = many and all(isinstance(one, Mapping | list | tuple | np.ndarray | pl.Series) for one in history)
+    people = list(history) if many else [history]
+    each = [None] * len(people) if weights is None else list(weights) if many else [weights]
+    if len(each) != len(people):
+        raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
+    rows = [
+        _one_history(one, own, items, unweighted, allow_negative, may_be_empty)
+        for one, own in zip(people, each, strict=True)
+    ]
+    indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
+    items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
+    weights_of_all = np.concatenate([own for _, own in rows])
+    return read_only(Rows(indptr, items_of_all, weights_of_all))
+
+
+def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
+    """Return what the `exclude` of a recommendation hides from each of the people.
+
+    exclude : item ids, hidden from everyone, or a frame of pairs under the columns that the id maps are named after.
+        Items that the model does not know cannot appear anyway and are passed over.
+    """
+    if not is_frame(exclude):
+        found = items.find(to_series(as_many(exclude), items.name))
+        hidden = np.unique(found[found >= 0]).astype(np.int32)
+        row = Rows(np.array([0, len(hidden)]), hidden, np.ones(len(hidden), np.float32))
+        return Hidden(read_only(row), np.zeros(len(people), np.int64))
+    pairs = to_polars(exclude, [users.name, items.name])
+    # Their own map: people whom the model does not know may have exclusions too.
+    named = IdMap(pairs[users.name].unique(), users.name)
+    rows, columns = named.find(pairs[users.name]), items.find(pairs[items.name])
+    known = columns >= 0
+    entries = (np.ones(int(known.sum()), np.float32), (rows[known], columns[known]))
+    matrix = sp.csr_matrix(entries, shape=(len(named), len(items)))
+    return Hidden(rows_of(matrix), named.find(people))
+
+
+def is_frame(values: Any) -> bool:
+    """Tell a frame (or a mapping of columns) from ids."""
+    return hasattr(values, "columns") or isinstance(values, Mapping)
+
+
+def as_many(ids: Any) -> Any:
+    """Return one id as a list of one, and many as they are."""
+    return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
+
+
+def _one_history(
+    history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool, may_be_empty: bool
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    if isinstance(history, Mapping):
+        if weights is not None:
+            raise ValueError("weights must be left out where the history is a mapping of ids to weights")
+        history, weights = list(history.keys()), list(history.values())
+    ids = to_series(as_many(history), items.name)
+    if not len(ids) and not may_be_empty:
+        raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
+    columns = items.rows(ids, UNKNOWN_ITEM)
+    try:
+        values = np.full(len(columns), unweighted) if weights is None else np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
+    if values.shape != columns.shape:
+        raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
+    lowest = -LARGEST_FLOAT if allow_negative else 0
+    wrong = ~((values >= lowest) & (values <= LARGEST_FLOAT))  # NaN is neither
+    if wrong.any():
+        rule = "finite" if allow_negative else "finite and not negative"
+        raise DataError(f"weights of a history must be {rule}, got {name_some(values[wrong].tolist())}")
+    if len(np.unique(columns)) < len(columns):
+        raise DataError("a history must name each item once: add up the weights of repeated items")
+    order = np.argsort(columns)
+    own: npt.NDArray[np.int32] = columns[order].astype(np.int32)
+    return own, values[order].astype(np.float32)

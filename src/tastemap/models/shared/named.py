@@ -1,0 +1,43 @@
+"""Several models, each under a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tastemap.errors import name_some
+from tastemap.models.shared.base import Model
+
+Models = Mapping[str, Model] | Sequence[Model] | Model
+
+
+def named_models(models: Models) -> dict[str, Any]:
+    """Return models by name; raises ValueError for what is no model, for no model, and for one given twice."""
+    if isinstance(models, Model | type):
+        models = [models]
+    if isinstance(models, str) or not isinstance(models, Mapping | Iterable):
+        raise ValueError(f"models must be a list of models, or a dict of them by name, got {models!r}")
+    if isinstance(models, Mapping):
+        named: dict[str, Any] = dict(models)
+    else:
+        named, counts = {}, dict[str, int]()
+        for model in models:
+            name = type(model).__name__
+            counts[name] = counts.get(name, 0) + 1
+            named[name if counts[name] == 1 else f"{name} {counts[name]}"] = model
+    if not named:
+        raise ValueError("models must name at least one")
+    for name, model in named.items():
+        if isinstance(model, type) and issubclass(model, Model):
+            raise ValueError(f"models must be instances, got the class {model.__name__}: pass {model.__name__}()")
+        if not isinstance(model, Model):
+            from tastemap.models import MODELS
+
+            meant = f": pass tastemap.{model}()" if isinstance(model, str) and model in MODELS else ""
+            raise ValueError(f"models must be models of tastemap, got {model!r}{meant}")
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"the names of models must be text, got {name!r}")
+    if len({id(model) for model in named.values()}) < len(named):
+        same = [name for name, model in named.items() if sum(model is other for other in named.values()) > 1]
+        raise ValueError(f"{name_some(same)} are one and the same model: make an instance for each")
+    return named

@@ -1,0 +1,373 @@
+"""What BPR and WARP share: everything but the loss."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from tastemap import parallel
+from tastemap.data._checks import check_amount, check_whole
+from tastemap.data._pairs import Rows, read_only, rows_at
+from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.errors import DataError, DivergenceError
+from tastemap.kernels.core.random import fill_uniform
+from tastemap.models.shared import explain as leave_one_out
+from tastemap.models.shared.base import Explanation, Model
+from tastemap.ranking.similar import Space
+from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.training.grid import Bucket, Grid, seeded
+from tastemap.training.loop import Options, train
+from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
+from tastemap.training.wide import width_of, zeros
+from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
+
+# A pair counts as so many of mean weight at most: one count among the thousands must not throw its rows about.
+HEAVIEST = 3.0
+
+# A mean loss of so many times that of factors that know nothing is no learning any more.
+BLOWN_UP = 20
+
+# Places in a list from which items are drawn by popularity, at most, for every item.
+PLACES = 16
+
+Kernel = Callable[..., float]
+Pool = Callable[[Bucket], Ints]
+
+
+class Rates(NamedTuple):
+    """How a step is made; the arguments that `pairwise.step` takes behind the rows, in its order."""
+
+    rate: np.float32
+    ridge_users: np.float32
+    ridge_items: np.float32
+    means_users: Floats
+    means_items: Floats
+    learned_users: Floats
+    learned_items: Floats
+    squares: int
+    learn_items: bool
+
+
+@dataclass(kw_only=True)
+class PairwiseModel(Model):
+    """A model s(u, i) = p_u . q_i + b_i that learns from a user's positive item beside one drawn from the others."""
+
+    factors: int = 64
+    epochs: int = 100
+    learning_rate: float = 1.0
+    regularization: float = 0.01
+    feature_regularization: float = 100.0
+    seed: int = 0
+
+    # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
+    _first_squares: ClassVar[float] = 1.0
+
+    _fitted: ClassVar[tuple[str, ...]] = (
+        "user_factors_",
+        "item_factors_",
+        "item_biases_",
+        "user_squares_",
+        "item_squares_",
+        "mean_weight_",
+        "skipped_",
+    )
+    _takes_features: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        for name in ("factors", "epochs"):
+            check_whole(name, getattr(self, name), lowest=1)
+        for name in ("learning_rate", "regularization", "feature_regularization"):
+            check_amount(name, getattr(self, name))
+        if self.learning_rate == 0:
+            raise ValueError("learning_rate must be above 0: with 0 nothing is learned")
+        check_whole("seed", self.seed, lowest=0)
+
+    @abstractmethod
+    def _work(self, n_items: int, pool: Pool) -> Kernel:
+        """Return work(bucket, P, Q, rates, skipped), which takes a bucket's steps and returns the sum of its losses.
+
+        pool : gives the items of a bucket, by their number within `members`, as often as they are popular
+        skipped : int64, (1,); grows by the pairs that took no step
+        """
+
+    @abstractmethod
+    def _blind_loss(self, n_items: int) -> float:
+        """Return the loss of a pair of mean weight where all scores are equal."""
+
+    # -- learning -----------------------------------------------------------------------------------------------------
+
+    def _learn(self, interactions: Interactions, options: Options) -> None:
+        check_not_negative(type(self).__name__, interactions)
+        self._remember_weights(interactions)
+        task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
+        state, self.epochs_ = train(task, self._identity(options), options, _HINT)
+        task.finish(state)
+        self._keep(state)
+
+    def _learn_more(self, before: Self, news: Interactions) -> None:
+        interactions = self._training("update")
+        check_not_negative(type(self).__name__, interactions)
+        self._remember_weights(interactions)
+        state = self._start()
+        learned = before._rows()
+        for side, squares, features, features_before in (
+            ("users", before.user_squares_, self._user_features, before._user_features),
+            ("items", before.item_squares_, self._item_features, before._item_features),
+        ):
+            old = np.flatnonzero(squares)
+            if features is not None and features_before is not None:
+                # New rows start at what their features say, and a changed description changes what it said before.
+                means = features.means_of(features.known_rows)
+                state[side][:, : means.shape[1]] = means
+                means_before = features_before.means_of(rows_at(features_before.known_rows, old))
+                learned[side][old, : means.shape[1]] += means[old] - means_before
+            state[side][old] = learned[side][old]
+        rows = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
+        touched = np.full(len(self._users), -1)
+        touched[rows] = rows
+        state["users"][rows, self._squares] = self._first_squares
+        task = _Descent(self, rows_at(interactions.by_user, touched), state, learn_features=False)
+        state, _ = train(task, {}, Options(progress=False), _HINT)
+        self._keep(state)
+
+    def _start(self) -> Arrays:
+        """Return users and items at small random factors; rows without a pair have none."""
+        users, items = self._empty(len(self._users)), self._empty(len(self._items))
+        for side, (rows, counts) in enumerate(((users, self.activity_), (items, self.popularity_))):
+            factors = np.empty((len(rows), self.factors), np.float32)
+            fill_uniform(factors, seeded(self.seed, side), 0.1 / np.sqrt(self.factors))
+            rows[:, : self.factors] = factors * (counts > 0)[:, None]
+        users[:, self.factors] = 1
+        users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
+        return {"users": users, "items": items, "skipped": np.zeros(1, np.int64)}
+
+    def _rows(self) -> Arrays:
+        """Return what is learned as the kernels take it."""
+        users, items = self._empty(len(self.user_factors_)), self._empty(len(self.item_factors_))
+        users[:, : self.factors], items[:, : self.factors] = self.user_factors_, self.item_factors_
+        users[:, self.factors], items[:, self.factors] = 1, self.item_biases_
+        users[:, self._squares], items[:, self._squares + 1] = self.user_squares_, self.item_squares_
+        return {"users": users, "items": items}
+
+    def _empty(self, n_rows: int) -> Floats:
+        return zeros(n_rows, width_of(self.factors + 3))
+
+    def _keep(self, state: Arrays) -> None:
+        users, items, factors = state["users"], state["items"], self.factors
+        self.user_factors_ = users[:, :factors].copy()
+        self.item_factors_ = items[:, :factors].copy()
+        self.item_biases_ = items[:, factors].copy()
+        self.user_squares_ = np.where(self.activity_ > 0, users[:, self._squares], 0).astype(np.float32)
+        self.skipped_ = state["skipped"].copy()
+        self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
+        if self._user_features is not None:
+            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
+        self._place_items()
+
+    def _place_items(self) -> None:
+        if self._item_features is not None:
+            placed = self._item_features.placed(self._vectors, self.popularity_)
+            self.item_factors_, self.item_biases_ = placed[:, : self.factors].copy(), placed[:, self.factors].copy()
+            grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
+            self.item_squares_ = np.append(self.item_squares_, grown)
+
+    def _remember_weights(self, interactions: Interactions) -> None:
+        mean = interactions.matrix.data.mean(dtype=np.float64)
+        self.mean_weight_ = np.array([mean if mean > 0 else 1.0])
+
+    @property
+    def _squares(self) -> int:
+        """The column of a user's sum of squared gradients; an item's is the next."""
+        return self.factors + 1
+
+    def _rates(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rates:
+        learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
+        learned_users[: self.factors] = 1
+        learned_items[: self.factors + 1] = 1
+        rate = np.float32(self.learning_rate * math.sqrt(self._first_squares))
+        ridge = np.float32(self.regularization)
+        squares = self._squares
+        return Rates(
+            rate, ridge, ridge, means_users, means_items, learned_users, learned_items, squares, learn_items
+        )  # fmt: skip
+
+    # -- what the base class asks -------------------------------------------------------------------------------------
+
+    def _queries(self, rows: RowNumbers) -> Floats:
+        return _with_column(self.user_factors_[rows], np.ones(len(rows), np.float32))
+
+    @property
+    def _vectors(self) -> Floats:
+        return _with_column(self.item_factors_, self.item_biases_)
+
+    def _fold_in(self, histories: Rows) -> Floats:
+        return self._folded(histories, np.zeros((len(histories.indptr) - 1, self.factors), np.float32))
+
+    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
+        assert self._user_features is not None
+        return self._folded(histories, self._user_features.means_of(features))
+
+    def _folded(self, histories: Rows, means: Floats) -> Floats:
+        """Take the steps of all epochs for each person, from what they are drawn to, with the items as they are."""
+        Q = self._item_rows
+        members = np.flatnonzero(self.popularity_).astype(np.int32)
+        place = np.zeros(len(Q), np.int32)
+        place[members] = np.arange(len(members))
+        P = self._empty(len(means))
+        P[:, : self.factors] = means
+        drawn_to = P.copy()
+        P[:, self.factors] = 1
+        P[:, self._squares] = self._first_squares
+        # Their own items are no negatives, and say nothing of what is popular.
+        work, state = self._work(len(members), lambda bucket: self._popular_items), seeded(self.seed, 2)
+
+        def fold(person: int) -> None:
+            mine = slice(histories.indptr[person], histories.indptr[person + 1])
+            own = histories.indices[mine]
+            # An item that only its features tell of is liked as well, and drawn as little as the others of the history.
+            described = own[self.popularity_[own] == 0]
+            among = np.append(members, described) if len(described) else members
+            places = place[own]
+            places[self.popularity_[own] == 0] = len(members) + np.arange(len(described))
+            items, values = np.tile(places, self.epochs), np.tile(histories.data[mine], self.epochs)
+            # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
+            bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), among, state)
+            alone = slice(person, person + 1)
+            rates = self._rates(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            work(bucket, P[alone], Q, rates, np.zeros(1, np.int64))
+
+        parallel.run(fold, len(P))
+        if not np.isfinite(P).all():
+            raise DataError(
+                "a history cannot be learned from: scale its weights like the training's, or lower learning_rate"
+            )
+        vectors: Floats = np.ascontiguousarray(P[:, : self.factors + 1])
+        return vectors
+
+    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+        """Return how much of the score each item of the user's history is good for, leaving out one at a time."""
+        return leave_one_out.explain(self, user, item, frame)
+
+    def _relative(self, weights: Floats) -> Floats:
+        """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
+        if self.mean_weight_[0] == 1 and weights.max(initial=0) <= HEAVIEST:
+            return weights  # as most likes are
+        # Divided in 64 bits, some at a time: a weight may be too small or too large to be divided in 32.
+        relative = np.empty(len(weights), np.float32)
+        for part in parallel.row_blocks(len(weights), 1 << 20):
+            relative[part] = np.minimum(weights[part] / self.mean_weight_[0], HEAVIEST)
+        return relative
+
+    @cached_property
+    def _popular_items(self) -> Ints:
+        """The items with a pair, numbered in order, as often as they are popular."""
+        return _as_often(self.popularity_[self.popularity_ > 0])
+
+    @cached_property
+    def _item_rows(self) -> Floats:
+        rows: Floats = self._rows()["items"]
+        return rows
+
+    @cached_property
+    def _item_space(self) -> Space:
+        return Space(self.item_factors_, np.flatnonzero(self._known_items))
+
+    @cached_property
+    def _user_space(self) -> Space:
+        return Space(self.user_factors_, self._active_users())
+
+
+_HINT = "lower learning_rate, or regularization if that is large"
+
+
+class _Descent:
+    """The training of one model on some pairs, as the epoch loop wants it.
+
+    The state is the rows of users and items as the kernels take them, with their sums of squared gradients, and for a
+    side with features their factors.
+    learn_features : False draws rows to what their features' factors, as they are, say
+    """
+
+    def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
+        self.epochs = model.epochs
+        self._model = model
+        self._pairs = read_only(Rows(pairs.indptr, pairs.indices, model._relative(pairs.data)))
+        self._start = start
+        self._learn_features = learn_features
+        ridge = model.feature_regularization
+        activity, popularity = model.activity_, model.popularity_
+        self._users = Side("users", activity > 0, activity.astype(np.float32), model._user_features, ridge)
+        self._items = Side("items", popularity > 0, popularity.astype(np.float32), model._item_features, ridge)
+        # An update has the pairs of some users, perhaps of one, but negatives come from all items.
+        members = np.flatnonzero(popularity)
+        n_items = len(members)
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed, members)
+        has_all = len(self._pairs.indices) == popularity.sum()
+        self._work = model._work(
+            n_items, lambda bucket: bucket.items if has_all else _as_often(popularity[bucket.members])
+        )
+        self._columns = model.factors + 1
+        self._too_much = BLOWN_UP * model._blind_loss(n_items)
+
+    def start(self) -> Arrays:
+        """Return the rows before the first epoch."""
+        users, items, skipped = self._start["users"], self._start["items"], self._start["skipped"]
+        state = self._users.start(users) | self._items.start(items) | {"skipped": skipped}
+        if not self._learn_features:
+            for side in (self._users, self._items):
+                if side.features is not None and side.features.factors_ is not None:
+                    W = side.features.factors_
+                    state[f"{side.name}.features"][:, : W.shape[1]] = W
+        return state
+
+    def train_epoch(self, state: Arrays, epoch: int) -> float:
+        """Take a step for every pair; return the mean loss of the steps, without regularization."""
+        users, items = state["users"], state["items"]
+        if epoch and self._learn_features:  # a random start has nothing to tell about features
+            for side in (self._users, self._items):
+                side.solve_features(state, FEATURE_STEPS)
+        means = self._users.means(state), self._items.means(state)
+        rates = self._model._rates(items.shape[1], *means, learn_items=True)
+        skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
+
+        def work(bucket: Bucket) -> float:
+            return self._work(bucket, users, items, rates, skipped[bucket.block])
+
+        loss = self._grid.run(epoch, work) / len(self._pairs.data)
+        state["skipped"] += skipped.sum()
+        if not loss < self._too_much:
+            raise DivergenceError(f"training diverged in epoch {epoch + 1}: a pair's mean loss is {loss:.3g}; {_HINT}")
+        return loss
+
+    def finish(self, state: Arrays) -> None:
+        """End with the features' factors that belong to the rows."""
+        self._users.finish_features(state, self._columns - 1)
+        self._items.finish_features(state, self._columns)
+
+    def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
+        """Rank the unseen items of some users with the factors as they are."""
+        queries = self._users.placed(state)[rows, : self._columns]
+        queries[:, -1] = 1
+        catalogue = VectorCandidates(self._items.placed(state)[:, : self._columns], np.flatnonzero(self._items.known))
+        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
+
+
+def _as_often(counts: Counts) -> Ints:
+    """Return the numbers from 0 to len(counts) - 1, each as often as its count, or in proportion: PLACES a number."""
+    ends = np.cumsum(counts)
+    n = min(int(ends[-1]), PLACES * len(counts))
+    often: Ints = np.searchsorted(ends, (np.arange(n) + 0.5) * (ends[-1] / n), side="right").astype(np.int32)
+    return often
+
+
+def _with_column(rows: Floats, column: Floats) -> Floats:
+    return np.hstack([rows, column[:, None]])

@@ -1,0 +1,85 @@
+"""Nearest neighbours among the vectors of one side, users or items."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from tastemap.data._checks import check_choice, check_whole
+from tastemap.data._pairs import Rows, read_only
+from tastemap.errors import NotSupportedError
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
+from tastemap.typing import Floats, RowNumbers
+
+Closeness = Literal["cosine", "dot", "euclidean"]
+
+
+def check_metric(metric: Closeness, known: tuple[Closeness, ...] = get_args(Closeness), reason: str = "") -> None:
+    """Raise ValueError for what is no metric, NotSupportedError with the reason for one that a model does not know."""
+    check_choice("metric", metric, get_args(Closeness))
+    if metric not in known:
+        raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {metric!r}")
+
+
+def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Lists:
+    """Return the k best of the catalogue for each query, of which `rows` are the own rows and left out."""
+    check_whole("k", k, lowest=1)
+    itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
+    return top_k(queries, catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
+
+
+class Space:
+    """Vectors that are compared with each other; what a metric needs is prepared once.
+
+    vectors float32 (n, d). active int64: the rows that may be neighbours, ascending.
+    """
+
+    def __init__(self, vectors: Floats, active: RowNumbers) -> None:
+        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        self.active = active
+        self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
+        self._lock = threading.Lock()  # many threads may ask first; one prepares
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
+
+        metric : "cosine", "dot", or "euclidean", scored as minus the distance
+        among : the rows that may be neighbours, ascending; None for all active ones
+        """
+        check_metric(metric)
+        with self._lock:
+            if metric not in self._prepared:
+                queries, vectors = self._for(metric)
+                self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
+        queries, vectors, catalogue = self._prepared[metric]
+        if among is not None:
+            catalogue = VectorCandidates(vectors, among)
+        lists = nearest(queries[rows], catalogue, rows, k)
+        return self._by_distance(rows, lists) if metric == "euclidean" else lists
+
+    def _for(self, metric: Closeness) -> tuple[Floats, Floats]:
+        """Return queries and vectors whose product orders by the metric."""
+        vectors = self.vectors
+        if metric == "dot":
+            return vectors, vectors
+        squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+        if metric == "cosine":
+            norms = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
+            unit = vectors / norms[:, None]
+            return unit, unit
+        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), least rounded where the vectors lie around the origin.
+        vectors = vectors - vectors.mean(axis=0)
+        squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+        ones = np.ones((len(vectors), 1), np.float32)
+        halves = (-0.5 * squares)[:, None].astype(np.float32)
+        return np.hstack([vectors, ones]), np.hstack([vectors, halves])
+
+    def _by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
+        """Give each neighbour minus its distance as score, and order by what is shown."""
+        gaps = self.vectors[rows][:, None, :].astype(np.float64) - self.vectors[lists.rows]
+        scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
+        scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
+        order = np.lexsort((lists.rows, -scores))
+        return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

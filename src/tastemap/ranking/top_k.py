@@ -1,0 +1,246 @@
+"""The one blocked top-k behind recommend, similar and evaluate. How its bits are kept: see kernels/ranking.py."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.data._pairs import Rows
+from tastemap.kernels import ranking as kernels
+from tastemap.typing import Floats, RowNumbers
+
+# A block of scores takes 2 MB a thread whatever the catalogue's size: it stays in the second-level cache.
+BLOCK_QUERIES = 64
+BLOCK_ITEMS = 8192
+
+# Candidates beyond k that the approximate scores may propose; more make an exact second pass rarer.
+SPARE = 16
+
+# Up to here scoring in the fixed order costs less than setting up a matrix product.
+FEW_QUERIES = 4
+
+
+class Lists(NamedTuple):
+    """Ranked lists as arrays; only the first counts[r] places of row r are filled, the others hold -1 and -inf.
+
+    rows int32 (n, k): item rows, best first. scores float32 (n, k). counts int64 (n).
+    """
+
+    rows: npt.NDArray[np.int32]
+    scores: Floats
+    counts: RowNumbers
+
+    def of(self, block: slice) -> Lists:
+        """Return views of some of the lists."""
+        return Lists(self.rows[block], self.scores[block], self.counts[block])
+
+
+class Hidden(NamedTuple):
+    """Items kept out of the lists: for query r those in row rows[r] (int64) of a CSR over all items; -1 hides none."""
+
+    items: Rows
+    rows: RowNumbers
+
+    def of(self, chosen: npt.NDArray[np.bool_] | slice) -> Hidden:
+        """Return the same for some of the queries."""
+        return Hidden(self.items, self.rows[chosen])
+
+
+class Candidates(ABC):
+    """The items that may be recommended, and how they are scored.
+
+    n_items : of the whole catalogue. rows : the item rows that may appear, int64, ascending; None: all
+    """
+
+    def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
+        self.n_items = n_items
+        self.rows = np.arange(n_items) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def position(self) -> npt.NDArray[np.int32]:
+        """An item row's column among the candidates, -1 where it is none: int32, (n_items,)."""
+        position = np.full(self.n_items, -1, np.int32)
+        position[self.rows] = np.arange(len(self.rows), dtype=np.int32)
+        return position
+
+    @abstractmethod
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Set the lists of all queries; their rows are columns among the candidates."""
+
+    @abstractmethod
+    def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the score that the lists show for query who[j] and item row items[j], a candidate."""
+
+
+class VectorCandidates(Candidates):
+    """Items that are vectors.
+
+    vectors float32 (n_items, d): a score is query . vector, for queries float32 (n, d).
+    """
+
+    def __init__(self, vectors: Floats, rows: RowNumbers | None = None) -> None:
+        super().__init__(len(vectors), rows)
+        self.vectors = np.ascontiguousarray(vectors if len(self) == len(vectors) else vectors[self.rows])
+
+    @cached_property
+    def longest(self) -> float:
+        """The largest norm of a vector."""
+        return float(np.sqrt(np.max(np.einsum("if,if->i", self.vectors, self.vectors, dtype=np.float64), initial=0)))
+
+    def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Let matrix products propose, and score the proposed once more in a fixed order."""
+        n = len(queries)
+        queries = np.ascontiguousarray(queries, np.float32)
+        if n <= FEW_QUERIES:
+            for r in range(n):
+                _rank_exactly(queries, self, k, hidden, r, lists)
+        else:
+            blocks = parallel.row_blocks(n, BLOCK_QUERIES)
+            parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], lists), len(blocks))
+
+    def pair_scores(self, queries: Floats, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the products in the fixed order."""
+        out = np.empty(len(who), np.float32)
+        kernels.pair_scores(queries, self.vectors, who, self.position[items].astype(np.int64), out)
+        return out
+
+
+class ComputedCandidates(Candidates):
+    """Items whose scores a model computes itself, a block of people and a run of items at a time.
+
+    Each score must be made in an order that depends on its query and its item alone, so that it can be ranked as it is.
+    Queries are what the subclass takes; they have a length and can be sliced.
+    """
+
+    # The most people in a block, and its scores, as many as with vectors: for fewer people it has more items.
+    people: int = BLOCK_QUERIES
+    cells: int = BLOCK_QUERIES * BLOCK_ITEMS
+
+    @abstractmethod
+    def block_scores(self, queries: Any, items: RowNumbers, out: Floats) -> None:
+        """Set out[r, c], float32, to the score of query r and item row items[c]; -inf is never listed.
+
+        items : in ascending order
+        """
+
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+        """Score a block, hide, and keep the k best so far."""
+        blocks = parallel.row_blocks(len(queries), self.people)
+
+        def rank(b: int) -> None:
+            mine = [some.of(blocks[b]) for some in hidden]
+            self._rank_block(queries[blocks[b]], mine, lists.of(blocks[b]))
+
+        _run(rank, len(blocks))
+
+    def _rank_block(self, queries: Any, hidden: Sequence[Hidden], lists: Lists) -> None:
+        n = len(queries)
+        run = min(max(self.cells // n, 1), len(self))
+        buffer = np.empty(n * run, np.float32)
+        for first in range(0, len(self), run):
+            items = self.rows[first : first + run]
+            scores = buffer[: n * len(items)].reshape(n, len(items))
+            self.block_scores(queries, items, scores)
+            for pairs, rows in hidden:
+                kernels.hide(scores, first, pairs.indptr, pairs.indices, self.position, rows)
+            # The scores are final, so the lists themselves serve as heaps.
+            kernels.propose(scores, first, lists.scores, lists.rows, lists.counts)
+        kernels.sort_lists(lists.scores, lists.rows, lists.counts)
+
+    def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
+        """Return the scores, computed for each query and its items by themselves."""
+        order = np.lexsort((items, who))
+        starts = np.searchsorted(who[order], np.arange(len(queries) + 1))
+        out = np.empty(len(who), np.float32)
+        blocks = parallel.row_blocks(len(queries), self.people)
+
+        def score(b: int) -> None:
+            for r in range(blocks[b].start, blocks[b].stop):
+                mine = order[starts[r] : starts[r + 1]]
+                scores = np.empty((1, len(mine)), np.float32)
+                self.block_scores(queries[r : r + 1], items[mine], scores)
+                out[mine] = scores[0]
+
+        _run(score, len(blocks))
+        return out
+
+
+def _run(task: Callable[[int], None], n_blocks: int) -> None:
+    if n_blocks == 1:
+        task(0)  # one person is served without a look at the pool or at BLAS
+    else:
+        parallel.run(task, n_blocks)
+
+
+def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
+    """Return for each query the k best of the catalogue by (score descending, item row ascending).
+
+    queries : what the catalogue scores, float32 (n, d) vectors for a `Catalogue`. The lists do not depend on the batch,
+        the blocks or the threads.
+    """
+    n, k = len(queries), min(int(k), len(catalogue))
+    lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
+    if n and k:
+        catalogue.fill(queries, k, hidden, lists)
+    filled = lists.rows >= 0
+    lists.rows[filled] = catalogue.rows[lists.rows[filled]]
+    return lists
+
+
+def _rank_block(
+    queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], block: slice, lists: Lists
+) -> None:
+    P, Q = queries[block], catalogue.vectors
+    n = len(P)
+    # One place more than there are items: a heap that can hold all is never full, and nothing is left out.
+    capacity = min(k + SPARE, len(Q) + 1)
+    heap_scores = np.empty((n, capacity), np.float32)
+    heap_columns = np.empty((n, capacity), np.int32)
+    sizes = np.zeros(n, np.int64)
+    buffer = np.empty(n * min(BLOCK_ITEMS, len(Q)), np.float32)
+    for first in range(0, len(Q), BLOCK_ITEMS):
+        vectors = Q[first : first + BLOCK_ITEMS]
+        scores = buffer[: n * len(vectors)].reshape(n, len(vectors))
+        np.matmul(P, vectors.T, out=scores)
+        for items, rows in hidden:
+            kernels.hide(scores, first, items.indptr, items.indices, catalogue.position, rows[block])
+        kernels.propose(scores, first, heap_scores, heap_columns, sizes)
+    roots, unsure = np.empty(n), np.zeros(n, np.bool_)
+    kernels.rescore(P, Q, heap_scores, heap_columns, sizes, roots)
+    kernels.sort_lists(heap_scores, heap_columns, sizes)
+    kernels.decide(
+        P,
+        catalogue.longest,
+        heap_scores,
+        heap_columns,
+        sizes,
+        roots,
+        k,
+        lists.rows[block],
+        lists.scores[block],
+        lists.counts[block],
+        unsure,
+    )
+    for r in np.flatnonzero(unsure):
+        _rank_exactly(queries, catalogue, k, hidden, block.start + int(r), lists)
+
+
+def _rank_exactly(
+    queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], r: int, lists: Lists
+) -> None:
+    mask = np.zeros(len(catalogue) + 1, np.bool_)  # the last place takes the items that are no candidates
+    for items, rows in hidden:
+        if rows[r] >= 0:
+            mask[catalogue.position[items.indices[items.indptr[rows[r]] : items.indptr[rows[r] + 1]]]] = True
+    mine = lists.of(slice(r, r + 1))
+    mine.counts[0] = kernels.rank_exactly(queries[r], catalogue.vectors, mask, k, mine.rows[0], mine.scores[0])
+    kernels.sort_lists(mine.scores, mine.rows, mine.counts)

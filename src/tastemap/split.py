@@ -1,0 +1,220 @@
+"""Splits of interactions into a training and a test part over the same id maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data._checks import check_whole
+from tastemap.data.interactions import Interactions, check_interactions
+from tastemap.errors import DataError
+
+Moment = int | float | str | date | datetime
+
+
+def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> tuple[Interactions, Interactions]:
+    """Hold out pairs at random: those where ``numpy.random.default_rng(seed).random(pairs) < test``.
+
+    The draws follow the pairs in input order, so a split published in this form can be made again.
+
+    test : expected share of the test part, between 0 and 1
+    Raises DataError where a part would be empty.
+    """
+    check_interactions("random", interactions)
+    _check_share(test)
+    drawn = _generator(seed).random(len(interactions)) < test
+    return _parts(interactions, drawn, f"test={test} and seed={seed}")
+
+
+def by_time(
+    interactions: Interactions, *, at: Moment | None = None, test: float | None = None
+) -> tuple[Interactions, Interactions]:
+    """Split at one moment for everybody: train before it, test from it on.
+
+    A pair whose events were merged has one time and goes into one part. To have what is done again in both, split the
+    frame of events and read each part with the same ``users`` and ``items``; `Dataset.pairs` does so.
+
+    at : the moment, in the unit of the times; for dates and datetimes a date, a datetime or an ISO string,
+        in UTC unless it names its zone
+    test : in place of ``at``, the share of the latest pairs, rounded to whole pairs, that the test part holds at
+        least. The moment is the time of a pair, so equal times are never torn apart: the whole of a tie goes to the
+        test part, unless nothing would be left before it
+
+    Raises DataError where there are no times or a part would be empty.
+    """
+    time = _time_of("by_time", interactions)
+    if (at is None) == (test is None):
+        raise ValueError(f"pass either at or test, got at={at!r} and test={test!r}")
+    if test is not None:
+        moment = moment_of_share(time, test)
+        return _parts(interactions, (time >= moment)[interactions.input_order], f"test={test}")
+    moment = _stored(interactions, at, "at")
+    return _parts(interactions, (time >= moment)[interactions.input_order], f"at={at}")
+
+
+def leave_last(
+    interactions: Interactions, n: int = 1, *, after: Moment | None = None
+) -> tuple[Interactions, Interactions]:
+    """Hold out the last ``n`` pairs of every user by time; of equal times the later in input order is last.
+
+    n : pairs a user, at least 1. A user with ``n`` pairs or fewer keeps them all in the training part
+    after : hold out only pairs from this moment on, as ``at`` in `by_time`; the others stay in training
+
+    Raises DataError where there are no times or a part would be empty.
+    """
+    time = _time_of("leave_last", interactions)
+    check_whole("n", n, lowest=1)
+    pairs = len(interactions)
+    indptr, users = interactions.by_user.indptr, interactions.row_of_pair()
+    place = np.empty(pairs, dtype=np.int64)
+    place[interactions.input_order] = np.arange(pairs)
+    # Sorted by user first, the pairs of a user stay between the same bounds of indptr.
+    by_time = np.lexsort((place, time, users))
+    to_go = indptr[users + 1] - np.arange(pairs)
+    held = np.zeros(pairs, dtype=bool)
+    held[by_time] = (to_go <= n) & (np.diff(indptr)[users] > n)
+    if after is not None:
+        held &= time >= _stored(interactions, after, "after")
+    settings = f"n={n}" if after is None else f"n={n} and after={after}"
+    return _parts(interactions, held[interactions.input_order], settings)
+
+
+def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator[tuple[Interactions, Interactions]]:
+    """Cut the pairs into ``k`` folds at random; each in turn is the test part, and the others train.
+
+    The pairs in input order draw ``numpy.random.default_rng(seed).random(pairs)``. The pair with the r-th smallest
+    draw, from 0, is in fold ``r % k``: every pair is tested once, and the sizes of the folds differ by 1 at most.
+
+    k : whole number of folds, at least 2
+    Returns an iterator, which makes one train and test at a time. Raises DataError where pairs are fewer than folds.
+    """
+    check_interactions("k_fold", interactions)
+    check_whole("k", k, lowest=2)
+    pairs = len(interactions)
+    if pairs < k:
+        raise DataError(f"{k} folds need as many pairs, got {pairs}: lower k")
+    fold = np.empty(pairs, dtype=np.int64)
+    fold[_shuffled(_generator(seed), pairs)] = np.arange(pairs) % k
+    return ((interactions.pick(fold != one), interactions.pick(fold == one)) for one in range(k))
+
+
+def by_user(
+    interactions: Interactions, test: float = 0.1, *, history: float = 0.8, seed: int = 0
+) -> tuple[Interactions, Interactions, Interactions]:
+    """Hold out whole users: train without them, and test on a part of their pairs when the rest becomes known.
+
+    This measures strong generalisation, to people the model was not trained on (Marlin, Collaborative filtering: a
+    machine learning perspective, 2004). Returns train, history and test: ``train`` has every pair of the other users;
+    of the users held out, ``history`` has the pairs to fold in, and ``test`` those to find. Measure with
+    ``tastemap.evaluate(model, test, history=history)``, or evaluate ``model.update(history)``, in which the items learn
+    from the histories too.
+
+    test : share of the users held out, among those with at least two pairs; at least one user
+    history : share of each one's pairs that goes into the history; at least one pair goes and one stays for the test
+    Users and pairs are chosen at random. Raises DataError where no user has two pairs or nobody is left to train on.
+    """
+    check_interactions("by_user", interactions)
+    _check_share(test)
+    _check_share(history, "history")
+    rng = _generator(seed)
+    per_user = np.diff(interactions.by_user.indptr)
+    eligible = np.flatnonzero(per_user >= 2)
+    if not len(eligible):
+        raise DataError("no user has two pairs, one for the history and one for the test: use split.random")
+    held = np.zeros(len(per_user), dtype=bool)
+    held[eligible[_shuffled(rng, len(eligible))[: max(1, round(test * len(eligible)))]]] = True
+    if held[per_user > 0].all():
+        raise DataError(f"nobody is left to train on with test={test}: all {len(eligible):,} users would be held out")
+
+    users = interactions.row_of_pair()[interactions.input_order]
+    drawn = _shuffled(rng, len(users))
+    # Grouped by user and, within one, in the order drawn; the first so many of a user become the history.
+    grouped = drawn[np.argsort(users[drawn], kind="stable")]
+    place = np.empty(len(users), dtype=np.int64)
+    place[grouped] = np.arange(len(users)) - interactions.by_user.indptr[users[grouped]]
+    known = np.clip(np.rint(history * per_user), 1, per_user - 1)
+    in_history = place < known[users]
+    of_held = held[users]
+    return (
+        interactions.pick(~of_held),
+        interactions.pick(of_held & in_history),
+        interactions.pick(of_held & ~in_history),
+    )
+
+
+def _generator(seed: int) -> np.random.Generator:
+    check_whole("seed", seed, lowest=0)
+    return np.random.default_rng(seed)
+
+
+def _shuffled(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
+    """Return 0..n-1 in the order of ``n`` draws, a recipe that holds beyond NumPy's own permutation."""
+    return np.argsort(rng.random(n), kind="stable")
+
+
+def _parts(
+    interactions: Interactions, in_test: npt.NDArray[np.bool_], settings: str
+) -> tuple[Interactions, Interactions]:
+    held = int(np.count_nonzero(in_test))
+    if held == 0 or held == len(in_test):
+        raise DataError(
+            f"the {'test' if held == 0 else 'training'} part is empty with {settings}: "
+            f"all {len(in_test):,} pairs fall into the other"
+        )
+    return interactions.pick(~in_test), interactions.pick(in_test)
+
+
+def _check_share(share: float, name: str = "test") -> float:
+    if not isinstance(share, int | float | np.number) or not 0 < share < 1:
+        raise ValueError(f"{name} must be a share between 0 and 1, got {share!r}")
+    return share
+
+
+def _time_of(split: str, interactions: Interactions) -> npt.NDArray[Any]:
+    check_interactions(split, interactions)
+    time: npt.NDArray[Any] | None = interactions.time
+    if time is None:
+        raise DataError("a split by time needs times: pass time= to from_frame or from_file")
+    return time
+
+
+def moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
+    """Return the time from which at least such a share of the times is, no tie torn apart; see `by_time`."""
+    held = max(1, round(len(time) * _check_share(test)))
+    ascending = np.sort(time)
+    moment = ascending[len(time) - held]
+    if moment > ascending[0]:
+        return moment
+    # A tie that reaches back to the first pair would leave nothing to train on.
+    later = ascending[np.searchsorted(ascending, moment, side="right") :]
+    if not len(later):
+        raise DataError(f"all {len(time):,} pairs have the same time, so no moment parts them: use split.random")
+    return later[0]
+
+
+def _stored(interactions: Interactions, moment: Any, argument: str) -> Any:
+    """Express a moment as the interactions store their times."""
+    dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
+    if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
+        if dated:
+            raise ValueError(f"{argument} must be a date, a datetime or an ISO string as the times are, got {moment!r}")
+        return moment
+    if not isinstance(moment, str | date) or not dated:
+        kind = "a date, a datetime or an ISO string" if dated else "a number"
+        raise ValueError(f"{argument} must be {kind} as the times are, got {moment!r}")
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise ValueError(f"{argument} must be an ISO date or datetime, got {moment!r}") from None
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

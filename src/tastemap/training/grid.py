@@ -1,0 +1,112 @@
+"""Conflict-free stochastic gradient descent: the pairs of an epoch dealt into strata, and the strata run in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tastemap import parallel
+from tastemap.data._pairs import Rows
+from tastemap.kernels.core.random import mix
+from tastemap.kernels.sgd import deal, shuffle
+from tastemap.typing import Ints, RowNumbers
+
+# Smaller blocks of items would leave too few to draw negatives from, smaller buckets would not be worth a thread.
+BLOCK_ROWS = 512
+BUCKET_PAIRS = 20_000
+MOST_BLOCKS = 64
+
+
+class Bucket(NamedTuple):
+    """The pairs of one block of users and one block of items, a user's pairs together.
+
+    block: the block of users. No other bucket of it is worked at the same time.
+    users int32, items int32 and values float32, (pairs) each; an item is its number within `members`.
+    members int32: the rows of the block's items. state: the bucket's own random state.
+    """
+
+    block: int
+    users: Ints
+    items: Ints
+    values: npt.NDArray[np.float32]
+    members: Ints
+    state: np.uint64
+
+
+class Grid:
+    """Deals the pairs of some interactions anew for every epoch.
+
+    pairs : users x items. Users without a pair take no part
+    items : the rows of the items that take part, ascending; None for those with a pair
+    """
+
+    def __init__(self, pairs: Rows, n_items: int, seed: int, items: RowNumbers | None = None) -> None:
+        self._pairs, self._seed = pairs, seed
+        self._users = np.flatnonzero(np.diff(pairs.indptr)).astype(np.int32)
+        items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)) if items is None else items
+        self._items = items.astype(np.int32)
+        self._blocks, self._places = np.empty(n_items, np.uint8), np.empty(n_items, np.int32)
+        n_pairs = len(pairs.indices)
+        smallest_side = min(len(self._users), len(self._items))
+        n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
+        # An even number: seven blocks would keep two threads as long as eight.
+        self.n_blocks = n_blocks - n_blocks % 2 if n_blocks > 1 else 1
+        self._dealt = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32), np.empty(n_pairs, np.float32)
+
+    def run(self, epoch: int, work: Callable[[Bucket], float], after: Callable[[], None] | None = None) -> float:
+        """Call `work` for every bucket of the epoch and return the sum of its results, added in a fixed order.
+
+        Buckets that are worked at the same time share neither a user nor an item.
+        after : called when a stratum is done, for what its buckets have in common
+        """
+        B, pairs = self.n_blocks, self._pairs
+        state = seeded(seeded(self._seed, 0), epoch)
+        users, items = self._users.copy(), self._items.copy()
+        shuffle(users, seeded(state, 1))
+        shuffle(items, seeded(state, 2))
+        size = -(-len(items) // B)
+        self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
+        # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
+        ends = np.cumsum(np.diff(pairs.indptr)[users])
+        cuts = np.searchsorted(ends, np.arange(1, B) * (ends[-1] / B))
+        cuts = np.concatenate(([0], cuts, [len(users)]))
+        starts = np.concatenate(([0], ends))[cuts]
+        counts = np.zeros((B, B), np.int64)
+
+        def deal_block(b: int) -> None:
+            people = users[cuts[b] : cuts[b + 1]]
+            order = int(starts[b]), self._blocks, self._places, seeded(state, 3)
+            deal(*pairs, people, *order, counts[b], *self._dealt)
+
+        parallel.run(deal_block, B)
+        firsts = np.hstack([starts[:-1, None], starts[:-1, None] + np.cumsum(counts, axis=1)])
+        results = np.zeros((B, B))
+        for stratum in range(B):
+
+            def work_on(b: int, stratum: int = stratum) -> None:
+                c = (b + stratum) % B
+                mine = slice(firsts[b, c], firsts[b, c + 1])
+                dealt_users, dealt_items, values = self._dealt
+                bucket = Bucket(
+                    b,
+                    dealt_users[mine],
+                    dealt_items[mine],
+                    values[mine],
+                    items[c * size : (c + 1) * size],
+                    seeded(state, 4 + b * B + c),
+                )
+                results[stratum, b] = work(bucket)
+
+            parallel.run(work_on, B)
+            if after is not None:
+                after()
+        return float(results.sum())
+
+
+def seeded(state: int | np.uint64, key: int) -> np.uint64:
+    """Return the random state of a key under a seed or another state."""
+    # A compiled function gives back a Python int, which the next one would take for an int64.
+    return np.uint64(mix(np.uint64((int(state) + key) & 0xFFFF_FFFF_FFFF_FFFF)))

@@ -1,0 +1,95 @@
+"""The inverse of a large symmetric matrix: in place, on all threads, with the same bits for any number of them.
+
+BLAS divides a product among its own threads differently for every number of them, and the bits follow. Here the matrix
+is cut into tiles of a fixed size, every product of two tiles is one task on one BLAS thread, and the tasks of one
+elimination step run at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tastemap import parallel
+from tastemap.typing import Doubles
+
+# Smaller tiles pass over memory more often, larger ones leave cores idle at the end of a step.
+TILE = 256
+
+# A pivot that elimination has made this much smaller than it was has few digits left.
+SMALLEST_PIVOT = 1e-10
+
+
+class Symmetric:
+    """A symmetric float64 matrix (n, n) by its lower triangle, in half the memory of the whole.
+
+    blocks : runs of TILE rows. rows[b] : the rows of block b up to the block's own last column; of the tile on the
+        diagonal only the lower half counts
+    """
+
+    def __init__(self, n: int) -> None:
+        self.blocks = parallel.row_blocks(n, TILE)
+        self.rows = [np.empty((block.stop - block.start, block.stop)) for block in self.blocks]
+
+    def tile(self, i: int, j: int) -> Doubles:
+        """Return a view of the tile in block row i and block column j <= i."""
+        return self.rows[i][:, self.blocks[j]]
+
+    def diagonal(self) -> Doubles:
+        """Return a copy of the diagonal."""
+        return np.concatenate([np.diagonal(self.tile(b, b)) for b in range(len(self.blocks))])
+
+
+def invert(A: Symmetric, after_step: Callable[[], None] = lambda: None) -> None:
+    """Replace a positive definite matrix by minus its inverse.
+
+    Sweeps one block k after the other (Beaton 1964): with K the inverse of the tile A_kk and V the rest of the block
+    column, A <- A - V K V' outside it, the block column becomes V K, and A_kk becomes -K. The tile is by then what is
+    left of it when the blocks before are eliminated, as in a Cholesky factorization, and n^3 operations do it all.
+
+    Raises np.linalg.LinAlgError where the matrix is not positive definite as far as float64 can tell.
+    """
+    largest = A.diagonal()
+    with parallel.one_blas_thread():
+        for k in range(len(A.blocks)):
+            _sweep(A, k, largest[A.blocks[k]])
+            after_step()
+
+
+def _sweep(A: Symmetric, k: int, largest: Doubles) -> None:
+    blocks, n_blocks = A.blocks, len(A.blocks)
+    K = _small_inverse(A.tile(k, k), largest)
+    V, W = np.empty((2, blocks[-1].stop, len(K)))
+
+    def multiply(i: int) -> None:
+        if i != k:
+            V[blocks[i]] = A.tile(k, i).T if i < k else A.tile(i, k)
+            np.matmul(V[blocks[i]], K, out=W[blocks[i]])
+
+    tiles = [(i, j) for i in range(n_blocks) for j in range(i + 1) if k not in (i, j)]
+
+    def subtract(t: int) -> None:
+        i, j = tiles[t]
+        tile = A.tile(i, j)
+        tile -= W[blocks[i]] @ V[blocks[j]].T
+
+    parallel.run(multiply, n_blocks)
+    parallel.run(subtract, len(tiles))
+    for i in range(k):
+        A.tile(k, i)[:] = W[blocks[i]].T
+    for i in range(k + 1, n_blocks):
+        A.tile(i, k)[:] = W[blocks[i]]
+    A.tile(k, k)[:] = -K
+
+
+def _small_inverse(tile: Doubles, largest: Doubles) -> Doubles:
+    """Return the whole inverse of a tile given by its lower half; `largest` is the diagonal it had at first."""
+    from scipy.linalg import lapack
+
+    lower, failed = lapack.dpotrf(tile, lower=1)
+    if failed or not (np.diagonal(lower) ** 2 >= SMALLEST_PIVOT * largest).all():
+        raise np.linalg.LinAlgError("the matrix is not positive definite")
+    inverse, _ = lapack.dpotri(lower, lower=1)
+    whole: Doubles = np.tril(inverse) + np.tril(inverse, -1).T
+    return whole

@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import gzip
+import re
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tastemap.data.interactions import Interactions
+from tastemap.data.sources.files import open_file, read_columns
+from tastemap.errors import DataError
+
+ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
+FRAME = pl.DataFrame(ROWS, schema=["user_id", "movie_id", "rating", "timestamp"], orient="row")
+
+
+def _text(separator: str, header: str = "") -> bytes:
+    return (header + "".join(separator.join(map(str, row)) + "\n" for row in ROWS)).encode()
+
+
+def _parquet() -> bytes:
+    from io import BytesIO
+
+    buffer = BytesIO()
+    FRAME.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+CONTENTS: dict[str, Callable[[], bytes]] = {
+    "r.csv": lambda: _text(",", "user_id,movie_id,rating,timestamp\n"),
+    "r.tsv": lambda: _text("\t", "user_id\tmovie_id\trating\ttimestamp\n"),
+    "r.dat": lambda: _text("::"),
+    "r.inter": lambda: _text("\t", "user_id:token\tmovie_id:token\trating:float\ttimestamp:float\n"),
+    "u.data": lambda: _text("\t"),
+    "r.parquet": _parquet,
+}
+OPTIONS: dict[str, Any] = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
+
+
+@pytest.mark.parametrize("packing", ["plain", "gz", "zip"])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_every_kind_of_file_holds_the_same_ratings(tmp_path: Path, name: str, packing: str) -> None:
+    path, content = tmp_path / name, CONTENTS[name]()
+    if packing == "plain":
+        path.write_bytes(content)
+    elif packing == "gz":
+        path = tmp_path / f"{name}.gz"
+        path.write_bytes(gzip.compress(content))
+    else:
+        path = tmp_path / "all.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("README.txt", "not data")
+            archive.writestr(f"folder/{name}", content)
+    ratings = Interactions.from_file(path, **OPTIONS)
+    assert ratings.to_frame().rows() == ROWS
+    assert ratings.frame_kind == "polars"
+
+
+def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("timestamp,junk,movie_id,user_id\n1,x,10,7\n")
+    assert read_columns(path, ["user_id", "movie_id"]).rows() == [(7, 10)]
+    with pytest.raises(DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"):
+        read_columns(path, ["movie"])
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_brackets_and_stars_in_a_name_are_part_of_it(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"ratings[1-2]*.{name}"
+    path.write_bytes(CONTENTS[name]())
+    (tmp_path / f"ratings1.{name}").write_text("what the name would also match")
+    file = open_file(path)
+    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert len(file.read(["rating", "user_id"])) == 3
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_the_header_names_the_columns_that_can_be_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.gz"
+    path.write_bytes(gzip.compress(CONTENTS[name]()))
+    file = open_file(path)
+    path.unlink()  # it is unpacked once
+    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert file.read().columns == file.header()
+    assert file.read(["rating", "user_id"]).rows() == [(5.0, 1), (3.5, 2), (4.0, 1)]
+
+
+def test_the_header_of_a_bad_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(_parquet()[:-20])
+    for read in (lambda: open_file(path).header(), lambda: open_file(path).read()):
+        with pytest.raises(DataError, match="is not a whole parquet file"):
+            read()
+
+
+def test_types_hold_for_all_rows_not_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item\n" + "".join(f"{i},1\n" for i in range(11_000)) + "x,1\n")
+    assert read_columns(path, ["user"])["user"].dtype == pl.String
+    path.write_text("user,item\n" + "1,2\n" * 11_000 + "18446744073709551615,1\n")
+    events = Interactions.from_file(path, duplicates="sum")
+    assert list(events.users) == [1, 2**64 - 1]
+
+
+def test_zero_padded_ids_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,weight\n007,0,0.5\n7,10,1\n")
+    assert Interactions.from_file(path, weight="weight").to_frame().rows() == [
+        ("007", 0, 0.5),
+        ("7", 10, 1.0),
+    ]
+
+
+def test_iso_times_in_text_become_datetimes(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,item,at\n1,1,2020-01-02T03:04:05\n1,2,2020-01-03T00:00:00\n")
+    assert Interactions.from_file(path, time="at").to_frame()["at"][0] == datetime(2020, 1, 2, 3, 4, 5)
+    path.write_text("user,item,at\n1,1,2020-01-02T03:04:05\n1,2,yesterday\n")
+    with pytest.raises(
+        DataError, match=r"column 'at' holds text that is no date or time, 'yesterday' in row 1: write all as"
+    ):
+        Interactions.from_file(path, time="at")
+
+
+def test_a_separator_can_be_given(tmp_path: Path) -> None:
+    path = tmp_path / "r.txt"
+    path.write_text("user|item\na|b\n")
+    assert Interactions.from_file(path, separator="|").to_frame().rows() == [("a", "b", 1.0)]
+
+
+GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none.csv", None, "there is no file "),
+        ("e.csv", b"", "e.csv is empty: pass a file with column names and rows"),
+        ("e.csv.gz", gzip.compress(b"", mtime=0), "e.csv.gz is empty"),
+        ("h.csv", b"user,item\n", "h.csv has no rows"),
+        ("s.csv", b"user;item\n1;2\n", "s.csv has one column, 'user;item': pass separator=';'"),
+        ("s.csv", b"user\titem\n1\t2\n", r"s.csv has one column, 'user\titem': pass separator='\t'"),
+        ("r.csv", b"user,item\n1,2\n3,4,5\n", "r.csv has 3 fields in line 3, where 2 are expected: quote"),
+        (
+            "l.csv",
+            "user,item\n1,é\n".encode("latin-1"),
+            "l.csv is not UTF-8 text: convert it first, e.g. iconv",
+        ),
+        ("t.csv.gz", GZ[:-9], "t.csv.gz is not a whole .gz file"),
+        ("n.csv.gz", b"user,item\n", "n.csv.gz is not a whole .gz file"),
+        ("t.zip", b"PK\x03\x04", "t.zip is not a whole .zip file"),
+        ("t.parquet", _parquet()[:-20], "t.parquet is not a whole parquet file"),
+        ("w.dat", b"user,item\n", "w.dat is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp"),
+    ],
+)
+def test_a_bad_file_is_explained_in_one_sentence(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        Interactions.from_file(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder: pass one of the files in it"):
+        Interactions.from_file(tmp_path)
+
+
+def test_a_zip_with_several_data_files_names_them(tmp_path: Path) -> None:
+    path = tmp_path / "two.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    with pytest.raises(DataError, match=r"holds several data files, 'a.csv', 'b.csv': unpack it and pass one"):
+        Interactions.from_file(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.md", "x")
+    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'readme.md'"):
+        Interactions.from_file(path)
+
+
+def test_the_published_ratings_are_read(data_folder: Path) -> None:
+    path = data_folder / "ml-1m" / "ratings-first-100k.dat.gz"
+    if not path.exists():
+        pytest.skip(f"needs the published form of MovieLens 1M: {path} is absent")
+    ratings = Interactions.from_file(path, **OPTIONS)
+    assert len(ratings) == 100_000
+    assert ratings.to_frame().row(0) == (1, 1193, 5.0, 978300760)
+
+
+def test_the_published_events_are_read(data_folder: Path) -> None:
+    path = data_folder / "deskdrop" / "users_interactions.csv.zip"
+    if not path.exists():
+        pytest.skip(f"needs Deskdrop: {path} is absent")
+    events = Interactions.from_file(
+        path,
+        user="personId",
+        item="contentId",
+        time="timestamp",
+        event_weights=(
+            "eventType",
+            {"VIEW": 1, "LIKE": 2, "BOOKMARK": 2.5, "FOLLOW": 3, "COMMENT CREATED": 4},
+        ),
+        duplicates="sum",
+    )
+    assert (events.n_users, events.n_items) == (1_895, 2_987)
+    assert events.core(min_per_user=5).n_users == 1_140
+
+
+@pytest.mark.parametrize("rest", [b"", b'7,8,"quoted, well",2,7\n'])
+def test_a_separator_too_many_in_a_column_that_is_not_read_is_noticed(rest: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"user,item,title,rating,at\n1,2,abc,4,9\n3,4,Alien, the,5,8\n" + rest)
+    with pytest.raises(DataError, match=r"r\.csv has 6 fields in line 3, where 5 are expected: quote"):
+        Interactions.from_file(path, weight="at")
+    path.write_bytes(b'user,item,title,rating,at\n1,2,abc,4,9\n3,4,"Alien, the",5,8\n' + rest)
+    assert Interactions.from_file(path, weight="at").matrix.data.tolist()[:2] == [9, 8]
+
+
+def test_a_quote_inside_a_field_that_hides_lines_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text('user,item,title\na,x,5" disk\nb,y,7" disk\na,y,p\n')
+    with pytest.raises(DataError, match=r"r\.csv has quotes inside fields, which hide the ends of lines: double"):
+        Interactions.from_file(path)
+    path.write_text('user,item,title\na,x,"5"" disk"\nb,y,"7"" disk,\nlate"\na,y,p\n')
+    assert len(Interactions.from_file(path)) == 3
+
+
+def test_what_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"\x10\0\0\0binary" * 50)
+    with pytest.raises(DataError, match=r"r\.csv is not text: pass a csv"):
+        Interactions.from_file(path, user="user", item="item")
+
+
+@pytest.mark.parametrize("text", ['[{"user":1,"item":2}]', ' {"user":1,"item":2}\n{"user":1,"item":3}\n'])
+def test_json_is_refused_as_what_it_is(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"rows\.json is JSON: save it as a csv or parquet file"):
+        Interactions.from_file(path, user="user", item="item")

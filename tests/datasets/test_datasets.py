@@ -1,0 +1,635 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tastemap import datasets
+from tastemap import split as splits
+from tastemap.datasets import Dataset, deskdrop, movielens, movielens_name, online_retail, read_movies
+from tastemap.errors import DataError
+from tastemap.files.cache import cache_folder
+
+ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
+U_ITEM = (
+    "1|Toy Story (1995)|01-Jan-1995||http://x|0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
+    "2|Misérables, Les (1995)|01-Jan-1995||http://x|0|1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|1\n"
+    "267|unknown||||1|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0|0\n"
+)
+TITLES_100K = [
+    (1, "Toy Story (1995)", "Animation|Children's|Comedy"),
+    (2, "Misérables, Les (1995)", "Action|Western"),
+    (267, "unknown", "unknown"),
+]
+
+
+def _lines(separator: str) -> str:
+    return "".join(separator.join(f"{value:g}" if value < 10 else str(value) for value in row) + "\n" for row in ROWS)
+
+
+def _zip(files: dict[str, str | bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+ML_100K = _zip(
+    {
+        "ml-100k/README": "x" * 10_000,
+        "ml-100k/u.data": _lines("\t"),
+        "ml-100k/u1.test": "1\t1\t5\t1\n",
+        "ml-100k/u.item": U_ITEM.encode("latin-1"),
+        "ml-100k/u.user": "196|49|M|writer|55105\n186|39|F|executive|00000\n",
+    }
+)
+ML_1M = {
+    "ratings.dat": _lines("::"),
+    "movies.dat": "1::Toy Story (1995)::Animation|Comedy\n2::Léon: The Professional (1994)::Crime\n".encode("latin-1"),
+    "users.dat": "196::F::1::10::48067\n186::M::56::16::70072\n",
+}
+WHEEL = _zip(
+    {
+        "recbole/dataset_example/ml-100k/ml-100k.inter": (
+            "user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + _lines("\t")
+        ),
+        "recbole/dataset_example/ml-100k/ml-100k.item": (
+            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+            "1\tToy Story\t1995\tAnimation Children's Comedy\n2\tMisérables, Les\t1995\tAction Western\n"
+            "267\tunkonwn\tunkonwn\tunknown\n"
+        ),
+        "recbole/dataset_example/ml-100k/ml-100k.user": (
+            "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token\n"
+            "196\t49\tM\twriter\t55105\n186\t39\tF\texecutive\t00000\n"
+        ),
+    }
+)
+
+
+class Publisher:
+    """A server on loopback that answers every request by ``mode``."""
+
+    def __init__(self) -> None:
+        self.mode, self.body, self.requests = "whole", ML_100K, 0
+        publisher = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                publisher.requests += 1
+                if publisher.mode == "broken":
+                    self.send_error(500)
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(publisher.body)))
+                self.end_headers()
+                half = len(publisher.body) // 2
+                self.wfile.write(publisher.body if publisher.mode == "whole" else publisher.body[:half])
+                if publisher.mode == "stalled":
+                    self.wfile.flush()
+                    publisher.resume.wait(20)
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self.resume = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.resume.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TASTEMAP_CACHE", str(folder))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    return folder
+
+
+@pytest.fixture
+def publisher(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    server = Publisher()
+    monkeypatch.setattr(datasets, "PUBLISHER", server.url)
+    checksum = hashlib.md5(ML_100K, usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(datasets, "MD5", {"100k": checksum, "1m": checksum, "latest-small": None})
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    url = "http://127.0.0.1:9/"  # nobody listens on the discard port
+    monkeypatch.setattr(datasets, "PUBLISHER", url)
+    return url
+
+
+def check_100k(data: Dataset) -> None:
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.interactions.to_frame().columns == ["user_id", "movie_id", "rating", "timestamp"]
+    assert data.items is not None
+    assert data.items.columns == ["movie_id", "title", "genres"]
+    assert data.items.rows() == TITLES_100K
+    assert data.users is not None
+    assert data.users.columns == ["user_id", "age", "gender", "occupation", "zip_code"]
+    assert data.users.row(1) == (186, 39, "F", "executive", "00000")
+
+
+def test_a_download_is_kept_and_used_again(publisher: Publisher, cache: Path, capsys: Any) -> None:
+    check_100k(movielens("100k"))
+    assert "ml-100k.zip: 100%" in capsys.readouterr().err
+    check_100k(movielens("100k"))
+    assert publisher.requests == 1
+    assert [file.name for file in cache.iterdir()] == ["ml-100k.zip"]
+
+
+def test_a_wrong_checksum_is_refused(publisher: Publisher, cache: Path) -> None:
+    publisher.body = ML_100K[:-1] + b"x"
+    with pytest.raises(DataError, match=r"ml-100k\.zip has the MD5 [0-9a-f]{32} in place of [0-9a-f]{32}, so it is"):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+def test_what_is_no_zip_is_refused_without_a_checksum(publisher: Publisher, cache: Path) -> None:
+    publisher.body = b"<html>please sign in</html>"
+    with pytest.raises(DataError, match="is not a zip file: try again, or pass a local copy as path="):
+        movielens("latest-small")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("truncated", "ended after|IncompleteRead"), ("broken", "the server answered 500 Internal")],
+)
+def test_a_failed_download_leaves_nothing(publisher: Publisher, cache: Path, mode: str, reason: str) -> None:
+    publisher.mode = mode
+    with pytest.raises(DataError, match=rf"cannot download {publisher.url}ml-1m\.zip \(.*({reason}).*path=$"):
+        movielens("1m")
+    assert list(cache.iterdir()) == []
+
+
+def test_an_interrupted_download_leaves_nothing(
+    publisher: Publisher, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_killed_download_is_never_taken_for_a_whole_one(publisher: Publisher, cache: Path) -> None:
+    publisher.mode = "stalled"
+    code = f"from tastemap.data import datasets as d; d.PUBLISHER = {publisher.url!r}; d.movielens('100k')"
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as child:
+        deadline = time.monotonic() + 30
+        while not list(cache.glob("*.tmp")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+    publisher.resume.set()
+    assert not (cache / "ml-100k.zip").exists()
+    publisher.mode = "whole"
+    check_100k(movielens("100k"))
+
+
+def test_old_leftovers_are_removed(publisher: Publisher, cache: Path) -> None:
+    cache.mkdir()
+    old, young = cache / ".ml-100k.zip.1.tmp", cache / ".ml-100k.zip.2.tmp"
+    for part in (old, young):
+        part.touch()
+    os.utime(old, (0, 0))
+    movielens("100k")
+    assert {file.name for file in cache.iterdir()} == {"ml-100k.zip", young.name}
+
+
+def test_offline_an_error_names_the_url_and_the_way_out(offline: str, cache: Path) -> None:
+    with pytest.raises(
+        DataError, match=rf"cannot download {offline}ml-25m\.zip \(.*\): get it in another way and pass"
+    ):
+        movielens("25m")
+
+
+def test_offline_100k_comes_out_of_the_recbole_wheel(
+    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    commands: list[list[str]] = []
+
+    def pip(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        (Path(command[command.index("--dest") + 1]) / "recbole-1.2.1-py3-none-any.whl").write_bytes(WHEEL)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(datasets.subprocess, "run", pip)
+    check_100k(movielens("100k"))
+    check_100k(movielens("100k"))
+    assert len(commands) == 1
+    assert commands[0][:5] == [sys.executable, "-m", "pip", "download", "--no-deps"]
+    assert commands[0][-1] == "recbole==1.2.1"
+    assert "asking pip for recbole==1.2.1" in capsys.readouterr().err
+    assert [file.name for file in cache.iterdir()] == ["recbole-1.2.1.whl"]
+
+
+def test_where_pip_fails_or_is_absent_the_error_says_what_to_do(
+    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no route\n")
+    monkeypatch.setattr(datasets.subprocess, "run", lambda command, **options: failed)
+    with pytest.raises(DataError, match=r"nor recbole==1\.2\.1 with pip \(ERROR: no route\): get the file in another"):
+        movielens("100k")
+    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"this Python has no pip .*: install pip \('python -m ensurepip'\), or get"):
+        movielens("100k")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_1m_is_read_from_a_folder_or_a_zip(tmp_path: Path, packed: bool) -> None:
+    source = tmp_path / "ml-1m"
+    if packed:
+        source = tmp_path / "copy.zip"
+        source.write_bytes(_zip({f"ml-1m/{name}": content for name, content in ML_1M.items()}))
+    else:
+        source.mkdir()
+        for name, content in ML_1M.items():
+            (source / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    data = movielens("1m", path=source)
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.items is not None
+    assert data.items.row(1) == (2, "Léon: The Professional (1994)", "Crime")
+    assert data.users is not None
+    assert data.users.rows()[0] == (196, "F", 1, "10", "48067")
+
+
+def test_newer_sets_are_csv_under_one_set_of_names(tmp_path: Path) -> None:
+    source = tmp_path / "ml-25m.zip"
+    ratings = "userId,movieId,rating,timestamp\n" + _lines(",")
+    source.write_bytes(
+        _zip(
+            {
+                "ml-25m/ratings.csv": ratings,
+                "ml-25m/movies.csv": 'movieId,title,genres\n1,"City, The",Drama|War\n',
+            }
+        )
+    )
+    data = movielens("25m", path=source)
+    assert data.interactions.to_frame().columns == ["user_id", "movie_id", "rating", "timestamp"]
+    assert data.interactions.to_frame().rows() == ROWS
+    assert data.items is not None
+    assert data.items.rows() == [(1, "City, The", "Drama|War")]
+    assert data.users is None
+
+
+def test_missing_timestamps_become_the_smallest_known(tmp_path: Path) -> None:
+    pl.DataFrame(
+        {"user_id": [1, 2, 3], "movie_id": [1, 1, 1], "rating": [1, 2, 3], "timestamp": [None, 9, 8]}
+    ).write_parquet(tmp_path / "ratings.parquet")
+    assert movielens("1m", path=tmp_path).interactions.to_frame()["timestamp"].to_list() == [8, 9, 8]
+
+
+def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no file or folder "):
+        movielens("1m", path=tmp_path / "none")
+    with pytest.raises(DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"):
+        movielens("1m", path=tmp_path)
+    (tmp_path / "x.zip").write_bytes(ML_100K[:-30])
+    with pytest.raises(DataError, match="is not a whole zip file"):
+        movielens("100k", path=tmp_path / "x.zip")
+    (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="has no column 'user_id', so it is not a MovieLens file"):
+        movielens("20m", path=tmp_path)
+    with pytest.raises(ValueError, match=re.escape("name must be one of '100k', '1m', '10m', '20m', '25m', '32m'")):
+        movielens("1b")
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        (("u.data",), "100k"),
+        (("ml-100k.inter", "ml-100k.item"), "100k"),
+        (("movies.dat", "ratings.dat"), "1m"),
+        (("movies.dat", "ratings.parquet"), "1m"),
+        (("ratings.csv", "movies.csv", "links.csv"), "latest-small"),
+        (("ratings.csv",), None),
+        (("movies.dat",), None),
+    ],
+)
+def test_a_layout_is_told_by_its_files(tmp_path: Path, files: tuple[str, ...], name: str | None) -> None:
+    (tmp_path / "ml").mkdir()
+    for file in files:
+        (tmp_path / "ml" / file).touch()
+    (tmp_path / "ml.zip").write_bytes(_zip({f"ml/{file}": "" for file in files}))
+    for path in (tmp_path / "ml", tmp_path, tmp_path / "ml.zip"):
+        assert movielens_name(path) == name
+    assert movielens_name(tmp_path / "ml" / files[0]) is None
+    assert movielens_name(tmp_path / "none") is None
+
+
+def test_movies_are_read_from_a_set_or_their_own_file(tmp_path: Path) -> None:
+    (tmp_path / "ml-100k.zip").write_bytes(ML_100K)
+    (tmp_path / "u.item").write_bytes(U_ITEM.encode("latin-1"))
+    (tmp_path / "movies.dat").write_bytes(ML_1M["movies.dat"])  # type: ignore[arg-type]
+    (tmp_path / "movies.csv").write_text("id,name\n1,Own\n")
+    for file in ("ml-100k.zip", "u.item"):
+        movies = read_movies(tmp_path / file)
+        assert movies is not None
+        assert movies.rows() == TITLES_100K
+    movies = read_movies(tmp_path / "movies.dat")
+    assert movies is not None
+    assert movies["title"].to_list() == ["Toy Story (1995)", "Léon: The Professional (1994)"]
+    assert read_movies(tmp_path / "movies.csv") is None
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "u.data").write_text(_lines("\t"))
+    assert read_movies(tmp_path / "alone") is None
+
+
+def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASTEMAP_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("TASTEMAP_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "tastemap"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert cache_folder() == tmp_path / "tastemap" / "cache"
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / ".cache" / "tastemap"
+
+
+def test_movielens_100k_is_as_published(ml100k: Dataset) -> None:
+    ratings = ml100k.interactions
+    assert (len(ratings), ratings.n_users, ratings.n_items) == (100_000, 943, 1_682)
+    assert ml100k.items is not None
+    assert ml100k.items.row(0) == TITLES_100K[0]
+    assert ml100k.items.filter(movie_id=525)["title"].to_list() == ["Big Sleep, The (1946)"]
+    assert ml100k.users is not None
+    assert len(ml100k.users) == 943
+
+
+def test_movielens_1m_has_its_movies_and_people(data_folder: Path) -> None:
+    folder = data_folder / "ml-1m"
+    if not (folder / "movies.dat").exists():
+        pytest.skip(f"needs MovieLens 1M: {folder} is absent")
+    data = movielens("1m", path=folder)
+    assert data.items is not None
+    assert data.users is not None
+    assert (len(data.items), len(data.users)) == (3_883, 6_040)
+    assert data.items.filter(movie_id=1193)["title"].item() == "One Flew Over the Cuckoo's Nest (1975)"
+
+
+# CI&T Deskdrop
+
+EVENTS = (
+    "timestamp,eventType,contentId,personId,userAgent\n"
+    '30,VIEW,-7,1,"Mozilla/5.0 (X11, Linux)"\n10,LIKE,-7,1,\n20,VIEW,-7,2,\n40,COMMENT CREATED,8,2,\n'
+)
+# Shared twice and removed, removed only, never read; not in the order of time.
+ARTICLES = (
+    "timestamp,eventType,contentId,title,text\n"
+    '2,CONTENT SHARED,-7,Second,\n1,CONTENT SHARED,-7,First,"one\nline, two"\n3,CONTENT REMOVED,-7,Third,\n'
+    "4,CONTENT REMOVED,8,Gone,\n5,CONTENT SHARED,9,Unread,\n"
+)
+
+
+def _both(place: Path, layout: str) -> Path:
+    """Write the files of Deskdrop and return what to pass."""
+    events, articles = place / "users_interactions.csv", place / "shared_articles.csv"
+    if layout == "archive":
+        (place / "archive.zip").write_bytes(_zip({events.name: EVENTS, articles.name: ARTICLES}))
+        return place / "archive.zip"
+    articles.write_text(ARTICLES)
+    if layout == "zipped":
+        (place / f"{events.name}.zip").write_bytes(_zip({events.name: EVENTS}))
+        return place
+    events.write_text(EVENTS)
+    return events if layout == "file" else place
+
+
+@pytest.mark.parametrize("layout", ["folder", "zipped", "archive", "file"])
+def test_deskdrop_sums_weighted_events_and_brings_its_articles(tmp_path: Path, layout: str) -> None:
+    data = deskdrop(_both(tmp_path, layout))
+    pairs = data.interactions.to_frame()
+    assert pairs.columns == ["personId", "contentId", "weight", "timestamp"]
+    assert pairs.rows() == [(1, -7, 1 + 2, 10), (2, -7, 1, 20), (2, 8, 4, 40)]
+    assert data.items is not None
+    assert data.items.select("contentId", "title").rows() == [(-7, "Second"), (8, "Gone"), (9, "Unread")]
+    assert data.users is None
+    assert data.events is not None
+    assert data.events["userAgent"][0] == "Mozilla/5.0 (X11, Linux)"
+
+
+def test_deskdrop_without_its_articles_has_their_ids(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "shared_articles.csv").write_text(ARTICLES)  # of another copy
+    (inner / "log.csv").write_text(EVENTS)
+    (inner / "log.zip").write_bytes(_zip({"log.csv": EVENTS}))
+    (inner / "users_interactions.csv").write_text(EVENTS)
+    for path in (inner / "log.csv", inner / "log.zip", inner):
+        items = deskdrop(path).items
+        assert items is not None
+        assert items.to_dict(as_series=False) == {"contentId": [-7, 8]}
+
+
+def test_the_text_of_an_article_may_be_of_any_length(tmp_path: Path) -> None:
+    text = 'a line, a "quote"\n' * 20_000
+    with _both(tmp_path, "folder").joinpath("shared_articles.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("timestamp", "eventType", "contentId", "text"), (1, "CONTENT SHARED", 8, text)])
+    limit = csv.field_size_limit()
+    items = deskdrop(tmp_path).items
+    assert items is not None
+    assert items["text"].to_list() == [text]
+    assert csv.field_size_limit() == limit
+
+
+def test_what_is_not_deskdrop_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no users_interactions\.csv, so it is not CI&T Deskdrop"):
+        deskdrop(tmp_path)
+    with pytest.raises(DataError, match="there is no file"):
+        deskdrop(tmp_path / "none.zip")
+    (tmp_path / "other.csv").write_text("personId,contentId,timestamp\n1,1,1\n")
+    with pytest.raises(DataError, match="'eventType'"):
+        deskdrop(tmp_path / "other.csv")
+    (tmp_path / "other.csv").write_text(EVENTS.replace("LIKE", "HATE"))
+    with pytest.raises(DataError, match="events without a weight, 'HATE', first in row 1"):
+        deskdrop(tmp_path / "other.csv")
+
+
+def test_deskdrop_prepared_and_split_as_published(data_folder: Path) -> None:
+    path = data_folder / "deskdrop" / "users_interactions.csv.zip"
+    if not path.exists():
+        pytest.skip(f"needs CI&T Deskdrop: {path} is absent")
+    data = deskdrop(path)
+    assert data.events is not None
+    assert (len(data.events), *data.interactions.shape) == (72_312, 1_895, 2_987)
+    prepared = data.interactions.core(min_per_user=5).log2().compact()
+    assert prepared.shape == (1_140, 2_984)
+    train, test = splits.by_time(prepared, at=1475519530)
+    assert (len(train), len(test)) == (29_329, 9_777)
+
+
+# Online Retail
+
+_ORDERS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+ORDERS = pl.DataFrame(
+    [
+        ("536365", "85123A", "T-LIGHT", 6, datetime(2010, 12, 1, 8, 26), 2.55, 17850, "France"),
+        ("536366", "71053", " £ LANTERN", 1, datetime(2010, 12, 13, 8, 28), 3.39, 17850, "Spain"),
+        ("536367", "85123A", "LIGHT OF TEA", 2, datetime(2011, 1, 2, 9, 0), 2.55, 17850, "Spain"),
+        ("C36368", "85123A", "T-LIGHT", 1, datetime(2011, 1, 3, 9, 0), 2.55, 17850, "Spain"),
+        ("536369", "85123A", "LIGHT OF TEA", 3, datetime(2011, 1, 4, 9, 0), 2.55, 13047, "Italy"),
+        ("536370", "85123A", "T-LIGHT", -3, datetime(2011, 1, 5, 9, 0), 2.55, 13047, "Italy"),
+        ("536371", "85123A", "T-LIGHT", 3, datetime(2011, 1, 6, 9, 0), 2.55, None, "Italy"),
+        ("536372", "22139", None, 3, datetime(2011, 1, 7, 9, 0), 0.0, 13047, "Italy"),
+        ("536364", "22139", None, 1, datetime(2010, 12, 30, 9, 0), 0.0, 13047, "Italy"),
+    ],
+    _ORDERS,
+    orient="row",
+)
+
+
+def check_orders(shop: Dataset) -> None:
+    pairs = shop.interactions.to_frame()
+    assert pairs.columns == ["CustomerID", "StockCode", "weight", "InvoiceDate"]
+    assert pairs.rows() == [
+        (17850, "85123A", 2, datetime(2011, 1, 2, 9, 0)),
+        (17850, "71053", 1, datetime(2010, 12, 13, 8, 28)),
+        (13047, "85123A", 1, datetime(2011, 1, 4, 9, 0)),
+        (13047, "22139", 2, datetime(2011, 1, 7, 9, 0)),
+    ]
+    assert shop.items is not None
+    assert shop.items.rows() == [("85123A", "LIGHT OF TEA"), ("71053", "£ LANTERN"), ("22139", None)]
+    assert shop.users is not None
+    assert shop.users.rows() == [(17850, "Spain"), (13047, "Italy")]
+    assert shop.events is not None
+    assert repr(shop) == (
+        "Dataset of Interactions: 4 pairs, 2 users x 3 items, weights 1 to 2, 2010-12-13 to 2011-01-07; "
+        "items with StockCode, Description; users with CustomerID, Country; "
+        f"events with {', '.join(shop.events.columns)}"
+    )
+    assert shop.events["InvoiceNo"].to_list() == ["536365", "536366", "536367", "536369", "536372", "536364"]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "%Y-%m-%d %H:%M:%S",
+        "%Y-%m-%dT%H:%M:%S.%f",
+        "%-m/%-d/%Y %-H:%M",
+        "%-m/%-d/%y %-H:%M",
+        "%d/%m/%Y %H:%M",
+        "%d/%m/%y %H:%M",
+        "%d.%m.%Y %H:%M",
+    ],
+)
+@pytest.mark.parametrize(("encoding", "separator"), [("utf-8", ","), ("latin-1", ";")])
+def test_orders_are_read_from_the_csv_files_people_have(
+    tmp_path: Path, form: str, encoding: str, separator: str
+) -> None:
+    # pandas numbers the rows, and makes floats of customers where some are missing.
+    table = ORDERS.with_columns(pl.col("CustomerID").cast(pl.Float64), pl.col("InvoiceDate").dt.to_string(form))
+    (tmp_path / "data.csv").write_bytes(table.with_row_index("").write_csv(separator=separator).encode(encoding))
+    check_orders(online_retail(tmp_path / "data.csv"))
+
+
+def test_orders_are_read_from_parquet(tmp_path: Path) -> None:
+    ORDERS.with_columns(pl.col("CustomerID").cast(pl.Float64).fill_null(float("nan"))).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    ORDERS.with_columns(pl.col("InvoiceDate").cast(pl.Datetime("ns"))).write_parquet(tmp_path / "b.parquet")
+    for name in ("a.parquet", "b.parquet"):
+        check_orders(online_retail(tmp_path / name))
+
+
+def test_customers_that_are_no_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    table = ORDERS.with_columns(CustomerID="c" + pl.col("CustomerID").cast(pl.String))
+    table.write_csv(tmp_path / "orders.csv")
+    assert list(online_retail(tmp_path / "orders.csv").interactions.users) == ["c17850", "c13047"]
+
+
+def test_what_is_bought_before_and_after_a_moment_is_in_both_parts(tmp_path: Path) -> None:
+    ORDERS.write_parquet(tmp_path / "orders.parquet")
+    shop = online_retail(tmp_path / "orders.parquet")
+    assert shop.events is not None
+    before = pl.col("InvoiceDate") < datetime(2011, 1, 1)
+    train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before).to_pandas())
+    assert train.users is test.users is shop.interactions.users
+    assert train.items is test.items is shop.interactions.items
+    assert train.matrix.toarray().tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert test.matrix.toarray().tolist() == [[1, 0, 0], [1, 0, 1]]
+
+
+def test_data_without_events_have_none_to_merge(tmp_path: Path) -> None:
+    (tmp_path / "u.data").write_text(_lines("\t"))
+    data = movielens("100k", path=tmp_path)
+    assert data.events is None
+    with pytest.raises(DataError, match="no events to merge, every pair comes once: split the interactions"):
+        data.pairs(data.interactions.to_frame())
+
+
+def test_online_retail_says_where_to_get_it_and_what_it_cannot_read(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^[^:]*: get the archive online\+retail\.zip .*10\.24432/C5BW33.*path=$"):
+        online_retail()
+    (tmp_path / "online+retail.zip").write_bytes(_zip({"Online Retail.xlsx": "PK\0"}))
+    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'Online Retail\.xlsx'"):
+        online_retail(tmp_path / "online+retail.zip")
+    (tmp_path / "Online Retail.xlsx").write_bytes(_zip({"xl/workbook.xml": "<x/>"}))
+    with pytest.raises(DataError, match="is not text: pass a csv, tsv or parquet file"):
+        online_retail(tmp_path / "Online Retail.xlsx")
+    orders = tmp_path / "orders.csv"
+    ORDERS.drop("CustomerID").write_csv(orders)
+    with pytest.raises(DataError, match="'CustomerID'"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.lit("1 Dec 2010").alias("InvoiceDate")).write_csv(orders)
+    with pytest.raises(DataError, match=r"holds text .* '1 Dec 2010' in rows 0, 1, 2 and 6 more: write all"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.lit("six").alias("Quantity")).write_csv(orders)
+    with pytest.raises(DataError, match="'Quantity' holds String values: write them as numbers"):
+        online_retail(orders)
+    ORDERS.with_columns(pl.col("CustomerID") + 0.5).write_csv(orders)
+    with pytest.raises(DataError, match="'CustomerID' holds Float64 values"):
+        online_retail(orders)
+
+
+def test_the_last_month_of_online_retail_is_held_out_with_its_repeat_purchases(data_folder: Path) -> None:
+    path = data_folder / "online-retail" / "online-retail.parquet"
+    if not path.exists():
+        pytest.skip(f"needs Online Retail: {path} is absent")
+    shop = online_retail(path)
+    assert shop.events is not None
+    assert (len(shop.events), *shop.interactions.shape) == (397_924, 4_339, 3_665)
+    assert shop.items is not None
+    assert shop.items.filter(StockCode="85123A")["Description"].to_list() == ["WHITE HANGING HEART T-LIGHT HOLDER"]
+    before = pl.col("InvoiceDate") < datetime(2011, 11, 9)
+    train, test = shop.pairs(shop.events.filter(before)), shop.pairs(shop.events.filter(~before))
+    assert train.matrix.sum() + test.matrix.sum() == 397_924
+    bought_again = len(train) + len(test) - len(shop.interactions)
+    assert bought_again == train.matrix.multiply(test.matrix).nnz == 20_078
+    # Split as pairs, what is bought again would be lost to training.
+    assert len(splits.by_time(shop.interactions, at="2011-11-09")[0]) == len(train) - bought_again

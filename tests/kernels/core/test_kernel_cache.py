@@ -1,0 +1,200 @@
+"""The cache of compiled kernels: never stale, never in the way."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tastemap
+
+# Prints the numbers of a kernel, whether it came from the cache, and how many warnings there were.
+SCRIPT = """
+    import warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        import numba
+        before = numba.config.CACHE_DIR
+        import numpy as np
+        from tastemap.kernels.core.random import fill_uniform
+        import tastemap.kernels.metrics
+        assert numba.config.CACHE_DIR == before
+        out = np.empty((2, 2), np.float32)
+        fill_uniform(out, np.uint64(3), 1.0)
+    kept = [str(warning.message) for warning in caught if "kept on disk" in str(warning.message)]
+    hits = sum(fill_uniform.stats.cache_hits.values()) if hasattr(fill_uniform, "stats") else -1
+    print(out.ravel().tolist(), hits, len(kept), len(caught) - len(kept), sep=";")
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package that may be edited; the folder to put on the path."""
+    source = Path(tastemap.__file__).parent
+    shutil.copytree(source, tmp_path / "code" / "tastemap", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "code"
+
+
+@pytest.fixture
+def said(run_python: Callable[..., str]) -> Callable[..., list[Any]]:
+    def run(prelude: str = "", **environment: str | None) -> list[Any]:
+        numbers, *counts = run_python(prelude + SCRIPT, NUMBA_DISABLE_JIT=None, **environment).strip().split(";")
+        return [numbers, *map(int, counts)]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def right(run_python: Callable[..., str]) -> str:
+    """The kernel's numbers, without compilation."""
+    script = "import numpy\nnumpy.seterr(over='ignore')" + SCRIPT.replace("\n    ", "\n")
+    return run_python(script, NUMBA_DISABLE_JIT="1").split(";")[0]
+
+
+def test_the_second_process_compiles_nothing(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    first = said(TASTEMAP_CACHE=str(tmp_path))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+    assert files
+    second = said(TASTEMAP_CACHE=str(tmp_path))
+    assert first == [right, 0, 0, 0]
+    assert second == [right, 1, 0, 0]
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb*")}
+
+
+def test_an_edited_helper_in_another_file_takes_effect(
+    package: Path, run_python: Callable[..., str], tmp_path: Path
+) -> None:
+    kernels = package / "tastemap" / "kernels"
+    (kernels / "probe.py").write_text(
+        "from tastemap.kernels.core.jit import jit_exact\n"
+        "from tastemap.kernels.core.random import mix\n\n\n"
+        "@jit_exact\n"
+        "def probe(state):\n"
+        "    return mix(state)\n"
+    )
+    script = """
+        import numpy as np
+        from tastemap.kernels import probe
+        print(probe.__file__, probe.probe(np.uint64(0)))
+    """
+    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache")}
+    before = run_python(script, **environment).split()
+    assert before == [str(kernels / "probe.py"), str(0xE220A8397B1DCDAF)]
+    random = kernels / "core" / "random.py"
+    random.write_text(random.read_text().replace("return z ^ (z >> np.uint64(31))", "return z"))
+    after = run_python(script, **environment).split()[1]
+    assert after != before[1]
+    assert int(after) ^ (int(after) >> 31) == int(before[1])
+
+
+def test_a_cache_that_cannot_be_written_costs_one_warning(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert said(TASTEMAP_CACHE=str(tmp_path / "file" / "cache")) == [right, 0, 1, 0]
+
+
+def test_without_a_home_folder_there_is_one_warning(said: Callable[..., list[Any]], right: str) -> None:
+    prelude = """
+    import pathlib
+    def homeless(cls):
+        raise RuntimeError("Could not determine home directory.")
+    pathlib.Path.home = classmethod(homeless)
+    """
+    assert said(prelude, TASTEMAP_CACHE=None, XDG_CACHE_HOME=None, HOME=None) == [right, 0, 1, 0]
+
+
+def test_home_and_xdg_unset_is_no_error(said: Callable[..., list[Any]], right: str) -> None:
+    numbers, _, _, other_warnings = said(TASTEMAP_CACHE=None, XDG_CACHE_HOME=None, HOME=None)
+    assert (numbers, other_warnings) == (right, 0)
+
+
+def test_the_xdg_folder_is_used(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    said(TASTEMAP_CACHE=None, XDG_CACHE_HOME=str(tmp_path))
+    assert list((tmp_path / "tastemap" / "kernels").rglob("*.nbc"))
+
+
+def test_two_processes_that_compile_at_once_do_not_hurt_each_other(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    script = "import os, sys, time\nos.environ['TASTEMAP_CACHE'] = sys.argv[1]\n" + SCRIPT.replace("\n    ", "\n")
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        numbers, _, *warnings = process.communicate(timeout=120)[0].strip().split(";")
+        assert (process.returncode, numbers, warnings) == (0, right, ["0", "0"])
+    files = sorted(tmp_path.rglob("*.nb*"))
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+    assert sorted(tmp_path.rglob("*.nb*")) == files
+
+
+def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..., str], tmp_path: Path) -> None:
+    """Another kind, such as read-only factors of a loaded model, would compile for seconds in the middle of serving."""
+    said = run_python(
+        """
+        import sys
+        import numpy as np, scipy.sparse as sp, tastemap as tm
+        from tastemap.kernels import (
+            bpr, ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, popular, ranking, sgd,
+            significance, svd, warp
+        )
+        from tastemap.kernels.core import random, sparse
+        rng = np.random.default_rng(0)
+        likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
+        train, test = tm.split.random(likes, 0.2)
+        fitted = tm.ImplicitALS(factors=5, epochs=2).fit(train, validation=test)
+        checkpoint = sys.argv[1] + "/checkpoint"
+        for _ in range(2):
+            fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=checkpoint)
+        fitted.save(sys.argv[1] + "/model")
+        news = tm.Interactions.from_frame({"user": [500], "item": [3]})
+        models = [fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)]
+        genres = tm.Features.from_csr(sp.csr_array(np.eye(30)[:, :4]), ids=range(30))
+        stars = train.matrix.copy()
+        stars.data = rng.integers(1, 6, len(stars.data)).astype(float)
+        stars = tm.Interactions.from_csr(stars, users=train.users, items=train.items)
+        for name, cls in tm.MODELS.items():
+            if name in ("Popular", "ImplicitALS"):
+                continue
+            about = {"item_features": genres} if cls._takes_features else {}
+            own = cls().fit(stars if cls.predicts_ratings else train, **about)
+            own.save(sys.argv[1] + "/model")
+            models += [own, tm.load(sys.argv[1] + "/model"), own.update(news)]
+        for model in models:
+            for users in (None, 3):
+                model.recommend(users, candidates=[1, 2, 3], exclude=[2])
+                model.recommend(users)
+            model.recommend_for([[1, 2], {3: 2.0}])
+            model.recommend_for([[1, 2]] * 9, exclude=[5])
+            model.recommend([1, 2, 3, 4, 5, 777], exclude={"user": [1], "item": [2]}, on_unknown="popular")
+            model.predict([1, 2], [3, 4])
+            names = [f"{name}@3" for name, metric in tm.METRICS.items() if metric.has_cutoff]
+            tm.evaluate(model, test, exclude=None, metrics=names).frame
+            tm.evaluate(model, test, metrics=["auc", "ndcg@2"], history=train).frame
+            if isinstance(model, tm.ImplicitALS):
+                for metric in ("cosine", "dot", "euclidean"):
+                    model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
+            if isinstance(model, tm.EASE | tm.ItemKNN):
+                model.similar_items([1, 2]), model.explain(1, 2)
+        tm.compare([tm.Popular(), tm.EASE()], test, train=train).differences
+        kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities]
+        kernels += [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
+        kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.rescore, ranking.decide]
+        kernels += [ranking.rank_exactly, ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
+        kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
+        kernels += [random.race, random.states_of_rows, random.states_of_sets]
+        kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
+        kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
+        kernels += [features.step_features, features.turn_features]
+        kernels += [significance.resampled_sums, significance.signed_sums]
+        print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
+        """,
+        tmp_path,
+        NUMBA_DISABLE_JIT=None,
+    )
+    assert {count.split()[1] for count in said.strip().split(",")} == {"1"}, said

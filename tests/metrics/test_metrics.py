@@ -1,0 +1,213 @@
+"""The registry, and the metrics beside other libraries' and worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import log2, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import scipy.sparse as sp
+
+import tastemap as tm
+from tastemap.kernels.metrics import RANKING_METRICS
+from tastemap.metrics import definitions as metrics
+from tastemap.metrics.lists import RATING_METRICS
+from tastemap.metrics.measure import Measuring, Shown
+
+PER_LIST = ["precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc", "novelty", "diversity"]
+NAMES = [*PER_LIST, "coverage", "gini", "rmse", "mae"]
+
+
+def test_every_metric_of_the_kernels_has_a_class_and_the_other_way_round() -> None:
+    assert list(tm.METRICS) == NAMES
+    of_kernel = {cls.name: cls.column for cls in tm.METRICS.values() if issubclass(cls, metrics.Ranking)}
+    assert of_kernel == {name: column for column, name in enumerate(RANKING_METRICS)}
+    assert tuple(name for name, cls in tm.METRICS.items() if issubclass(cls, metrics.Rating)) == RATING_METRICS
+    with pytest.raises(ValueError, match="not in tuple"):
+        type("Gain", (metrics.Ranking,), {"name": "gain"})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_docstring_says_formula_range_ties_who_is_left_out_and_the_source(name: str) -> None:
+    text = tm.METRICS[name].__doc__ or ""
+    assert text.startswith((f"{name}@k = ", f"{name}@k: ", f"{name} = "))
+    for words in ("range ", "ties", "users with"):  # test items, or without
+        assert words in text.lower()
+    assert text.rstrip(". \n").split()[-1].isdecimal(), "a citation ends with its year"
+    with pytest.raises(TypeError):
+        tm.METRICS[name]()
+
+
+def test_names_tell_what_kind_of_metric_they_are() -> None:
+    worse = {name for name, cls in tm.METRICS.items() if cls.lower_is_better}
+    assert worse == {"gini", "rmse", "mae"}
+    assert metrics.lower_is_better("gini@10")
+    assert not metrics.lower_is_better("ndcg@10")
+    assert [name for name, cls in tm.METRICS.items() if not cls.per_user] == ["coverage", "gini"]
+    assert not metrics.is_per_user("coverage@10")
+    assert metrics.is_per_user("rmse")
+    assert metrics.is_per_user("auc")
+
+
+def interactions(histories: dict[str, str]) -> tm.Interactions:
+    rows = [(user, item) for user, items in histories.items() for item in items]
+    return tm.Interactions.from_frame(pl.DataFrame(rows, ["user", "item"], orient="row"))
+
+
+def test_metrics_beyond_accuracy_worked_out_by_hand() -> None:
+    # Popular ranks a, b, c, d: 4, 3, 2 and 1 of four users have them.
+    train = interactions({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"})
+    model, test = tm.Popular().fit(train), interactions({"u1": "d", "u4": "b"})
+    names = ["novelty@2", "diversity@2", "diversity@1", "diversity@3", "coverage@3", "gini@3", "auc@2", "auc"]
+    found = tm.evaluate(model, test, metrics=names, exclude=None).means
+    cosine_ab, cosine_ac, cosine_bc = 3 / sqrt(4 * 3), 2 / sqrt(4 * 2), 2 / sqrt(3 * 2)
+    assert found == pytest.approx(
+        {
+            "novelty@2": 1 / 2 * (-log2(4 / 4) - log2(3 / 4)),
+            "diversity@2": 1 - cosine_ab,
+            "diversity@1": 0,
+            "diversity@3": 1 - (cosine_ab + cosine_ac + cosine_bc) / 3,
+            "coverage@3": 3 / 4,
+            # Both lists are a, b, c, and d is in none: 0, 2, 2, 2 times listed.
+            "gini@3": (-3 * 0 + -1 * 2 + 1 * 2 + 3 * 2) / (4 * 6),
+            # u1: a and b before d, c tied with it. u4: a before b, c and d behind.
+            "auc@2": 1 / 2 * ((1 / 2) / 3 + 2 / 3),
+            "auc": 1 / 2 * (0 / 3 + 2 / 3),
+        },
+        rel=1e-12,
+    )
+    unseen = tm.evaluate(model, interactions({"u2": "d"}), metrics=["auc", "coverage@5", "novelty@5"])
+    assert unseen["auc"] == 0  # u2 has a and b: c is ranked before d
+    assert unseen["coverage@5"] == 2 / 4
+    assert unseen["novelty@5"] == 1 / 2 * (-log2(2 / 4) - log2(1 / 4))
+
+
+def test_diversity_is_by_features_where_these_are_given() -> None:
+    train = interactions({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"})
+    features = tm.Features.from_csr(sp.csr_array([[1.0, 0], [1, 1], [0, 2]]), ids=["a", "b", "z"])
+    found = tm.evaluate(
+        tm.Popular().fit(train),
+        interactions({"u1": "d"}),
+        metrics=["diversity@2", "diversity@3"],
+        exclude=None,
+        item_features=features,
+    )
+    assert found["diversity@2"] == pytest.approx(1 - 1 / sqrt(2))
+    assert found["diversity@3"] == pytest.approx(1 - 1 / 3 * (1 / sqrt(2) + 0 + 0))  # c has none
+
+
+# -- beside other libraries -------------------------------------------------------------------------------------------
+
+
+def random_lists(seed: int, n: int = 40, n_items: int = 30) -> tuple[np.ndarray, np.ndarray, tm.Interactions]:
+    """Lists of different lengths, some empty, and test items."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 13, n)
+    lists = np.full((n, 12), -1, np.int32)
+    for r, count in enumerate(counts):
+        lists[r, :count] = rng.permutation(n_items)[:count]
+    here = rng.random((n, n_items)) < 0.2
+    here[np.arange(n), rng.integers(0, n_items, n)] = True
+    return lists, counts, tm.Interactions.from_csr(sp.csr_array(here.astype(float)))
+
+
+RANX = """
+import json, sys
+import ranx
+
+for case in json.load(open(sys.argv[1])):
+    qrels = {f"{r:05d}": {str(item): 1 for item in items} for r, items in enumerate(case["relevant"])}
+    # It takes no empty run.
+    run = {
+        f"{r:05d}": {str(item): 1 / place for place, item in enumerate(items, 1)} or {"none": 1.0}
+        for r, items in enumerate(case["lists"])
+    }
+    found = ranx.evaluate(ranx.Qrels(qrels), ranx.Run(run), case["metrics"], return_mean=False)
+    print(json.dumps([found[name].tolist() for name in case["metrics"]]))
+"""
+
+
+def test_ranx_measures_the_same_on_random_and_on_real_lists(
+    ml1m_ratings: tm.Interactions, run_python: Callable[..., str], tmp_path: Path
+) -> None:
+    pytest.importorskip("ranx")
+    train, test = tm.split.random(ml1m_ratings.at_least(4), 0.2, seed=3)
+    rows = np.flatnonzero((np.diff(train.by_user.indptr) > 0) & (np.diff(test.by_user.indptr) > 0))[::12]
+    real = tm.Popular().fit(train).recommend_rows(rows, 10)
+    cases = [(*random_lists(seed), k) for seed, k in ((0, 1), (1, 5), (2, 12))]
+    cases.append((real.rows, real.counts, tm.Interactions.from_csr(test.matrix[rows]), 10))
+    names = ["precision", "recall", "hit_rate", "ndcg", "mrr", "map"]
+    asked = [
+        {
+            "lists": [items[:count].tolist() for items, count in zip(lists, counts, strict=True)],
+            "relevant": [held.indices.tolist() for held in test.matrix],
+            "metrics": [f"{name}@{k}" for name in names],
+        }
+        for lists, counts, test, k in cases
+    ]
+    (tmp_path / "cases.json").write_text(json.dumps(asked))
+    # Compiling ranx takes a minute.
+    said = run_python(RANX, tmp_path / "cases.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")
+    for (lists, counts, test, k), asked_for, line in zip(cases, asked, said.splitlines(), strict=True):
+        ours = Measuring(asked_for["metrics"]).add(Shown(lists, counts, test.by_user, np.arange(len(lists))))
+        its = np.array(json.loads(line)).T
+        n_relevant = np.diff(test.by_user.indptr)
+        its[:, -1] *= n_relevant / np.minimum(n_relevant, k)  # its map divides by all test items
+        np.testing.assert_allclose(ours, its, rtol=1e-9, atol=1e-12)
+
+
+def test_scikit_learn_has_the_same_auc_and_ndcg(ml1m_ratings: tm.Interactions) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    train, test = tm.split.random(ml1m_ratings.at_least(4), 0.2, seed=3)
+    model = tm.ImplicitALS(factors=4, epochs=1).fit(train)
+    kept = (test.row_of_pair() % 200 == 0) & (model.popularity_ > 0)[test.matrix.indices]
+    test = test.pick(kept[test.input_order])
+    found = tm.evaluate(model, test, metrics=["auc", "auc@10", f"auc@{len(model.items)}", "ndcg@20"])
+    np.testing.assert_array_equal(found.values[:, 0], found.values[:, 2])
+    scores = model.user_factors_.astype(np.float64) @ model.item_factors_.T.astype(np.float64)
+    for u, auc, auc_at_10, _, ndcg in zip(model.users.find(found.users), *found.values.T, strict=True):
+        seen, mine = (part.matrix[[u]].toarray()[0] > 0 for part in (train, test))
+        ranked = (model.popularity_ > 0) & ~seen
+        assert auc == pytest.approx(sklearn.roc_auc_score(mine[ranked], scores[u, ranked]), abs=1e-5)
+        best = np.sort(scores[u, ranked])[-10:]
+        tied = np.where(scores[u] >= best[0], scores[u], best[0] - 1)
+        assert auc_at_10 == pytest.approx(sklearn.roc_auc_score(mine[ranked], tied[ranked]), abs=1e-5)
+        assert ndcg == pytest.approx(sklearn.ndcg_score([mine[ranked]], [scores[u, ranked]], k=20), abs=1e-5)
+
+
+def test_scikit_learn_has_the_same_errors_and_auc_of_the_ratings_of_ml100k(ml100k: Any) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics")
+    train, test = tm.split.random(ml100k.interactions, 0.1, seed=0)
+    model = tm.SVD(factors=4, epochs=3).fit(train)
+    known = (model.activity_ > 0)[test.row_of_pair()] & (model.popularity_ > 0)[test.matrix.indices]
+    test = test.pick(known[test.input_order])
+    found = tm.evaluate(model, test, metrics=["rmse", "mae"])
+    predicted = model.predict(test.users.take(test.row_of_pair()), test.items.take(test.matrix.indices))
+    assert found["rmse"] == pytest.approx(sklearn.root_mean_squared_error(test.matrix.data, predicted), rel=1e-6)
+    assert found["mae"] == pytest.approx(sklearn.mean_absolute_error(test.matrix.data, predicted), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("NDCG@10", "'ndcg@10'"),
+        ("ndcg5", "'ndcg@5'"),
+        ("HitRate@20", "'hit_rate@20'"),
+        ("hr@3", "'hit_rate@3'"),
+        ("precision_at_k", "'precision@10'"),
+        ("RMSE", "'rmse'"),
+    ],
+)
+def test_an_unknown_metric_is_told_what_it_may_be_called_here(written: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"got '{written}'; did you mean {meant}\\?$"):
+        metrics.parse(written)
+
+
+def test_a_metric_like_no_other_is_told_nothing_wrong() -> None:
+    with pytest.raises(ValueError, match=r"got '@10'$"):
+        metrics.parse("@10")

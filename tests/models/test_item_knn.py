@@ -1,0 +1,95 @@
+"""ItemKNN against the formulas that its docstring states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.sparse as sp
+
+import tastemap as tm
+from reference import knn as reference
+from tastemap.models import item_knn as knn
+
+Array = npt.NDArray[Any]
+
+
+def weighted(n_users: int = 40, n_items: int = 23) -> Array:
+    """Return weights, NaN where there is no pair; item 4 and user 7 have none, user 2 and item 9 weights of 0."""
+    rng = np.random.default_rng(0)
+    W = np.where(rng.random((n_users, n_items)) < 0.2, rng.choice([0.5, 1.0, 3.0], (n_users, n_items)), np.nan)
+    W[7], W[:, 4] = np.nan, np.nan
+    W[2, ~np.isnan(W[2])], W[~np.isnan(W[:, 9]), 9] = 0, 0
+    return W
+
+
+def fitted(W: Array, **parameters: Any) -> tm.ItemKNN:
+    rows, columns = np.nonzero(~np.isnan(W))
+    pairs = sp.csr_array((W[rows, columns], (rows, columns)), shape=W.shape)
+    return tm.ItemKNN(**parameters).fit(tm.Interactions.from_csr(pairs))
+
+
+def stored(model: tm.ItemKNN) -> Array:
+    """Return the stored similarities as a matrix, 0 for what is no neighbour."""
+    n_items = len(model.items)
+    sim = np.zeros((n_items, n_items))
+    for i in range(n_items):
+        neighbours, similarities = model._neighbours_of(i)
+        sim[i, neighbours] = similarities
+    return sim
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 3.0])
+@pytest.mark.parametrize(
+    "similarity",
+    [
+        {"similarity": "cosine"},
+        {"similarity": "tfidf"},
+        {"similarity": "bm25"},
+        {"similarity": "bm25", "bm25_k1": 0.0},
+        {"similarity": "bm25", "bm25_k1": 7.0, "bm25_b": 0.0},
+        {"similarity": "bm25", "bm25_b": 1.0},
+    ],
+    ids=str,
+)
+def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], shrinkage: float) -> None:
+    W = weighted()
+    model = fitted(W, neighbours=50, shrinkage=shrinkage, **similarity)
+    kind, k1, b = (getattr(model, name) for name in ("similarity", "bm25_k1", "bm25_b"))
+    expected = reference.similarities(W, kind, shrinkage, k1, b)
+    np.testing.assert_allclose(stored(model), expected, rtol=1e-5, atol=1e-7)
+    assert expected.max() > 0.1
+
+
+def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knn, "BLOCK_ROWS", 5)
+    W = weighted()
+    everything, few = fitted(W, neighbours=50), fitted(W, neighbours=4)
+    sim = stored(few)
+    for i, own in enumerate(reference.nearest(stored(everything), 4)):
+        assert few._neighbours_of(i)[0].tolist() == own
+        assert sim[i, own].tolist() == stored(everything)[i, own].tolist()
+    scores = np.nan_to_num(W) @ sim.T
+    users, items = np.nonzero(~np.isnan(W))
+    np.testing.assert_allclose(few.predict(users, items[::-1]), scores[users, items[::-1]], rtol=1e-6)
+    neighbours = few.similar_items(3, k=10)
+    assert neighbours["neighbour"].to_list() == few._neighbours_of(3)[0].tolist()
+    assert neighbours["score"].to_list() == few._neighbours_of(3)[1].tolist()
+
+
+def test_a_catalogue_of_more_scores_than_a_block_is_ranked_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    W = weighted()
+    whole = fitted(W).recommend(k=30, exclude_seen=False)
+    monkeypatch.setattr(knn._Sums, "cells", 8)
+    assert fitted(W).recommend(k=30, exclude_seen=False).equals(whole)
+
+
+def test_an_update_is_a_fit_to_all_pairs() -> None:
+    W, news = weighted(), np.full_like(weighted(), np.nan)
+    news[7, 4], news[1, 2] = 2, 5
+    rows, columns = np.nonzero(~np.isnan(news))
+    pairs = sp.csr_array((news[rows, columns], (rows, columns)), shape=news.shape)
+    updated = fitted(W).update(tm.Interactions.from_csr(pairs))
+    np.testing.assert_array_equal(stored(updated), stored(fitted(np.where(np.isnan(news), W, news))))
