@@ -76,7 +76,7 @@ def tastemap(model: str, folder: str, epochs: int, seed: int, threads: int) -> R
     import tastemap as tm
 
     fitted = tm.MODELS[model](**OURS[model])
-    has_epochs = hasattr(fitted, "epochs")
+    has_epochs = fitted.abilities.epochs
     if has_epochs:
         fitted.epochs = 1
     fitted.fit(tm.Interactions.from_csr(tiny()), progress=False)

@@ -27,7 +27,7 @@ SCRIPT = """
     ratings = tm.datasets.movielens("1m", path=sys.argv[1]).interactions
     kind = tm.MODELS[sys.argv[2]]
     options = {name: value for name, value in {"epochs": 2}.items() if hasattr(kind, name)}
-    model = kind(**options).fit(ratings if kind.predicts_ratings else ratings.at_least(4).binarize())
+    model = kind(**options).fit(ratings if kind.abilities.ratings else ratings.at_least(4).binarize())
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model")
         arrays, header = read_arrays(Path(folder) / "model", "model")

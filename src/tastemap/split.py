@@ -122,7 +122,7 @@ def by_user(
     _check_share(test)
     _check_share(history, "history")
     rng = _generator(seed)
-    per_user = np.diff(interactions.by_user.indptr)
+    per_user = interactions.by_user.counts
     eligible = np.flatnonzero(per_user >= 2)
     if not len(eligible):
         raise DataError("no user has two pairs, one for the history and one for the test: use split.random")

@@ -249,7 +249,7 @@ def test_test_pairs_that_cannot_be_found_are_counted_and_warned_of() -> None:
 class ItemMeans(tm.Popular):
     """Predicts for everybody what the training pairs give an item on average."""
 
-    predicts_ratings = True
+    abilities = tm.Abilities(ratings=True)
 
     def predict(self, users: Any, items: Any) -> Any:
         assert self.interactions is not None

@@ -205,7 +205,7 @@ def able(method: str) -> Any:
 
 every_model = pytest.mark.parametrize("name", tm.MODELS)
 folds_in_exactly = pytest.mark.parametrize("name", [name for name in tm.MODELS if name not in APPROXIMATE | TELL_APART])
-rating_model = pytest.mark.parametrize("name", [name for name in tm.MODELS if tm.MODELS[name].predicts_ratings])
+rating_model = pytest.mark.parametrize("name", [name for name in tm.MODELS if tm.MODELS[name].abilities.ratings])
 every_field = pytest.mark.parametrize(
     ("name", "field"), [(name, field.name) for name, cls in tm.MODELS.items() for field in fields(cls)]
 )
@@ -287,7 +287,7 @@ def history_of(user: str) -> dict[int, float]:
 
 def shown_score(model: Model, score: float) -> float:
     """Return a score as it is shown: ratings within the range of the training's."""
-    return float(np.clip(score, *model.range_)) if model.predicts_ratings else score  # type: ignore[attr-defined]
+    return float(np.clip(score, *model.range_)) if model.abilities.ratings else score  # type: ignore[attr-defined]
 
 
 def refuses(call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: object) -> None:
@@ -467,7 +467,7 @@ def test_candidates_limit_the_lists_and_may_have_no_training_pair(name: str) -> 
     assert len(among) == 3 * len(people())
     unseen = among.filter(pl.col("film") == UNSEEN)
     expected = [0.0] * len(people())
-    if model.predicts_ratings:
+    if model.abilities.ratings:
         biases = model.user_biases_[model.users.rows(people())]  # type: ignore[attr-defined]
         expected = [shown_score(model, model.mean_[0] + bias) for bias in biases]  # type: ignore[attr-defined]
     assert unseen["score"].to_list() == pytest.approx(expected)
@@ -656,7 +656,7 @@ def test_folding_in_a_training_history_gives_about_the_users_own_scores(name: st
 @every_model
 def test_histories_come_as_ids_mappings_and_lists_of_these(name: str) -> None:
     model = fitted(name)
-    liked = 5 if model.predicts_ratings else 1  # who names an item without a rating likes it
+    liked = 5 if model.abilities.ratings else 1  # who names an item without a rating likes it
     one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
     for same in (
         (103, 105),
@@ -715,7 +715,7 @@ def test_bad_histories_are_refused(
 @every_model
 def test_negative_weights_of_a_history_are_for_ratings_only(name: str) -> None:
     model = fitted(name)
-    if model.predicts_ratings:
+    if model.abilities.ratings:
         assert len(model.recommend_for([103], weights=[-1], k=3)) == 3
     else:
         refuses(lambda: model.recommend_for([103], weights=[-1]), tm.DataError, "weights", -1)
@@ -1018,7 +1018,7 @@ def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dic
         return
     frame = DEGENERATE[case]
     pairs_of = read(frame, users=[*dict.fromkeys(frame["person"]), "idle"], items=[9, 1, 2, 3])
-    tells_nothing = tm.MODELS[name].predicts_ratings and len(set(frame["stars"])) == 1
+    tells_nothing = tm.MODELS[name].abilities.ratings and len(set(frame["stars"])) == 1
     with pytest.warns(UserWarning, match="every weight is .* ImplicitALS") if tells_nothing else nullcontext():
         model = make(name, **changed).fit(pairs_of)
     for array in arrays(model).values():
@@ -1038,7 +1038,7 @@ def test_degenerate_data_gives_finite_answers(name: str, case: str, changed: dic
 @able("explain")
 def test_negative_weights_are_refused_by_a_model_that_has_no_meaning_for_them(name: str) -> None:
     signed = read(pairs().with_columns(stars=-pl.col("stars")), allow_negative=True)
-    if tm.MODELS[name].predicts_ratings:
+    if tm.MODELS[name].abilities.ratings:
         assert (make(name).fit(signed).recommend(k=20)["score"] <= -1).all()
     else:
         refuses(lambda: make(name).fit(signed), tm.DataError, "negative")

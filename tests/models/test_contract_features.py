@@ -17,8 +17,8 @@ from tastemap.models.shared.base import Model
 
 NEW_FILM, NEW_PERSON = 700, "newcomer"
 
-every_taker = pytest.mark.parametrize("name", [name for name, cls in tm.MODELS.items() if cls._takes_features])
-every_other = pytest.mark.parametrize("name", [name for name, cls in tm.MODELS.items() if not cls._takes_features])
+every_taker = pytest.mark.parametrize("name", [name for name, cls in tm.MODELS.items() if cls.abilities.features])
+every_other = pytest.mark.parametrize("name", [name for name, cls in tm.MODELS.items() if not cls.abilities.features])
 
 
 @cache
@@ -90,7 +90,7 @@ def test_fitting_leaves_the_interactions_and_their_id_maps(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, cls in tm.MODELS.items() if cls._takes_features and name not in APPROXIMATE]
+    "name", [name for name, cls in tm.MODELS.items() if cls.abilities.features and name not in APPROXIMATE]
 )
 def test_folding_in_a_history_with_the_users_features_gives_the_users_own_list(name: str) -> None:
     model = described(name)

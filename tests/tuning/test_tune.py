@@ -32,7 +32,7 @@ SPACE = {"epochs": tm.Range(2, 8), "regularization": tm.Range(0.01, 1.0, log=Tru
 
 def only(model: Any = tm.ImplicitALS, **space: Any) -> dict[str, Any]:
     """Return the space of these parameters alone."""
-    return {**dict.fromkeys(model.search_space), **space}
+    return {**dict.fromkeys({**model.search_space, **model.feature_search_space}), **space}
 
 
 def taste(weights: bool = False) -> tm.Interactions:

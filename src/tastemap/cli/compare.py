@@ -93,7 +93,7 @@ def compare(
         note(f"train: {train!r}")
         note(f"test: {held!r}")
         if not named and train.n_items > MOST_ITEMS:
-            chosen = [one for one in chosen if not isinstance(one, tm.EASE)]
+            chosen = [one for one in chosen if not one.abilities.squares_items]
             note(f"left EASE out, which is slow with {train.n_items:,} items: name it with --model to have it")
         board = tm.compare(
             chosen, held, train=train, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from tastemap.typing import Array
+from tastemap.typing import Array, Counts, Flags, RowNumbers
 
 
 class Rows(NamedTuple):
@@ -22,6 +22,22 @@ class Rows(NamedTuple):
     indptr: npt.NDArray[np.int64]
     indices: npt.NDArray[np.int32]
     data: npt.NDArray[np.float32]
+
+    @property
+    def counts(self) -> Counts:
+        """How many pairs each row has: int64, (rows,)."""
+        return np.diff(self.indptr)
+
+    @property
+    def has_pairs(self) -> Flags:
+        """Which rows have a pair: bool, (rows,)."""
+        has_pairs: Flags = self.counts > 0
+        return has_pairs
+
+    @property
+    def with_pairs(self) -> RowNumbers:
+        """The rows with a pair, int64, ascending."""
+        return np.flatnonzero(self.counts)
 
 
 def rows_of(matrix: Any) -> Rows:

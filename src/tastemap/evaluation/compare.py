@@ -94,10 +94,10 @@ def compare(
             with warned.about(name):
                 if train is not None:
                     features: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
-                    if not model._takes_features and any(value is not None for value in features.values()):
+                    if not model.abilities.features and any(value is not None for value in features.values()):
                         without_features.append(name)
                         features = {}
-                    listener = _shows_epochs(model, shown) if is_shown(progress) and hasattr(model, "epochs") else ()
+                    listener = _shows_epochs(model, shown) if is_shown(progress) and model.abilities.epochs else ()
                     _load_kernels(model, features)
                     started = perf_counter()
                     model.fit(train, validation=validation, callbacks=listener, progress=False, **features)
@@ -141,7 +141,7 @@ def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[str, ...]) 
 
 def _load_kernels(model: Model, features: dict[str, Any]) -> None:
     """Fit a copy of a model to a toy and measure it, so that no time that counts is that of compiling kernels."""
-    small = replace(model, **({"epochs": 1} if hasattr(model, "epochs") else {}))
+    small = replace(model, **({"epochs": 1} if model.abilities.epochs else {}))
     users = np.arange(FEW_QUERIES + 1)  # fewer are ranked by other kernels
     rows = {"user": [*users, *users], "item": [*users % 3, *(users + 1) % 3], "weight": [*users % 5 + 1] * 2}
     toy = Interactions.from_frame(rows, weight="weight")
@@ -153,7 +153,7 @@ def _load_kernels(model: Model, features: dict[str, Any]) -> None:
         try:
             described: dict[str, Any] = {name: kinds for name, given in features.items() if given is not None}
             small.fit(toy, progress=False, **described)
-            evaluate(small, unseen, metrics=("ndcg@1", *(["rmse"] if small.predicts_ratings else [])))
+            evaluate(small, unseen, metrics=("ndcg@1", *(["rmse"] if small.abilities.ratings else [])))
         except Exception:
             return  # whatever is wrong with the model is said where it counts
 

@@ -219,7 +219,7 @@ def evaluate(
     check_suits(model, names)
     ranking = tuple(name for name in names if name not in RATING_METRICS)
     rating = tuple(name for name in names if name in RATING_METRICS)
-    tested = np.flatnonzero(np.diff(test.by_user.indptr))
+    tested = test.by_user.with_pairs
     people = People.trained(model) if history is None else People.folded(model, history)
     rows = people.find(test.users.take(tested))
     n_without_test = int(people.has_pair.sum() - (rows >= 0).sum())
@@ -314,7 +314,7 @@ def _check_arguments(model: object, test: object, exclude: object, on_unknown: o
 def check_suits(model: Model, names: Sequence[str]) -> None:
     """Raise NotSupportedError where a metric asks for ratings and the model predicts none."""
     rating = [name for name in names if name in RATING_METRICS]
-    if rating and not model.predicts_ratings:
+    if rating and not model.abilities.ratings:
         raise NotSupportedError(
             f"{rating[0]} takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: "
             "measure a metric such as 'ndcg@10' instead"

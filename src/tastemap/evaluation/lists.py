@@ -57,7 +57,7 @@ def evaluate_lists(
     table = _read(frame, test)
     known_items = test.items if train is None else train.items
     items, places = _numbered(table["item"], known_items)
-    tested = np.flatnonzero(np.diff(test.by_user.indptr))
+    tested = test.by_user.with_pairs
     place_of = np.full(len(test.users) + 1, -1)
     place_of[tested] = np.arange(len(tested))
     who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
@@ -71,10 +71,10 @@ def evaluate_lists(
     user_ids = test.users.take(tested)
     known, reachable, n_unknown_items = np.ones(len(tested), bool), None, 0
     if train is not None:
-        rows = train.users.find_among(user_ids, np.diff(train.by_user.indptr) > 0)
+        rows = train.users.find_among(user_ids, train.by_user.has_pairs)
         known = rows >= 0
         reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
-        item_rows = train.items.find_among(test.items.ids, np.diff(train.by_item.indptr) > 0)
+        item_rows = train.items.find_among(test.items.ids, train.by_item.has_pairs)
         n_unknown_items = int(np.count_nonzero(item_rows[test.by_user.indices] < 0))
     return Evaluation(
         metrics=names,
@@ -187,7 +187,7 @@ def _background(train: Interactions | None, items: IdMap, features: Features | N
         popularity, n_users = np.zeros(len(items), np.int64), 0
     else:
         train = train.extended(train.users, items)
-        popularity, n_users = np.diff(train.by_item.indptr), train.n_users
+        popularity, n_users = train.by_item.counts, train.n_users
 
     def traits() -> tuple[Rows, int]:
         if features is not None:
@@ -210,7 +210,7 @@ def _reachable(
 
     What is listed is ranked, whatever it is.
     """
-    catalogue = np.flatnonzero(np.diff(train.by_item.indptr))
+    catalogue = train.by_item.with_pairs
     counts = reachable_items(catalogue, len(items), Hidden(train.by_user, rows), held_out, tested)
     listed, place = np.nonzero(lists >= 0)
     shown = lists[listed, place]
@@ -225,7 +225,7 @@ def _reachable(
 def _among(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> Flags:
     """Tell of each item whether it is in its row of the pairs; row -1 has none."""
     n = 1 + max(int(pairs.indices.max(initial=0)), int(items.max(initial=0)))
-    keys = np.repeat(np.arange(len(pairs.indptr) - 1), np.diff(pairs.indptr)) * n + pairs.indices  # ascending
+    keys = np.repeat(np.arange(len(pairs.indptr) - 1), pairs.counts) * n + pairs.indices  # ascending
     asked = rows * n + items
     found: Flags = np.append(keys, -1)[np.searchsorted(keys, asked)] == asked
     return found & (asked >= 0)

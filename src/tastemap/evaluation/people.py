@@ -47,12 +47,12 @@ class People:
     def folded(cls, model: Model, history: Interactions) -> Self:
         """Return people known by these pairs alone, whether the model has met them or not."""
         check_interactions("history", history)
-        if not model.predicts_ratings:
+        if not model.abilities.ratings:
             check_not_negative(type(model).__name__, history)
         aligned = history.align(history.users, model.items)[0]
         known = np.append(model.known_items, False)
         pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
-        has_pair = np.diff(pairs.indptr) > 0
+        has_pair = pairs.has_pairs
         return cls(
             history.users,
             has_pair,

@@ -45,7 +45,7 @@ class Background:
         rows, n_columns = self.traits()
         squares = np.append(rows.data.astype(np.float64) ** 2, 0)
         norms = np.sqrt(np.add.reduceat(squares, rows.indptr[:-1]))
-        norms[np.diff(rows.indptr) == 0] = 0  # an empty row would get the next one's first
+        norms[~rows.has_pairs] = 0  # an empty row would get the next one's first
         return rows, norms, n_columns
 
 

@@ -67,7 +67,6 @@ class BPR(PairwiseModel):
         "epochs": Range(30, 300, log=True),
         "learning_rate": Range(0.05, 1.2, log=True),
         "regularization": Range(0.001, 0.1, log=True),
-        "feature_regularization": Range(5.0, 1000.0, log=True),
     }
     _first_squares: ClassVar[float] = 0.03
 

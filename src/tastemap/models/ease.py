@@ -16,6 +16,7 @@ from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, aligned
 from tastemap.memory import available_memory
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.history import Histories, HistoryModel
 from tastemap.models.shared.search import Range, SearchSpace
@@ -61,6 +62,7 @@ class EASE(HistoryModel):
 
     # In units of an item's squared weights: tens for a shop's orders, thousands for millions of likes.
     search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
+    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", squares_items=True)
     _fitted: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
 
     def check(self) -> None:

@@ -12,6 +12,7 @@ from tastemap import parallel
 from tastemap.data._checks import check_choice, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
@@ -62,6 +63,9 @@ class ExplicitALS(RatingModel):
         "regularization": Range(0.01, 0.5, log=True),
         "bias_regularization": Range(0.003, 0.3, log=True),
     }
+    abilities: ClassVar[Abilities] = Abilities(
+        ratings=True, similar_items=True, similar_users=True, explains="exact", epochs=True
+    )
     _ends_with_users: ClassVar[bool] = True
     _hint: ClassVar[str] = "raise regularization, or scale the ratings down"
 

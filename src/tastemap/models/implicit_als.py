@@ -18,6 +18,7 @@ from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform, mix
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation, Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.similar import Space
@@ -107,10 +108,12 @@ class ImplicitALS(Model):
         "unobserved_weight": Range(0.01, 2.0, log=True),
         "regularization": Range(0.003, 3.0, log=True),
         "frequency_exponent": Range(0.2, 1.0),
-        "feature_regularization": Range(0.5, 100.0, log=True),
     }
     _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
-    _takes_features: ClassVar[bool] = True
+    feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(0.5, 100.0, log=True)}
+    abilities: ClassVar[Abilities] = Abilities(
+        features=True, similar_items=True, similar_users=True, explains="exact", epochs=True
+    )
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -192,13 +195,13 @@ class ImplicitALS(Model):
     def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
         assert self._user_features is not None
         means = self._user_features.means_of(features)
-        empty = np.diff(histories.indptr) == 0
+        empty = ~histories.has_pairs
         return np.where(empty[:, None], means, self._folded(histories, means))
 
     def _folded(self, histories: Rows, means: Floats) -> Floats:
         """Solve the histories, each row drawn to its mean; no means stand for zeros."""
         width = width_of(self.factors)
-        ridge = self._ridge(np.diff(histories.indptr), self._n_active_items)
+        ridge = self._ridge(histories.counts, self._n_active_items)
         problem = _Problem(histories, ridge, widened(means, width, len(means)))
         P = np.zeros((len(ridge), width), np.float32)
         folded = narrowed(_solve_exactly(self, problem, P, self._wide_items, self._weighted_gram), self.factors)
@@ -298,7 +301,7 @@ def _touched(
 ) -> RowNumbers:
     """Return the rows with new pairs or other features than before, ascending."""
     touched = np.zeros(len(ids), bool)
-    touched[ids.find(new_ids.ids.gather(np.flatnonzero(np.diff(news.indptr))))] = True
+    touched[ids.find(new_ids.ids.gather(news.with_pairs))] = True
     if before is not None and features is not None:
         touched |= features.differs_from(before.extended(ids, None))
     return np.flatnonzero(touched)
@@ -326,7 +329,7 @@ class _Side(Side):
     def __init__(
         self, model: ImplicitALS, name: str, pairs: Rows, n_others: int, features: SideFeatures | None
     ) -> None:
-        n_pairs = np.diff(pairs.indptr)
+        n_pairs = pairs.counts
         self._pairs = pairs
         self._ridge = model._ridge(n_pairs, n_others)
         super().__init__(name, n_pairs > 0, self._ridge, features, model.feature_regularization)

@@ -14,6 +14,7 @@ from tastemap.data._checks import check_amount, check_choice, check_share, check
 from tastemap.data._pairs import Rows, csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.kernels import item_knn as kernels
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.history import Histories, HistoryModel
 from tastemap.models.shared.search import Range, SearchSpace
@@ -70,6 +71,7 @@ class ItemKNN(HistoryModel):
         "similarity": ["cosine", "tfidf", "bm25"],
         "shrinkage": Range(0.0, 100.0),
     }
+    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact")
     _fitted: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
 
     def check(self) -> None:

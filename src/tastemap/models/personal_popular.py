@@ -11,6 +11,7 @@ from tastemap.data._checks import check_switch
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import NotSupportedError
 from tastemap.kernels.popular import own_and_popular
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.history import Histories, HistoryModel
 from tastemap.ranking.top_k import ComputedCandidates
@@ -43,6 +44,7 @@ class PersonalPopular(HistoryModel):
 
     fill: bool = True
 
+    abilities: ClassVar[Abilities] = Abilities(explains="exact")
     _fitted: ClassVar[tuple[str, ...]] = ("item_shares_",)
 
     def check(self) -> None:

@@ -11,6 +11,7 @@ from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.svd import svd_bucket
 from tastemap.models.shared import explain as leave_one_out
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
@@ -69,6 +70,9 @@ class SVD(RatingModel):
         "regularization": Range(0.01, 0.2, log=True),
         "bias_regularization": Range(0.003, 0.1, log=True),
     }
+    abilities: ClassVar[Abilities] = Abilities(
+        ratings=True, similar_items=True, similar_users=True, explains="leave-one-out", epochs=True
+    )
     _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
 
     def check(self) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
@@ -19,7 +18,7 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
 from tastemap.training.grid import Bucket
 from tastemap.training.wide import zeros
-from tastemap.typing import Arrays, Floats, RowNumbers
+from tastemap.typing import Array, Arrays, Floats, RowNumbers
 
 # Rows of a matrix product and pairs of a sparse one that one thread does at a time.
 PRODUCT_ROWS = 1024
@@ -103,7 +102,7 @@ class _ImplicitDescent(Descent):
     def __init__(self, model: SVDpp, interactions: Interactions) -> None:
         super().__init__(model, interactions)
         of_items = interactions.by_item
-        self._counts = [np.diff(pairs.indptr) for pairs in (interactions.by_user, of_items)]
+        self._counts = [pairs.counts for pairs in (interactions.by_user, of_items)]
         self._of_users = _spread(interactions.by_user)
         self._of_items = _gathered(of_items, self._counts[0])
 
@@ -159,14 +158,14 @@ class _ImplicitDescent(Descent):
         G[:] = 0
 
 
-def _mean_square(Q: Floats, counts: npt.NDArray[np.float64]) -> Floats:
+def _mean_square(Q: Floats, counts: Array) -> Floats:
     """Return the mean of q q' over the ratings."""
     with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
         mean: Floats = ((Q.T * (counts / counts.sum())) @ Q).astype(np.float32)
     return mean
 
 
-def _curvature(Z: Floats, C: Floats, counts: npt.NDArray[np.float64]) -> float:
+def _curvature(Z: Floats, C: Floats, counts: Array) -> float:
     """Return the sum over users of count z' C z, added in a fixed order."""
     blocks = parallel.row_blocks(len(Z), PRODUCT_ROWS)
     sums = np.zeros(len(blocks))
@@ -194,7 +193,7 @@ class _Sparse:
 
 def _spread(pairs: Rows) -> _Sparse:
     """Return the matrix that makes z of y."""
-    counts = np.diff(pairs.indptr)
+    counts = pairs.counts
     return _Sparse(pairs, np.repeat(_shares(counts), counts))
 
 

@@ -58,7 +58,6 @@ class WARP(PairwiseModel):
         "learning_rate": Range(0.01, 0.15, log=True),
         "regularization": Range(0.05, 1.5, log=True),
         "max_sampled": Range(20, 500, log=True),
-        "feature_regularization": Range(5.0, 1000.0, log=True),
     }
 
     def check(self) -> None:

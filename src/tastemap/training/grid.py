@@ -45,7 +45,7 @@ class Grid:
 
     def __init__(self, pairs: Rows, n_items: int, seed: int, items: RowNumbers | None = None) -> None:
         self._pairs, self._seed = pairs, seed
-        self._users = np.flatnonzero(np.diff(pairs.indptr)).astype(np.int32)
+        self._users = pairs.with_pairs.astype(np.int32)
         items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)) if items is None else items
         self._items = items.astype(np.int32)
         self._blocks, self._places = np.empty(n_items, np.uint8), np.empty(n_items, np.int32)
@@ -70,7 +70,7 @@ class Grid:
         size = -(-len(items) // B)
         self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
         # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
-        ends = np.cumsum(np.diff(pairs.indptr)[users])
+        ends = np.cumsum(pairs.counts[users])
         cuts = np.searchsorted(ends, np.arange(1, B) * (ends[-1] / B))
         cuts = np.concatenate(([0], cuts, [len(users)]))
         starts = np.concatenate(([0], ends))[cuts]

@@ -149,7 +149,7 @@ class _Watch:
         if options.validation is not None:
             self._metric = options.metric
             self._name, self._k = parse_metric(options.metric)
-            self._rows = np.flatnonzero(np.diff(options.validation.by_user.indptr))
+            self._rows = options.validation.by_user.with_pairs
 
     def identity(self) -> dict[str, Any]:
         """Return what decides when training stops."""

@@ -64,7 +64,7 @@ class SideFeatures:
     def of(cls, features: Features, ids: IdMap) -> SideFeatures:
         """Return the features of the rows of an id map, nothing learned yet."""
         rows = features.align(ids)
-        return cls(features.names, rows, np.diff(rows.indptr) > 0)
+        return cls(features.names, rows, rows.has_pairs)
 
     def extended(self, ids: IdMap, news: Features | None) -> SideFeatures:
         """Return the same features for a longer id map; the ids of `news` take what it says. Keeps `factors_`.
@@ -79,7 +79,7 @@ class SideFeatures:
             given = self.translated(news)
             found = news.ids.find(ids.ids)
             rows = rows_at(_stacked(rows, given), np.where(found >= 0, len(ids) + found, np.arange(len(ids))))
-        return SideFeatures(self.names, rows, np.diff(rows.indptr) > 0, self.factors_)
+        return SideFeatures(self.names, rows, rows.has_pairs, self.factors_)
 
     def translated(self, features: Features) -> Rows:
         """Return the rows of other features with the numbers that these have here, found by name.
@@ -149,7 +149,7 @@ class SideFeatures:
         """
         n_rows, (n_features, width) = len(Y), W.shape
         rows, columns = self.known_rows, self._columns
-        weighted = read_only(rows._replace(data=np.repeat(weights, np.diff(rows.indptr)) * rows.data))
+        weighted = read_only(rows._replace(data=np.repeat(weights, rows.counts) * rows.data))
         curvature = np.bincount(rows.indices, weighted.data * rows.data.astype(np.float64), n_features) + regularization
         inverse = (1 / np.where(curvature > 0, curvature, np.inf)).astype(np.float32)
         T, image, residual, direction = (zeros(n, width) for n in (n_rows, n_features, n_features, n_features))

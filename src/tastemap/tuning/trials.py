@@ -93,7 +93,7 @@ class Work:
 
         model = self.made(asked.parameters)
         options: dict[str, Any] = {"user_features": self.user_features, "item_features": self.item_features}
-        if hasattr(model, "epochs"):
+        if model.abilities.epochs:
             options["callbacks"] = after
             if self._watched is not None:
                 options |= {"validation": self._watched, "metric": self.metric}
@@ -119,7 +119,7 @@ class Work:
                 "trial": asked.number,
                 "state": state,
                 "seconds": time.perf_counter() - started,
-                "epochs": epochs if hasattr(model, "epochs") else None,
+                "epochs": epochs if model.abilities.epochs else None,
                 "reason": reason,
             },
         )
@@ -143,11 +143,11 @@ class Work:
         if not self.sampling.prune or self.exclude != "train":  # `fit` leaves the training items out
             return None
         try:
-            Options(self.validation, metric=self.metric).check(predicts_ratings=self.model.predicts_ratings)
+            Options(self.validation, metric=self.metric).check(predicts_ratings=self.model.abilities.ratings)
         except ValueError:
             return None
-        users = np.flatnonzero(np.diff(self.validation.by_user.indptr))
-        has_pair = np.diff(self.train.by_user.indptr) > 0
+        users = self.validation.by_user.with_pairs
+        has_pair = self.train.by_user.has_pairs
         users = users[self.train.users.find_among(self.validation.users.take(users), has_pair) >= 0]
         if len(users) > WATCHED_USERS:
             users = np.random.default_rng(0).choice(users, WATCHED_USERS, replace=False)

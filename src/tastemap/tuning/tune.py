@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 # Finished trials from which the importance of parameters can be told.
 FEWEST_FOR_IMPORTANCE = 10
 
-# Parameters that mean something only where features are given.
-_OF_FEATURES = ("feature_regularization",)
-
 # The share of the training part that is held out where there is no validation part. The more is held out, the less
 # what suits the rest suits the whole: a fifth chose worse on MovieLens 100K and no better on two other data sets, a
 # twentieth worse on one.
@@ -350,7 +347,7 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
     if not isinstance(changed, Mapping | None):
         raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {changed!r}")
     name, own = type(model).__name__, {field.name for field in fields(model)}
-    space = {key: values for key, values in model.search_space.items() if has_features or key not in _OF_FEATURES}
+    space = dict(model.search_space) | (dict(model.feature_search_space) if has_features else {})
     for key, values in (changed or {}).items():
         if key not in own:
             raise ValueError(f"space: {name} has no parameter {key!r}, only {name_some(sorted(own), 30)}")
@@ -409,7 +406,7 @@ def _check(
 def _check_shared(train: Interactions, validation: Interactions, user_features: Features | None) -> None:
     """Raise DataError where nobody could be measured: what `evaluate` would advise, `tune` does not take."""
     asked = validation.users.take(np.unique(validation.row_of_pair()))
-    known = train.users.find_among(asked, np.diff(train.by_user.indptr) > 0) >= 0
+    known = train.users.find_among(asked, train.by_user.has_pairs) >= 0
     if user_features is not None:
         known |= user_features.ids.find(asked) >= 0
     if not known.any():

@@ -161,8 +161,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         for name, cls in tm.MODELS.items():
             if name in ("Popular", "ImplicitALS"):
                 continue
-            about = {"item_features": genres} if cls._takes_features else {}
-            own = cls().fit(stars if cls.predicts_ratings else train, **about)
+            about = {"item_features": genres} if cls.abilities.features else {}
+            own = cls().fit(stars if cls.abilities.ratings else train, **about)
             own.save(sys.argv[1] + "/model")
             models += [own, tm.load(sys.argv[1] + "/model"), own.update(news)]
         for model in models:

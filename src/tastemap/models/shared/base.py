@@ -23,6 +23,7 @@ from tastemap.errors import DataError, NotFittedError, NotSupportedError, Unknow
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.lists import RATING_METRICS
 from tastemap.models.shared import stored
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, excluded, folded, is_frame
 from tastemap.models.shared.search import SearchSpace
 from tastemap.ranking.similar import Closeness, Space
@@ -66,16 +67,15 @@ class Model(ABC):
     epochs_ : one `Epoch` for every epoch trained, empty for models that train without epochs
     search_space : what `tastemap.tune` tries for which parameter; empty where none is worth searching. `factors` is
         never in it: more is nearly always better and costs more, so it is a budget
-    predicts_ratings : whether `predict` returns ratings, on the scale of the weights; else its scores only rank
+    feature_search_space : the same for the parameters that mean something only where features are given
+    abilities : what the model can do
     """
 
     search_space: ClassVar[SearchSpace] = {}
-    predicts_ratings: ClassVar[bool] = False
+    feature_search_space: ClassVar[SearchSpace] = {}
+    abilities: ClassVar[Abilities] = Abilities()
     # Names of the fitted arrays that a file holds, beside the ids, the popularity and the training pairs.
     _fitted: ClassVar[tuple[str, ...]] = ()
-
-    # Whether users and items may have features. `_fold_in_described` and `_place_items` are for models that say so.
-    _takes_features: ClassVar[bool] = False
 
     def fit(
         self,
@@ -123,8 +123,8 @@ class Model(ABC):
             validation = _measurable(validation, interactions, user_features, metric in RATING_METRICS)
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
-        options.check(predicts_ratings=self.predicts_ratings)
-        if not hasattr(self, "epochs"):
+        options.check(predicts_ratings=self.abilities.ratings)
+        if not self.abilities.epochs:
             options.check_without_epochs(type(self).__name__)
         self._forget()
         try:
@@ -212,7 +212,7 @@ class Model(ABC):
         self._frame: str = interactions.frame_kind
         self._fingerprint: str | None = None
         self.popularity_ = np.bincount(interactions.matrix.indices, minlength=len(self._items)).astype(np.int64)
-        self.activity_ = np.diff(interactions.by_user.indptr)
+        self.activity_ = interactions.by_user.counts
         self.epochs_: list[Epoch] = []
         self._user_features, self._item_features = user_features, item_features
 
@@ -253,7 +253,7 @@ class Model(ABC):
 
     def _check_takes_features(self, *given: Features | None) -> None:
         """Raise NotSupportedError where features are given and the model takes none."""
-        if any(features is not None for features in given) and not self._takes_features:
+        if any(features is not None for features in given) and not self.abilities.features:
             raise NotSupportedError(self._no_features)
 
     @property
@@ -261,7 +261,7 @@ class Model(ABC):
         """The sentence for a model that takes none."""
         from tastemap.models import MODELS
 
-        able = " or ".join(name for name, cls in MODELS.items() if cls._takes_features)
+        able = " or ".join(name for name, cls in MODELS.items() if cls.abilities.features)
         return f"{type(self).__name__} takes no features: leave them out, or fit {able}"
 
     @property
@@ -360,7 +360,7 @@ class Model(ABC):
             weights,
             self._items,
             unweighted=self._liking,
-            allow_negative=self.predicts_ratings,
+            allow_negative=self.abilities.ratings,
             may_be_empty=user_features is not None,
         )
         if not self._known_items[histories.indices].all():
@@ -762,12 +762,12 @@ def _measurable(
     """
     validation, _ = validation.align(train.users, train.items)
     if len(validation):
-        learned = np.diff(train.by_user.indptr) > 0
+        learned = train.by_user.has_pairs
         if user_features is not None:
-            learned |= np.diff(user_features.align(train.users).indptr) > 0
+            learned |= user_features.align(train.users).has_pairs
         measurable = learned[validation.row_of_pair()]
         if ratings:
-            measurable &= (np.diff(train.by_item.indptr) > 0)[validation.matrix.indices]
+            measurable &= train.by_item.has_pairs[validation.matrix.indices]
         validation = validation.pick(measurable[validation.input_order])
     if not len(validation):
         pair = ": no pair can be compared" if ratings else ""

@@ -18,7 +18,9 @@ from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.models.shared import explain as leave_one_out
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation, Model
+from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.similar import Space
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
 from tastemap.training.grid import Bucket, Grid, seeded
@@ -77,7 +79,10 @@ class PairwiseModel(Model):
         "mean_weight_",
         "skipped_",
     )
-    _takes_features: ClassVar[bool] = True
+    abilities: ClassVar[Abilities] = Abilities(
+        features=True, similar_items=True, similar_users=True, explains="leave-one-out", epochs=True
+    )
+    feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(5.0, 1000.0, log=True)}
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -129,7 +134,7 @@ class PairwiseModel(Model):
                 means_before = features_before.means_of(rows_at(features_before.known_rows, old))
                 learned[side][old, : means.shape[1]] += means[old] - means_before
             state[side][old] = learned[side][old]
-        rows = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
+        rows = self._users.find(news.users.ids.gather(news.by_user.with_pairs))
         touched = np.full(len(self._users), -1)
         touched[rows] = rows
         state["users"][rows, self._squares] = self._first_squares

@@ -76,7 +76,6 @@ class RatingModel(Model):
     bias_regularization: float = 0.03
     seed: int = 0
 
-    predicts_ratings: ClassVar[bool] = True
     # Whether the fitted users are the exact minimum for the items, all of them.
     _ends_with_users: ClassVar[bool] = False
     _fitted: ClassVar[tuple[str, ...]] = (
@@ -155,8 +154,8 @@ class RatingModel(Model):
         self._keep_rest(before)
         users = self._layout.users(len(self._users), before.user_factors_, before.user_biases_)
         items = self._layout.items(len(self._items), before.item_factors_, before.item_biases_)
-        touched_users = self._users.find(news.users.ids.gather(np.flatnonzero(np.diff(news.by_user.indptr))))
-        touched_items = self._items.find(news.items.ids.gather(np.flatnonzero(np.diff(news.by_item.indptr))))
+        touched_users = self._users.find(news.users.ids.gather(news.by_user.with_pairs))
+        touched_items = self._items.find(news.items.ids.gather(news.by_item.with_pairs))
         # New users need a vector before new items can be solved from them.
         users[touched_users] = self._solved_users(rows_at(interactions.by_user, touched_users), items)
         solved = self._layout.items(len(touched_items))
@@ -186,7 +185,7 @@ class RatingModel(Model):
         Returns the sum of the rows' objectives, added in block order.
         """
         mean, fixed = np.float32(self.mean_[0]), self._fixed(bias)
-        scale, ridge = self._scale(np.diff(pairs.indptr)), self._ridge(bias).astype(np.float32)
+        scale, ridge = self._scale(pairs.counts), self._ridge(bias).astype(np.float32)
         blocks = parallel.even_blocks(pairs.indptr)
         objectives = np.zeros(len(blocks))
 
@@ -202,7 +201,7 @@ class RatingModel(Model):
         ridge[self._fixed(bias)] = 0
         with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
             squares = np.einsum("uf,uf,f->u", rows, rows, ridge, dtype=np.float64)
-            return float(self._scale(np.diff(pairs.indptr)) @ squares)
+            return float(self._scale(pairs.counts) @ squares)
 
     def _fixed(self, bias: int) -> int:
         """Return the column of ones in rows whose biases are in column `bias`."""
@@ -288,7 +287,7 @@ class RatingTask(ABC):
     def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
         """Rank the unseen items of some users with the rows as they are."""
         # The mean, which is left out, is the same for all items.
-        rankable = np.flatnonzero(np.diff(self._interactions.by_item.indptr))
+        rankable = self._interactions.by_item.with_pairs
         seen = Hidden(self._interactions.by_user, rows)
         return top_k(state["users"][rows], VectorCandidates(state["items"], rankable), k, [seen])
 
@@ -302,7 +301,7 @@ class RatingTask(ABC):
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
         size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
         fill_uniform(factors, seeded(self._model.seed, key), size)
-        factors[np.diff(pairs.indptr) == 0] = 0
+        factors[~pairs.has_pairs] = 0
         return factors
 
 
