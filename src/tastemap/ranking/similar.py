@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -30,6 +29,14 @@ def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Li
     return top_k(queries, catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
 
 
+class Neighbours(Protocol):
+    """What tells which rows of one side, users or items, are near to which."""
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out, among the rows given, ascending, or all."""
+        ...
+
+
 class Space:
     """Vectors that are compared with each other; what a metric needs is prepared once.
 
@@ -40,7 +47,6 @@ class Space:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.active = active
         self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
-        self._lock = threading.Lock()  # many threads may ask first; one prepares
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
@@ -49,10 +55,9 @@ class Space:
         among : the rows that may be neighbours, ascending; None for all active ones
         """
         check_metric(metric)
-        with self._lock:
-            if metric not in self._prepared:
-                queries, vectors = self._for(metric)
-                self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
+        if metric not in self._prepared:  # two threads that ask first prepare the same
+            queries, vectors = self._for(metric)
+            self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = VectorCandidates(vectors, among)

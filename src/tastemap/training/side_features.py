@@ -123,12 +123,7 @@ class SideFeatures:
     def means_of(self, rows: Rows) -> Floats:
         """Return the same with the factors learned, for any rows of features: float32 (rows, factors)."""
         assert self.factors_ is not None
-        n_features, factors = self.factors_.shape
-        W = widened(self.factors_, width_of(factors), n_features)
-        out: Floats = aligned(len(rows.indptr) - 1, W.shape[1])
-        blocks = parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST)
-        _multiply(rows, blocks, W, out)
-        return narrowed(out, factors)
+        return mean_factors(self.factors_, rows)
 
     def placed(self, factors: Floats, counts: npt.NDArray[np.int64]) -> Floats:
         """Return a row for each of the counts: F W where the count is 0, else the one in `factors`.
@@ -223,6 +218,15 @@ class SideFeatures:
     @property
     def _blocks(self) -> Blocks:
         return [(block.start, block.stop) for block in parallel.row_blocks(len(self.names), BLOCK_FEATURES)]
+
+
+def mean_factors(W: Floats, rows: Rows) -> Floats:
+    """Return F W for rows F of features: float32 (rows, factors), given W float32 (features, factors)."""
+    n_features, factors = W.shape
+    wide = widened(W, width_of(factors), n_features)
+    out: Floats = aligned(len(rows.indptr) - 1, wide.shape[1])
+    _multiply(rows, parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST), wide, out)
+    return narrowed(out, factors)
 
 
 def _stacked(upper: Rows, lower: Rows) -> Rows:

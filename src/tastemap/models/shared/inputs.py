@@ -20,7 +20,7 @@ from tastemap.ranking.top_k import Hidden
 UNKNOWN_ITEM = "Leave them out, or bring them in with update."
 
 
-def folded(
+def read_histories(
     history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool, may_be_empty: bool
 ) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows.
@@ -43,7 +43,7 @@ def folded(
     return read_only(Rows(indptr, items_of_all, weights_of_all))
 
 
-def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
+def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
     """Return what the `exclude` of a recommendation hides from each of the people.
 
     exclude : item ids, hidden from everyone, or a frame of pairs under the columns that the id maps are named after.
