@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 import polars as pl
 
 from tastemap.data.frames import check_columns
-from tastemap.data.sources.dates import parsed_times
+from tastemap.data.sources.dates import parse_times
 from tastemap.errors import DataError, name_some
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -45,7 +45,7 @@ def open_file(path: str | Path, separator: str | None = None) -> DataFile:
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind.
     """
     path = Path(path).expanduser()
-    name, content = _unpacked(path)
+    name, content = _unpack(path)
     return DataFile(name, content, str(path), separator)
 
 
@@ -106,7 +106,7 @@ class DataFile:
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if time is not None and table[time].dtype == pl.String:
-            table = table.with_columns(parsed_times(table[time], self.label))
+            table = table.with_columns(parse_times(table[time], self.label))
         return table
 
     @property
@@ -286,7 +286,7 @@ class DataFile:
         return 0, 0, expected
 
 
-def _unpacked(path: Path) -> tuple[str, Path | bytes]:
+def _unpack(path: Path) -> tuple[str, Path | bytes]:
     """Return the name of the data and where it lies, or its bytes where it was packed."""
     if not path.exists():
         raise DataError(f"there is no file {path}")
@@ -299,7 +299,7 @@ def _unpacked(path: Path) -> tuple[str, Path | bytes]:
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 member = _only_member(archive, path)
-                return _ungzipped(member, archive.read(member))
+                return _ungzip(member, archive.read(member))
         if suffix == ".gz":
             with gzip.open(path) as stream:
                 return path.stem, stream.read()
@@ -308,7 +308,7 @@ def _unpacked(path: Path) -> tuple[str, Path | bytes]:
     return path.name, path
 
 
-def _ungzipped(name: str, content: bytes) -> tuple[str, bytes]:
+def _ungzip(name: str, content: bytes) -> tuple[str, bytes]:
     return (name[:-3], gzip.decompress(content)) if name.lower().endswith(".gz") else (name, content)
 
 

@@ -609,8 +609,8 @@ class Model(ABC):
         updated = type(self)(**asdict(self))
         updated._remember(
             merged,
-            self._user_features and self._user_features.extended(merged.users, user_features),
-            self._item_features and self._item_features.extended(merged.items, item_features),
+            self._user_features and self._user_features.extend(merged.users, user_features),
+            self._item_features and self._item_features.extend(merged.items, item_features),
         )
         updated.epochs_ = list(self.epochs_)
         updated._learn_more(self, interactions)
@@ -632,17 +632,17 @@ class Model(ABC):
             raise DataError("add_items takes tastemap.Features, got None: make them with Features.transform")
         self._check_more_features(None, features)
         assert self._item_features is not None
-        items = self._items.extended(features.ids)
+        items = self._items.extend(features.ids)
         grown = type(self)(**asdict(self))
         for name in ("_users", "_columns", "_frame", "_fingerprint", "_user_features", "activity_", *self._fitted):
             setattr(grown, name, getattr(self, name))
         grown.epochs_ = list(self.epochs_)
         grown._items, grown._interactions = items, None
         if self._interactions is not None:
-            grown._interactions, grown._fingerprint = self._interactions.extended(self._users, items), None
+            grown._interactions, grown._fingerprint = self._interactions.extend(self._users, items), None
         grown.popularity_ = np.append(self.popularity_, np.zeros(len(items) - len(self._items), np.int64))
         news = features.only(features.ids.take(np.flatnonzero(grown.popularity_[items.find(features.ids.ids)] == 0)))
-        grown._item_features = self._item_features.extended(items, news)
+        grown._item_features = self._item_features.extend(items, news)
         grown._place_items()
         return grown
 
@@ -747,9 +747,9 @@ def _check_describes(name: str, features: Features | None, ids: IdMap) -> None:
 
 def _described(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:
     """Return the interactions on id maps that hold the features' ids too."""
-    return interactions.extended(
-        interactions.users if users is None else interactions.users.extended(users.ids),
-        interactions.items if items is None else interactions.items.extended(items.ids),
+    return interactions.extend(
+        interactions.users if users is None else interactions.users.extend(users.ids),
+        interactions.items if items is None else interactions.items.extend(items.ids),
     )
 
 

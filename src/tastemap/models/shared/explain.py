@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tastemap.data._pairs import Rows, read_only, rows_at
+from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.models.shared.base import Explanation, Model
 
 # A longer history is explained by its heaviest items: every item left out is a person to fold in.
@@ -28,7 +28,7 @@ def explain(model: Model, user: Any, item: Any, frame: str | None) -> Explanatio
     indices = np.concatenate([items, *(items[one] for one in kept)])
     data = np.concatenate([weights, *(weights[one] for one in kept)])
     lengths = np.array([n, *[n - 1] * n])
-    histories = read_only(Rows(np.concatenate(([0], np.cumsum(lengths))), indices, data))
+    histories = freeze_rows(Rows(np.concatenate(([0], np.cumsum(lengths))), indices, data))
     features = model._user_features
     if features is None:
         people = model._fold_in(histories)
