@@ -38,6 +38,7 @@ from tastemap.data._pairs import (
 )
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
+from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError
 from tastemap.typing import Array, FrameKind
 
@@ -133,9 +134,7 @@ class Interactions:
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        names = [name for name in (user, item, source, time) if name is not None]
-        _check_distinct(names)
-        table = to_polars(df, names)
+        table = to_polars(df, _named_columns(user=user, item=item, weight=source, time=time))
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
@@ -199,19 +198,9 @@ class Interactions:
         Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
         missing, empty, cut off or not of its kind.
         """
-        from tastemap.data.sources.files import read_columns
-
-        events = options.get("event_weights")
-        named = (
-            options.get("user", "user"),
-            options.get("item", "item"),
-            options.get("weight"),
-            options.get("time"),
-            None if events is None else events[0],
-        )
-        columns = [name for name in named if name is not None]
-        _check_distinct(columns)
-        return cls.from_frame(read_columns(path, columns, separator=separator, time=options.get("time")), **options)
+        columns, time = _named_columns(**options), options.get("time")
+        # The bytes of an unpacked file are let go of before the table is taken apart.
+        return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
 
     @classmethod
     def from_csr(
@@ -494,9 +483,21 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 
 
-def _check_distinct(columns: list[str]) -> None:
+def _named_columns(
+    *,
+    user: str = "user",
+    item: str = "item",
+    weight: str | None = None,
+    time: str | None = None,
+    event_weights: EventWeights | None = None,
+    **_: Any,
+) -> list[str]:
+    """Return the columns that options of `Interactions.from_frame` name; raise ValueError where one has two uses."""
+    event = None if event_weights is None else event_weights[0]
+    columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
         raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
+    return columns
 
 
 def _type_of(time: Array) -> pl.DataType:
