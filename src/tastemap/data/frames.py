@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, meant, name_some
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
 
@@ -126,9 +125,10 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
     """Raise DataError for the first of ``columns`` that does not exist, naming those that do."""
     for column in columns:
         if column not in existing:
-            close = difflib.get_close_matches(str(column), existing, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ": name one of these"
-            raise DataError(f"there is no column {column!r}, only {name_some(existing, 12)}{meant}")
+            known = name_some(existing, 12)
+            raise DataError(
+                f"there is no column {column!r}, only {known}{meant(column, existing, ': name one of these')}"
+            )
 
 
 def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
