@@ -33,7 +33,6 @@ from tastemap.datasets import (
     read_movies,
 )
 from tastemap.errors import DataError
-from tastemap.files.cache import cache_folder
 
 ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
 U_ITEM = (
@@ -391,21 +390,6 @@ def test_movies_are_read_from_a_set_or_their_own_file(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "u.data").write_text(_lines("\t"))
     assert read_movies(tmp_path / "alone") is None
-
-
-def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TASTEMAP_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("TASTEMAP_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "tastemap"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert cache_folder() == tmp_path / "tastemap" / "cache"
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "tastemap"
 
 
 def test_movielens_100k_is_as_published(ml100k: Dataset) -> None:
