@@ -84,10 +84,10 @@ def test_every_epoch_reports_the_objective_of_its_factors_and_it_never_rises(
     model = als(**changed, epochs=8)
     own = dict.fromkeys(BOTH) | of(sides)
     users, items = (
-        ids if table is None else ids.extended(table.ids)
+        ids if table is None else ids.extend(table.ids)
         for ids, table in zip((likes().users, likes().items), own.values(), strict=True)
     )
-    interactions = likes().extended(users, items)
+    interactions = likes().extend(users, items)
     of_sides = [
         None if t is None else SideFeatures.of(t, ids) for t, ids in zip(own.values(), (users, items), strict=True)
     ]

@@ -15,7 +15,7 @@ import polars as pl
 
 from tastemap import parallel
 from tastemap.data._checks import check_choice
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
@@ -417,4 +417,4 @@ def rows_of_items(test: Interactions, items: IdMap) -> Rows:
     pairs = test.by_user
     own = rows[pairs.indices].astype(np.int32)
     order = np.lexsort((own, test.row_of_pair()))
-    return read_only(Rows(pairs.indptr, own[order], pairs.data))
+    return freeze_rows(Rows(pairs.indptr, own[order], pairs.data))

@@ -325,7 +325,7 @@ def _touched(
     touched = np.zeros(len(ids), bool)
     touched[ids.find(new_ids.ids.gather(news.with_pairs))] = True
     if before is not None and features is not None:
-        touched |= features.differs_from(before.extended(ids, None))
+        touched |= features.differs_from(before.extend(ids, None))
     return np.flatnonzero(touched)
 
 

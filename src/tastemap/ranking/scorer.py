@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.data._checks import LARGEST_FLOAT, check_whole
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
 from tastemap.typing import Counts, Flags, Floats, RowNumbers
@@ -224,7 +224,7 @@ class Histories:
         return Histories(self.pairs, self.rows[block])
 
 
-NOBODY = read_only(Rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)))
+NOBODY = freeze_rows(Rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from tastemap.data._checks import check_choice, check_whole
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
 from tastemap.typing import Floats, RowNumbers
@@ -26,7 +26,7 @@ def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Li
     """Return the k best of the catalogue for each query, of which `rows` are the own rows and left out."""
     check_whole("k", k, lowest=1)
     itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
-    return top_k(queries, catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
+    return top_k(queries, catalogue, k, [Hidden(freeze_rows(itself), np.arange(len(rows)))])
 
 
 class Neighbours(Protocol):

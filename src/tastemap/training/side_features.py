@@ -13,7 +13,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, csr, read_only, rows_at, rows_of
+from tastemap.data._pairs import Rows, csr, freeze_rows, rows_at, rows_of
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.errors import DataError, NotSupportedError, name_some
@@ -66,7 +66,7 @@ class SideFeatures:
         rows = features.align(ids)
         return cls(features.names, rows, rows.has_pairs)
 
-    def extended(self, ids: IdMap, news: Features | None) -> SideFeatures:
+    def extend(self, ids: IdMap, news: Features | None) -> SideFeatures:
         """Return the same features for a longer id map; the ids of `news` take what it says. Keeps `factors_`.
 
         Raises DataError where `news` has features that are not known here.
@@ -144,7 +144,7 @@ class SideFeatures:
         """
         n_rows, (n_features, width) = len(Y), W.shape
         rows, columns = self.known_rows, self._columns
-        weighted = read_only(rows._replace(data=np.repeat(weights, rows.counts) * rows.data))
+        weighted = freeze_rows(rows._replace(data=np.repeat(weights, rows.counts) * rows.data))
         curvature = np.bincount(rows.indices, weighted.data * rows.data.astype(np.float64), n_features) + regularization
         inverse = (1 / np.where(curvature > 0, curvature, np.inf)).astype(np.float32)
         T, image, residual, direction = (zeros(n, width) for n in (n_rows, n_features, n_features, n_features))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.core.sparse import sparse_rows
 from tastemap.training.wide import zeros
 from tastemap.typing import Counts, Floats
@@ -18,7 +18,7 @@ class Sparse:
     """A sparse matrix, ready for products with wide rows."""
 
     def __init__(self, pairs: Rows, values: Floats) -> None:
-        self._pairs = read_only(pairs._replace(data=values))
+        self._pairs = freeze_rows(pairs._replace(data=values))
         self._blocks = parallel.even_blocks(pairs.indptr, PRODUCT_PAIRS)
 
     def times(self, X: Floats) -> Floats:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from tastemap.data._pairs import Rows, read_only, rows_at
+from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.ranking.scorer import Scorer
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Doubles, Floats, Ints
@@ -49,7 +49,7 @@ def leave_one_out(
     indices = np.concatenate([items, *(items[one] for one in kept)])
     data = np.concatenate([weights, *(weights[one] for one in kept)])
     lengths = np.array([n, *[n - 1] * n])
-    histories = read_only(Rows(np.concatenate(([0], np.cumsum(lengths))), indices, data))
+    histories = freeze_rows(Rows(np.concatenate(([0], np.cumsum(lengths))), indices, data))
     own = None if features is None else rows_at(features.known_rows, np.full(n + 1, user))
     people = scorer.fold(histories, own)
     scores = scorer.catalogue.pair_scores(people, np.arange(n + 1), np.full(n + 1, item))

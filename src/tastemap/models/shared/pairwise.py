@@ -13,7 +13,7 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, read_only, rows_at
+from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
@@ -330,7 +330,7 @@ class _Descent:
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs = model.epochs
         self._model = model
-        self._pairs = read_only(pairs._replace(data=relative_weights(pairs.data, float(model.mean_weight_[0]))))
+        self._pairs = freeze_rows(pairs._replace(data=relative_weights(pairs.data, float(model.mean_weight_[0]))))
         self._start = start
         self._learn_features = learn_features
         ridge = model.feature_regularization

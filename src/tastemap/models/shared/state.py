@@ -86,23 +86,23 @@ class State:
         merged = extend(self.training("update").merge(news), users, items)
         return State.of(
             merged,
-            self.user_features and self.user_features.extended(merged.users, users),
-            self.item_features and self.item_features.extended(merged.items, items),
+            self.user_features and self.user_features.extend(merged.users, users),
+            self.item_features and self.item_features.extend(merged.items, items),
         )
 
     def add_items(self, features: Features) -> State:
         """Return the state with more items, known by their features alone; those with a training pair keep theirs."""
         assert self.item_features is not None
-        items = self.items.extended(features.ids)
+        items = self.items.extend(features.ids)
         popularity = np.append(self.popularity, np.zeros(len(items) - len(self.items), np.int64))
         news = features.only(features.ids.take(np.flatnonzero(popularity[items.find(features.ids.ids)] == 0)))
-        interactions = self.interactions and self.interactions.extended(self.users, items)
+        interactions = self.interactions and self.interactions.extend(self.users, items)
         return replace(
             self,
             items=items,
             popularity=popularity,
             interactions=interactions,
-            item_features=self.item_features.extended(items, news),
+            item_features=self.item_features.extend(items, news),
             known_fingerprint=self.known_fingerprint if interactions is None else None,
         )
 
@@ -138,9 +138,9 @@ class State:
 
 def extend(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:
     """Return the interactions on id maps that hold the features' ids too."""
-    return interactions.extended(
-        interactions.users if users is None else interactions.users.extended(users.ids),
-        interactions.items if items is None else interactions.items.extended(items.ids),
+    return interactions.extend(
+        interactions.users if users is None else interactions.users.extend(users.ids),
+        interactions.items if items is None else interactions.items.extend(items.ids),
     )
 
 

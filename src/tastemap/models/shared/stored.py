@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
 from tastemap.models.shared.state import State
@@ -134,7 +134,7 @@ def _features_from_arrays(arrays: Mapping[str, Array], side: str) -> SideFeature
     names = tuple(_strings_from_arrays(arrays, f"{side}.names"))
     rows = None
     if f"{side}.indptr" in arrays:
-        rows = read_only(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
+        rows = freeze_rows(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
     return SideFeatures(names, rows, arrays[f"{side}.described"], arrays[f"{side}.factors"])
 
 
