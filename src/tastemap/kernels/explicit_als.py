@@ -8,7 +8,7 @@ from tastemap.kernels.core.dense import add_outer, cholesky, solve
 from tastemap.kernels.core.jit import jit
 from tastemap.kernels.core.simd import (
     LANES,
-    aligned,
+    allocate,
     load,
     load_row,
     multiply_add,
@@ -37,10 +37,10 @@ def rating_rows(indptr, indices, ratings, start, stop, P, Q, ridge, scale, mean,
     width = P.shape[1]
     last = indices.shape[0] - 1
     distance = max(1, PREFETCH // width)
-    A = _aligned(width, width)
-    Y = _aligned(CHOLESKY_TILE, width)
-    Z = _aligned(CHOLESKY_TILE, width)
-    scratch = _aligned(2, width)
+    A = allocate(width, width)
+    Y = allocate(CHOLESKY_TILE, width)
+    Z = allocate(CHOLESKY_TILE, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -81,6 +81,3 @@ def rating_rows(indptr, indices, ratings, start, stop, P, Q, ridge, scale, mean,
             P[u, f] += x[f]
             objective -= target[f] * x[f]
     return objective
-
-
-_aligned = jit(aligned)

@@ -21,7 +21,7 @@ from tastemap.kernels.core.jit import jit
 from tastemap.kernels.core.simd import (
     LANES,
     add,
-    aligned,
+    allocate,
     lane,
     load,
     load_group,
@@ -62,11 +62,11 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
     longest = 0
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
-    Y = _aligned(tile, width)
+    tile = min(_round_up(longest), CG_TILE // width // GROUP * GROUP)
+    Y = allocate(tile, width)
     c = np.empty(tile, np.float32)
     b = np.empty(tile, np.float32)
-    scratch = _aligned(6, width)
+    scratch = allocate(6, width)
     x, r, p, Ap, diagonal, inverse = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
     objective = 0.0
 
@@ -90,7 +90,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
         for offset in range(0, n, tile):
             m = min(tile, n - offset)
             _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
-            objective += _residual(Y, _rounded_up(m), c, b, x, r, inverse)
+            objective += _residual(Y, _round_up(m), c, b, x, r, inverse)
         rz = np.float32(0)
         for f in range(width):
             objective -= x[f] * r[f]
@@ -105,7 +105,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
                 m = min(tile, n - offset)
                 if n > tile:
                     _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
-                _apply(Y, _rounded_up(m), c, p, Ap)
+                _apply(Y, _round_up(m), c, p, Ap)
             pAp = np.float32(0)
             for f in range(width):
                 pAp += p[f] * Ap[f]
@@ -134,12 +134,12 @@ def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
     Arguments as in `cg_rows`, gram float32 (width, width).
     """
     width = P.shape[1]
-    A = _aligned(width, width)
-    Y = _aligned(CHOLESKY_TILE, width)
-    Z = _aligned(CHOLESKY_TILE, width)
+    A = allocate(width, width)
+    Y = allocate(CHOLESKY_TILE, width)
+    Z = allocate(CHOLESKY_TILE, width)
     c = np.empty(CHOLESKY_TILE, np.float32)
     b = np.empty(CHOLESKY_TILE, np.float32)
-    scratch = _aligned(2, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -192,17 +192,17 @@ def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
     longest = 0
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
-    Y = _aligned(tile, width)
-    part = _aligned(BLOCK_TILE, LANES)
-    root = np.empty(_rounded_up(longest), np.float32)
-    s = np.empty(_rounded_up(longest), np.float32)
-    system = _aligned(LANES + 1, LANES)  # a block's matrix, and its right side
-    unit = _aligned(LANES + 2, LANES)  # the unit vectors, and two rows of scratch
+    tile = min(_round_up(longest), CG_TILE // width // GROUP * GROUP)
+    Y = allocate(tile, width)
+    part = allocate(BLOCK_TILE, LANES)
+    root = np.empty(_round_up(longest), np.float32)
+    s = np.empty(_round_up(longest), np.float32)
+    system = allocate(LANES + 1, LANES)  # a block's matrix, and its right side
+    unit = allocate(LANES + 2, LANES)  # the unit vectors, and two rows of scratch
     for i in range(LANES):
         for f in range(LANES):
             unit[i, f] = np.float32(1) if f == i else np.float32(0)
-    scratch = _aligned(2, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -226,12 +226,12 @@ def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
             # A pair without confidence may have a target: one too small to count keeps the quotient finite.
             root[k] = np.sqrt(max(c, SOLVED))
             s[k] = (c + missing) / root[k]
-        for k in range(n, _rounded_up(n)):
+        for k in range(n, _round_up(n)):
             s[k] = 0
         for offset in range(0, n, tile):
             m = min(tile, n - offset)
             _gather_scaled(indices, first, offset, m, Q, 0, root, Y)
-            for k in range(0, _rounded_up(m), GROUP):
+            for k in range(0, _round_up(m), GROUP):
                 _add_rows(target, Y, k, load_group(s, offset + k))
                 store_group(s, offset + k, _scores(Y, k, x))
 
@@ -264,11 +264,8 @@ def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
     return objective
 
 
-_aligned = jit(aligned)
-
-
 @jit
-def _rounded_up(n):
+def _round_up(n):
     return (n + GROUP - 1) // GROUP * GROUP
 
 
@@ -287,7 +284,7 @@ def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
         for f in range(0, width, LANES):
             prefetch_row(Q, ahead, f)
             store_row(Y, k, f, load_row(Q, i, f))
-    for k in range(n, _rounded_up(n)):
+    for k in range(n, _round_up(n)):
         c[k] = 0
         b[k] = 0
         for f in range(0, width, LANES):
@@ -376,7 +373,7 @@ def _gather_scaled(indices, first, offset, n, Q, start, root, Y):
         for f in range(0, width, LANES):
             prefetch_row(Q, ahead, start + f)
             store_row(Y, k, f, multiply(scale, load_row(Q, i, start + f)))
-    for k in range(n, _rounded_up(n)):
+    for k in range(n, _round_up(n)):
         for f in range(0, width, LANES):
             store_row(Y, k, f, zeros())
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tastemap.data._checks import check_choice
-from tastemap.kernels.bpr import bpr_bucket
-from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool, Rates
+from tastemap.kernels.pairwise import Rule, bpr_bucket
+from tastemap.kernels.sgd import Bucket
+from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
@@ -78,9 +78,9 @@ class BPR(PairwiseModel):
     def _work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"
 
-        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
+        def work(bucket: Bucket, P: Floats, Q: Floats, rule: Rule, skipped: Counts) -> float:
             popular = pool(bucket) if by_popularity else bucket.items
-            return float(bpr_bucket(*bucket[1:], P, Q, *rates, skipped, popular, by_popularity))
+            return float(bpr_bucket(bucket, P, Q, rule, skipped, popular, by_popularity))
 
         return work
 

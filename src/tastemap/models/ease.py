@@ -14,7 +14,7 @@ from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
-from tastemap.kernels.core.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.memory import available_memory
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
@@ -170,7 +170,7 @@ def _gram(interactions: Interactions) -> Symmetric:
 def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
     """Return B from minus P, which is over the active items."""
     n_items = len(precisions)
-    B: Floats = aligned(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
+    B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
     B[:] = 0
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 

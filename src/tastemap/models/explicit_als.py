@@ -16,6 +16,7 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream
 from tastemap.typing import Arrays, Floats, RowNumbers
 
 
@@ -121,7 +122,8 @@ class _Alternation(RatingTask):
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         layout, (n_users, n_items) = self._model._layout, self._interactions.shape
-        factors = self._random_factors(self._interactions.by_item, 0, 0.1 / np.sqrt(self._model.factors))
+        size = 0.1 / np.sqrt(self._model.factors)
+        factors = self._random_factors(self._interactions.by_item, Stream.FIRST_ITEMS_ALONE, size)
         return {"users": layout.users(n_users), "items": layout.items(n_items, factors)}
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:

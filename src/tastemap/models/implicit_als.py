@@ -16,11 +16,12 @@ from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.core.random import fill_uniform, mix
+from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Explanation, Model
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.similar import Space
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
 from tastemap.training.loop import Options, train
@@ -399,8 +400,7 @@ class _Alternation:
         n_users, n_items = self._interactions.shape
         width = width_of(model.factors)
         items = np.empty((n_items, model.factors), np.float32)
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
+        fill_uniform(items, derive_state(model.seed, Stream.FIRST_ITEMS_ALONE), 0.1 / np.sqrt(model.factors))
         items[~self._items.has_pairs] = 0
         return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
 
@@ -443,7 +443,7 @@ class _Alternation:
         diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
         if model.solver == "subspace":
             return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
-        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, int(model.cg_steps))
+        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, steps=int(model.cg_steps))
 
 
 def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
@@ -454,15 +454,27 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
     return P
 
 
-def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
+def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, **more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    pairs, ridge, prior = problem
-    blocks = parallel.even_blocks(pairs.indptr)
+    blocks = parallel.even_blocks(problem.pairs.indptr)
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 
     def solve(b: int) -> None:
-        objectives[b] = kernel(*pairs, *blocks[b], P, Q, gram, ridge, prior, alpha, missing, *more)
+        start, stop = blocks[b]
+        objectives[b] = kernel(
+            *problem.pairs,
+            start=start,
+            stop=stop,
+            P=P,
+            Q=Q,
+            gram=gram,
+            ridge=problem.ridge,
+            prior=problem.prior,
+            alpha=alpha,
+            missing=missing,
+            **more,
+        )
 
     parallel.run(solve, len(blocks))
     return float(objectives.sum())

@@ -12,8 +12,9 @@ from tastemap.data._checks import check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError
-from tastemap.kernels.core.random import mix, race, states_of_rows, states_of_sets
+from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
 from tastemap.models.shared.base import Model
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.top_k import ComputedCandidates
 from tastemap.training.loop import Options
 from tastemap.typing import Floats, RowNumbers
@@ -74,8 +75,7 @@ class Random(Model):
 
     @property
     def _state(self) -> np.uint64:
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        return np.uint64(mix(np.uint64(self.seed)))
+        return derive_state(self.seed, Stream.LISTS)
 
     def _among(self, rows: RowNumbers) -> ComputedCandidates:
         return _Race(self.item_rates_, rows)

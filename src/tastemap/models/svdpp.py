@@ -12,11 +12,11 @@ from tastemap.data._checks import check_amount
 from tastemap.data._pairs import Rows, read_only
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.core.sparse import sparse_rows
+from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
-from tastemap.training.grid import Bucket
 from tastemap.training.wide import zeros
 from tastemap.typing import Array, Arrays, Floats, RowNumbers
 
@@ -115,15 +115,14 @@ class _ImplicitDescent(Descent):
         """As for SVD; the implicit part moves on the way."""
         model, fall = self._model, self._fall(epoch)
         users, items, implicit = state["users"], state["items"], state["implicit"]
-        numbers = self._numbers(epoch)
+        rates = self._rates(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
         Z, G = self._of_users.times(implicit), zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
-            pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svdpp_bucket(*pairs, users, items, Z, G, *numbers))
+            return float(svdpp_bucket(bucket, users, items, Z, G, self._mean, rates))
 
         def after() -> None:
             nonlocal done
@@ -187,7 +186,12 @@ class _Sparse:
 
     def times(self, X: Floats) -> Floats:
         out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
-        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
+
+        def multiply(b: int) -> None:
+            start, stop = self._blocks[b]
+            sparse_rows(*self._pairs, start=start, stop=stop, X=X, out=out)
+
+        parallel.run(multiply, len(self._blocks))
         return out
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from tastemap.data._checks import check_whole
-from tastemap.kernels.warp import warp_bucket
-from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool, Rates
+from tastemap.kernels.pairwise import Rule, warp_bucket
+from tastemap.kernels.sgd import Bucket
+from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
@@ -68,8 +68,8 @@ class WARP(PairwiseModel):
     def _work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)
 
-        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
-            return float(warp_bucket(*bucket[1:], P, Q, *rates, skipped, rank_weights))
+        def work(bucket: Bucket, P: Floats, Q: Floats, rule: Rule, skipped: Counts) -> float:
+            return float(warp_bucket(bucket, P, Q, rule, skipped, rank_weights))
 
         return work
 

@@ -140,8 +140,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         import sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
         from tastemap.kernels import (
-            bpr, ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, popular, ranking, sgd,
-            significance, svd, warp
+            ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, pairwise, popular,
+            ranking, sgd, significance, svd
         )
         from tastemap.kernels.core import random, sparse
         rng = np.random.default_rng(0)
@@ -188,7 +188,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [ranking.rank_exactly, ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
         kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
         kernels += [random.race, random.states_of_rows, random.states_of_sets]
-        kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
+        kernels += [pairwise.bpr_bucket, pairwise.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
         kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
         kernels += [features.step_features, features.turn_features]
         kernels += [significance.resampled_sums, significance.signed_sums]
