@@ -29,7 +29,7 @@ import polars as pl
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.kernels.significance import signed_sums
+from tastemap.kernels.significance import sum_with_signs
 from tastemap.metrics.definitions import RATING_METRICS
 from tastemap.randomness import Stream, derive_state
 from tastemap.typing import Doubles, RowNumbers
@@ -137,7 +137,7 @@ def _signed(differences: Doubles, seed: int) -> Doubles:
     if differences.any():
         state = derive_state(seed, Stream.SIGNS)
         blocks = parallel.row_blocks(FLIPS, 64 * BLOCK_WORDS)
-        parallel.run(lambda b: signed_sums(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
+        parallel.run(lambda b: sum_with_signs(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
     return out
 
 

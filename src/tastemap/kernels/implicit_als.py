@@ -9,7 +9,31 @@ rows' objectives, which falls out of numbers they have anyway. With b = c this i
 et al. 2022; with b = c + missing it is that of Hu et al. 2008, where `missing` is the confidence of a pair that is not
 there. The row's prior mean m is its row of `prior`; a `prior` without rows stands for zeros.
 
+Three solvers, for A x = t the system above, row by row:
+
+    cholesky_rows    x = A^-1 t, by A = U'U
+    cg_rows          r = t - A x,  p = M^-1 r with M the diagonal of A;  then `steps` times
+                     x += a p,  r -= a A p,  a = r' M^-1 r / p' A p;   p = M^-1 r + (its new r' M^-1 r over the old) p
+    subspace_rows    for every block B of LANES columns in turn  x_B += A_BB^-1 (t - A x)_B
+
 Matrices are `width` columns wide, a multiple of LANES, the columns beyond the factors zero: no loop has a remainder.
+
+Arguments, the same in all solvers:
+
+    indptr, indices, weights    int64 (n_rows + 1,), int32 (pairs,), float32 (pairs,): the pairs of each row of P, CSR
+    start, stop                 the rows to solve: start up to stop - 1
+    P                           float32 (n_rows, width): what rows start from, and the result; without pairs it is 0
+    Q                           float32 (n_columns, width): the other side, which stays
+    gram                        float32, G: the unobserved weight times Q'Q. `cholesky_rows` takes all, (width, width),
+                                and Q in any basis. The others take the diagonal, (width,), and Q rotated so that the
+                                rest is 0
+    ridge                       float32 (n_rows,): the regularization of each row
+    prior                       float32 (n_rows, width), in the basis of Q, or (0, width): the means m
+    alpha                       float32: confidence for a unit of weight
+    missing                     float32: what the target has beyond the confidence
+    steps                       how many conjugate-gradient steps
+
+They return the sum of the objectives of the rows with pairs, float64.
 """
 
 from __future__ import annotations
@@ -49,14 +73,10 @@ SINGULAR = np.float32(1e-6)  # what rounding leaves of a pivot that is zero, whe
 
 @jit
 def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing, steps):
-    """Improve rows start..stop of P by `steps` conjugate-gradient steps from where they are.
+    """Improve rows by `steps` conjugate-gradient steps from where they are.
 
-    Q must be rotated so that its weighted Gram matrix is diagonal; `gram` holds that diagonal. A step then costs no
-    product with the Gram matrix, and the system's own diagonal is a good preconditioner: two steps do the work of three
-    or four plain ones.
-    indptr int64, indices int32, weights float32: CSR. P, Q float32 (rows, width). gram float32 (width). ridge float32
-    (rows). prior float32 (rows or 0, width), in the basis of Q. alpha: confidence for a unit of weight. missing: what
-    the target adds to the confidence.
+    In the basis where G is diagonal a step costs no product with it, and the system's own diagonal is a good
+    preconditioner: two steps do the work of three or four plain ones.
     """
     width = P.shape[1]
     longest = 0
@@ -129,10 +149,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
 
 @jit
 def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing):
-    """Solve rows start..stop of P exactly. Q may be in any basis; `gram` is its whole weighted Gram matrix.
-
-    Arguments as in `cg_rows`, gram float32 (width, width).
-    """
+    """Solve rows exactly."""
     width = P.shape[1]
     A = allocate(width, width)
     Y = allocate(CHOLESKY_TILE, width)
@@ -181,11 +198,11 @@ def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
 
 @jit
 def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing):
-    """Improve rows start..stop of P by solving LANES factors at a time exactly, given the others.
+    """Improve rows by solving LANES factors at a time exactly, given the others.
 
-    Arguments as in `cg_rows`, and Q rotated as there: blocks of eigenvectors hardly depend on each other, and one round
-    over them, from the small eigenvalues to the large, ends as low as the exact solution. The scores s_i are kept while
-    the blocks of a row are worked, so that a block costs its own columns only.
+    Blocks of eigenvectors of G hardly depend on each other, and one round over them, from the small eigenvalues to the
+    large, ends as low as the exact solution. The scores s_i are kept while the blocks of a row are worked, so that a
+    block costs its own columns only.
     Rows of Q and scores are scaled by sqrt(c_i): one copy of a row then makes both sides of its outer product.
     """
     width = P.shape[1]

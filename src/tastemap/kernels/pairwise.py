@@ -33,7 +33,7 @@ Arguments, the same in all functions:
     pool            int32 (any,): items of the block, by place, as often as they are popular; read where `by_popularity`
     by_popularity   bool: draw from `pool`; else every item of the block alike
     rank_weights    float32 (most draws + 1,): L of the rank that a violation at the n-th draw speaks for; [0] is unused
-    users, items    int32 (pairs,): those of the bucket; an item is its place within the block
+    n_items         how many items the block has
     positives       uint8 (items of the block,): 1 for the items of the user at hand, else 0
     state, counter  uint64: a draw is a function of state + counter, which is counted up by every draw
 """

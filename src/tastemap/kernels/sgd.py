@@ -5,7 +5,12 @@ Users and items are shuffled and cut into B blocks each, and the pairs lie in th
 depend on how many threads there are. Gemulla et al., Large-scale matrix factorization with distributed stochastic
 gradient descent, KDD 2011.
 
-Arguments of `deal`:
+Arguments of `shuffle`:
+
+    order                       int32 (any,), put in another order
+    state                       uint64: the random state
+
+and of `deal`:
 
     indptr, indices, weights    int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): all pairs, CSR by user
     people                      int32 (any,): the users of one block in their order

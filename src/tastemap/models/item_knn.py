@@ -93,8 +93,15 @@ class ItemKNN(HistoryModel):
 
         def find(b: int) -> None:
             block = blocks[b]
-            out = neighbours[block], similarities[block], counts[block]
-            kernels.nearest_items(*by_item, *by_user, block.start, float(self.shrinkage), *out)
+            kernels.nearest_items(
+                *by_item,
+                *by_user,
+                first=block.start,
+                shrinkage=float(self.shrinkage),
+                neighbours=neighbours[block],
+                similarities=similarities[block],
+                counts=counts[block],
+            )
 
         parallel.run(find, len(blocks))
         filled = np.arange(most) < counts[:, None]

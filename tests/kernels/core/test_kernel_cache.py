@@ -191,7 +191,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [pairwise.bpr_bucket, pairwise.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
         kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
         kernels += [features.step_features, features.turn_features]
-        kernels += [significance.resampled_sums, significance.signed_sums]
+        kernels += [significance.sum_resamples, significance.sum_with_signs]
         print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
         """,
         tmp_path,
