@@ -12,8 +12,8 @@ there. The row's prior mean m is its row of `prior`; a `prior` without rows stan
 Three solvers, for A x = t the system above, row by row:
 
     cholesky_rows    x = A^-1 t, by A = U'U
-    cg_rows          r = t - A x,  p = M^-1 r with M the diagonal of A;  then `steps` times
-                     x += a p,  r -= a A p,  a = r' M^-1 r / p' A p;   p = M^-1 r + (its new r' M^-1 r over the old) p
+    cg_rows          r = t - A x,  p = M^-1 r,  M the diagonal of A;  then `steps` times, with a = r' M^-1 r,
+                     x += a / (p' A p) p,   r -= a / (p' A p) A p,   p = M^-1 r + (r' M^-1 r / a) p
     subspace_rows    for every block B of LANES columns in turn  x_B += A_BB^-1 (t - A x)_B
 
 Matrices are `width` columns wide, a multiple of LANES, the columns beyond the factors zero: no loop has a remainder.

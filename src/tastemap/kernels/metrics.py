@@ -6,7 +6,7 @@ Arguments, the same in all functions:
     counts                           int64 (n,): the filled places of each list. Of `count_reachable` int64 (n, 3),
                                      written
     rows                             int64 (n,): the CSR row with each list's test items
-    indptr, indices                  int64 (n_rows + 1,), int32 (pairs,): the test items, CSR, ascending within a row. Of
+    indptr, indices                  int64 (n_rows + 1,), int32 (pairs,): the test items, CSR, ascending in a row. Of
                                      `diversities` the vectors of the items
     data                             float32 (pairs,): the numbers of these vectors
     cutoffs                          int64 (m,), ascending, at least 1

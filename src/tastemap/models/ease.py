@@ -39,7 +39,8 @@ class EASE(HistoryModel):
     minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
     solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
 
-    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate.
+    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate. X'X, B
+    and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
         grows with the data and with the weights. For likes from 200 to 1000 are usual
@@ -55,7 +56,7 @@ class EASE(HistoryModel):
     similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), what two items share beyond all
     others; by "dot" it is B_ij, what having i adds to the score of j, which leans towards what is popular.
 
-    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: see models/inverse.py.
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: training/inverse.py.
     """
 
     regularization: float = 500.0

@@ -29,8 +29,11 @@ class ExplicitALS(RatingModel):
                + sum_u n_u (sigma regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
                n_u, n_i: the numbers of ratings of a user and an item
                sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
-    update     [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1],  D the regularizations
-               for all users at once, then for all items; the last half-step solves the users again
+    update     for all users at once, then for all items, each at the minimum for the other side as it is:
+               [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1]    over the user's ratings
+               [q_i, b_i] = (sum x x' + n_i D)^-1  sum x (r - mu - b_u),   x = [p_u, 1]    over the item's ratings
+               D = diag(sigma regularization for every factor, bias_regularization)
+               rating_rows in kernels/explicit_als.py. The last half-step solves the users again
 
     factors : the length of p_u and q_i
     epochs : how often users and items are both solved

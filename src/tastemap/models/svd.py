@@ -32,9 +32,11 @@ class SVD(RatingModel):
     minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
                sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
-    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u),   q_i likewise
-               b_u += rate (e - bias_regularization b_u),   b_i likewise
-               for every rating in random order; rate falls linearly from learning_rate in the first epoch towards 0
+    step       e = r - s
+               p_u += rate / sigma (e q_i - sigma regularization p_u),    b_u += rate (e - bias_regularization b_u)
+               q_i += rate / sigma (e p_u - sigma regularization q_i),    b_i += rate (e - bias_regularization b_i)
+               with the values before the step on the right; rate = learning_rate (1 - epoch / epochs), epoch from 0
+               for every rating in random order, once an epoch: svd_bucket in kernels/svd.py
 
     factors : the length of p_u and q_i
     epochs : how often every rating is used

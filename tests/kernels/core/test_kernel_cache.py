@@ -9,9 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 
 import tastemap
+
+pytestmark = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="these tests compile, in processes of their own that no coverage follows"
+)
 
 # Prints the numbers of a kernel, whether it came from the cache, and how many warnings there were.
 SCRIPT = """
