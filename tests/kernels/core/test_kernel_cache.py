@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,6 +97,21 @@ def test_an_edited_helper_in_another_file_takes_effect(
     after = run_python(script, **environment).split()[1]
     assert after != before[1]
     assert int(after) ^ (int(after) >> 31) == int(before[1])
+
+
+def test_kernels_of_other_versions_go_when_nobody_has_used_them_for_a_month(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    said(TASTEMAP_CACHE=str(tmp_path))
+    (own,) = (tmp_path / "kernels").iterdir()
+    for name, days in (("recent", 29), ("old", 31), (own.name, 31)):
+        folder = tmp_path / "kernels" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "kernel.nbc").write_text("")
+        then = time.time() - days * 86_400
+        os.utime(folder, (then, then))
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+    assert {folder.name for folder in (tmp_path / "kernels").iterdir()} == {"recent", own.name}
 
 
 def test_a_cache_that_cannot_be_written_costs_one_warning(
