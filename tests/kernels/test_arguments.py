@@ -70,6 +70,14 @@ def test_a_table_names_every_argument_and_nothing_else(module: ModuleType) -> No
     assert set(named_in_table(module)) == taken
 
 
+@pytest.mark.parametrize("name", ["WARP", "BPR", "SVD", "SVDpp", "ImplicitALS", "ExplicitALS", "EASE", "ItemKNN"])
+def test_a_model_names_the_kernels_of_its_update_and_their_file(name: str) -> None:
+    words = inspect.getdoc(tastemap.MODELS[name]) or ""
+    (file,) = re.findall(r"kernels/(\w+)\.py", words)
+    kernels = public_kernels(importlib.import_module(f"tastemap.kernels.{file}"))
+    assert any(re.search(rf"\b{kernel}\b", words) for kernel in kernels)
+
+
 def calls() -> Iterator[tuple[str, Any, ast.Call]]:
     """Yield every call of a kernel outside the kernels: where, the kernel, the call."""
     package = Path(tastemap.__file__).parent

@@ -48,7 +48,7 @@ class ImplicitALS(Model):
                                 t_u = sum_S alpha w y      over the items y of the user
                A_i y_i = t_i,   A_i = sum_S alpha w x x' + unobserved_weight X'X + regularization r_i I,
                                 t_i = sum_S alpha w x      over the users x of the item
-               by one of three solvers, which go from the row x of the epoch before (kernels/implicit_als.py):
+               by cholesky_rows, cg_rows or subspace_rows in kernels/implicit_als.py, from the row x of the epoch before:
                "cholesky"   x = A^-1 t
                "cg"         r = t - A x,  p = M^-1 r,  M the diagonal of A; then cg_steps times, with a = r' M^-1 r,
                             x += a / (p' A p) p,   r -= a / (p' A p) A p,   p = M^-1 r + (r' M^-1 r / a) p
