@@ -28,6 +28,7 @@ from tastemap.metrics.definitions import RATING_METRICS, parse
 from tastemap.metrics.lists import losses, of_mean_loss
 from tastemap.metrics.measure import Background, Measuring, Shown, owners, rating_values
 from tastemap.models.shared.base import Model
+from tastemap.randomness import INTERVALS
 from tastemap.ranking.top_k import Candidates, Hidden
 from tastemap.typing import Doubles, RowNumbers
 
@@ -171,7 +172,7 @@ class Evaluation:
             if rating:
                 for column, name in enumerate(names):
                     totals[:, column] = losses(name, totals[:, column]) * weights[chosen]
-            drawn = resampled(np.column_stack([totals, weights[chosen]]), np.uint64(0))
+            drawn = resampled(np.column_stack([totals, weights[chosen]]), INTERVALS)
             means = drawn[:, :-1] / drawn[:, -1:]
             for column, name in enumerate(names):
                 found[name] = ends(of_mean_loss(name, means[:, column]) if rating else means[:, column])

@@ -29,9 +29,9 @@ import polars as pl
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.kernels.core.random import mix
-from tastemap.kernels.significance import signed_sums
+from tastemap.kernels.significance import sum_with_signs
 from tastemap.metrics.definitions import RATING_METRICS
+from tastemap.randomness import Stream, derive_state
 from tastemap.typing import Doubles, RowNumbers
 
 # Swaps of the randomisation test, a multiple of 64: p is at least 1 / 10 049.
@@ -74,7 +74,7 @@ class Paired:
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """Return the ends of the 95 % bootstrap interval of the difference."""
-        drawn = resampled(np.hstack([self.sums, self.weights]), np.uint64(mix(np.uint64(seed))))
+        drawn = resampled(np.hstack([self.sums, self.weights]), derive_state(seed, Stream.RESAMPLES))
         return ends(self._difference(drawn[:, :2], drawn[:, 2:]))
 
     def p_value(self, seed: int = 0) -> float:
@@ -135,9 +135,9 @@ def _signed(differences: Doubles, seed: int) -> Doubles:
     """Return the sums of the differences with random signs: float64, (FLIPS,)."""
     out = np.zeros(FLIPS)
     if differences.any():
-        state = np.uint64(mix(np.uint64(seed)))
+        state = derive_state(seed, Stream.SIGNS)
         blocks = parallel.row_blocks(FLIPS, 64 * BLOCK_WORDS)
-        parallel.run(lambda b: signed_sums(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
+        parallel.run(lambda b: sum_with_signs(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
     return out
 
 
