@@ -21,7 +21,7 @@ from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
 from tastemap.files.arrays import write_arrays
-from tastemap.metrics.lists import RATING_METRICS
+from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, excluded, folded, is_frame
@@ -85,7 +85,7 @@ class Model(ABC):
         item_features: Features | None = None,
         validation: Interactions | None = None,
         patience: int | None = None,
-        metric: str = "ndcg@10",
+        metric: Metric | str = "ndcg@10",
         callbacks: Callable[[Epoch], None] | Iterable[Callable[[Epoch], None]] = (),
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
@@ -118,9 +118,10 @@ class Model(ABC):
         _check_describes("user_features", user_features, interactions.users)
         _check_describes("item_features", item_features, interactions.items)
         interactions = _described(interactions, user_features, item_features)
+        metric = parse(metric)
         if validation is not None:
             check_interactions("validation", validation)
-            validation = _measurable(validation, interactions, user_features, metric in RATING_METRICS)
+            validation = _measurable(validation, interactions, user_features, isinstance(metric, RatingMetric))
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check(predicts_ratings=self.abilities.ratings)
