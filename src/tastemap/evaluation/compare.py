@@ -46,8 +46,8 @@ def compare(
     """Measure several models on the same test part, and say which differences are more than chance.
 
     models : models by name, or a list of them, each then called by its class (a second of a class gets " 2")
-    train : the models are fitted on it, the instances given themselves, and timed (without what compiling their kernels
-        takes, which is done before); None where they are fitted already
+    train : copies of the models are fitted on it and timed (without what compiling their kernels takes, which is done
+        before), and the instances stay as they are; None where they are fitted already
     metrics, exclude, on_unknown, history, candidates : as for `evaluate`; the first metric orders the models
     user_features, item_features : passed to the models that take features; the others are fitted without, and the
         leaderboard says which. item_features are also what the metric diversity is measured by
@@ -84,6 +84,8 @@ def compare(
             check_suits(model, asked)  # before hours of fitting, not after
             if train is not None:
                 model.check()
+    if train is not None:
+        named = {name: replace(model) for name, model in named.items()}
     evaluations: dict[str, Evaluation] = {}
     seconds: dict[str, float] = {}
     without_features = []

@@ -38,7 +38,7 @@ _DIFFERENCES: dict[str, Any] = {
 class Comparison:
     """What `compare` found out. It prints itself as a table, in notebooks too.
 
-    models : the models by name, fitted
+    models : the models by name, fitted: those given to `compare`, or where it had training data, copies of them
     evaluations : what `evaluate` measured of each
     metrics : what was measured; the first one orders the models
     fit_seconds : how long each took to fit, None where they came fitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -103,7 +103,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Cut the pairs into k folds; fit every model to all but one, measure it on that one, and so with each.
 
-    models : a model, a list of them, or a dict by name. Copies are fitted, so the instances stay as they are
+    models : a model, a list of them, or a dict by name. Copies are fitted, and the instances stay as they are
     k, seed : of `split.k_fold`
     metrics : as for `evaluate`; the first one orders the models
     user_features, item_features : of all users and items. Folds part the pairs, never the features: what is known of an
@@ -118,7 +118,7 @@ def cross_validate(
     with bar(k, progress, unit="fold") as shown:
         for fold, (train, test) in enumerate(parts, 1):
             board = compare(
-                {name: replace(model) for name, model in named.items()},
+                named,
                 test,
                 train=train,
                 metrics=metrics,
