@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from tastemap.data._pairs import Rows, read_only
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.metrics.definitions import parse
 from tastemap.training.loop import Epoch
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Arrays
@@ -55,6 +56,7 @@ def header_of(model: Model) -> dict[str, Any]:
         "data": model._fingerprint,
         # Seconds differ from run to run, and a file should not.
         "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in model.epochs_],
+        "metric": model.epochs_[-1].metric_name if model.epochs_ else None,
         "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
         | {"python": platform.python_version()},
     }
@@ -74,7 +76,8 @@ def restore(model: Model, arrays: Mapping[str, npt.NDArray[Any]], header: dict[s
         model._interactions = Interactions(
             matrix, model._users, model._items, columns=names, frame_kind=header["frame"]
         )
-    model.epochs_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
+    measured = header.get("metric")  # older files do not say
+    model.epochs_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"], measured) for e in header["history"]]
     for name in ("popularity_", "activity_", *model._fitted):
         setattr(model, name, arrays[name])
     model._user_features = _features_from_arrays(arrays, "user_features")
@@ -96,10 +99,11 @@ def card(model: Model) -> str:
     training = []
     if model.epochs_:
         training = [f"Trained for {len(model.epochs_)} epochs to an objective of {model.epochs_[-1].objective:.6g}."]
-        measured = [(done.metric, done.epoch) for done in model.epochs_ if done.metric is not None]
-        if measured:
-            best, epoch = max(measured)
-            training[0] += f" Best on the validation part: {best:.4f} in epoch {epoch}."
+        if header["metric"] is not None:
+            goodness = parse(header["metric"]).goodness
+            measured = [(done.metric, done.epoch) for done in model.epochs_ if done.metric is not None]
+            best, epoch = max(measured, key=lambda one: goodness(one[0]))  # of equal ones the first
+            training[0] += f" Best on the validation part: {header['metric']} {best:.4f} in epoch {epoch}."
     versions = "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."
     blocks = ["| parameter | value |\n|---|---|\n" + "\n".join(parameters)] if parameters else []
     return "\n\n".join([f"# {header['class']}", *blocks, data, *training, versions]) + "\n"
