@@ -4,12 +4,15 @@ PYTHON ?= python3
 TASTEMAP_DATA ?= ../shared/data
 export TASTEMAP_DATA
 
+# The least share of the lines, in percent, that the tests have to run.
+FLOOR := 97
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format docs layers bench clean
+.PHONY: help demo test coverage lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +22,14 @@ demo: $(VENV)/package  ## see it work on MovieLens 100K, or on DATA=<folder of M
 
 # Kernels compile once and are cached on disk; two workers then halve the time. More would share two cores.
 test: $(VENV)/dev  ## run the tests, on real data too where TASTEMAP_DATA is a folder of it
-	$(BIN)/python -m pytest -n 2 -ra
+	$(BIN)/python -m pytest -n 2 -ra $(if $(COVERAGE),--cov --cov-report=)
+
+# Nobody sees what compiled kernels run, so their own tests run once more as plain Python.
+coverage: $(VENV)/dev  ## run the tests and say which share of the package's lines they run
+	$(MAKE) --no-print-directory test COVERAGE=1
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q tests/kernels --ignore tests/kernels/core/test_kernel_cache.py \
+	  --cov --cov-append --cov-report=
+	$(BIN)/python -m coverage report --fail-under $(FLOOR)
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .

@@ -23,7 +23,10 @@ _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 
 @contextmanager
 def threads(n: int) -> Iterator[None]:
-    """Use `n` threads for calls made in the block by this thread, instead of all cores (or TASTEMAP_THREADS)."""
+    """Use `n` threads for calls made in the block by this thread, instead of all cores or TASTEMAP_THREADS.
+
+    The number never changes a result. Raises ValueError where `n` is no whole number of at least 1.
+    """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
     token = _chosen.set(n)
@@ -34,7 +37,7 @@ def threads(n: int) -> Iterator[None]:
 
 
 def n_threads() -> int:
-    """How many threads a call made here would use."""
+    """Return how many threads a call made here uses: those of `threads`, else of TASTEMAP_THREADS, else all cores."""
     chosen = _chosen.get()
     if chosen is not None:
         return chosen
@@ -88,12 +91,12 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
 
 
 def row_blocks(n_rows: int, size: int) -> list[slice]:
-    """Slices of `size` rows that cover n_rows. They depend on the data alone, so every thread count sees the same."""
+    """Return slices of `size` rows that cover n_rows: they follow from the data alone, not from the threads."""
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: int = 32) -> list[tuple[int, int]]:
-    """Runs (start, stop) of rows of a CSR of about equal work: `size` entries, a row counting for `row_cost` more."""
+    """Return runs (start, stop) of a CSR's rows of equal work, about `size` entries; a row costs `row_cost` more."""
     work = indptr + row_cost * np.arange(len(indptr))
     cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))

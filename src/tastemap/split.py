@@ -23,7 +23,8 @@ def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> t
     The draws follow the pairs in input order, so a split published in this form can be made again.
 
     test : expected share of the test part, between 0 and 1
-    Raises DataError where a part would be empty.
+
+    Returns the training and the test part. Raises DataError where a part would be empty.
     """
     check_interactions("random", interactions)
     _check_share(test)
@@ -45,7 +46,7 @@ def by_time(
         least. The moment is the time of a pair, so equal times are never torn apart: the whole of a tie goes to the
         test part, unless nothing would be left before it
 
-    Raises DataError where there are no times or a part would be empty.
+    Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
     time = _time_of("by_time", interactions)
     if (at is None) == (test is None):
@@ -65,7 +66,7 @@ def leave_last(
     n : pairs a user, at least 1. A user with ``n`` pairs or fewer keeps them all in the training part
     after : hold out only pairs from this moment on, as ``at`` in `by_time`; the others stay in training
 
-    Raises DataError where there are no times or a part would be empty.
+    Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
     time = _time_of("leave_last", interactions)
     check_whole("n", n, lowest=1)
@@ -116,6 +117,7 @@ def by_user(
 
     test : share of the users held out, among those with at least two pairs; at least one user
     history : share of each one's pairs that goes into the history; at least one pair goes and one stays for the test
+
     Users and pairs are chosen at random. Raises DataError where no user has two pairs or nobody is left to train on.
     """
     check_interactions("by_user", interactions)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tastemap.data._encoders import Bins, Hot, Number, as_names, check_use, encoders_of
+from tastemap.data._encoders import Bins, Hot, Number, as_names, check_use, make_encoders
 from tastemap.errors import DataError
 
 NONE: dict[str, Any] = {"separator": None, "categorical": (), "bins": {}, "scale": False}
@@ -24,7 +24,7 @@ def encode(encoder: Any, values: list[Any]) -> list[list[float]]:
 
 def test_each_column_gets_the_encoder_of_its_type() -> None:
     table = pl.DataFrame({"word": ["a"], "flag": [True], "number": [1], "code": [1], "cut": [1], "many": [["a"]]})
-    encoders = encoders_of(table, **{**NONE, "categorical": ["code"], "bins": {"cut": 2}})
+    encoders = make_encoders(table, **{**NONE, "categorical": ["code"], "bins": {"cut": 2}})
     assert [type(encoder) for encoder in encoders] == [Hot, Hot, Number, Hot, Bins, Hot]
     assert [encoder.columns for encoder in encoders] == [(name,) for name in table.columns]
 

@@ -17,7 +17,11 @@ _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
 
 
 def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMap, npt.NDArray[np.int32]]:
-    """Return the id map and each row's code, numbered by first appearance."""
+    """Return the id map and the row of each id in it: int32, (len(column),).
+
+    known : `IdMap` or ids; None numbers the ids by their first appearance
+    argument : the name of the parameter that gave `known`, for messages
+    """
     ids = check_ids(column, name)
     if known is not None:
         own = known if isinstance(known, IdMap) else IdMap(known, name)
@@ -41,7 +45,7 @@ def _check_numbers(column: pl.Series, name: str) -> None:
         )
 
 
-def weights_of(column: pl.Series, name: str) -> Array:
+def read_weights(column: pl.Series, name: str) -> Array:
     """Return a column of numbers as float64, or float32 where that holds them exactly."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         if column.dtype == pl.String:
@@ -56,7 +60,7 @@ def weights_of(column: pl.Series, name: str) -> Array:
     return column.cast(pl.Float32 if column.dtype in _SMALL else pl.Float64).to_numpy()
 
 
-def event_weights_of(events: pl.Series, weights: Mapping[Any, float]) -> Array:
+def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array:
     """Return the weight of each event, float64."""
     name = events.name
     _check_nulls(events, name, "event")
@@ -100,7 +104,7 @@ def _check_nulls(column: pl.Series, name: str, what: str) -> None:
         raise DataError(f"column {name!r} has no {what} in {name_rows(rows)}: drop these rows or fill them first")
 
 
-def times_of(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
+def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
     """Return times as int64 or float64, dates as microseconds since 1970 UTC, and their type in frames."""
     _check_nulls(column, name, "time")
     kind = column.dtype
@@ -129,7 +133,7 @@ def times_of(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
 
 
 def times_to_series(time: Array, kind: pl.DataType | None) -> pl.Series:
-    """Undo `times_of`."""
+    """Return times as `read_times` found them: dates as dates, whole numbers as whole numbers."""
     series = pl.Series(time)
     if isinstance(kind, pl.Date):
         return series.cast(pl.Datetime("us")).cast(pl.Date)

@@ -42,7 +42,7 @@ class Encoder(Protocol):
         ...
 
 
-def encoders_of(
+def make_encoders(
     table: pl.DataFrame,
     *,
     separator: str | Mapping[str, str] | None,

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data._encoders import Encoder, as_names, check_use, encoders_of
+from tastemap.data._encoders import Encoder, as_names, check_use, make_encoders
 from tastemap.data._pairs import Rows, csr, freeze_matrix, rows_at, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
@@ -84,7 +84,7 @@ class Features:
         if table.is_empty():
             raise DataError("there are no rows: features need at least one")
         ids = ids_of(table, id)
-        encoders = encoders_of(
+        encoders = make_encoders(
             table.drop(id), separator=separator, categorical=as_names(categorical), bins=bins or {}, scale=scale
         )
         return cls.from_parts(ids, encoders, [encoder.encode(table) for encoder in encoders])
@@ -120,7 +120,7 @@ class Features:
 
     @classmethod
     def from_parts(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
-        """Put what the encoders made of a frame side by side."""
+        """Return what each encoder made, side by side; raises DataError where a value is not finite."""
         matrix = sp.hstack(parts, format="csr", dtype=np.float32)
         return cls(_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
 
@@ -185,7 +185,7 @@ class Features:
         return rows_of(self.matrix)
 
     def align(self, ids: IdMap) -> Rows:
-        """Return the features in the rows of another id map, in the kernels' types; ids without features get none.
+        """Return the features as CSR arrays over the rows of another id map; ids without features get empty rows.
 
         Raises UnknownIdError where the ids are of another type.
         """

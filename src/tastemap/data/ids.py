@@ -83,11 +83,15 @@ class IdMap:
         return self.ids.dtype == pl.String
 
     def take(self, rows: npt.ArrayLike) -> pl.Series:
-        """Return the ids of ``rows`` as a polars Series called ``name``."""
+        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``."""
         return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
 
     def extend(self, more: IdMap) -> IdMap:
-        """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them."""
+        """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them.
+
+        Returns this very map where ``more`` has no other ids. Raises UnknownIdError where the ids of one are strings
+        and those of the other integers, DataError where some do not fit among 64-bit integers with the others.
+        """
         unknown = self.find(more.ids) < 0
         if not unknown.any():
             return self
@@ -117,7 +121,10 @@ class IdMap:
         return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
 
     def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> RowNumbers:
-        """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked in ``among``, (n,)."""
+        """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked.
+
+        among : bool, (len(self),): the marks
+        """
         rows = self.find(ids)
         return np.where(np.append(among, False)[rows], rows, -1)  # -1 finds the last
 

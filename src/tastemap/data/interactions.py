@@ -18,11 +18,11 @@ import scipy.sparse as sp
 from tastemap.data._checks import check_choice
 from tastemap.data._columns import (
     check_weights,
-    event_weights_of,
     number_ids,
-    times_of,
+    read_event_weights,
+    read_times,
+    read_weights,
     times_to_series,
-    weights_of,
 )
 from tastemap.data._pairs import (
     Rows,
@@ -141,14 +141,14 @@ class Interactions:
         user_map, user_rows = number_ids(table[user], user, users, "users")
         item_map, item_rows = number_ids(table[item], item, items, "items")
         if event_weights is not None:
-            weights = event_weights_of(table[event_weights[0]], event_weights[1])
+            weights = read_event_weights(table[event_weights[0]], event_weights[1])
         elif weight is not None:
-            weights = weights_of(table[weight], weight)
+            weights = read_weights(table[weight], weight)
         else:
             weights = None
         if weights is not None:
             check_weights(weights, source or "", allow_negative)
-        times, time_type = (None, None) if time is None else times_of(table[time], time)
+        times, time_type = (None, None) if time is None else read_times(table[time], time)
         kind = kind_of(df)
         # The caller's frame may be gone by now; then these columns are the largest thing in memory.
         del table, df
@@ -290,26 +290,29 @@ class Interactions:
         return np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.matrix.indptr))
 
     def at_least(self, weight: float) -> Interactions:
-        """Keep the pairs whose weight is at least ``weight``; raises DataError where none is."""
+        """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is."""
         keep = self.matrix.data >= weight
         if not keep.any():
             raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
         return self._keep(keep)
 
     def binarize(self) -> Interactions:
-        """Give every pair the weight 1."""
+        """Return the same pairs, each with the weight 1."""
         return self._reweigh(np.ones(len(self), np.float32))
 
     def log2(self) -> Interactions:
-        """Damp every weight w to the binary logarithm of 1 + w; raises DataError where w is -1 or less."""
+        """Damp every weight w to the binary logarithm of 1 + w; raises DataError where a w is -1 or less."""
         if len(self) and self.matrix.data.min() <= -1:
             raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
         return self._reweigh(np.log2(1 + self.matrix.data.astype(np.float64)))
 
     def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
-        """Keep users and items with at least so many distinct pairs, repeated until all of them have.
+        """Keep the pairs of users and items that have enough pairs among those kept; the id maps stay.
 
-        Raises DataError where nobody is left.
+        min_per_user, min_per_item : the least number of pairs, 1 by default
+
+        Dropping a user may leave an item with too few pairs: this goes on until every user and item left has enough.
+        Raises DataError where no pair is left.
         """
         rows, columns = self.row_of_pair(), self.matrix.indices
         keep = np.ones(len(self), dtype=bool)
@@ -340,7 +343,10 @@ class Interactions:
         )
 
     def pick(self, mask: npt.ArrayLike) -> Interactions:
-        """Keep the pairs where ``mask`` is true: bool, (pairs,), in input order. The id maps stay."""
+        """Keep the pairs where ``mask`` is true: bool, (pairs,), in input order. The id maps stay.
+
+        Raises ValueError for a mask of another type or shape.
+        """
         chosen = np.asarray(mask)
         if chosen.dtype != bool or chosen.shape != (len(self),):
             raise ValueError(f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}")
@@ -349,7 +355,7 @@ class Interactions:
         return self._keep(keep)
 
     def align(self, users: IdMap, items: IdMap) -> tuple[Interactions, int]:
-        """Express the pairs on other id maps; returns them and the number of pairs that the maps do not hold.
+        """Return the pairs over other id maps, and how many pairs were left out because the maps lack their ids.
 
         Raises UnknownIdError where the maps hold ids of another type.
         """
@@ -379,7 +385,7 @@ class Interactions:
         return moved, len(self) - len(moved)
 
     def extend(self, users: IdMap, items: IdMap) -> Interactions:
-        """Return the same pairs on longer id maps, which `IdMap.extend` made of these."""
+        """Return the same pairs over longer id maps, which `IdMap.extend` made of those here; the new ids have none."""
         if users is self.users and items is self.items:
             return self
         indptr = np.append(self.matrix.indptr, np.full(len(users) - len(self.users), self.matrix.indptr[-1]))

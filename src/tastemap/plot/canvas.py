@@ -104,5 +104,5 @@ def fitted_models(models: Any) -> dict[str, Model]:
     """Return fitted models by name, as `compare` names them; raises NotFittedError for one that is not."""
     named = named_models(models)
     for model in named.values():
-        model.users  # noqa: B018 - raises where the model is not fitted
+        model.check_fitted()
     return named

@@ -82,8 +82,8 @@ def latent_space(
     ids, vectors, popularity, is_bold = ids.gather(order), vectors[order], popularity[order], is_bold[order]
     if len(ids) < 2:
         raise DataError(f"there is {len(ids)} item with a vector: a picture needs at least 2")
-    names, colours = _described(model, ids, items, id, label, colour)
-    points, x_name, y_name = _projected(vectors, method, seed)
+    names, colours = _describe(model, ids, items, id, label, colour)
+    points, x_name, y_name = _project(vectors, method, seed)
 
     figure, ax = axes_in(ax, size=(8.6, 6))
     ax.grid(visible=False)
@@ -101,7 +101,7 @@ def latent_space(
     return figure
 
 
-def _described(
+def _describe(
     model: Model, ids: pl.Series, items: Any, id: str | None, label: str | None, colour: str | None
 ) -> tuple[list[str], pl.Series | None]:
     """Return a label for each id, and the column of colours if there is one."""
@@ -124,7 +124,7 @@ def _described(
     return names, table[colour]
 
 
-def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tuple[Doubles, str, str]:
+def _project(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tuple[Doubles, str, str]:
     """Return points in the plane, float64 (n, 2), and what the axes are called."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)

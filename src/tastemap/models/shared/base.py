@@ -194,9 +194,13 @@ class Model(Answers):
     @property
     def state(self) -> State:
         """What the model knows of its training data; raises NotFittedError before `fit`."""
+        self.check_fitted()
+        return self._state
+
+    def check_fitted(self) -> None:
+        """Raise NotFittedError where the model has learned nothing yet."""
         if not hasattr(self, "_state"):
             raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit first")
-        return self._state
 
     @property
     def known(self) -> dict[str, Any]:
