@@ -25,6 +25,7 @@ from tastemap.metrics.lists import RATING_METRICS
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, excluded, folded, is_frame
+from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.search import SearchSpace
 from tastemap.ranking.similar import Closeness, Space
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
@@ -134,6 +135,7 @@ class Model(ABC):
                 None if item_features is None else SideFeatures.of(item_features, interactions.items),
             )
             self._learn(interactions, options)
+            check_learned(self)
         except BaseException:
             self._forget()  # half a model must not pass for a fitted one
             raise
@@ -259,10 +261,7 @@ class Model(ABC):
     @property
     def _no_features(self) -> str:
         """The sentence for a model that takes none."""
-        from tastemap.models import MODELS
-
-        able = " or ".join(name for name, cls in MODELS.items() if cls.abilities.features)
-        return f"{type(self).__name__} takes no features: leave them out, or fit {able}"
+        return f"{type(self).__name__} takes no features: leave them out, or fit ImplicitALS or WARP"
 
     @property
     def _no_vectors(self) -> str:
@@ -614,6 +613,7 @@ class Model(ABC):
         )
         updated.epochs_ = list(self.epochs_)
         updated._learn_more(self, interactions)
+        check_learned(updated)
         return updated
 
     def add_items(self, features: Features) -> Self:
