@@ -3,6 +3,7 @@ from tastemap import datasets as datasets
 from tastemap import export as export
 from tastemap import plot as plot
 from tastemap import split as split
+from tastemap import testing as testing
 from tastemap.data.features import Features as Features
 from tastemap.data.ids import IdMap as IdMap
 from tastemap.data.interactions import Interactions as Interactions

@@ -71,7 +71,7 @@ class ItemKNN(HistoryModel):
         "similarity": ["cosine", "tfidf", "bm25"],
         "shrinkage": Range(0.0, 100.0),
     }
-    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact")
+    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     _fitted: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
 
     def check(self) -> None:

@@ -44,7 +44,7 @@ class PersonalPopular(HistoryModel):
 
     fill: bool = True
 
-    abilities: ClassVar[Abilities] = Abilities(explains="exact")
+    abilities: ClassVar[Abilities] = Abilities(explains="exact", folds_in_exactly=True)
     _fitted: ClassVar[tuple[str, ...]] = ("item_shares_",)
 
     def check(self) -> None:

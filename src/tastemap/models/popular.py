@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.training.loop import Options
 from tastemap.typing import Floats, RowNumbers
@@ -23,6 +24,8 @@ class Popular(Model):
 
     It has no parameters, and knows neither similar items nor similar users.
     """
+
+    abilities: ClassVar[Abilities] = Abilities(folds_in_exactly=True)
 
     def _learn(self, interactions: Interactions, options: Options) -> None:
         # `popularity_`, which every model counts, is all there is to learn.

@@ -85,7 +85,7 @@ def register(cls: type[AnyModel]) -> type[AnyModel]:
 
     Raises TypeError for what is no whole model, ValueError for a name that another model has.
     """
-    _check_class(cls)
+    check_class(cls)
     MODELS.add(cls)
     return cls
 
@@ -96,7 +96,7 @@ def _import(offer: EntryPoint) -> None:
         raise ValueError(f"its class is called {cls.__name__!r}: an entry point has the name of its class")
 
 
-def _check_class(cls: Any) -> None:
+def check_class(cls: Any) -> None:
     """Raise TypeError, in one sentence, where a class is no whole model."""
     if not inspect.isclass(cls) or not issubclass(cls, Model):
         raise TypeError(f"a model must be a subclass of tastemap.Model, got {cls!r}")
