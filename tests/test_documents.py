@@ -62,6 +62,7 @@ def test_the_examples_of_a_page_run_one_after_the_other(
     if "datasets.movielens" in PAGES[page]:
         request.getfixturevalue("ml100k")  # fetched, where it can be, before the network is taken away
     request.getfixturevalue("no_network")
+    request.getfixturevalue("own_registry")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for lines_before, example, output in blocks(page, "python"):

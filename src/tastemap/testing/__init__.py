@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
-from tastemap.testing.contract import MODEL_CHECKS as MODEL_CHECKS
-from tastemap.testing.contract import check_model as check_model
+from tastemap.testing.contract import MODEL_CHECKS, check_model
+
+__all__ = ["MODEL_CHECKS", "check_model"]
