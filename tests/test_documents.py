@@ -66,8 +66,9 @@ def test_the_examples_of_a_page_run_one_after_the_other(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for lines_before, example, output in blocks(page, "python"):
-        # The empty lines give a traceback the page's own line numbers.
-        exec(compile("\n" * lines_before + example, page, "exec"), names)
+        # The empty lines give a traceback the page's own line numbers. Annotations are what they are on the page, not
+        # strings as in this file.
+        exec(compile("\n" * lines_before + example, page, "exec", dont_inherit=True), names)
         printed = capsys.readouterr().out
         if output:
             assert _texts(printed) == _texts(output)
