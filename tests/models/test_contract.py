@@ -150,7 +150,7 @@ def test_an_item_without_a_pair_scores_nothing_or_an_average_rating(name: str) -
 
 @every_model
 def test_everybodys_lists_are_written_some_users_at_a_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tastemap.models.shared.base.USERS_AT_ONCE", 4)
+    monkeypatch.setattr("tastemap.models.shared.answers.USERS_AT_ONCE", 4)
     check_lists_in_a_file_are_those_of_recommend(partial(make, name))
 
 
@@ -256,7 +256,7 @@ def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name:
     assert model.range_.tolist() == [1, 5]
     shown = model.recommend(k=20, exclude_seen=False)
     assert shown["score"].is_between(1, 5).all()
-    queries, vectors = model._queries(np.arange(len(model.users))), model._vectors
+    queries, vectors = model.scoring_vectors()
     for (user,), mine in shown.group_by("person"):
         raw = vectors[model.items.rows(mine["film"])] @ queries[model.users.rows([user])[0]]
         assert (np.diff(raw) <= 1e-5).all()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +15,8 @@ import tastemap as tm
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.models.shared.registry import MODELS
-from tastemap.parallel import n_threads, one_blas_thread
+from tastemap.parallel import n_threads
+from tastemap.ranking.scorer import FactorScorer, Scorer
 from tastemap.testing import MODEL_CHECKS, check_model
 from tastemap.training.loop import Options
 from tastemap.typing import Floats, RowNumbers
@@ -22,15 +24,15 @@ from tastemap.typing import Floats, RowNumbers
 CHECKS = {check.__name__: check for check in MODEL_CHECKS}
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Sound(tm.Model):
-    """Random vectors of items; a user is the mean of the user's items, weighted, and the popularity counts too."""
+    """Random vectors of items, longer where they are popular; a user is the sum of the user's items."""
 
     factors: int = 4
     strength: float = 1.0
     seed: int = 0
 
-    _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
     abilities: ClassVar[tm.Abilities] = tm.Abilities(similar_items=True, similar_users=True, folds_in_exactly=True)
     search_space: ClassVar[Any] = {"strength": tm.Range(0.1, 10.0, log=True)}
 
@@ -39,28 +41,28 @@ class Sound(tm.Model):
         check_amount("strength", self.strength)
         check_whole("seed", self.seed, lowest=0)
 
-    def _learn(self, interactions: tm.Interactions, options: Options) -> None:
+    def learn(self, interactions: tm.Interactions, options: Options) -> None:
         drawn = np.random.default_rng(self.seed).standard_normal((len(interactions.items), self.factors))
         counts = self.popularity_[:, None]
         self.item_factors_ = (drawn * (counts > 0) + self.strength * counts / counts.max()).astype(np.float32)
-        self.user_factors_ = self._fold_in(interactions.by_user)
+        self.user_factors_, _ = add_up(self.item_factors_, interactions.by_user, None)
 
-    def _learn_more(self, before: Self, news: tm.Interactions) -> None:
-        assert self.interactions is not None
-        self._learn(self.interactions, Options())
+    def learn_more(self, before: Self, news: tm.Interactions) -> None:
+        self.learn(self.state.training("update"), Options())
 
-    def _queries(self, rows: RowNumbers) -> Floats:
-        return self.user_factors_[rows]
+    def make_scorer(self) -> Scorer:
+        return FactorScorer(
+            **self.known,
+            user_factors=self.user_factors_,
+            item_factors=self.item_factors_,
+            fold_in=partial(add_up, self.item_factors_),
+        )
 
-    def _fold_in(self, histories: Rows) -> Floats:
-        shape = (len(histories.indptr) - 1, len(self.item_factors_))
-        owned = sp.csr_array((np.ones(len(histories.indices)), histories.indices, histories.indptr), shape=shape)
-        with one_blas_thread():
-            return np.asarray(owned @ self.item_factors_.astype(np.float64), np.float32)
 
-    @property
-    def _vectors(self) -> Floats:
-        return self.item_factors_
+def add_up(item_factors: Floats, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+    shape = (len(histories.counts), len(item_factors))
+    owned = sp.csr_array((np.ones(len(histories.indices)), histories.indices, histories.indptr), shape=shape)
+    return np.asarray(owned @ item_factors.astype(np.float64), np.float32), None
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +72,7 @@ def registry(own_registry: None) -> None:
 
 def broken(cls: type) -> Any:
     """Make a model out of a class that changes one thing of the sound one."""
-    return tm.register(dataclass(kw_only=True)(cls))
+    return tm.register(dataclass(kw_only=True, eq=False)(cls))
 
 
 def refusal(check: str, make: Any) -> str:
@@ -134,8 +136,8 @@ def test_a_model_that_refuses_when_it_is_made() -> None:
 
 def test_a_model_whose_chance_has_no_seed() -> None:
     class Unsteady(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.item_factors_ += np.random.default_rng().standard_normal(self.item_factors_.shape).astype(np.float32)
 
     told = refusal("check_fit_can_be_repeated", broken(Unsteady))
@@ -144,8 +146,8 @@ def test_a_model_whose_chance_has_no_seed() -> None:
 
 def test_a_model_that_changes_its_parameters() -> None:
     class Adaptive(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.strength = 2.0
 
     assert "strength=2.0" in refusal("check_fit_can_be_repeated", broken(Adaptive))
@@ -155,13 +157,12 @@ def test_a_model_that_keeps_what_it_learns_in_its_class() -> None:
     class Shared(Sound):
         everyones: ClassVar[Any] = None
 
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             Shared.everyones = self.item_factors_
 
-        @property
-        def _vectors(self) -> Floats:
-            return Shared.everyones
+        def make_scorer(self) -> Scorer:
+            return replace(super().make_scorer(), item_factors=Shared.everyones)
 
     told = refusal("check_models_share_nothing", broken(Shared))
     assert told == "fitting another model must leave the first: the lists differ"
@@ -169,8 +170,8 @@ def test_a_model_that_keeps_what_it_learns_in_its_class() -> None:
 
 def test_an_array_that_is_not_among_the_fitted_ones() -> None:
     class Forgetful(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.item_bonus_ = np.ones(len(self.item_factors_), np.float32)
 
     told = refusal("check_fit_sets_fitted_names_only", broken(Forgetful))
@@ -179,8 +180,8 @@ def test_an_array_that_is_not_among_the_fitted_ones() -> None:
 
 def test_a_name_that_does_not_say_that_it_is_learned() -> None:
     class Plain(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.size = len(interactions)
 
     told = refusal("check_fit_sets_fitted_names_only", broken(Plain))
@@ -189,12 +190,13 @@ def test_a_name_that_does_not_say_that_it_is_learned() -> None:
 
 def test_a_model_that_is_another_after_loading() -> None:
     class Lossy(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self._scale = 2.0
 
-        def _queries(self, rows: RowNumbers) -> Floats:
-            return self.user_factors_[rows] * np.float32(getattr(self, "_scale", 1.0))
+        def make_scorer(self) -> Scorer:
+            scale = np.float32(getattr(self, "_scale", 1.0))
+            return replace(super().make_scorer(), user_factors=self.user_factors_ * scale)
 
     told = refusal("check_loaded_model_is_the_saved_one", broken(Lossy))
     assert told == "a loaded model to data of polars must be the saved one: the lists differ"
@@ -212,8 +214,8 @@ def test_a_parameter_of_which_no_other_value_is_known() -> None:
     class Named(Sound):
         title: str = ""
 
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.item_factors_ += np.float32(len(self.title))
 
     model = broken(Named)
@@ -233,18 +235,23 @@ def test_parameters_that_nobody_checks() -> None:
 
 def test_an_update_that_changes_the_old_model() -> None:
     class Restless(Sound):
-        def _learn_more(self, before: Self, news: tm.Interactions) -> None:
+        def learn_more(self, before: Self, news: tm.Interactions) -> None:
             before.item_factors_ += 1
-            super()._learn_more(before, news)
+            super().learn_more(before, news)
 
     told = refusal("check_update_knows_the_news", broken(Restless))
     assert told == "update must leave the old model: item_factors_ differs"
 
 
 def test_scores_that_depend_on_who_else_is_asked_for() -> None:
+    class RelativeScorer(FactorScorer):
+        def queries(self, rows: RowNumbers) -> Floats:
+            return super().queries(rows) / np.float32(max(len(rows), 1))
+
     class Relative(Sound):
-        def _queries(self, rows: RowNumbers) -> Floats:
-            return self.user_factors_[rows] / np.float32(max(len(rows), 1))
+        def make_scorer(self) -> Scorer:
+            scorer = super().make_scorer()
+            return RelativeScorer(**{field.name: getattr(scorer, field.name) for field in fields(FactorScorer)})
 
     told = refusal("check_batches_change_no_list", broken(Relative))
     assert told.endswith("the lists differ")
@@ -252,8 +259,8 @@ def test_scores_that_depend_on_who_else_is_asked_for() -> None:
 
 def test_bits_that_depend_on_the_threads() -> None:
     class Threaded(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.item_factors_ *= np.float32(1 + n_threads())
 
     told = refusal("check_threads_change_nothing", broken(Threaded))
@@ -278,12 +285,8 @@ def test_an_ability_that_is_not_declared() -> None:
 
 def test_a_history_that_does_not_give_the_users_own_list() -> None:
     class Distant(Sound):
-        def _fold_in(self, histories: Rows) -> Floats:
-            return super()._fold_in(histories) ** 2
-
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
-            self.user_factors_ = super()._fold_in(interactions.by_user)
+        def make_scorer(self) -> Scorer:
+            return replace(super().make_scorer(), fold_in=partial(add_up, self.item_factors_ + 1))
 
     told = refusal("check_folding_in_gives_the_users_own_list", broken(Distant))
     assert told.startswith("a history must give the user's own ")
@@ -315,11 +318,11 @@ def learning(item_factors: Any) -> type[tm.Model]:
     """Make a model whose items' array is what a function makes of a sound one."""
 
     class Odd(Sound):
-        def _learn(self, interactions: tm.Interactions, options: Options) -> None:
-            super()._learn(interactions, options)
+        def learn(self, interactions: tm.Interactions, options: Options) -> None:
+            super().learn(interactions, options)
             self.item_factors_ = item_factors(self.item_factors_)
 
-    return dataclass(kw_only=True)(Odd)
+    return dataclass(kw_only=True, eq=False)(Odd)
 
 
 @pytest.mark.parametrize(
@@ -348,9 +351,9 @@ def test_what_is_no_fitted_array_is_refused_by_fit(make: Any, error: type[Except
 
 
 def test_an_array_that_fit_leaves_out() -> None:
-    @dataclass(kw_only=True)
+    @dataclass(kw_only=True, eq=False)
     class Lacking(Sound):
-        _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_biases_")
+        fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_biases_")
 
     likes = tm.Interactions.from_frame({"user": ["a", "a"], "item": [1, 2]})
     with pytest.raises(

@@ -111,7 +111,7 @@ def described(make: Make, **parameters: Any) -> Model:
 
 def arrays(model: Model) -> Arrays:
     """Return what a model has learned."""
-    return {name: getattr(model, name) for name in ("popularity_", *model._fitted)}
+    return {name: getattr(model, name) for name in ("popularity_", *model.fitted_arrays)}
 
 
 def ensure(condition: object, sentence: str) -> None:

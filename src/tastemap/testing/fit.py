@@ -75,7 +75,7 @@ def check_fit_sets_fitted_names_only(make: Make) -> None:
     public = [name for name in vars(model) if name not in known and not name.startswith("_")]
     stray = [name for name in public if not name.endswith("_")]
     ensure(not stray, f"the names that fit sets must end in '_', got {stray}")
-    held = {"popularity_", "activity_", *model._fitted}
+    held = set(model.fitted_arrays)
     lost = [name for name in public if name not in held and isinstance(getattr(model, name), np.ndarray)]
     ensure(not lost, f"the arrays {lost} are learned, but not named among the fitted ones: no file holds them")
     # What is kept for speed may be anything that can be made again: it is found out by loading.

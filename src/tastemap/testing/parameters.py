@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -12,7 +12,7 @@ import numpy as np
 from tastemap.models.load import load
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import ends, nearest
-from tastemap.testing.data import Make, a_folder, arrays, data, described, ensure, fitted, refuses, same_model
+from tastemap.testing.data import Make, a_folder, arrays, described, ensure, fitted, people, refuses, same_model
 
 # Of each type what is none, or no number. What else is out of range only the model knows.
 NO_VALUES: dict[object, list[Any]] = {
@@ -70,7 +70,6 @@ def check_numpy_numbers_are_as_good(make: Make) -> None:
 def check_search_space(make: Make) -> None:
     """What `tune` tries has the default among it, numbers of the parameter's own type, and ends that can be fitted."""
     cls = type(make())
-    own = {field.name: getattr(make(), field.name) for field in fields(cls)}
     ensure(
         not {"factors", "seed"} & cls.search_space.keys(),
         "search_space must not hold factors or seed: more is nearly always better, and a seed no setting",
@@ -81,12 +80,13 @@ def check_search_space(make: Make) -> None:
         ensure(inside, f"search_space must hold the default of {name}, {default!r}")
         types = {type(value) for value in ends(values)}
         ensure(types == {type(default)}, f"search_space must have values of {name} of the default's type, got {types}")
-        for end in ends(values):
-            make_end = replace(make(), **{name: end})
-            make_end.fit(data(), progress=False)
-    for corner in (0, -1):
-        together = {name: ends(values)[corner] for name, values in cls.search_space.items()}
-        cls(**{**own, **together}).fit(data(), progress=False)
+    space = {name: ends(values) for name, values in cls.search_space.items()}
+    tried = [{name: end} for name, values in space.items() for end in values]
+    tried += [{name: values[corner] for name, values in space.items()} for corner in (0, -1)]
+    for some in tried:
+        lists = fitted(make, **some).recommend(people(), k=3, exclude_seen=False)
+        ensure(len(lists) == 3 * len(people()), f"with {some} everybody must get a list")
+        ensure(lists["score"].is_finite().all(), f"with {some} scores must be finite")
 
 
 def _kinds(make: Make) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from tastemap.data.frames import as_kind
@@ -14,6 +16,7 @@ from tastemap.errors import ModelFileError, NotSupportedError, UnknownIdError
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.models.load import load
 from tastemap.models.shared.base import Model
+from tastemap.ranking.top_k import Lists
 from tastemap.testing.data import (
     GHOST,
     KINDS,
@@ -127,6 +130,26 @@ def _check_known_users(bare: Model, model: Model) -> None:
             ensure("interactions=False" in str(error), f"the sentence must name interactions=False, got {error}")
         else:
             same_lists(answer, ask(model), "without interactions a known user must get the same list")
+
+
+def check_scorer_serves_elsewhere(make: Make) -> None:
+    """What scores can be pickled, and lists the same for known users and new histories in another process."""
+    model = fitted(make)
+    try:
+        scorer = pickle.loads(pickle.dumps(model.scorer))
+    except Exception as error:
+        raise AssertionError(f"the scorer must be possible to pickle, got {error!r}") from error
+    rows = model.users.rows(people())
+    _same_arrays(scorer.recommend(rows, 5), model.scorer.recommend(rows, 5), "a scorer that was pickled")
+    theirs = read(pl.DataFrame({"person": ["new"], "film": [103], "stars": [2.0]}))
+    histories = theirs.align(theirs.users, model.items)[0].by_user
+    one, other = (who.rank_queries(who.fold(histories), 5) for who in (scorer, model.scorer))
+    _same_arrays(one, other, "a scorer that was pickled, for a new history,")
+
+
+def _same_arrays(one: Lists, other: Lists, who: str) -> None:
+    same = all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
+    ensure(same, f"{who} must list the same")
 
 
 def check_card(make: Make) -> None:

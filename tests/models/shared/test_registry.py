@@ -25,7 +25,7 @@ OUTSIDE = """
 from dataclasses import dataclass
 import tastemap as tm
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Outsider(tm.Popular):
     strength: float = 1.0
 """
@@ -66,7 +66,7 @@ def test_nobody_writes_to_the_names() -> None:
 
 
 def test_a_registered_model_is_loaded_and_called_by_its_name(tmp_path: Path) -> None:
-    @dataclass(kw_only=True)
+    @dataclass(kw_only=True, eq=False)
     class Loudest(tm.Popular):
         pass
 
@@ -101,7 +101,7 @@ def test_another_model_of_the_same_name_is_refused() -> None:
 
 def _popular(name: str, **parameters: tuple[type, Any]) -> type[tm.Model]:
     """Make a model like Popular with parameters."""
-    return _class(name, tm.Popular, parameters, kw_only=True)
+    return _class(name, tm.Popular, parameters, kw_only=True, eq=False)
 
 
 def _class(name: str, base: type, parameters: dict[str, Any], **options: bool) -> Any:
@@ -114,17 +114,17 @@ class Plain(tm.Popular):
     pass
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Half(tm.Model):
     pass
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Searching(tm.Popular):
     search_space: ClassVar[Any] = {"alfa": [1, 2]}
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Timeless(tm.Popular):
     abilities: ClassVar[tm.Abilities] = tm.Abilities(epochs=True)
 
@@ -134,8 +134,8 @@ class Timeless(tm.Popular):
     [
         (tm.EASE(), r"a model must be a subclass of tastemap.Model, got EASE\("),
         (dict, "a model must be a subclass of tastemap.Model, got <class 'dict'>"),
-        (Plain, r"Plain is no dataclass, .*: put @dataclass\(kw_only=True\) on it"),
-        (Half, "Half lacks '_fold_in', .*'_learn', .*, which every model has"),
+        (Plain, r"Plain is no dataclass, .*: put @dataclass\(kw_only=True, eq=False\) on it"),
+        (Half, "Half lacks 'learn', 'learn_more', 'make_scorer', which every model has"),
         (
             _class("Placed", tm.Popular, {"k": (int, 1)}),
             "Placed takes 'k' by its place or not at all: put kw_only=True",
@@ -143,6 +143,10 @@ class Timeless(tm.Popular):
         (_popular("Fixed", k=(int, field(default=1, init=False))), "Fixed takes 'k' by its place or not at all"),
         (_popular("Demanding", k=(int, ...)), "Demanding has no default for 'k'"),
         (_popular("Learned", k_=(int, 1)), "Learned calls a parameter 'k_', but what ends in '_' is learned"),
+        (
+            _class("Equal", tm.Popular, {}, kw_only=True),
+            "two fitted models of Equal would be equal .* put eq=False into",
+        ),
         (Searching, "Searching.search_space names 'alfa', which Searching has no parameter for"),
         (Timeless, "Timeless trains in epochs, but has no parameter 'epochs'"),
     ],

@@ -104,7 +104,13 @@ def check_class(cls: Any) -> None:
         raise TypeError(f"a model must be a subclass of tastemap.Model, got {cls!r}")
     name = cls.__name__
     if "__dataclass_fields__" not in vars(cls):
-        raise TypeError(f"{name} is no dataclass, so its parameters are not known: put @dataclass(kw_only=True) on it")
+        raise TypeError(
+            f"{name} is no dataclass, so its parameters are not known: put @dataclass(kw_only=True, eq=False) on it"
+        )
+    if vars(cls)["__dataclass_params__"].eq:
+        raise TypeError(
+            f"two fitted models of {name} would be equal whatever they learned: put eq=False into @dataclass"
+        )
     if inspect.isabstract(cls):
         raise TypeError(f"{name} lacks {name_some(sorted(cls.__abstractmethods__), 9)}, which every model has")
     known = {field.name for field in fields(cls)}
