@@ -17,6 +17,7 @@ from tastemap.data._pairs import Rows
 from tastemap.models.shared.registry import MODELS
 from tastemap.parallel import n_threads
 from tastemap.ranking.scorer import FactorScorer, Scorer
+from tastemap.ranking.similar import Space
 from tastemap.testing import MODEL_CHECKS, check_model
 from tastemap.training.loop import Options
 from tastemap.typing import Floats, RowNumbers
@@ -279,6 +280,9 @@ def test_an_ability_that_is_not_declared() -> None:
     class Modest(Sound):
         abilities: ClassVar[tm.Abilities] = tm.Abilities(similar_users=True)
 
+        def make_item_space(self) -> Space:
+            return Space(self.item_factors_, np.flatnonzero(self.state.known_items))
+
     told = refusal("check_what_a_model_cannot_do", broken(Modest))
     assert told.startswith("similar_items, which is not among the abilities, must be refused with NotSupportedError")
 
@@ -360,3 +364,67 @@ def test_an_array_that_fit_leaves_out() -> None:
         TypeError, match="Lacking names 'item_biases_' among its fitted arrays, and learning did not set"
     ):
         Lacking().fit(likes)
+
+
+def test_a_model_that_makes_no_scorer() -> None:
+    @dataclass(kw_only=True, eq=False)
+    class Mute(Sound):
+        def make_scorer(self) -> Any:
+            return None
+
+    model = Mute().fit(tm.Interactions.from_frame({"user": ["a", "a"], "item": [1, 2]}))
+    with pytest.raises(TypeError, match=r"Mute\.make_scorer must return a Scorer, got NoneType"):
+        model.recommend()
+
+
+# -- what a scorer says of factors that are none -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"user_factors": np.zeros((3, 2))},
+            "user_factors must be float32 of shape (3, 2), got float64 of shape (3, 2)",
+        ),
+        (
+            {"user_factors": np.zeros((4, 2), np.float32)},
+            "user_factors must be float32 of shape (3, 2), got float32 of",
+        ),
+        (
+            {"item_factors": np.zeros((2, 5), np.float32)},
+            "item_factors must be float32 of shape (2, 2), got float32 of",
+        ),
+        ({"item_factors": [[0.0, 0.0]] * 2}, "item_factors must be float32 of shape (2, 2), got list"),
+        (
+            {"item_biases": np.zeros((2, 1), np.float32)},
+            "item_biases must be float32 of shape (2,), got float32 of shape",
+        ),
+    ],
+    ids=["float64", "a row too many", "columns too many", "a list", "a column"],
+)
+def test_factors_of_another_kind_or_shape_are_refused_in_a_sentence(changed: Any, sentence: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(sentence)):
+        scorer_with(**changed)
+
+
+def test_people_folded_in_to_another_shape_are_refused_in_a_sentence() -> None:
+    likes = tm.Interactions.from_frame({"user": ["a"], "item": [1]})
+    scorer = scorer_with(fold_in=lambda histories, features: (np.zeros((2, 2), np.float32), None))
+    with pytest.raises(
+        TypeError, match=re.escape("the factors that fold_in returns must be float32 of shape (1, 2), got")
+    ):
+        scorer.fold(likes.by_user)
+
+
+def scorer_with(**changed: Any) -> FactorScorer:
+    """Make a scorer of 3 users, 2 items and 2 factors."""
+    parts: dict[str, Any] = {
+        "known_users": np.ones(3, bool),
+        "known_items": np.ones(2, bool),
+        "popularity": np.ones(2, np.int64),
+        "user_factors": np.zeros((3, 2), np.float32),
+        "item_factors": np.zeros((2, 2), np.float32),
+        "fold_in": add_up,
+    }
+    return FactorScorer(**{**parts, **changed})

@@ -137,7 +137,7 @@ class Timeless(tm.Popular):
         (Plain, r"Plain is no dataclass, .*: put @dataclass\(kw_only=True, eq=False\) on it"),
         (Half, "Half lacks 'learn', 'learn_more', 'make_scorer', which every model has"),
         (
-            _class("Placed", tm.Popular, {"k": (int, 1)}),
+            _class("Placed", tm.Popular, {"k": (int, 1)}, eq=False),
             "Placed takes 'k' by its place or not at all: put kw_only=True",
         ),
         (_popular("Fixed", k=(int, field(default=1, init=False))), "Fixed takes 'k' by its place or not at all"),

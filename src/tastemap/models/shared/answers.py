@@ -73,7 +73,10 @@ class Answers(ABC):
 
     @cached_property
     def _scorer(self) -> Scorer:
-        return self.make_scorer()
+        made: object = self.make_scorer()
+        if not isinstance(made, Scorer):
+            raise TypeError(f"{type(self).__name__}.make_scorer must return a Scorer, got {type(made).__name__}")
+        return made
 
     # -- what models may say otherwise --------------------------------------------------------------------------------
 
