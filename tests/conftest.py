@@ -16,6 +16,7 @@ from hypothesis import settings
 from tastemap.data.interactions import Interactions
 from tastemap.datasets import Dataset, movielens
 from tastemap.errors import DataError
+from tastemap.models.shared.registry import MODELS
 
 # Speed is no test: the first example compiles a kernel, and a busy machine takes its time.
 settings.register_profile("tastemap", deadline=None)
@@ -96,3 +97,9 @@ def run_python() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after the test what it registers."""
+    monkeypatch.setattr(MODELS, "_classes", dict(MODELS._classes))

@@ -3,8 +3,9 @@ from __future__ import annotations
 import re
 import shlex
 import socket
+import sys
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import pytest
 from typer.main import get_command
@@ -62,11 +63,14 @@ def test_the_examples_of_a_page_run_one_after_the_other(
     if "datasets.movielens" in PAGES[page]:
         request.getfixturevalue("ml100k")  # fetched, where it can be, before the network is taken away
     request.getfixturevalue("no_network")
+    request.getfixturevalue("own_registry")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
+    module = ModuleType("page")  # which can be found, as a reader's own can: what stands on it can be pickled
+    monkeypatch.setitem(sys.modules, "page", module)
     for lines_before, example, output in blocks(page, "python"):
-        # The empty lines give a traceback the page's own line numbers.
-        exec(compile("\n" * lines_before + example, page, "exec"), names)
+        # The empty lines give a traceback the page's own line numbers. Annotations are what they are on the page, not
+        # strings as in this file.
+        exec(compile("\n" * lines_before + example, page, "exec", dont_inherit=True), vars(module))
         printed = capsys.readouterr().out
         if output:
             assert _texts(printed) == _texts(output)

@@ -19,8 +19,6 @@ ROOMS = layers.read_rooms(layers.ORDER.read_text(encoding="utf-8"))
 
 # Arrows that are still to be turned round.
 KNOWN = {
-    ("tastemap.models.shared.answers", "tastemap.models"),  # MODELS, in a method
-    ("tastemap.models.shared.named", "tastemap.models"),  # MODELS, in a function
     ("tastemap.evaluation.comparison", "tastemap.evaluation.report"),  # in a method
     ("tastemap.evaluation.report", "tastemap.plot"),  # in a function
 }

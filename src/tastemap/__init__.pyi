@@ -3,6 +3,7 @@ from tastemap import datasets as datasets
 from tastemap import export as export
 from tastemap import plot as plot
 from tastemap import split as split
+from tastemap import testing as testing
 from tastemap.data.features import Features as Features
 from tastemap.data.ids import IdMap as IdMap
 from tastemap.data.interactions import Interactions as Interactions
@@ -26,7 +27,6 @@ from tastemap.evaluation.lists import evaluate_lists as evaluate_lists
 from tastemap.metrics.definitions import METRICS as METRICS
 from tastemap.metrics.definitions import Metric as Metric
 from tastemap.metrics.own import OwnMetric as OwnMetric
-from tastemap.models import MODELS as MODELS
 from tastemap.models.bpr import BPR as BPR
 from tastemap.models.ease import EASE as EASE
 from tastemap.models.explicit_als import ExplicitALS as ExplicitALS
@@ -39,6 +39,8 @@ from tastemap.models.random import Random as Random
 from tastemap.models.shared.abilities import Abilities as Abilities
 from tastemap.models.shared.base import Model as Model
 from tastemap.models.shared.explain import Explanation as Explanation
+from tastemap.models.shared.registry import MODELS as MODELS
+from tastemap.models.shared.registry import register as register
 from tastemap.models.shared.search import Range as Range
 from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp

@@ -359,7 +359,7 @@ def test_models_that_share_no_user_are_not_compared() -> None:
         (3, {}, "models must be a list of models, or a dict"),
         ([tm.Popular], {}, "models must be instances, got the class Popular: pass Popular()"),
         (tm.Popular, {}, "models must be instances, got the class Popular: pass Popular()"),
-        (["Popular"], {}, "models must be models of tastemap, got 'Popular': pass tastemap.Popular()"),
+        (["Popular"], {}, "models must be models of tastemap, got 'Popular': pass Popular()"),
         ({1: tm.Popular()}, {}, "the names of models must be text, got 1"),
         ([MODELS["knn"]] * 2, {}, "'ItemKNN', 'ItemKNN 2' are one and the same model: make an instance for each"),
         ([tm.Popular()], {"metrics": ("mrr@2", "mrr@2")}, "metrics must name each once, got 'mrr@2', 'mrr@2'"),

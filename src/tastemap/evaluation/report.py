@@ -229,9 +229,7 @@ def _recipe(board: Comparison) -> str:
 
 def _call(model: Any) -> str:
     """Say how a model is made."""
-    from tastemap.models import MODELS
-
-    return f"tm.{model!r}" if MODELS.get(type(model).__name__) is type(model) else repr(model)
+    return f"tm.{model!r}" if type(model).__module__.startswith("tastemap.") else repr(model)
 
 
 def _data(data: Interactions) -> str:

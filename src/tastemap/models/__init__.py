@@ -1,4 +1,4 @@
-"""The models, one file a family. `MODELS` finds a class by its name, for files and the command line."""
+"""The models, one file a model. `MODELS` finds a class by its name, for files and the command line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from tastemap.models.item_knn import ItemKNN
 from tastemap.models.personal_popular import PersonalPopular
 from tastemap.models.popular import Popular
 from tastemap.models.random import Random
-from tastemap.models.shared.base import Model
+from tastemap.models.shared.registry import MODELS as MODELS
 from tastemap.models.svd import SVD
 from tastemap.models.svdpp import SVDpp
 from tastemap.models.warp import WARP
 
-_ALL = (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS)
-
-MODELS: dict[str, type[Model]] = {cls.__name__: cls for cls in _ALL}
+for _cls in (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS):
+    MODELS.add(_cls)

@@ -63,7 +63,9 @@ class EASE(Model):
 
     # In units of an item's squared weights: tens for a shop's orders, thousands for millions of likes.
     search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
-    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", squares_items=True)
+    abilities: ClassVar[Abilities] = Abilities(
+        similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
+    )
     fitted_arrays: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
 
     def check(self) -> None:

@@ -66,7 +66,7 @@ class ExplicitALS(RatingModel):
         "bias_regularization": Range(0.003, 0.3, log=True),
     }
     abilities: ClassVar[Abilities] = Abilities(
-        ratings=True, similar_items=True, similar_users=True, explains="exact", epochs=True
+        ratings=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
     )
     _ends_with_users: ClassVar[bool] = True
     _hint: ClassVar[str] = "raise regularization, or scale the ratings down"

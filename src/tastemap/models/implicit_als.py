@@ -123,7 +123,7 @@ class ImplicitALS(Model):
     fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
     feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(0.5, 100.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(
-        features=True, similar_items=True, similar_users=True, explains="exact", epochs=True
+        features=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
     )
 
     def check(self) -> None:

@@ -73,7 +73,7 @@ class ItemKNN(Model):
         "similarity": ["cosine", "tfidf", "bm25"],
         "shrinkage": Range(0.0, 100.0),
     }
-    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact")
+    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
 
     def check(self) -> None:

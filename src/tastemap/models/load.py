@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tastemap.errors import ModelFileError
 from tastemap.files.arrays import read_arrays
-from tastemap.models import MODELS
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.registry import MODELS
 
 
 def load(path: str | Path) -> Model:
@@ -19,11 +19,16 @@ def load(path: str | Path) -> Model:
     arrays, header = read_arrays(path, "model")
     name = header["class"]
     if name not in MODELS:
-        raise ModelFileError(f"{path} holds a {name!r}, which this version of tastemap does not know: update tastemap")
-    known = {field.name for field in fields(MODELS[name])}
+        raise ModelFileError(
+            f"{path} holds a {name!r}, which neither this version of tastemap nor an installed package knows: import "
+            "or install the package that has it, or update tastemap"
+        )
+    cls = MODELS[name]
+    known = {field.name for field in fields(cls)}
     unknown = [parameter for parameter in header["parameters"] if parameter not in known]
     if unknown:
+        package = cls.__module__.partition(".")[0]
         raise ModelFileError(
-            f"{path} has the parameter {unknown[0]!r}, which this version's {name} does not know: update tastemap"
+            f"{path} has the parameter {unknown[0]!r}, which this version's {name} does not know: update {package}"
         )
-    return MODELS[name].from_arrays(arrays, header)
+    return cls.from_arrays(arrays, header)

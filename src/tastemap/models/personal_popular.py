@@ -47,7 +47,7 @@ class PersonalPopular(Model):
 
     fill: bool = True
 
-    abilities: ClassVar[Abilities] = Abilities(explains="exact")
+    abilities: ClassVar[Abilities] = Abilities(explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[tuple[str, ...]] = ("item_shares_",)
 
     def check(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.ranking.scorer import FactorScorer, Scorer
 from tastemap.training.loop import Options
@@ -23,6 +24,8 @@ class Popular(Model):
 
     It has no parameters, and knows neither similar items nor similar users.
     """
+
+    abilities: ClassVar[Abilities] = Abilities(folds_in_exactly=True)
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Learn nothing: every model counts `popularity_`, and there is no more to it."""

@@ -174,13 +174,29 @@ class FactorScorer(Scorer):
     score_range: Floats | None = None
     fold_in: Callable[[Rows, Rows | None], tuple[Floats, Floats | None]]
 
+    def __post_init__(self) -> None:
+        n_users, n_items, factors = len(self.known_users), len(self.known_items), np.shape(self.user_factors)[1:]
+        _check_floats("user_factors", self.user_factors, (n_users, *factors[:1]))
+        _check_floats("item_factors", self.item_factors, (n_items, *factors))
+        for name, biases, n in (
+            ("user_biases", self.user_biases, n_users),
+            ("item_biases", self.item_biases, n_items),
+        ):
+            if biases is not None:
+                _check_floats(name, biases, (n,))
+
     def queries(self, rows: RowNumbers) -> Floats:
         """Return the vectors of user rows, float32 (n, d)."""
         return self._as_queries(self.user_factors[rows], None if self.user_biases is None else self.user_biases[rows])
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Floats:
         """Return the vectors of people known by their history alone, float32 (n, d)."""
-        return self._as_queries(*self.fold_in(histories, features))
+        factors, biases = self.fold_in(histories, features)
+        n_people = len(histories.counts)
+        _check_floats("the factors that fold_in returns", factors, (n_people, self.item_factors.shape[1]))
+        if self.user_biases is not None:
+            _check_floats("the biases that fold_in returns", biases, (n_people,))
+        return self._as_queries(factors, biases)
 
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""
@@ -208,6 +224,13 @@ class FactorScorer(Scorer):
         if self.item_biases is not None:
             columns.append(np.ones((len(factors), 1), np.float32))
         return np.hstack(columns) if len(columns) > 1 else factors
+
+
+def _check_floats(name: str, array: object, shape: tuple[int, ...]) -> None:
+    """Raise TypeError for what is no array of float32 of a shape: it would compile kernels anew, or score others."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != shape:
+        got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{name} must be float32 of shape {shape}, got {got}")
 
 
 @dataclass(frozen=True)

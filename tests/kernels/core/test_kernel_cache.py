@@ -202,8 +202,10 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
             if isinstance(model, tm.ImplicitALS):
                 for metric in ("cosine", "dot", "euclidean"):
                     model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
-            if isinstance(model, tm.EASE | tm.ItemKNN):
-                model.similar_items([1, 2]), model.explain(1, 2)
+            if model.abilities.similar_items:
+                model.similar_items([1, 2])
+            if model.abilities.explains:
+                model.explain(1, 2)
         tm.compare([tm.Popular(), tm.EASE()], test, train=train).differences
         kernels = [metrics.count_reachable, metrics.novelties, metrics.diversities]
         kernels += [als.cg_rows, als.cholesky_rows, metrics.ranking_metrics, random.fill_uniform]
@@ -216,6 +218,11 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [features.step_features, features.turn_features]
         kernels += [significance.sum_resamples, significance.sum_with_signs]
         print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
+        import importlib, pkgutil, tastemap.kernels
+        for found in pkgutil.iter_modules(tastemap.kernels.__path__, "tastemap.kernels."):
+            for kernel in vars(importlib.import_module(found.name)).values():
+                if getattr(kernel, "__module__", "") == found.name and len(getattr(kernel, "signatures", "")) > 1:
+                    raise AssertionError(f"{found.name}.{kernel.__name__} {len(kernel.signatures)}")
         """,
         tmp_path,
         NUMBA_DISABLE_JIT=None,

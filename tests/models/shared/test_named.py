@@ -34,7 +34,7 @@ def test_names_of_your_own_are_kept_in_their_order() -> None:
         (3, "must be a list of models, or a dict of them by name, got 3"),
         (tm.BPR, r"must be instances, got the class BPR: pass BPR\(\)"),
         ([tm.Popular(), tm.BPR], r"must be instances, got the class BPR: pass BPR\(\)"),
-        (["BPR"], r"got 'BPR': pass tastemap\.BPR\(\)"),
+        (["BPR"], r"got 'BPR': pass BPR\(\)"),
         ([3], "must be models of tastemap, got 3$"),
         ({"": tm.Popular()}, "the names of models must be text, got ''"),
         ({1: tm.Popular()}, "the names of models must be text, got 1"),

@@ -6,12 +6,10 @@ import math
 from dataclasses import asdict, fields
 from typing import Any
 
-import numpy as np
 import pytest
-import scipy.sparse as sp
 
 import tastemap as tm
-from tastemap.models.shared.search import ends, grid, nearest
+from tastemap.models.shared.search import grid, nearest
 
 # What the README says suits MovieLens.
 DOCUMENTED: dict[str, dict[str, Any]] = {
@@ -22,12 +20,6 @@ DOCUMENTED: dict[str, dict[str, Any]] = {
 WITHOUT = {"Random", "Popular", "PersonalPopular"}
 
 every_space = pytest.mark.parametrize("name", [name for name in tm.MODELS if name not in WITHOUT])
-
-
-def stars() -> tm.Interactions:
-    rng = np.random.default_rng(0)
-    here = rng.random((30, 20)) < 0.4
-    return tm.Interactions.from_csr(sp.csr_array(here * rng.integers(1, 6, here.shape).astype(float)))
 
 
 def test_models_without_a_space_are_those_without_parameters_worth_searching() -> None:
@@ -42,26 +34,6 @@ def test_a_space_names_parameters_and_holds_what_is_known_to_suit(name: str) -> 
         for parameter in set(space) & set(suits):
             assert suits[parameter] in space[parameter], parameter
             assert nearest(space[parameter], suits[parameter]) == suits[parameter]
-
-
-@every_space
-def test_whole_numbers_are_searched_as_whole_numbers(name: str) -> None:
-    for parameter, values in tm.MODELS[name].search_space.items():
-        default = getattr(tm.MODELS[name](), parameter)
-        assert all(type(value) is type(default) for value in ends(values)), parameter
-
-
-@every_space
-def test_a_model_at_the_ends_of_a_space_recommends(name: str) -> None:
-    model, data = tm.MODELS[name], stars()
-    small = {"factors": 4} if hasattr(model, "factors") else {}
-    space = {parameter: ends(values) for parameter, values in model.search_space.items()}
-    tried = [{parameter: end} for parameter, both in space.items() for end in both]
-    tried += [{parameter: both[corner] for parameter, both in space.items()} for corner in (0, -1)]
-    for parameters in tried:
-        lists = model(**{**small, **parameters}).fit(data, progress=False).recommend(list(data.users), k=3)
-        assert lists.group_by("user").len()["len"].to_list() == [3] * data.n_users, parameters
-        assert lists["score"].is_finite().all(), parameters
 
 
 def test_the_steps_of_a_range_are_even_or_of_even_ratio() -> None:

@@ -14,6 +14,7 @@ class Abilities:
     ratings : `predict` returns ratings, on the scale of the weights; else its scores only rank
     similar_items, similar_users : finds what is like an item, who is like a user
     explains : "exact", where the contributions to a score and the baseline add up to it, "leave-one-out" or None
+    folds_in_exactly : somebody known by the history of a user gets that user's scores, to a rounding
     epochs : trains in epochs, as many as its parameter `epochs` says
     squares_items : memory and time grow with the square of the number of items
     """
@@ -23,5 +24,6 @@ class Abilities:
     similar_items: bool = False
     similar_users: bool = False
     explains: Literal["exact", "leave-one-out"] | None = None
+    folds_in_exactly: bool = False
     epochs: bool = False
     squares_items: bool = False

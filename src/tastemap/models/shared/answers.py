@@ -73,7 +73,10 @@ class Answers(ABC):
 
     @cached_property
     def _scorer(self) -> Scorer:
-        return self.make_scorer()
+        made: object = self.make_scorer()
+        if not isinstance(made, Scorer):
+            raise TypeError(f"{type(self).__name__}.make_scorer must return a Scorer, got {type(made).__name__}")
+        return made
 
     # -- what models may say otherwise --------------------------------------------------------------------------------
 
@@ -387,10 +390,9 @@ class Answers(ABC):
     def _check_takes_features(self, *given: Features | None) -> None:
         """Raise NotSupportedError where features are given and the model takes none."""
         if any(features is not None for features in given) and not self.abilities.features:
-            from tastemap.models import MODELS
-
-            able = " or ".join(name for name, cls in MODELS.items() if cls.abilities.features)
-            raise NotSupportedError(f"{type(self).__name__} takes no features: leave them out, or fit {able}")
+            raise NotSupportedError(
+                f"{type(self).__name__} takes no features: leave them out, or fit ImplicitALS or WARP"
+            )
 
     def _list_items(self, who: pl.Series, lists: Lists, kind: FrameKind) -> Any:
         repeated, ranks, filled = _flatten(lists)

@@ -17,6 +17,7 @@ from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
+from tastemap.models.shared.learned import check_arrays
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
@@ -120,6 +121,7 @@ class Model(Answers):
         try:
             self._remember(state)
             self.learn(interactions, options)
+            self._check_learned()
         except BaseException:
             self._forget()  # half a model must not pass for a fitted one
             raise
@@ -160,6 +162,7 @@ class Model(Answers):
         updated._remember(state.merge(interactions, user_features, item_features))
         updated.epochs_ = list(self.epochs_)
         updated.learn_more(self, interactions)
+        updated._check_learned()
         return updated
 
     def add_items(self, features: Features) -> Self:
@@ -241,6 +244,10 @@ class Model(Answers):
     def _remember(self, state: State) -> None:
         self._state = state
         self.epochs_ = list[Epoch]()
+
+    def _check_learned(self) -> None:
+        set_arrays = {name: getattr(self, name) for name in self.fitted_arrays if hasattr(self, name)}
+        check_arrays(type(self).__name__, self.fitted_arrays, set_arrays, len(self.users), len(self.items))
 
     def _forget(self) -> None:
         parameters = {field.name for field in fields(self)}

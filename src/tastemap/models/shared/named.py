@@ -7,6 +7,7 @@ from typing import Any
 
 from tastemap.errors import name_some
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.registry import MODELS
 
 Models = Mapping[str, Model] | Sequence[Model] | Model
 
@@ -31,9 +32,7 @@ def named_models(models: Models) -> dict[str, Any]:
         if isinstance(model, type) and issubclass(model, Model):
             raise ValueError(f"models must be instances, got the class {model.__name__}: pass {model.__name__}()")
         if not isinstance(model, Model):
-            from tastemap.models import MODELS
-
-            meant = f": pass tastemap.{model}()" if isinstance(model, str) and model in MODELS else ""
+            meant = f": pass {model}()" if isinstance(model, str) and model in MODELS else ""
             raise ValueError(f"models must be models of tastemap, got {model!r}{meant}")
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the names of models must be text, got {name!r}")

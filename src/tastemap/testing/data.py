@@ -1,0 +1,177 @@
+"""A few pairs, features and news, and the words in which a check says what is wrong."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.features import Features
+from tastemap.data.interactions import Interactions
+from tastemap.models.shared.base import Model
+from tastemap.typing import Arrays
+
+Make = Callable[[], Model]
+
+GHOST, UNSEEN = "ghost", 999  # a user and an item in the id maps that have no pair
+GLUTTON = "u5"  # has every item
+FILMS = list(range(100, 111))
+KINDS = [kind for kind in ("polars", "pandas", "pyarrow") if find_spec(kind)]  # of frames
+NEW_FILM, NEW_PERSON = 700, "newcomer"  # known by features alone
+
+
+@cache
+def pairs(seed: int = 0, n_users: int = 14, n_items: int = 11) -> pl.DataFrame:
+    """Return pairs under names of the caller's own, users as strings, items as integers."""
+    rng = np.random.default_rng(seed)
+    has = rng.random((n_users, n_items)) < 0.4
+    has[5] = True
+    has[:, 0] |= ~has.any(axis=1)
+    users, items = np.nonzero(has)
+    stars = rng.integers(1, 6, len(users)).astype(float)
+    return pl.DataFrame({"person": [f"u{u}" for u in users], "film": 100 + items, "stars": stars})
+
+
+def read(frame: Any, **more: Any) -> Interactions:
+    """Return the pairs of a frame."""
+    return Interactions.from_frame(frame, user="person", item="film", weight="stars", **more)
+
+
+@cache
+def data(seed: int = 0) -> Interactions:
+    """Return the pairs, and the ids of a user and of an item without any."""
+    frame = pairs(seed)
+    users = [*frame["person"].unique(maintain_order=True), GHOST]
+    return read(frame, users=users, items=[UNSEEN, *frame["film"].unique().sort()])
+
+
+@cache
+def other_data() -> Interactions:
+    """Return other pairs, of fewer users and items."""
+    return read(pairs(seed=3, n_users=8, n_items=7))
+
+
+def people() -> list[str]:
+    """Return the users with a pair."""
+    return list(dict.fromkeys(pairs()["person"]))
+
+
+def history_of(user: str, interactions: Interactions | None = None) -> dict[int, float]:
+    """Return a user's items and their weights."""
+    frame = pairs() if interactions is None else interactions.to_frame("polars")
+    mine = frame.filter(pl.col("person") == user)
+    return dict(zip(mine["film"], mine["stars"], strict=True))
+
+
+def news() -> Interactions:
+    """Return a new user, a new item, a new pair of known ids and a changed weight."""
+    some = next(iter(history_of("u2")))
+    return read({"person": ["new", "new", "u1", "u2"], "film": [103, 500, 500, some], "stars": [5.0, 4.0, 3.0, 1.5]})
+
+
+@cache
+def of_films() -> Features:
+    """Return genres of films: of one that nobody has seen, of one beyond the data, none of film 103."""
+    genres = ["war", "noir", "war|noir", None, "war", "noir", "war", "noir", "war", "noir", "war", "noir", "war"]
+    films = {"film": [*FILMS, UNSEEN, NEW_FILM], "genre": genres}
+    return Features.from_frame(films, id="film", columns="genre", separator="|")
+
+
+@cache
+def of_people() -> Features:
+    """Return the ages of everyone, and of one beyond the data."""
+    everyone = [*people(), GHOST, NEW_PERSON]
+    ages = ["old" if place % 2 else "young" for place in range(len(everyone))]
+    return Features.from_frame({"person": everyone, "age": ages}, id="person", columns="age")
+
+
+def changed(make: Make, **parameters: Any) -> Model:
+    """Return an unfitted model with some other parameters."""
+    return replace(make(), **parameters)
+
+
+def fitted(make: Make, **parameters: Any) -> Model:
+    """Return the model fitted to the pairs, with some other parameters."""
+    return changed(make, **parameters).fit(data(), progress=False)
+
+
+def described(make: Make, **parameters: Any) -> Model:
+    """Return the model fitted to the pairs and the features, with some other parameters."""
+    model = changed(make, **parameters)
+    return model.fit(data(), user_features=of_people(), item_features=of_films(), progress=False)
+
+
+def arrays(model: Model) -> Arrays:
+    """Return what a model has learned."""
+    return {name: getattr(model, name) for name in ("popularity_", *model.fitted_arrays)}
+
+
+def ensure(condition: object, sentence: str) -> None:
+    """Raise AssertionError with a sentence where a condition does not hold."""
+    if not condition:
+        raise AssertionError(sentence)
+
+
+def same_model(one: Model, other: Model, sentence: str) -> None:
+    """Raise AssertionError where two models have other parameters, ids, bits or lists."""
+    ensure(asdict(one) == asdict(other), f"{sentence}: its parameters differ, {one} and {other}")
+    ensure(list(one.users) == list(other.users) and list(one.items) == list(other.items), f"{sentence}: its ids differ")
+    theirs = arrays(other)
+    for name, array in arrays(one).items():
+        equal = array.dtype == theirs[name].dtype and np.array_equal(array, theirs[name])
+        ensure(equal, f"{sentence}: {name} differs")
+    if one.interactions is not None and other.interactions is not None:
+        same_lists(one.recommend(k=4), other.recommend(k=4), sentence)
+
+
+def same_lists(one: Any, other: Any, sentence: str) -> None:
+    """Raise AssertionError where two frames of results differ in any bit."""
+    ensure(type(one) is type(other) and one.equals(other), f"{sentence}: the lists differ")
+
+
+def near(one: Any, other: Any, sentence: str, tolerance: float = 1e-4) -> None:
+    """Raise AssertionError where scores differ by more than a float32's rounding."""
+    alike = np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=tolerance, atol=tolerance)
+    ensure(alike, f"{sentence}: got {np.ravel(one)[:5]} and {np.ravel(other)[:5]}")
+
+
+def refuses(
+    call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: object, what: str
+) -> None:
+    """Raise AssertionError where a call is not refused in one sentence that has the words."""
+    kinds = " or ".join(kind.__name__ for kind in (error if isinstance(error, tuple) else (error,)))
+    try:
+        call()
+    except error as caught:
+        text = str(caught)
+    except Exception as caught:
+        told = f"{type(caught).__name__}: {caught}"
+        raise AssertionError(f"{what} must be refused with {kinds}, got {told}") from caught
+    else:
+        raise AssertionError(f"{what} must be refused with {kinds}, and is not")
+    ensure("\n" not in text, f"{what} must be refused in one line, got {text!r}")
+    for word in words:
+        ensure(str(word) in text, f"the sentence that refuses {what} must name {word}, got {text!r}")
+
+
+def refuses_each(
+    calls: Mapping[str, Callable[[], Any]], error: type[Exception] | tuple[type[Exception], ...], *words: object
+) -> None:
+    """Raise AssertionError where one of several calls, by what each is, is not refused."""
+    for what, call in calls.items():
+        refuses(call, error, *words, what=what)
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """Give a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)

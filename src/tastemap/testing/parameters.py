@@ -1,0 +1,117 @@
+"""What every model promises of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import partial
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from tastemap.models.load import load
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.search import ends, nearest
+from tastemap.testing.data import Make, a_folder, arrays, described, ensure, fitted, people, refuses, same_model
+
+# Of each type what is none, or no number. What else is out of range only the model knows.
+NO_VALUES: dict[object, list[Any]] = {
+    int: [2.5, True, "6", None],
+    float: [float("nan"), True, "1", None],
+    bool: [1, "yes", None],
+}
+
+
+def check_parameters_change_what_is_learned(make: Make, others: Mapping[str, Any] | None = None) -> None:
+    """Every parameter, given another value, changes what is learned, or the lists that are made from it."""
+    plain = fitted(make)
+    takes_features = plain.abilities.features
+    rich = described(make) if takes_features else plain
+    for name, kind in _kinds(make).items():
+        value = getattr(plain, name)
+        values = [others[name]] if others and name in others else _others(kind, value)
+        ensure(values, f"others must say another value of {name} than {value!r}")
+        for other in values:
+            changed = {name: other}
+            differs = _differ(plain, fitted(make, **changed))
+            differs = differs or (takes_features and _differ(rich, described(make, **changed)))
+            ensure(
+                differs, f"{name}={other!r} must change something; if it is too near {value!r}, say another in others"
+            )
+
+
+def check_wrong_types_of_parameters_are_refused(make: Make) -> None:
+    """What is no value of a parameter's type is refused by fit with ValueError, in a sentence with name and value."""
+    for name, kind in _kinds(make).items():
+        wrong = ["no such choice", None] if get_origin(kind) is Literal else NO_VALUES.get(kind, [])
+        for value in wrong:
+            refuses(
+                partial(fitted, make, **{name: value}),
+                ValueError,
+                name,
+                repr(value),
+                what=f"{name}={value!r}",
+            )
+
+
+def check_numpy_numbers_are_as_good(make: Make) -> None:
+    """A number of NumPy learns the same as Python's own, and a file can hold it."""
+    model = fitted(make)
+    for name in _kinds(make):
+        value = getattr(model, name)
+        if not isinstance(value, int | float):
+            continue
+        of_numpy = fitted(make, **{name: np.asarray(value)[()]})
+        with a_folder() as folder:
+            of_numpy.save(folder / "model")
+            same_model(load(folder / "model"), model, f"{name} as a number of NumPy must learn the same")
+
+
+def check_search_space(make: Make) -> None:
+    """What `tune` tries has the default among it, numbers of the parameter's own type, and ends that can be fitted."""
+    cls = type(make())
+    ensure(
+        not {"factors", "seed"} & cls.search_space.keys(),
+        "search_space must not hold factors or seed: more is nearly always better, and a seed no setting",
+    )
+    for name, values in cls.search_space.items():
+        default = getattr(cls(), name)
+        inside = nearest(values, default) == default
+        ensure(inside, f"search_space must hold the default of {name}, {default!r}")
+        types = {type(value) for value in ends(values)}
+        ensure(types == {type(default)}, f"search_space must have values of {name} of the default's type, got {types}")
+    space = {name: ends(values) for name, values in cls.search_space.items()}
+    tried = [{name: end} for name, values in space.items() for end in values]
+    tried += [{name: values[corner] for name, values in space.items()} for corner in (0, -1)]
+    for some in tried:
+        lists = fitted(make, **some).recommend(people(), k=3, exclude_seen=False)
+        ensure(len(lists) == 3 * len(people()), f"with {some} everybody must get a list")
+        ensure(lists["score"].is_finite().all(), f"with {some} scores must be finite")
+
+
+def _kinds(make: Make) -> dict[str, Any]:
+    """Return the type of each parameter."""
+    model = make()
+    hints = get_type_hints(type(model))
+    return {field.name: hints[field.name] for field in fields(model)}
+
+
+def _others(kind: Any, value: Any) -> list[Any]:
+    """Return other values of a type, none where none is known."""
+    if get_origin(kind) is Literal:
+        return [choice for choice in get_args(kind) if choice != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        return [value + 1]
+    return [value * 0.73 or 0.37] if isinstance(value, float) else []
+
+
+def _differ(one: Model, other: Model) -> bool:
+    """Tell whether two models have learned something else or list something else."""
+    theirs = arrays(other)
+    if not all(np.array_equal(array, theirs[name]) for name, array in arrays(one).items()):
+        return True
+    asked: dict[str, Any] = {"k": 100, "frame": "polars"}
+    same_lists = one.recommend(exclude_seen=False, **asked).equals(other.recommend(exclude_seen=False, **asked))
+    return not (same_lists and one.recommend_for([100, 103], **asked).equals(other.recommend_for([100, 103], **asked)))

@@ -1,0 +1,163 @@
+"""What every model promises of its file."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.frames import as_kind
+from tastemap.errors import ModelFileError, NotSupportedError, UnknownIdError
+from tastemap.evaluation.evaluate import evaluate
+from tastemap.models.load import load
+from tastemap.models.shared.base import Model
+from tastemap.ranking.top_k import Lists
+from tastemap.testing.data import (
+    GHOST,
+    KINDS,
+    Make,
+    a_folder,
+    data,
+    described,
+    ensure,
+    fitted,
+    news,
+    pairs,
+    people,
+    read,
+    refuses,
+    refuses_each,
+    same_lists,
+    same_model,
+)
+
+
+def check_loaded_model_is_the_saved_one(make: Make) -> None:
+    """A loaded model has the bits of the saved one, and gives the same answers, to everything it can do."""
+    for kind in KINDS:
+        model = make().fit(read(as_kind(pairs(), kind)), validation=data(1), progress=False)
+        _check_loads(model, f" to data of {kind}")
+    if model.abilities.features:
+        _check_loads(described(make), " with features")
+
+
+def _check_loads(model: Model, told: str) -> None:
+    with a_folder() as folder:
+        model.save(folder / "model")
+        try:
+            again = load(folder / "model")
+        except ModelFileError as error:
+            raise AssertionError(f"load must know the model: put @tastemap.register on it; it says: {error}") from error
+        again_saved = folder / "again"
+        again.save(again_saved)
+        same_bytes = again_saved.read_bytes() == (folder / "model").read_bytes()
+    own, loaded = type(model), type(again)
+    ensure(
+        loaded is own, f"load must give a {own.__module__}.{own.__name__}, got {loaded.__module__}.{loaded.__name__}"
+    )
+    ensure(asdict(again) == asdict(model), f"a loaded model must have the same parameters, got {again}")
+    same_model(again, model, f"a loaded model{told} must be the saved one")
+    answers: dict[str, Callable[[Model], Any]] = {
+        "recommend": lambda model: model.recommend(k=3),
+        "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
+        "update": lambda model: model.update(news()).recommend(k=3),
+    }
+    if model.abilities.similar_items:
+        answers["similar_items"] = lambda model: model.similar_items(100)
+    if model.abilities.similar_users:
+        answers["similar_users"] = lambda model: model.similar_users("u1")
+    if model.abilities.explains:
+        answers["explain"] = lambda model: model.explain("u1", 103).frame
+    for method, ask in answers.items():
+        try:
+            answer = ask(again)
+        except Exception as error:
+            raise AssertionError(f"{method} of a loaded model{told} must answer, got {error!r}") from error
+        same_lists(answer, ask(model), f"{method} of a loaded model{told} must answer as the saved one")
+    told_epochs = [[(e.epoch, e.objective, e.metric) for e in one.epochs_] for one in (model, again)]
+    ensure(told_epochs[0] == told_epochs[1], "a loaded model must have the epochs of the saved one")
+    ensure(again.card() == model.card(), "a loaded model must have the card of the saved one")
+    ensure(same_bytes, "saving a loaded model must write the same bytes")
+
+
+def check_without_history_only_what_needs_it_is_refused(make: Make) -> None:
+    """A model saved without the interactions answers the same, or says with NotSupportedError that it needs them."""
+    model = fitted(make)
+    with a_folder() as folder:
+        model.save(folder / "model", interactions=False)
+        bare = load(folder / "model")
+        ensure(bare.interactions is None, "a file without interactions must hold none")
+        same_lists(bare.recommend_for([103]), model.recommend_for([103]), "a new history must get the same list")
+        strangers: dict[str, Any] = {"users": ["nobody"], "on_unknown": "popular", "exclude_seen": False}
+        same_lists(bare.recommend(**strangers), model.recommend(**strangers), "a stranger must get the same list")
+        _check_known_users(bare, model)
+        calls: dict[str, Callable[[], Any]] = {
+            "recommend without what is seen": lambda: bare.recommend("u1"),
+            "recommend_rows without what is seen": lambda: bare.recommend_rows([0]),
+            "update without interactions": lambda: bare.update(data()),
+            "save without interactions": lambda: bare.save(folder / "other"),
+            "evaluate without interactions": lambda: evaluate(bare, data()),
+        }
+        if model.abilities.explains:
+            calls["explain without interactions"] = lambda: bare.explain("u1", 100)
+        refuses_each(calls, NotSupportedError, "interactions=False")
+        refuses(
+            lambda: bare.recommend(GHOST, exclude_seen=False),
+            UnknownIdError,
+            GHOST,
+            what="a user without a training pair",
+        )
+        bare.save(folder / "other", interactions=False)
+        same_model(load(folder / "other"), bare, "a model without interactions must load as it was saved")
+
+
+def _check_known_users(bare: Model, model: Model) -> None:
+    """Check that a known user gets the same, or the sentence that the interactions are needed."""
+    asks: list[Callable[[Model], Any]] = [
+        lambda model: model.recommend(people(), exclude_seen=False),
+        lambda model: model.recommend(exclude_seen=False),
+        lambda model: pl.Series(model.predict("u1", 100)),
+    ]
+    for ask in asks:
+        try:
+            answer = ask(bare)
+        except NotSupportedError as error:
+            ensure("interactions=False" in str(error), f"the sentence must name interactions=False, got {error}")
+        else:
+            same_lists(answer, ask(model), "without interactions a known user must get the same list")
+
+
+def check_scorer_serves_elsewhere(make: Make) -> None:
+    """What scores can be pickled, and lists the same for known users and new histories in another process."""
+    model = fitted(make)
+    try:
+        scorer = pickle.loads(pickle.dumps(model.scorer))
+    except Exception as error:
+        raise AssertionError(f"the scorer must be possible to pickle, got {error!r}") from error
+    rows = model.users.rows(people())
+    _same_arrays(scorer.recommend(rows, 5), model.scorer.recommend(rows, 5), "a scorer that was pickled")
+    theirs = read(pl.DataFrame({"person": ["new"], "film": [103], "stars": [2.0]}))
+    histories = theirs.align(theirs.users, model.items)[0].by_user
+    one, other = (who.rank_queries(who.fold(histories), 5) for who in (scorer, model.scorer))
+    _same_arrays(one, other, "a scorer that was pickled, for a new history,")
+
+
+def _same_arrays(one: Lists, other: Lists, who: str) -> None:
+    same = np.array_equal(one.rows, other.rows) and np.array_equal(one.scores, other.scores)
+    ensure(same, f"{who} must list the same")
+
+
+def check_card(make: Make) -> None:
+    """The card tells the class, parameters, data and versions."""
+    model = fitted(make)
+    card = model.card()
+    ensure(card.startswith(f"# {type(model).__name__}\n"), "the card must begin with the class")
+    for name, value in asdict(model).items():
+        ensure(f"| {name} | {value} |" in card, f"the card must tell the parameter {name}")
+    ensure(re.search(r"Data: \d+ pairs, 15 person x 12 film", card), "the card must tell the data")
+    ensure(data().fingerprint() in card, "the card must tell the fingerprint of the data")

@@ -1,0 +1,153 @@
+"""What a model promises of neighbours and reasons; one that has none says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+
+from tastemap.errors import DataError, NotSupportedError, UnknownIdError
+from tastemap.testing.data import (
+    FILMS,
+    GHOST,
+    UNSEEN,
+    Make,
+    ensure,
+    fitted,
+    history_of,
+    near,
+    pairs,
+    people,
+    read,
+    refuses,
+    same_lists,
+)
+
+
+def check_what_a_model_cannot_do(make: Make) -> None:
+    """What is not among a model's abilities is refused with NotSupportedError, in a sentence with its name."""
+    model = fitted(make)
+    can = model.abilities
+    unable: dict[str, tuple[object, Callable[[], Any]]] = {
+        "similar_items": (can.similar_items, lambda: model.similar_items(100)),
+        "similar_users": (can.similar_users, lambda: model.similar_users("u1")),
+        "explain": (can.explains, lambda: model.explain("u1", 100)),
+    }
+    for method, (able, call) in unable.items():
+        if not able:
+            what = f"{method}, which is not among the abilities,"
+            refuses(call, NotSupportedError, type(model).__name__, what=what)
+
+
+def check_neighbours(make: Make) -> None:
+    """Each item, or user, has all others as neighbours and not itself; scores fall, and batches change nothing."""
+    model = fitted(make)
+    sides: list[tuple[bool, list[Any], Callable[..., Any]]] = [
+        (model.abilities.similar_items, FILMS, model.similar_items),
+        (model.abilities.similar_users, people(), model.similar_users),
+    ]
+    for able, ids, ask in sides:
+        if not able:
+            continue
+        for metric in ("cosine", "dot", "euclidean"):
+            try:
+                shown = ask(ids, k=len(ids) + 5, metric=metric)
+            except NotSupportedError as error:
+                ensure(metric in str(error), f"a metric that is not known must be named, got {error}")
+                ensure(metric != "cosine", "cosine, the default, must be known")
+                continue
+            one_by_one = pl.concat([ask(one, k=len(ids) + 5, metric=metric) for one in ids])
+            same_lists(one_by_one, shown, f"neighbours by {metric} must be the same one by one")
+            for one in ids:
+                mine = shown.filter(pl.col(shown.columns[0]) == one)
+                ensure(set(mine["neighbour"]) == set(ids) - {one}, f"{one} must have all others as neighbours")
+                falls = mine["score"].is_sorted(descending=True) and mine["score"].is_finite().all()
+                ensure(falls, f"scores of neighbours by {metric} must be finite and fall")
+            same_lists(ask(ids[0], k=3, metric=metric), shown.head(3), "a small k must give the first of a large one")
+
+
+def check_neighbours_of_candidates_and_of_unknown_ids(make: Make) -> None:
+    """Candidates limit the neighbours, and ids without a training pair have none."""
+    model = fitted(make)
+    if model.abilities.similar_items:
+        among = set(model.similar_items(100, candidates=[100, 104, 106])["neighbour"])
+        ensure(among == {104, 106}, f"only candidates may be neighbours, got {among}")
+        ensure(model.similar_items(100, candidates=[]).is_empty(), "no candidates must give no neighbours")
+        for unknown in (5, UNSEEN):
+            refuses(
+                partial(model.similar_items, [100, unknown]),
+                UnknownIdError,
+                "film",
+                unknown,
+                what="similar items of one without a training pair",
+            )
+        wrong = cast(Any, "jaccard")
+        refuses(
+            lambda: model.similar_items(100, metric=wrong), ValueError, "metric", "'jaccard'", what="metric 'jaccard'"
+        )
+    if model.abilities.similar_users:
+        asked = partial(model.similar_users, ["u1", GHOST])
+        refuses(asked, UnknownIdError, "person", GHOST, what="similar users of one without a training pair")
+
+
+def check_item_vectors(make: Make) -> None:
+    """item_vectors gives a finite vector for each known item, whose cosines are those of similar_items."""
+    model = fitted(make)
+    try:
+        ids, vectors = model.item_vectors()
+    except NotSupportedError as error:
+        ensure(type(model).__name__ in str(error), f"a model without vectors must say so by its name, got {error}")
+        return
+    ensure((ids.name, ids.to_list()) == ("film", FILMS), f"item_vectors must have the known items, got {ids.to_list()}")
+    ensure(vectors.shape[0] == len(FILMS) and vectors.dtype == np.float32, "item_vectors must be float32, one an item")
+    if model.abilities.similar_items:
+        shown = model.similar_items(FILMS, k=len(FILMS))
+        place = {film: row for row, film in enumerate(FILMS)}
+        V = vectors.astype(np.float64)
+        V /= np.where(np.linalg.norm(V, axis=1) > 0, np.linalg.norm(V, axis=1), 1)[:, None]
+        cosines = [V[place[one]] @ V[place[other]] for one, other in shown.select("film", "neighbour").rows()]
+        near(shown["score"], cosines, "similar_items must score by the cosine of item_vectors")
+
+
+def check_explanations(make: Make) -> None:
+    """An explanation names the whole history, largest first; exact ones add up to the score."""
+    model = fitted(make)
+    kind = model.abilities.explains
+    if not kind:
+        return
+    for who, told in (
+        (model, "fitted"),
+        (model.update(read({"person": ["new"], "film": [103], "stars": [4.0]})), "updated"),
+    ):
+        for user in people() if who is model else [*people(), "new"]:
+            for item in (100, 106):
+                reasons = who.explain(user, item)
+                ensure(reasons.kind == kind, f"the abilities say that it explains {kind!r}, got {reasons.kind!r}")
+                named = set(reasons.frame["film"]) == set(history_of(user, who.interactions))
+                ensure(named, f"an explanation of a {told} model must name the user's history")
+                ensure(reasons.frame["contribution"].is_sorted(descending=True), "contributions must fall")
+                if kind == "exact":
+                    whole = reasons.baseline + reasons.frame["contribution"].sum()
+                    near(whole, reasons.score, "an exact explanation must add up to its score")
+                if not model.abilities.ratings:  # a rating is shown within its range
+                    near(
+                        who.predict(user, item)[0],
+                        reasons.score,
+                        f"the score explained by a {told} model must be shown",
+                    )
+    for user, item, unknown in (("nobody", 100, "nobody"), (GHOST, 100, GHOST), ("u1", 5, 5), ("u1", UNSEEN, UNSEEN)):
+        refuses(partial(model.explain, user, item), UnknownIdError, unknown, what=f"explain of the unknown {unknown}")
+
+
+def check_negative_weights(make: Make) -> None:
+    """A model that explains by the history refuses weights below 0, unless weights are ratings."""
+    model = make()
+    signed = read(pairs().with_columns(stars=-pl.col("stars")), allow_negative=True)
+    if model.abilities.ratings:
+        scores = model.fit(signed, progress=False).recommend(k=20)["score"]
+        ensure((scores <= -1).all(), "ratings below 0 must be predicted below 0")
+    elif model.abilities.explains:
+        refuses(lambda: model.fit(signed), DataError, "negative", what="fit to negative weights")
