@@ -53,7 +53,7 @@ bench: $(VENV)/package  ## time against the peers
 	$(MAKE) -C benchmarks
 
 clean:  ## remove what can be made again
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist docs/_build
+	rm -rf $(VENV) .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist docs/_build
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The files below are stamps: each says that its step is done for the pyproject.toml there is.
