@@ -5,6 +5,7 @@ from tastemap import plot as plot
 from tastemap import split as split
 from tastemap.data.features import Features as Features
 from tastemap.data.ids import IdMap as IdMap
+from tastemap.data.interactions import Columns as Columns
 from tastemap.data.interactions import Interactions as Interactions
 from tastemap.data.text import text_features as text_features
 from tastemap.datasets import Dataset as Dataset
@@ -42,6 +43,7 @@ from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp
 from tastemap.models.warp import WARP as WARP
 from tastemap.parallel import threads as threads
+from tastemap.ranking.top_k import Lists as Lists
 from tastemap.training.loop import Epoch as Epoch
 from tastemap.tuning.tune import Tuning as Tuning
 from tastemap.tuning.tune import tune as tune

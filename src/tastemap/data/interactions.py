@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,10 @@ from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.errors import DataError
 from tastemap.typing import Array, FrameKind
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
@@ -415,7 +419,15 @@ class Interactions:
         names = replace(self.columns, time=None)
         return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
-    def to_frame(self, frame: str | None = None) -> Any:
+    @overload
+    def to_frame(self, frame: None = None) -> Any: ...
+    @overload
+    def to_frame(self, frame: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def to_frame(self, frame: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def to_frame(self, frame: Literal["pyarrow"]) -> pa.Table: ...
+    def to_frame(self, frame: FrameKind | None = None) -> Any:
         """Return the pairs in input order: user, item, weight and time under the caller's column names.
 
         frame : "pandas", "polars" or "pyarrow"; None for the kind that came in
