@@ -21,6 +21,8 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "docstrings",
+    "reference",
+    "abilities",
     "formulas",
     "tutorials",
     "offline",

@@ -166,6 +166,10 @@ def _on_missing_reference(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx call the above."""
+    from sphinx.pycode.parser import VariableCommentPicker
+
+    # A function has one signature here: overloads tell checkers of types no more than its docstring tells readers.
+    VariableCommentPicker.is_overload = lambda self, decorators: False  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", _on_docstring)
     app.connect("autodoc-process-signature", _on_signature)
     app.connect("missing-reference", _on_missing_reference)

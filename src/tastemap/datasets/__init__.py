@@ -26,6 +26,8 @@ from tastemap.errors import DataError
 from tastemap.files.cache import cache_folder
 from tastemap.files.whole import whole_file
 
+__all__ = ["Dataset", "deskdrop", "movielens", "online_retail"]
+
 PUBLISHER = "https://files.grouplens.org/datasets/movielens/"
 # latest-small changes with time, so it has none: its structure is checked instead.
 MD5 = {

@@ -17,4 +17,5 @@ from tastemap.models.warp import WARP
 
 _ALL = (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS)
 
+#: The classes of models by their names.
 MODELS: dict[str, type[Model]] = {cls.__name__: cls for cls in _ALL}
