@@ -28,6 +28,9 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 # Everything public is documented under its name there; what only results or signatures mention, where it is defined.
 _PLACES = ("tastemap", "tastemap.Model")
 
+# What is public and only returned.
+_RESULTS = ("Comparison", "CrossValidation", "Dataset", "Epoch", "Evaluation", "Explanation", "Lists", "Tuning")
+
 
 def rest(lines: Sequence[str], label: str = "") -> list[str]:
     """Return a docstring as reStructuredText.
@@ -143,7 +146,7 @@ def _on_signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
     """Show no constructor of what is only returned, never made by hand."""
-    made = what != "class" or obj.__name__ in tm.__all__
+    made = what != "class" or (obj.__name__ in tm.__all__ and obj.__name__ not in _RESULTS)
     return (signature, returns) if made else ("", None)
 
 

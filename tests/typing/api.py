@@ -73,9 +73,10 @@ def measure(models: list[tm.Model], train: tm.Interactions, test: tm.Interaction
     assert_type(tm.cross_validate(models, train, k=3), tm.CrossValidation)
     assert_type(tm.evaluate_lists(board.frame, test), tm.Evaluation)
     found = tm.tune(tm.EASE, train, test, space={"regularization": tm.Range(1, 1000, log=True)}, trials=3)
-    assert_type(found, tm.Tuning)
+    assert_type(found, tm.Tuning[tm.EASE])
     assert_type(found.score, float)
-    assert_type(tm.tune(tm.ImplicitALS(factors=32), train, space={"epochs": [5, 10]}).model, tm.Model)
+    assert_type(tm.tune(tm.ImplicitALS(factors=32), train, space={"epochs": [5, 10]}).model.factors, int)
+    draw(models, board, found)
 
 
 def draw(models: list[tm.Model], board: tm.Comparison, found: tm.Tuning) -> None:
