@@ -36,8 +36,8 @@ from tastemap.models.personal_popular import PersonalPopular as PersonalPopular
 from tastemap.models.popular import Popular as Popular
 from tastemap.models.random import Random as Random
 from tastemap.models.shared.abilities import Abilities as Abilities
-from tastemap.models.shared.base import Explanation as Explanation
 from tastemap.models.shared.base import Model as Model
+from tastemap.models.shared.explain import Explanation as Explanation
 from tastemap.models.shared.search import Range as Range
 from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -46,3 +47,10 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
     values = list(values)
     shown = ", ".join(repr(v) for v in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
+
+
+def meant(word: object, known: Iterable[object], otherwise: str = "") -> str:
+    """The end of a message about an unknown word: ``; did you mean 'user'?``, or `otherwise` where none is close."""
+    by_lower = {str(name).lower(): str(name) for name in known}
+    close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
+    return f"; did you mean {by_lower[close[0]]!r}?" if close else otherwise

@@ -288,9 +288,9 @@ def test_what_excludes_and_unknown_users_are_passed_on() -> None:
 class Grumbles(tm.Popular):
     """Warns in fitting."""
 
-    def _learn(self, interactions: tm.Interactions, options: Any) -> None:
+    def learn(self, interactions: tm.Interactions, options: Any) -> None:
         warnings.warn("this will not end well", stacklevel=2)
-        super()._learn(interactions, options)
+        super().learn(interactions, options)
 
 
 def test_warnings_of_some_models_name_them_and_those_of_all_come_once() -> None:

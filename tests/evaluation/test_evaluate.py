@@ -19,6 +19,7 @@ from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
 from tastemap.metrics.lists import PLACE_METRICS
 from tastemap.metrics.measure import Measuring, Shown
+from tastemap.ranking.scorer import Scorer
 
 
 def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
@@ -254,7 +255,7 @@ class ItemMeans(tm.Popular):
     def predict(self, users: Any, items: Any) -> Any:
         assert self.interactions is not None
         assert len(users) == len(items)
-        assert (self.known_rows(users) >= 0).all()
+        assert (self.state.find_users(users) >= 0).all()
         table = self.interactions.to_frame().group_by("item").agg(pl.col("weight").mean())
         means = dict(table.iter_rows())
         return np.array([means[item] for item in items], np.float32)
@@ -345,7 +346,7 @@ def test_rating_and_ranking_metrics_go_together(means: ItemMeans) -> None:
 
 
 def test_ratings_are_compared_without_ranking(means: ItemMeans, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ItemMeans, "rank", None, raising=False)
+    monkeypatch.setattr(Scorer, "rank", None)
     # A training pair is no reason to leave a rating out: RMSE on the training part is a figure of its own.
     assert means.interactions is not None
     assert tm.evaluate(means, means.interactions, metrics="mae")["mae"] == 4 / 5
@@ -527,13 +528,13 @@ def test_lists_are_ranked_some_users_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     train, history, test = strong()
     model, names = tm.ItemKNN().fit(train.merge(history)), ["auc", "ndcg@3", "coverage@2", "gini@3", "novelty@2"]
     whole = tm.evaluate(model, test, metrics=names)
-    sizes, rank = [], tm.ItemKNN.rank
+    sizes, rank = [], Scorer.rank
 
     def counted(self: Any, rows: Any, *more: Any) -> Any:
         sizes.append(len(rows))
         return rank(self, rows, *more)
 
-    monkeypatch.setattr(tm.ItemKNN, "rank", counted)
+    monkeypatch.setattr(Scorer, "rank", counted)
     monkeypatch.setattr(evaluate_module, "PLACES_AT_ONCE", 5 * 14)
     assert tm.evaluate(model, test, metrics=names).frame.equals(whole.frame)
     assert sizes == [5, 5, 2]

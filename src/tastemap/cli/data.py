@@ -348,14 +348,13 @@ def to_id(text: str, ids: IdMap) -> int | str:
 
 def _with_whole_ids(table: pl.DataFrame, columns: dict[str, str]) -> pl.DataFrame:
     """Make ids integers again that a program kept as 17850.0, because some row had none."""
-    import polars as pl
+    from tastemap.data.ids import restore_whole_ids
 
     for name in (columns["user"], columns["item"]):
-        ids = table[name]
-        # Beyond 2^53 a float no longer tells whole numbers apart.
-        if ids.dtype.is_float() and ((ids.floor() == ids) & (ids.abs() < 2**53)).all():
-            note(f"read the numbers of column {name!r} as whole: {ids[0]} is {int(ids[0])}")
-            table = table.with_columns(pl.col(name).cast(pl.Int64))
+        ids, whole = table[name], restore_whole_ids(table[name])
+        if whole.dtype != ids.dtype and len(known := whole.drop_nulls()):
+            note(f"read the numbers of column {name!r} as whole: {float(known[0])} is {known[0]}")
+            table = table.with_columns(whole)
     return table
 
 

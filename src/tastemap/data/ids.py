@@ -86,7 +86,7 @@ class IdMap:
         """Return the ids of ``rows`` as a polars Series called ``name``."""
         return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
 
-    def extended(self, more: IdMap) -> IdMap:
+    def extend(self, more: IdMap) -> IdMap:
         """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them."""
         unknown = self.find(more.ids) < 0
         if not unknown.any():
@@ -230,7 +230,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     if ids.dtype in (pl.Categorical, pl.Enum):
         return ids.cast(pl.String)
     if ids.dtype.is_integer():
-        return _narrowed(ids, column)
+        return _narrow(ids, column)
     if ids.is_empty() and ids.dtype == pl.Null:
         return ids.cast(pl.Int64)
     raise DataError(
@@ -239,7 +239,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     )
 
 
-def _narrowed(ids: pl.Series, column: str) -> pl.Series:
+def _narrow(ids: pl.Series, column: str) -> pl.Series:
     for dtype in (pl.Int64, pl.UInt64):
         cast = ids.cast(dtype, strict=False)
         if not cast.null_count():
@@ -254,6 +254,19 @@ def _remedy(ids: pl.Series, column: str) -> str:
             return f"leave out {name_rows(missing)}, without an id (NaN), and cast the column to integers"
         return f"cast it first, e.g. pl.col({column!r}).cast(pl.Int64), in pandas frame[{column!r}].astype('int64')"
     return f"cast it first, e.g. pl.col({column!r}).cast(pl.String), in pandas frame[{column!r}].astype(str)"
+
+
+def restore_whole_ids(ids: pl.Series) -> pl.Series:
+    """Return ids that were kept as floats, 17850.0, as Int64, and all others as they are.
+
+    pandas makes floats of integers where some are missing: NaN becomes null. Floats stay where one is no whole number,
+    or one of 2**53 and more, from which on a float no longer tells whole numbers apart.
+    """
+    if not ids.dtype.is_float():
+        return ids
+    known = ids.fill_nan(None)
+    is_whole = (known.floor() == known) & (known.abs() < 2**53)
+    return known.cast(pl.Int64) if is_whole.fill_null(True).all() else ids
 
 
 def add_to_hash(digest: Any, ids: pl.Series) -> None:

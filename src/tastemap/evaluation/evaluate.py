@@ -15,7 +15,7 @@ import polars as pl
 
 from tastemap import parallel
 from tastemap.data._checks import check_choice
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
@@ -239,19 +239,19 @@ def evaluate(
     left_out: list[tuple[int, str]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
     if ranking:
-        catalogue = model.catalogue(candidates)
+        catalogue = model.candidates(candidates)
         hidden = _hidden(model, exclude, user_ids, rows, people)
         reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
         left_out = [(int(reachable[:, 2].sum()), _EXCLUDED.format("'train'" if exclude == "train" else "Interactions"))]
         if candidates is not None:
-            more = np.union1d(catalogue.rows, np.flatnonzero(model.known_items))
+            more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
             findable = reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
             left_out.append((int((findable - reachable[:, 1]).sum()), _NO_CANDIDATES))
         measuring = Measuring(ranking, _background(model, catalogue, item_features), len(catalogue))
         block_values = []
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
-            lists = model.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
             shown = Shown(lists.rows, lists.counts, held_out, tested[block], reachable[block])
             block_values.append(measuring.add(shown))
         values[:, [name in ranking for name in names]] = np.concatenate(block_values)
@@ -274,7 +274,7 @@ def evaluate(
         metrics=names,
         values=values,
         users=user_ids,
-        known=model.known_rows(user_ids) >= 0,
+        known=model.state.find_users(user_ids) >= 0,
         n_without_test=n_without_test,
         n_skipped=n_skipped,
         n_unknown_items=n_unknown_items,
@@ -365,7 +365,7 @@ def _n_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> in
             f"the model knows no item of the test part: that has items such as {name_some(theirs.head(2))}, the model "
             f"{name_some(model.items.ids.head(2))}"
         )
-    unknown = ~np.append(model.known_items, False)[rows]
+    unknown = ~np.append(model.state.known_items, False)[rows]
     return int(np.bincount(test.row_of_pair(), unknown[items], len(test.users))[tested].sum())
 
 
@@ -402,7 +402,7 @@ def _errors(
         predicted = model.predict(test.users.take(users), test.items.take(items))
     else:
         distinct, who = np.unique(rows[place[users]], return_inverse=True)
-        predicted = model.pair_scores(people.queries(distinct), who.astype(np.int64), item_rows[items])
+        predicted = model.scorer.score_pairs(people.queries(distinct), who.astype(np.int64), item_rows[items])
     return test.by_user.data[rated].astype(np.float64) - predicted, place[users]
 
 
@@ -417,4 +417,4 @@ def rows_of_items(test: Interactions, items: IdMap) -> Rows:
     pairs = test.by_user
     own = rows[pairs.indices].astype(np.int32)
     order = np.lexsort((own, test.row_of_pair()))
-    return read_only(Rows(pairs.indptr, own[order], pairs.data))
+    return freeze_rows(Rows(pairs.indptr, own[order], pairs.data))

@@ -146,7 +146,7 @@ def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
     rows = known.find(items)
     if not (rows < 0).any():
         return known, rows
-    more = known.extended(IdMap(items.filter(pl.Series(rows < 0)).unique(maintain_order=True), known.name))
+    more = known.extend(IdMap(items.filter(pl.Series(rows < 0)).unique(maintain_order=True), known.name))
     return more, more.find(items)
 
 
@@ -186,7 +186,7 @@ def _background(train: Interactions | None, items: IdMap, features: Features | N
     if train is None:
         popularity, n_users = np.zeros(len(items), np.int64), 0
     else:
-        train = train.extended(train.users, items)
+        train = train.extend(train.users, items)
         popularity, n_users = train.by_item.counts, train.n_users
 
     def traits() -> tuple[Rows, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.interactions import Interactions
 from tastemap.kernels import metrics as kernels
 from tastemap.metrics.definitions import Diversity, Novelty, OfAllLists, Ranking, parse
@@ -52,7 +52,7 @@ class Background:
 def owners(training: Interactions) -> tuple[Rows, int]:
     """Return 1 for every user who has an item, for `Background`."""
     rows = training.by_item
-    return read_only(rows._replace(data=np.ones(len(rows.data), np.float32))), len(training.users)
+    return freeze_rows(rows._replace(data=np.ones(len(rows.data), np.float32))), len(training.users)
 
 
 class Shown(NamedTuple):

@@ -14,7 +14,7 @@ from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class BPR(PairwiseModel):
     """Bayesian personalised ranking: a user's items should score above the others, whichever other is drawn.
 

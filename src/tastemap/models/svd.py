@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.svd import svd_bucket
-from tastemap.models.shared import explain as leave_one_out
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.training.grid import Bucket, Grid
@@ -22,7 +20,7 @@ from tastemap.typing import Arrays, Floats
 START = 0.003
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SVD(RatingModel):
     """Matrix factorization of ratings with biases by stochastic gradient descent.
 
@@ -50,7 +48,8 @@ class SVD(RatingModel):
     the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
     A folded-in user is the exact minimum for the items as they are, and predicted as well as a fitted one: on MovieLens
     1M and 100K the RMSE of training users differs by .001 and .005. `update` solves users and items that have new
-    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out.
+    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out, of the 200
+    highest; contributions do not add up to the score.
     similar_items and similar_users compare q and p; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
@@ -84,14 +83,6 @@ class SVD(RatingModel):
 
     def _task(self, interactions: Interactions) -> RatingTask:
         return Descent(self, interactions)
-
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return how much of an item's score each rating of the user brings.
-
-        A contribution is the score after folding in all of the user's ratings (the 200 highest, where there are more)
-        minus the score after folding in all but this one. Contributions do not add up to the score.
-        """
-        return leave_one_out.explain(self, user, item, frame)
 
 
 class Descent(RatingTask):
@@ -132,8 +123,8 @@ class Descent(RatingTask):
 
     def _penalty(self, users: Floats, items: Floats) -> float:
         layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
-        of_items_too = self._model._penalty(items, of_items, layout.item_bias)
-        return self._model._penalty(users, of_users, layout.user_bias) + of_items_too
+        of_items_too = self._model._solver.penalty(items, of_items, layout.item_bias)
+        return self._model._solver.penalty(users, of_users, layout.user_bias) + of_items_too
 
     def _fall(self, epoch: int) -> float:
         """Return the share of the learning rates that is left."""

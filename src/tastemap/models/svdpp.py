@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
-from tastemap.data._pairs import Rows, read_only
 from tastemap.data.interactions import Interactions
-from tastemap.kernels.core.sparse import sparse_rows
 from tastemap.kernels.svd import svdpp_bucket
-from tastemap.models.shared.ratings import RatingModel, RatingTask
+from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
 from tastemap.training.grid import Bucket
+from tastemap.training.spread import gather, spread
 from tastemap.training.wide import zeros
-from tastemap.typing import Array, Arrays, Floats, RowNumbers
+from tastemap.typing import Array, Arrays, Floats
 
-# Rows of a matrix product and pairs of a sparse one that one thread does at a time.
+# Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
-PRODUCT_PAIRS = 1 << 16
 
 # How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
 MOVES = 8
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SVDpp(SVD):
     """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
 
@@ -66,7 +64,7 @@ class SVDpp(SVD):
         "implicit_learning_rate": Range(0.001, 0.02, log=True),
         "implicit_regularization": Range(0.01, 0.2, log=True),
     }
-    _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = (*RatingModel.fitted_arrays, "implicit_factors_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -82,13 +80,12 @@ class SVDpp(SVD):
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
 
     def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self._items), self.factors), np.float32)
+        self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)
         self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
 
-    def _user_priors(self, pairs: Rows) -> Floats:
-        Y = zeros(len(self.implicit_factors_), self._layout.width)
-        Y[:, : self.factors] = self.implicit_factors_
-        return _spread(pairs).times(Y)[:, : self.factors]
+    @property
+    def _fitted_solver(self) -> RowSolver:
+        return replace(self._solver, implicit_factors=self.implicit_factors_)
 
 
 class _ImplicitDescent(Descent):
@@ -103,8 +100,8 @@ class _ImplicitDescent(Descent):
         super().__init__(model, interactions)
         of_items = interactions.by_item
         self._counts = [pairs.counts for pairs in (interactions.by_user, of_items)]
-        self._of_users = _spread(interactions.by_user)
-        self._of_items = _gathered(of_items, self._counts[0])
+        self._of_users = spread(interactions.by_user)
+        self._of_items = gather(of_items, self._counts[0])
 
     def start(self) -> Arrays:
         """Return small random factors, zero biases and a zero implicit part."""
@@ -176,32 +173,3 @@ def _curvature(Z: Floats, C: Floats, counts: Array) -> float:
 
     parallel.run(add_up, len(blocks))
     return float(sums.sum())
-
-
-class _Sparse:
-    """A sparse matrix, ready for products with wide rows."""
-
-    def __init__(self, pairs: Rows, values: Floats) -> None:
-        self._pairs = read_only(pairs._replace(data=values))
-        self._blocks = parallel.even_blocks(pairs.indptr, PRODUCT_PAIRS)
-
-    def times(self, X: Floats) -> Floats:
-        out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
-        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
-        return out
-
-
-def _spread(pairs: Rows) -> _Sparse:
-    """Return the matrix that makes z of y."""
-    counts = pairs.counts
-    return _Sparse(pairs, np.repeat(_shares(counts), counts))
-
-
-def _gathered(pairs: Rows, counts: RowNumbers) -> _Sparse:
-    """Return its transpose; counts are those of the users."""
-    return _Sparse(pairs, _shares(counts)[pairs.indices])
-
-
-def _shares(counts: RowNumbers) -> Floats:
-    """Return |N|^-1/2."""
-    return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)

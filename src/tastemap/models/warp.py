@@ -15,7 +15,7 @@ from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class WARP(PairwiseModel):
     """Weighted approximate-rank pairwise loss: lift a user's items, the more the further down the list they stand.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def test_an_edited_helper_in_another_file_takes_effect(
         from tastemap.kernels import probe
         print(probe.__file__, probe.probe(np.uint64(0)))
     """
-    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache")}
+    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": None}
     before = run_python(script, **environment).split()
     assert before == [str(kernels / "probe.py"), str(0xE220A8397B1DCDAF)]
     random = kernels / "core" / "random.py"
@@ -124,7 +125,8 @@ def test_two_processes_that_compile_at_once_do_not_hurt_each_other(
 ) -> None:
     script = "import os, sys, time\nos.environ['TASTEMAP_CACHE'] = sys.argv[1]\n" + SCRIPT.replace("\n    ", "\n")
     command = [sys.executable, "-c", script, str(tmp_path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for process in both:
         numbers, _, *warnings = process.communicate(timeout=120)[0].strip().split(";")
         assert (process.returncode, numbers, warnings) == (0, right, ["0", "0"])
