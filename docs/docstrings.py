@@ -29,7 +29,10 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 _PLACES = ("tastemap", "tastemap.Model")
 
 # What is public and only returned.
-_RESULTS = ("Comparison", "CrossValidation", "Dataset", "Epoch", "Evaluation", "Explanation", "Lists", "Tuning")
+_RESULTS = (
+    *("Comparison", "CrossValidation", "Dataset", "Epoch", "Evaluation", "Explanation", "Lists"),
+    *("Scorer", "ScoringVectors", "Tuning"),
+)
 
 
 def rest(lines: Sequence[str], label: str = "") -> list[str]:

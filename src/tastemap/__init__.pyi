@@ -36,6 +36,7 @@ from tastemap.models.personal_popular import PersonalPopular as PersonalPopular
 from tastemap.models.popular import Popular as Popular
 from tastemap.models.random import Random as Random
 from tastemap.models.shared.abilities import Abilities as Abilities
+from tastemap.models.shared.answers import ScoringVectors as ScoringVectors
 from tastemap.models.shared.base import Model as Model
 from tastemap.models.shared.explain import Explanation as Explanation
 from tastemap.models.shared.search import Range as Range
@@ -43,6 +44,7 @@ from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp
 from tastemap.models.warp import WARP as WARP
 from tastemap.parallel import threads as threads
+from tastemap.ranking.scorer import Scorer as Scorer
 from tastemap.ranking.top_k import Lists as Lists
 from tastemap.training.loop import Epoch as Epoch
 from tastemap.tuning.tune import Tuning as Tuning

@@ -57,12 +57,35 @@ def fit(train: tm.Interactions, test: tm.Interactions, books: tm.Features) -> tm
     return assert_type(tm.load("books.safetensors"), tm.Model)
 
 
-def ask(model: tm.Model) -> None:
+def ask(model: tm.Model, kind: Literal["pandas", "polars"]) -> None:
     assert_type(model.recommend("ann", k=3), Any)
+    assert_type(model.recommend(["ann"], k=3, on_unknown="skip", frame="pandas"), pd.DataFrame)
+    assert_type(model.recommend(exclude_seen=False, frame="polars"), pl.DataFrame)
+    assert_type(model.recommend(candidates=["Emma"], frame="pyarrow"), pa.Table)
+    assert_type(model.recommend(frame=kind), pd.DataFrame | pl.DataFrame)
+    assert_type(model.recommend_for({"Emma": 2}, k=3, frame="pandas"), pd.DataFrame)
+    assert_type(model.recommend_for(["Emma"], weights=[2], frame="polars"), pl.DataFrame)
+    assert_type(model.recommend_for([["Emma"], []], exclude=["Villette"], frame="pyarrow"), pa.Table)
+    assert_type(model.similar_items("Emma", metric="dot", candidates=["Villette"], frame="pandas"), pd.DataFrame)
+    assert_type(model.similar_items(["Emma"], k=1, frame="polars"), pl.DataFrame)
+    assert_type(model.similar_items(["Emma"], frame="pyarrow"), pa.Table)
+    assert_type(model.similar_users("ann", k=1, frame="pandas"), pd.DataFrame)
+    assert_type(model.similar_users("ann", metric="euclidean", frame="polars"), pl.DataFrame)
+    assert_type(model.similar_users("ann", frame="pyarrow"), pa.Table)
     assert_type(model.recommend_rows([0, 1]), tm.Lists)
+    assert_type(model.scorer, tm.Scorer)
+    assert_type(model.scoring_vectors(), tm.ScoringVectors)
     assert_type(model.predict("ann", ["Emma", "Villette"]), npt.NDArray[np.float32])
-    assert_type(model.explain("ann", "Emma").score, float)
+    assert_type(explain(model).score, float)
+    assert_type(model.explain("ann", "Emma").frame, Any)
+    assert_type(model.explain("ann", "Emma", frame="pandas").frame, pd.DataFrame)
+    assert_type(model.explain("ann", "Emma", frame="polars"), tm.Explanation[pl.DataFrame])
+    assert_type(model.explain("ann", "Emma", frame="pyarrow").frame, pa.Table)
     assert_type(model.card(), str)
+
+
+def explain(model: tm.Model) -> tm.Explanation:
+    return model.explain("ann", "Emma")
 
 
 def measure(models: list[tm.Model], train: tm.Interactions, test: tm.Interactions) -> None:

@@ -10,9 +10,10 @@ data = tm.Interactions.from_frame(pd.DataFrame({"reader": ["ann"], "book": ["Emm
 
 tm.WRAP()  # wrong: a name
 tm.split.randomly(data, 0.2)  # wrong: a name of a public module
-tm.datasets.movielens(100)  # wrong: a number where a name is due
+tm.datasets.movielens("2m")  # wrong: no such data set
 tm.Interactions.from_frame(data, users="reader", itme="book")  # wrong: the name of a parameter
 tm.Interactions.from_frame(data, duplicates="first")  # wrong: none of the choices
+tm.Interactions.from_file("ratings.csv", wieght="stars")  # wrong: the name of a parameter
 data.at_least("4")  # wrong: text where a number is due
 data.to_frame("panda")  # wrong: no kind of frame
 data.to_frame("polars").iloc[0]  # wrong: polars has none
@@ -29,7 +30,13 @@ model.recomend("ann")  # wrong: the name of a method
 model.recommend("ann", n=3)  # wrong: the name of a parameter
 model.recommend("ann", k="3")  # wrong: text where a number is due
 model.recommend("ann", on_unknown="ignore")  # wrong: none of the choices
+model.recommend("ann", k="3", frame="pandas")  # wrong: text where a number is due
+model.recommend("ann", frame="panda")  # wrong: no kind of frame
+model.recommend("ann", frame="polars").iloc[0]  # wrong: polars has none
+model.recommend_for(["Emma"], on_unknown="skip", frame="polars")  # wrong: a parameter of recommend
+model.similar_users("ann", candidates=["bob"], frame="pandas")  # wrong: a parameter of similar_items
 model.similar_items("Emma", metric="manhattan")  # wrong: none of the choices
+model.explain("ann", "Emma", frame="pandas").frame.collect()  # wrong: pandas has none
 print(model.explain("ann", "Emma").scores)  # wrong: the name of an attribute
 
 tm.evaluate(tm.WARP, data)  # wrong: a class where a model is due

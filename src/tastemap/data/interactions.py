@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +49,21 @@ if TYPE_CHECKING:
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
 EventWeights = tuple[str, Mapping[Any, float]]
+
+
+class Reading(TypedDict, total=False):
+    """The options of `Interactions.from_frame`, which documents them and has their defaults."""
+
+    user: str
+    item: str
+    weight: str | None
+    time: str | None
+    event_weights: EventWeights | None
+    duplicates: Duplicates
+    duplicates_time: DuplicatesTime
+    users: Any
+    items: Any
+    allow_negative: bool
 
 
 @dataclass(frozen=True)
@@ -191,7 +206,7 @@ class Interactions:
         )
 
     @classmethod
-    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Any) -> Interactions:
+    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
         """Read a file of interactions: csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter.
 
         path : the file, or one of these as .gz or alone in a .zip
