@@ -25,6 +25,8 @@ from tastemap.evaluation.evaluate import Evaluation as Evaluation
 from tastemap.evaluation.evaluate import evaluate as evaluate
 from tastemap.evaluation.lists import evaluate_lists as evaluate_lists
 from tastemap.metrics.definitions import METRICS as METRICS
+from tastemap.metrics.definitions import Metric as Metric
+from tastemap.metrics.own import OwnMetric as OwnMetric
 from tastemap.models import MODELS as MODELS
 from tastemap.models.bpr import BPR as BPR
 from tastemap.models.ease import EASE as EASE

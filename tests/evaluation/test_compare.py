@@ -44,7 +44,9 @@ def board() -> Comparison:
 def test_a_comparison_is_the_evaluations_of_the_fitted_models(board: Comparison) -> None:
     assert list(board.models) == ["popular", "knn", "ease"]
     for name, model in MODELS.items():
-        assert board.models[name] is model
+        assert board.models[name] == model
+        with pytest.raises(tm.NotFittedError):  # copies are fitted
+            _ = model.users
         alone = tm.evaluate(type(model)(**asdict(model)).fit(TRAIN), TEST, metrics=("ndcg@5", "recall@3"))
         assert board.evaluations[name].means == alone.means
         shown = [row for row in board.intervals.iter_rows(named=True) if row["model"] == name]

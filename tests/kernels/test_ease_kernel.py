@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reference import ease as reference
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.kernels.core.simd import aligned
+from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.ease import LANES, WINDOW, add_rows, fill_weights, gram_rows
 
 Array = npt.NDArray[Any]
@@ -29,7 +29,7 @@ def rows_of(X: Array) -> Rows:
 
 
 def padded(B: Array) -> Array:
-    wide: Array = aligned(len(B), max(-(-B.shape[1] // LANES) * LANES, WINDOW))
+    wide: Array = allocate(len(B), max(-(-B.shape[1] // LANES) * LANES, WINDOW))
     wide[:] = np.nan  # what lies beyond the items must not matter
     wide[:, : B.shape[1]] = B
     return wide

@@ -62,8 +62,8 @@ def compare(
 ) -> None:
     """Fit models to a part of the data, measure them on the rest, and say which is best and whether by chance."""
     import tastemap as tm
-    from tastemap.evaluation.evaluate import as_names
     from tastemap.evaluation.report import check_report, write_report
+    from tastemap.metrics.definitions import RatingMetric, parse_all
 
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
@@ -72,8 +72,8 @@ def compare(
         check_report(report)
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
-    metrics = as_names(opt.listed(metric) or opt.DEFAULT_METRICS)
-    of_ratings = set(metrics) <= {"rmse", "mae"}
+    metrics = parse_all(opt.listed(metric) or opt.DEFAULT_METRICS)
+    of_ratings = all(isinstance(one, RatingMetric) for one in metrics)
     named = opt.listed(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
     chosen = makers.make_models(named or usual, settings, seed)

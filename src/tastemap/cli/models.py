@@ -94,7 +94,7 @@ def described_board(board: Comparison) -> list[dict[str, Any]]:
     rows = []
     for name in board.ranking(board.metrics[0]):
         result = board.evaluations[name]
-        intervals = {metric: board.interval(name, metric) for metric in board.metrics}
+        intervals = {metric.name: board.interval(name, metric) for metric in board.metrics}
         rows.append(
             {
                 "model": name,

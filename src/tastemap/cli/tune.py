@@ -131,7 +131,7 @@ def _as_document(found: Tuning, out: Path | None) -> dict[str, Any]:
     importances = found.importances
     return {
         "model": type(found.model).__name__,
-        "metric": found.metric,
+        "metric": found.metric.name,
         "score": found.score,
         "parameters": found.parameters,
         "model_parameters": asdict(found.model),

@@ -14,7 +14,7 @@ from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
-from tastemap.kernels.core.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.memory import available_memory
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -39,7 +39,8 @@ class EASE(Model):
     minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
     solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
 
-    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate.
+    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate. X'X, B
+    and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
         grows with the data and with the weights. For likes from 200 to 1000 are usual
@@ -55,7 +56,7 @@ class EASE(Model):
     similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), what two items share beyond all
     others; by "dot" it is B_ij, what having i adds to the score of j, which leans towards what is popular.
 
-    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: see models/inverse.py.
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: training/inverse.py.
     """
 
     regularization: float = 500.0
@@ -171,7 +172,7 @@ def _gram(interactions: Interactions) -> Symmetric:
 def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
     """Return B from minus P, which is over the active items."""
     n_items = len(precisions)
-    B: Floats = aligned(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
+    B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
     B[:] = 0
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 

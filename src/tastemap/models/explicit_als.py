@@ -14,6 +14,7 @@ from tastemap.errors import DivergenceError
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream
 from tastemap.typing import Arrays, Doubles, Floats, Ints
 
 
@@ -26,8 +27,11 @@ class ExplicitALS(RatingModel):
                + sum_u n_u (sigma regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
                n_u, n_i: the numbers of ratings of a user and an item
                sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
-    update     [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1],  D the regularizations
-               for all users at once, then for all items; the last half-step solves the users again
+    update     for all users at once, then for all items, each at the minimum for the other side as it is:
+               [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1]    over the user's ratings
+               [q_i, b_i] = (sum x x' + n_i D)^-1  sum x (r - mu - b_u),   x = [p_u, 1]    over the item's ratings
+               D = diag(sigma regularization for every factor, bias_regularization)
+               rating_rows in kernels/explicit_als.py. The last half-step solves the users again
 
     factors : the length of p_u and q_i
     epochs : how often users and items are both solved
@@ -117,7 +121,8 @@ class _Alternation(RatingTask):
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         layout, (n_users, n_items) = self._model._layout, self._interactions.shape
-        factors = self._random_factors(self._interactions.by_item, 0, 0.1 / np.sqrt(self._model.factors))
+        size = 0.1 / np.sqrt(self._model.factors)
+        factors = self._random_factors(self._interactions.by_item, Stream.FIRST_ITEMS_ALONE, size)
         return {"users": layout.users(n_users), "items": layout.items(n_items, factors)}
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:

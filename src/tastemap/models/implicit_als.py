@@ -15,11 +15,12 @@ from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.core.random import fill_uniform, mix
+from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.similar import Space
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
@@ -40,16 +41,26 @@ class ImplicitALS(Model):
     s(u, i) = x_u . y_i
     minimise   sum over pairs in S of  alpha w (1 - s)^2  +  unobserved_weight  sum over all pairs of  s^2
                + regularization (sum_u r_u |x_u|^2 + sum_i r_i |y_i|^2)
-               r_u = (n_u + unobserved_weight n_items)^frequency_exponent,   r_i likewise
-    update     x_u = (sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I)^-1  sum_S alpha w y
-               for all users at once, then for all items; the last half-step solves the users exactly
+               r_u = (n_u + unobserved_weight n_items)^frequency_exponent,  n_u the pairs of the user,
+               r_i = (n_i + unobserved_weight n_users)^frequency_exponent,  n_i those of the item
+    update     for all users at once, then for all items, x_u and y_i at the minimum for the other side as it is:
+               A_u x_u = t_u,   A_u = sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I,
+                                t_u = sum_S alpha w y      over the items y of the user
+               A_i y_i = t_i,   A_i = sum_S alpha w x x' + unobserved_weight X'X + regularization r_i I,
+                                t_i = sum_S alpha w x      over the users x of the item
+               by cholesky_rows, cg_rows or subspace_rows in kernels/implicit_als.py, from the epoch before's row x:
+               "cholesky"   x = A^-1 t
+               "cg"         r = t - A x,  p = M^-1 r,  M the diagonal of A; then cg_steps times, with a = r' M^-1 r,
+                            x += a / (p' A p) p,   r -= a / (p' A p) A p,   p = M^-1 r + (r' M^-1 r / a) p
+               "subspace"   for every block B of 16 factors in turn  x_B += A_BB^-1 (t - A x)_B
+               the last two in the basis in which Y'Y, or X'X, is diagonal. The last half-step solves the users exactly
 
     With features of items y_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own:
     minimise   the same with r_i |d_i|^2 for r_i |y_i|^2, plus feature_regularization regularization r |W|^2,
                r the mean of the r_i
-    update     the same with y_i drawn to F_i W instead of 0, regularization r_i F_i W joining the right side; before
-               the items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
-    and likewise with features of users. What has features and no training pair takes no part, and gets F_i W.
+    update     t_i = sum_S alpha w x + regularization r_i F_i W, which draws y_i to F_i W instead of 0; before the
+               items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
+    and the same for x_u with features of users. What has features and no training pair takes no part, and gets F_i W.
 
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
@@ -59,7 +70,7 @@ class ImplicitALS(Model):
     regularization : lambda. With regularization_scale="frequency" it need not grow with the data
     frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
-        (Hu et al. with unobserved_weight=1)
+        (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
     regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
     solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "subspace" solves 16 factors of
         a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the whole row
@@ -421,8 +432,7 @@ class _Alternation:
         n_users, n_items = self._interactions.shape
         width = width_of(model.factors)
         items = np.empty((n_items, model.factors), np.float32)
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
+        fill_uniform(items, derive_state(model.seed, Stream.FIRST_ITEMS_ALONE), 0.1 / np.sqrt(model.factors))
         items[~self._items.has_pairs] = 0
         return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
 
@@ -465,7 +475,7 @@ class _Alternation:
         diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
         if model.solver == "subspace":
             return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
-        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, int(model.cg_steps))
+        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, steps=int(model.cg_steps))
 
 
 def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
@@ -476,15 +486,27 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
     return P
 
 
-def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
+def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, **more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    pairs, ridge, prior = problem
-    blocks = parallel.even_blocks(pairs.indptr)
+    blocks = parallel.even_blocks(problem.pairs.indptr)
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 
     def solve(b: int) -> None:
-        objectives[b] = kernel(*pairs, *blocks[b], P, Q, gram, ridge, prior, alpha, missing, *more)
+        start, stop = blocks[b]
+        objectives[b] = kernel(
+            *problem.pairs,
+            start=start,
+            stop=stop,
+            P=P,
+            Q=Q,
+            gram=gram,
+            ridge=problem.ridge,
+            prior=problem.prior,
+            alpha=alpha,
+            missing=missing,
+            **more,
+        )
 
     parallel.run(solve, len(blocks))
     return float(objectives.sum())

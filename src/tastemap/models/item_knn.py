@@ -38,6 +38,8 @@ class ItemKNN(Model):
     "tfidf"    v_ui = sqrt(w_ui) idf_u,   idf_u = ln(1 + n_items / n_u): items are texts, and users the words in them
     "bm25"     v_ui = idf_u w_ui (k1 + 1) / (w_ui + k1 (1 - b + b L_i / L)),   L_i = sum_u w_ui, and L its mean
 
+    The neighbours of all items, and the scores, are nearest_items and add_similarities in kernels/item_knn.py.
+
     neighbours : how many j an item i has at most, those with the highest similarity
     similarity : "cosine", "tfidf" or "bm25", which differ in how much a heavy weight and a busy user count
     shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
@@ -94,8 +96,15 @@ class ItemKNN(Model):
 
         def find(b: int) -> None:
             block = blocks[b]
-            out = neighbours[block], similarities[block], counts[block]
-            kernels.nearest_items(*by_item, *by_user, block.start, float(self.shrinkage), *out)
+            kernels.nearest_items(
+                *by_item,
+                *by_user,
+                first=block.start,
+                shrinkage=float(self.shrinkage),
+                neighbours=neighbours[block],
+                similarities=similarities[block],
+                counts=counts[block],
+            )
 
         parallel.run(find, len(blocks))
         filled = np.arange(most) < counts[:, None]

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from tastemap.data._checks import check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
-from tastemap.kernels.core.random import mix, race, states_of_rows, states_of_sets
+from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
 from tastemap.models.shared.base import Model
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Scorer
 from tastemap.ranking.top_k import Candidates, ComputedCandidates
 from tastemap.training.loop import Options
@@ -73,8 +74,7 @@ class Random(Model):
 
     @property
     def _start(self) -> np.uint64:
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        return np.uint64(mix(np.uint64(self.seed)))
+        return derive_state(self.seed, Stream.LISTS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,11 +10,11 @@ import numpy as np
 from tastemap import parallel
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
+from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
 from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
-from tastemap.training.grid import Bucket
 from tastemap.training.spread import gather, spread
 from tastemap.training.wide import zeros
 from tastemap.typing import Array, Arrays, Floats
@@ -34,22 +34,37 @@ class SVDpp(SVD):
     minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
                                                     +  sigma implicit_regularization |y_i|^2
-    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u)
-               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i);   biases as in SVD
-               up to 8 times an epoch, with the ratings since the last time, of which n_j are of item j,
+               sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
+    step       e = r - s
+               p_u += rate / sigma (e q_i - sigma regularization p_u)
+               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i)
+               b_u += rate (e - bias_regularization b_u),    b_i += rate (e - bias_regularization b_i)
+               with the values before the step on the right, for every rating in random order, once an epoch:
+               svdpp_bucket in kernels/svd.py; and up to 8 times an epoch, with the ratings since the last time, of
+               which n_j are of item j, for all items j at once
                y_j += implicit rate / sigma (sum over those whose user has j of |N(u)|^-1/2 e q_i
-                                             - n_j sigma implicit_regularization y_j);   both rates fall as in SVD
+                                             - n_j sigma implicit_regularization y_j)
+               rate = learning_rate (1 - epoch / epochs), epoch from 0; the implicit rate is implicit_learning_rate
+               times the same
 
-    implicit_learning_rate : of the first epoch. A step is shortened where it would go beyond the lowest point in its
-        direction
+    factors : the length of p_u, q_i and y_i
+    epochs : how often every rating is used
+    learning_rate : of p, q and the biases in the first epoch
+    regularization, bias_regularization : of factors and biases, for each rating
+    implicit_learning_rate : of y in the first epoch. A step is shortened where it would go beyond the lowest point in
+        its direction
     implicit_regularization : of y, for each rating
-    The other parameters are those of SVD.
+    seed : of the random start and of the order of the ratings
 
-    user_factors_ : float32, (n_users, factors): p_u + z_u
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors): p_u + z_u and q_i
     implicit_factors_ : float32, (n_items, factors): y
-    item_factors_, user_biases_, item_biases_, mean_, deviation_, range_ : as in SVD
+    user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
+    mean_, deviation_ : float32, (1,): mu and sigma of the training data; sigma is 1 where all ratings are the same
+    range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
+        ordered before
 
-    Whatever is said of SVD holds here too; N(u) of a folded-in user is the history.
+    Weights, folding in, `update`, `explain` and similar items and users are as in SVD; N(u) of a folded-in user is the
+    history, and y stays in an update.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
@@ -112,15 +127,14 @@ class _ImplicitDescent(Descent):
         """As for SVD; the implicit part moves on the way."""
         model, fall = self._model, self._fall(epoch)
         users, items, implicit = state["users"], state["items"], state["implicit"]
-        numbers = self._numbers(epoch)
+        rates = self._rates(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
         Z, G = self._of_users.times(implicit), zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
-            pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svdpp_bucket(*pairs, users, items, Z, G, *numbers))
+            return float(svdpp_bucket(bucket, users, items, Z, G, self._mean, rates))
 
         def after() -> None:
             nonlocal done

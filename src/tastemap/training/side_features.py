@@ -17,7 +17,7 @@ from tastemap.data._pairs import Rows, csr, freeze_rows, rows_at, rows_of
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.errors import DataError, NotSupportedError, name_some
-from tastemap.kernels.core.simd import aligned
+from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.core.sparse import sparse_rows
 from tastemap.kernels.features import spread_rows, step_features, turn_features
 from tastemap.training.wide import narrowed, widened, width_of, zeros
@@ -116,7 +116,7 @@ class SideFeatures:
 
     def means(self, W: Floats) -> Floats:
         """Return F W: float32 (rows, width), what the rows' factors are without their own part."""
-        out: Floats = aligned(len(self.described), W.shape[1])
+        out: Floats = allocate(len(self.described), W.shape[1])
         _multiply(self.known_rows, self._row_blocks, W, out)
         return out
 
@@ -154,7 +154,9 @@ class SideFeatures:
             """Set out = F'T + ridge P and return the columns' sums of P out."""
 
             def task(start: int, stop: int, sums: Floats) -> None:
-                spread_rows(*columns, start, stop, T, P, np.float32(ridge), out, sums)
+                spread_rows(
+                    *columns, start=start, stop=stop, T=T, P=P, regularization=np.float32(ridge), out=out, sums=sums
+                )
 
             return _summed(self._column_blocks, width, task)
 
@@ -224,7 +226,7 @@ def mean_factors(W: Floats, rows: Rows) -> Floats:
     """Return F W for rows F of features: float32 (rows, factors), given W float32 (features, factors)."""
     n_features, factors = W.shape
     wide = widened(W, width_of(factors), n_features)
-    out: Floats = aligned(len(rows.indptr) - 1, wide.shape[1])
+    out: Floats = allocate(len(rows.indptr) - 1, wide.shape[1])
     _multiply(rows, parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST), wide, out)
     return narrowed(out, factors)
 
@@ -248,7 +250,7 @@ def _summed(blocks: Blocks, width: int, task: Callable[..., Any]) -> Floats:
 
 
 def _multiply(rows: Rows, blocks: Blocks, W: Floats, out: Floats) -> None:
-    _run(blocks, lambda start, stop: sparse_rows(*rows, start, stop, W, out))
+    _run(blocks, lambda start, stop: sparse_rows(*rows, start=start, stop=stop, X=W, out=out))
 
 
 def _quotient(a: Floats, b: Floats) -> Floats:

@@ -24,7 +24,12 @@ class Sparse:
     def times(self, X: Floats) -> Floats:
         """Return the product with X: float32, (rows, width)."""
         out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
-        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
+
+        def multiply(b: int) -> None:
+            start, stop = self._blocks[b]
+            sparse_rows(*self._pairs, start=start, stop=stop, X=X, out=out)
+
+        parallel.run(multiply, len(self._blocks))
         return out
 
 

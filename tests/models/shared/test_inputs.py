@@ -10,9 +10,7 @@ import pytest
 
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, UnknownIdError
-from tastemap.models.shared.inputs import as_many, is_frame
-from tastemap.models.shared.inputs import excluded as read_exclusions
-from tastemap.models.shared.inputs import folded as read_histories
+from tastemap.models.shared.inputs import as_many, is_frame, read_exclusions, read_histories
 
 ITEMS = IdMap(["a", "b", "c", "d"], "item")
 USERS = IdMap([1, 2], "user")

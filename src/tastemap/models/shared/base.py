@@ -13,7 +13,7 @@ from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError
 from tastemap.files.arrays import write_arrays
-from tastemap.metrics.lists import RATING_METRICS
+from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
@@ -73,7 +73,7 @@ class Model(Answers):
         item_features: Features | None = None,
         validation: Interactions | None = None,
         patience: int | None = None,
-        metric: str = "ndcg@10",
+        metric: Metric | str = "ndcg@10",
         callbacks: Callable[[Epoch], None] | Iterable[Callable[[Epoch], None]] = (),
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
@@ -107,9 +107,10 @@ class Model(Answers):
         check_features("item_features", item_features)
         state = State.learn(interactions, user_features, item_features)
         interactions = state.training("fit")
+        metric = parse(metric)
         if validation is not None:
             check_interactions("validation", validation)
-            validation = _keep_measurable(validation, state, metric in RATING_METRICS)
+            validation = _keep_measurable(validation, state, isinstance(metric, RatingMetric))
         listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check(predicts_ratings=self.abilities.ratings)

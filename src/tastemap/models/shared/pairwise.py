@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -17,12 +17,15 @@ from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
+from tastemap.kernels.pairwise import Rule
+from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
-from tastemap.training.grid import Bucket, Grid, seeded
+from tastemap.training.grid import Grid
 from tastemap.training.loop import Options, train
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
@@ -40,20 +43,6 @@ PLACES = 16
 
 Kernel = Callable[..., float]
 Pool = Callable[[Bucket], Ints]
-
-
-class Rates(NamedTuple):
-    """How a step is made; the arguments that `pairwise.step` takes behind the rows, in its order."""
-
-    rate: np.float32
-    ridge_users: np.float32
-    ridge_items: np.float32
-    means_users: Floats
-    means_items: Floats
-    learned_users: Floats
-    learned_items: Floats
-    squares: int
-    learn_items: bool
 
 
 @dataclass(kw_only=True, eq=False)
@@ -96,7 +85,7 @@ class PairwiseModel(Model):
 
     @abstractmethod
     def _work(self, n_items: int, pool: Pool) -> Kernel:
-        """Return work(bucket, P, Q, rates, skipped), which takes a bucket's steps and returns the sum of its losses.
+        """Return work(bucket, P, Q, rule, skipped), which takes a bucket's steps and returns the sum of its losses.
 
         pool : gives the items of a bucket, by their number within `members`, as often as they are popular
         skipped : int64, (1,); grows by the pairs that took no step
@@ -147,9 +136,12 @@ class PairwiseModel(Model):
     def _start(self) -> Arrays:
         """Return users and items at small random factors; rows without a pair have none."""
         users, items = self._empty(len(self.state.users)), self._empty(len(self.state.items))
-        for side, (rows, counts) in enumerate(((users, self.activity_), (items, self.popularity_))):
+        for rows, counts, stream in (
+            (users, self.activity_, Stream.FIRST_USERS),
+            (items, self.popularity_, Stream.FIRST_ITEMS),
+        ):
             factors = np.empty((len(rows), self.factors), np.float32)
-            fill_uniform(factors, seeded(self.seed, side), 0.1 / np.sqrt(self.factors))
+            fill_uniform(factors, derive_state(self.seed, stream), 0.1 / np.sqrt(self.factors))
             rows[:, : self.factors] = factors * (counts > 0)[:, None]
         users[:, self.factors] = 1
         users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
@@ -203,16 +195,22 @@ class PairwiseModel(Model):
         """The column of a user's sum of squared gradients; an item's is the next."""
         return self.factors + 1
 
-    def _rates(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rates:
+    def _rule(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rule:
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
-        rate = np.float32(self.learning_rate * math.sqrt(self._first_squares))
         ridge = np.float32(self.regularization)
-        squares = self._squares
-        return Rates(
-            rate, ridge, ridge, means_users, means_items, learned_users, learned_items, squares, learn_items
-        )  # fmt: skip
+        return Rule(
+            rate=np.float32(self.learning_rate * math.sqrt(self._first_squares)),
+            ridge_p=ridge,
+            ridge_q=ridge,
+            means_p=means_users,
+            means_q=means_items,
+            learned_p=learned_users,
+            learned_q=learned_items,
+            squares=self._squares,
+            learn_items=learn_items,
+        )
 
     # -- answering ----------------------------------------------------------------------------------------------------
 
@@ -269,7 +267,8 @@ class _FoldIn(Lean):
         P[:, factors] = 1
         P[:, model._squares] = model._first_squares
         # Their own items are no negatives, and say nothing of what is popular.
-        work, state = model._work(len(members), lambda bucket: self._popular_items), seeded(model.seed, 2)
+        work = model._work(len(members), lambda bucket: self._popular_items)
+        state = derive_state(model.seed, Stream.FOLD_IN)
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
@@ -281,11 +280,17 @@ class _FoldIn(Lean):
             places[self.popularity[own] == 0] = len(members) + np.arange(len(described))
             items, values = np.tile(places, model.epochs), np.tile(histories.data[mine], model.epochs)
             # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
-            values = relative_weights(values, self.mean_weight)
-            bucket = Bucket(0, np.zeros(len(items), np.int32), items, values, among, state)
+            bucket = Bucket(
+                block=0,
+                users=np.zeros(len(items), np.int32),
+                items=items,
+                values=relative_weights(values, self.mean_weight),
+                members=among,
+                state=state,
+            )
             alone = slice(person, person + 1)
-            rates = model._rates(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
-            work(bucket, P[alone], Q, rates, np.zeros(1, np.int64))
+            rule = model._rule(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            work(bucket, P[alone], Q, rule, np.zeros(1, np.int64))
 
         parallel.run(fold, len(P))
         if not np.isfinite(P).all():
@@ -366,11 +371,11 @@ class _Descent:
             for side in (self._users, self._items):
                 side.solve_features(state, FEATURE_STEPS)
         means = self._users.means(state), self._items.means(state)
-        rates = self._model._rates(items.shape[1], *means, learn_items=True)
+        rule = self._model._rule(items.shape[1], *means, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
-            return self._work(bucket, users, items, rates, skipped[bucket.block])
+            return self._work(bucket, users, items, rule, skipped[bucket.block])
 
         loss = self._grid.run(epoch, work) / len(self._pairs.data)
         state["skipped"] += skipped.sum()

@@ -18,9 +18,9 @@ from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
+from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
-from tastemap.training.grid import seeded
 from tastemap.training.loop import Options
 from tastemap.training.spread import spread
 from tastemap.training.wide import width_of, zeros
@@ -263,7 +263,10 @@ class RowSolver:
         objectives = np.zeros(len(blocks))
 
         def solve(b: int) -> None:
-            objectives[b] = rating_rows(*pairs, *blocks[b], P, Q, ridge, scale, mean, fixed)
+            start, stop = blocks[b]
+            objectives[b] = rating_rows(
+                *pairs, start=start, stop=stop, P=P, Q=Q, ridge=ridge, scale=scale, mean=mean, fixed=fixed
+            )
 
         parallel.run(solve, len(blocks))
         return float(objectives.sum())
@@ -353,11 +356,11 @@ class RatingTask(ABC):
         catalogue = VectorCandidates(state["items"])
         return self._model.keep_to_range(self._model.mean_ + catalogue.pair_scores(state["users"], users, items))
 
-    def _random_factors(self, pairs: Rows, key: int, deviation: float) -> Floats:
-        """Return factors for rows with these pairs, a function of seed and key; zeros for a row without any."""
+    def _random_factors(self, pairs: Rows, stream: Stream, deviation: float) -> Floats:
+        """Return factors for rows with these pairs, a function of seed and stream; zeros for a row without any."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
         size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
-        fill_uniform(factors, seeded(self._model.seed, key), size)
+        fill_uniform(factors, derive_state(self._model.seed, stream), size)
         factors[~pairs.has_pairs] = 0
         return factors
 

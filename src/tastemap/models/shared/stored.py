@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.metrics.definitions import parse
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch
 from tastemap.training.side_features import SideFeatures
@@ -50,6 +51,7 @@ def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[
         "data": state.fingerprint,
         # Seconds differ from run to run, and a file should not.
         "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in epochs],
+        "metric": epochs[-1].metric_name if epochs else None,
         "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
         | {"python": platform.python_version()},
     }
@@ -82,7 +84,8 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
 
 def epochs_of(header: dict[str, Any]) -> list[Epoch]:
     """Return what a file knows of the epochs trained."""
-    return [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
+    measured = header.get("metric")  # older files do not say
+    return [Epoch(e["epoch"], 0.0, e["objective"], e["metric"], measured) for e in header["history"]]
 
 
 def card(header: dict[str, Any], state: State) -> str:
@@ -100,10 +103,11 @@ def card(header: dict[str, Any], state: State) -> str:
     epochs = epochs_of(header)
     if epochs:
         training = [f"Trained for {len(epochs)} epochs to an objective of {epochs[-1].objective:.6g}."]
-        measured = [(done.metric, done.epoch) for done in epochs if done.metric is not None]
-        if measured:
-            best, epoch = max(measured)
-            training[0] += f" Best on the validation part: {best:.4f} in epoch {epoch}."
+        if header["metric"] is not None:
+            goodness = parse(header["metric"]).goodness
+            measured = [(done.metric, done.epoch) for done in epochs if done.metric is not None]
+            best, epoch = max(measured, key=lambda one: goodness(one[0]))  # of equal ones the first
+            training[0] += f" Best on the validation part: {header['metric']} {best:.4f} in epoch {epoch}."
     versions = "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."
     blocks = ["| parameter | value |\n|---|---|\n" + "\n".join(parameters)] if parameters else []
     return "\n\n".join([f"# {header['class']}", *blocks, data, *training, versions]) + "\n"
