@@ -88,9 +88,15 @@ def explain(model: tm.Model) -> tm.Explanation:
     return model.explain("ann", "Emma")
 
 
+def first(lists: pl.Series, wanted: pl.Series) -> list[bool]:
+    return [bool(len(items) and items[0] in sought) for items, sought in zip(lists, wanted, strict=True)]
+
+
 def measure(models: list[tm.Model], train: tm.Interactions, test: tm.Interactions) -> None:
     result = assert_type(tm.evaluate(models[0], test, metrics=("ndcg@10", "recall@10")), tm.Evaluation)
     assert_type(result["ndcg@10"], float)
+    own = tm.OwnMetric(first, k=1)
+    assert_type(tm.evaluate(models[0], test, metrics=[own, tm.METRICS["recall"](10)]).metrics, tuple[tm.Metric, ...])
     board = assert_type(tm.compare({"first": models[0]}, test, train=train), tm.Comparison)
     assert_type(board.evaluations, dict[str, tm.Evaluation])
     assert_type(tm.cross_validate(models, train, k=3), tm.CrossValidation)

@@ -32,6 +32,7 @@ from tastemap.progress import bar
 from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
+from tastemap.typing import FrameKind
 
 if TYPE_CHECKING:
     import optuna
@@ -61,6 +62,8 @@ class Tuning(Generic[Tuned]):
     metric : what the score is of
     study : the Optuna study of the trials, for Optuna's own plots and tools
     seconds, refit_seconds : of the search in this call, and of the final fit
+    finished : the trials as Optuna has them, those that were stopped too
+    frame_kind : the library of `trials` and `importances`: that of the training part's frames
     """
 
     model: Tuned
@@ -71,7 +74,7 @@ class Tuning(Generic[Tuned]):
     seconds: float
     refit_seconds: float
     finished: tuple[optuna.trial.FrozenTrial, ...] = field(repr=False)
-    frame_kind: str = field(default="polars", repr=False)
+    frame_kind: FrameKind = field(default="polars", repr=False)
 
     @cached_property
     def trials(self) -> Any:
