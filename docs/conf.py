@@ -21,6 +21,8 @@ extensions = [
     "sphinx_design",
     "sphinx_copybutton",
     "docstrings",
+    "reference",
+    "abilities",
     "formulas",
     "tutorials",
     "offline",
@@ -50,8 +52,9 @@ class ArrayLike:
 
 numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tastemap is imported
 
-# Types of other packages: finding their pages would take a network.
-nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
+# Types of other packages: finding their pages would take a network. Variables of types, and
+# options that another function documents, have no page.
+nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*"), ("py:class", r".*\.(Frame|Reading|Tuned)")]
 
 # -- pages and tutorials ----------------------------------------------------------------------------------------------
 

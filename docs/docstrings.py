@@ -28,6 +28,12 @@ _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 # Everything public is documented under its name there; what only results or signatures mention, where it is defined.
 _PLACES = ("tastemap", "tastemap.Model")
 
+# What is public and only returned.
+_RESULTS = (
+    *("Comparison", "CrossValidation", "Dataset", "Epoch", "Evaluation", "Explanation", "Lists"),
+    *("Scorer", "ScoringVectors", "Tuning"),
+)
+
 
 def rest(lines: Sequence[str], label: str = "") -> list[str]:
     """Return a docstring as reStructuredText.
@@ -143,7 +149,7 @@ def _on_signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
     """Show no constructor of what is only returned, never made by hand."""
-    made = what != "class" or obj.__name__ in tm.__all__
+    made = what != "class" or (obj.__name__ in tm.__all__ and obj.__name__ not in _RESULTS)
     return (signature, returns) if made else ("", None)
 
 
@@ -166,6 +172,10 @@ def _on_missing_reference(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx call the above."""
+    from sphinx.pycode.parser import VariableCommentPicker
+
+    # A function has one signature here: overloads tell checkers of types no more than its docstring tells readers.
+    VariableCommentPicker.is_overload = lambda self, decorators: False  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", _on_docstring)
     app.connect("autodoc-process-signature", _on_signature)
     app.connect("missing-reference", _on_missing_reference)

@@ -93,3 +93,34 @@ def test_the_tables_of_the_readme_name_what_exists() -> None:
     assert names <= set(dir(tm))
     methods = set(re.findall(r"\bmodel\.(\w+)\(", PAGES["README.md"]))
     assert all(hasattr(tm.ImplicitALS, method) for method in methods)
+
+
+def _models(text: str) -> list[str]:
+    return [name for name in re.findall(r"`(\w+)`", text) if name in tm.MODELS]
+
+
+def _rows(page: str, heading: str) -> str:
+    """Return the first cells of the table that is headed so."""
+    (table,) = re.findall(rf"^{re.escape(heading)}\n((?:\|.*\n)+)", PAGES[page], flags=re.MULTILINE)
+    return "\n".join(line.split("|")[1] for line in table.split("\n") if line)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("README.md", "| model | what it is | when |"),
+        ("docs/models/index.md", "| model | time | memory beside the data |"),
+    ],
+)
+def test_the_tables_of_models_have_each_of_them_once(page: str, heading: str) -> None:
+    assert sorted(_models(_rows(page, heading))) == sorted(tm.MODELS)
+
+
+def test_the_readme_says_of_the_models_what_they_declare() -> None:
+    prose = " ".join(PAGES["README.md"].split())
+    (unexplained,) = re.findall(r"All but ([^.]*?) explain a score", prose)
+    assert set(_models(unexplained)) == {name for name, cls in tm.MODELS.items() if cls.abilities.explains is None}
+    (described,) = re.findall(r"\. ([^.]*?) take features of users and items", prose)
+    assert set(_models(described)) == {name for name, cls in tm.MODELS.items() if cls.abilities.features}
+    (rating,) = re.findall(r"\| ([^|]*) \| factors and biases that predict a rating \|", prose)
+    assert set(_models(rating)) == {name for name, cls in tm.MODELS.items() if cls.abilities.ratings}

@@ -27,18 +27,24 @@ def _extension(name: str) -> ModuleType:
     return module
 
 
-docstrings, offline, tutorials = map(_extension, ("docstrings", "offline", "tutorials"))
+abilities, docstrings, offline, reference, tutorials = map(
+    _extension, ("abilities", "docstrings", "offline", "reference", "tutorials")
+)
 
 
 # -- the reference ----------------------------------------------------------------------------------------------------
 
-REFERENCE = "".join(page.read_text(encoding="utf-8") for page in sorted((DOCS / "api").glob("*.md")))
+REFERENCE = "".join(reference.written(page.read_text(encoding="utf-8")) for page in sorted((DOCS / "api").glob("*.md")))
 DOCUMENTED = re.findall(r"^\.\. (?:auto\w+|py:data):: tastemap\.(\S+)$", REFERENCE, flags=re.MULTILINE)
 
 
-def test_every_public_name_is_in_the_reference() -> None:
-    # Of a public module its members are.
-    assert {name.partition(".")[0] for name in DOCUMENTED} >= set(tm.__all__)
+def test_every_public_name_is_in_the_reference_once() -> None:
+    assert [name for name in sorted(DOCUMENTED) if name in tm.__all__] == sorted(tm.__all__)
+    for name in tm.__all__:
+        module = getattr(tm, name)
+        if inspect.ismodule(module):
+            of_it = {member.removeprefix(f"{name}.") for member in DOCUMENTED if member.startswith(f"{name}.")}
+            assert of_it == set(module.__all__) - set(tm.__all__)
 
 
 def _documented() -> Iterator[tuple[str, str]]:
@@ -153,6 +159,33 @@ A. Author, of ``a_b``. For example::
         "   model.fit(1)",
         "",
     ]
+
+
+def test_an_empty_block_of_the_reference_leaves_nothing() -> None:
+    assert reference.written("a\n```{public} tastemap.kernels\n```\nb") == "a\n\nb"
+
+
+# -- the models -------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_abilities_says_what_the_models_declare() -> None:
+    heading, _, *rows = abilities.written("```{abilities}\n```").split("\n")
+    assert heading == (
+        "| model | a weight is | predicts | explains | new people | features | similar | epochs | seeded |"
+    )
+    assert [row.split("`")[1] for row in rows] == [cls.__module__.split(".")[-1] for cls in tm.MODELS.values()]
+    assert rows[0] == "| {doc}`random` | ignored | an order | - | at random | - | - | - | yes |"
+    assert rows[4] == "| {doc}`ease` | strength | an order | exactly | exact | - | items | - | no chance in it |"
+    assert rows[7] == (
+        "| {doc}`warp` | length of a step | an order | leaving one out | by steps | users, items | items, users | yes "
+        "| yes |"
+    )
+    assert rows[10] == "| {doc}`explicit_als` | the rating | ratings | exactly | exact | - | items, users | yes | yes |"
+
+
+def test_a_page_of_a_model_without_its_facts_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"must say in its front matter 'weight: \.\.\.': '# WARP"):
+        abilities._fact("weight", "# WARP\n\nweight: 1\n")
 
 
 # -- the site ---------------------------------------------------------------------------------------------------------

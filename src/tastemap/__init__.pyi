@@ -6,6 +6,7 @@ from tastemap import split as split
 from tastemap import testing as testing
 from tastemap.data.features import Features as Features
 from tastemap.data.ids import IdMap as IdMap
+from tastemap.data.interactions import Columns as Columns
 from tastemap.data.interactions import Interactions as Interactions
 from tastemap.data.text import text_features as text_features
 from tastemap.datasets import Dataset as Dataset
@@ -37,6 +38,7 @@ from tastemap.models.personal_popular import PersonalPopular as PersonalPopular
 from tastemap.models.popular import Popular as Popular
 from tastemap.models.random import Random as Random
 from tastemap.models.shared.abilities import Abilities as Abilities
+from tastemap.models.shared.answers import ScoringVectors as ScoringVectors
 from tastemap.models.shared.base import Model as Model
 from tastemap.models.shared.explain import Explanation as Explanation
 from tastemap.models.shared.registry import MODELS as MODELS
@@ -46,6 +48,8 @@ from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp
 from tastemap.models.warp import WARP as WARP
 from tastemap.parallel import threads as threads
+from tastemap.ranking.scorer import Scorer as Scorer
+from tastemap.ranking.top_k import Lists as Lists
 from tastemap.training.loop import Epoch as Epoch
 from tastemap.tuning.tune import Tuning as Tuning
 from tastemap.tuning.tune import tune as tune

@@ -14,6 +14,8 @@ from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError
 
+__all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
+
 Moment = int | float | str | date | datetime
 
 

@@ -15,6 +15,7 @@ from tastemap.tables import Column, PlainTable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tastemap.datasets._movielens import Name
     from tastemap.evaluation.comparison import Comparison
 
 FILM = "Toy Story (1995)"
@@ -54,7 +55,7 @@ class Demo:
         return told | {name: frame.to_dicts() for name, frame in frames.items()}
 
 
-def run(name: str = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
+def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
     """Do everything that `show` shows, with a line to ``say`` for every step.
 
     name, path : as for `tastemap.datasets.movielens`

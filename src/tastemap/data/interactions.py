@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,28 @@ from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError
 from tastemap.typing import Array, FrameKind
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
 EventWeights = tuple[str, Mapping[Any, float]]
+
+
+class Reading(TypedDict, total=False):
+    """The options of `Interactions.from_frame`, which documents them and has their defaults."""
+
+    user: str
+    item: str
+    weight: str | None
+    time: str | None
+    event_weights: EventWeights | None
+    duplicates: Duplicates
+    duplicates_time: DuplicatesTime
+    users: Any
+    items: Any
+    allow_negative: bool
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,7 @@ class Interactions:
         )
 
     @classmethod
-    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Any) -> Interactions:
+    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
         """Read a file of interactions: csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter.
 
         path : the file, or one of these as .gz or alone in a .zip
@@ -410,7 +429,15 @@ class Interactions:
         names = replace(self.columns, time=None)
         return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
-    def to_frame(self, frame: str | None = None) -> Any:
+    @overload
+    def to_frame(self, frame: None = None) -> Any: ...
+    @overload
+    def to_frame(self, frame: Literal["pandas"]) -> pd.DataFrame: ...
+    @overload
+    def to_frame(self, frame: Literal["polars"]) -> pl.DataFrame: ...
+    @overload
+    def to_frame(self, frame: Literal["pyarrow"]) -> pa.Table: ...
+    def to_frame(self, frame: FrameKind | None = None) -> Any:
         """Return the pairs in input order: user, item, weight and time under the caller's column names.
 
         frame : "pandas", "polars" or "pyarrow"; None for the kind that came in

@@ -7,6 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import polars as pl
 
@@ -19,6 +20,8 @@ from tastemap.datasets._download import download, download_wheel, explain
 from tastemap.datasets._files import find_file, read_text
 from tastemap.errors import DataError
 from tastemap.files.cache import cache_folder
+
+Name = Literal["100k", "1m", "10m", "20m", "25m", "32m", "latest-small"]
 
 PUBLISHER = "https://files.grouplens.org/datasets/movielens/"
 # latest-small changes with time, so it has none: its structure is checked instead.
@@ -53,7 +56,7 @@ _LICENSE = (
 )
 
 
-def movielens(name: str = "100k", path: str | Path | None = None, *, progress: bool | None = None) -> Dataset:
+def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: bool | None = None) -> Dataset:
     """Load MovieLens ratings with columns user_id, movie_id, rating and timestamp (Unix seconds).
 
     name : "100k", "1m", "10m", "20m", "25m", "32m" or "latest-small"
@@ -77,7 +80,7 @@ def movielens(name: str = "100k", path: str | Path | None = None, *, progress: b
     return Dataset(interactions, _read_items(source), _read_users(source), _CITATION, _LICENSE)
 
 
-def movielens_name(path: Path) -> str | None:
+def movielens_name(path: Path) -> Name | None:
     """Return the name of a set with the layout of a folder or zip file, told by its files; None if it has none."""
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}

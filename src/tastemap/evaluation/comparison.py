@@ -46,6 +46,8 @@ class Comparison:
     asked : the arguments of `compare` beside the data that were given
     without_features : the models that take no features and were fitted without those given
     notes : what was warned of
+
+    Its frames are of the library of the test part's.
     """
 
     models: dict[str, Model]

@@ -26,7 +26,8 @@ class CrossValidation:
     """What `cross_validate` found out. It prints itself as a table, in notebooks too.
 
     metrics : what was measured; the first one orders the models
-    frame : one row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds
+    frame : one row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds; of the
+        library of the interactions' frames, as is `summary`
     without_features : the models that take no features and were fitted without those given
     """
 

@@ -30,7 +30,7 @@ from tastemap.metrics.ratings import rating_values
 from tastemap.models.shared.base import Model
 from tastemap.randomness import INTERVALS
 from tastemap.ranking.top_k import Candidates, Hidden
-from tastemap.typing import Counts, Doubles, RowNumbers
+from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
 Exclude = Literal["train"] | Interactions | None
 
@@ -57,6 +57,7 @@ class Evaluation:
     n_left_out : test pairs that `exclude` or `candidates` keep out of the lists; they count as never found too
     n_rated : int64, (users,): how many test pairs of the user rmse and mae are over; 0 where neither was asked for
     n_unrated : test pairs left out of rmse and mae, because their user or item has no training pair
+    frame_kind : the library of `frame` and `per_user`: that of the test part's frames
     overall : the metrics of all lists together: coverage and gini
     score_seconds : how long ranking and measuring took, None where the lists were given
     n_without_list : users measured who were given no list (by `evaluate_lists`); theirs counts as empty
@@ -72,7 +73,7 @@ class Evaluation:
     n_left_out: int
     n_rated: npt.NDArray[np.int64]
     n_unrated: int
-    frame_kind: str = "polars"
+    frame_kind: FrameKind = "polars"
     overall: dict[str, float] = field(default_factory=dict)
     score_seconds: float | None = field(default=None, compare=False)
     n_without_list: int = 0

@@ -425,6 +425,7 @@ class MAE(RatingMetric):
 
 _ALL = (Precision, Recall, HitRate, NDCG, MAP, MRR, AUC, Novelty, Diversity, Coverage, Gini, RMSE, MAE)
 
+#: The classes of metrics by their names, before the "@" of a cut-off.
 METRICS: dict[str, type[Metric]] = {cls.base_name: cls for cls in _ALL}
 
 

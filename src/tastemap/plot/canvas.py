@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from tastemap.extras import optional
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.named import named_models
+from tastemap.models.shared.named import Models, named_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,12 +39,13 @@ def panels(*widths: float, size: tuple[float, float]) -> tuple[Figure, list[Axes
     return figure, [_plain_axes(ax) for ax in axes]
 
 
-def axes_in(ax: Any, size: tuple[float, float]) -> tuple[Figure, Axes]:
+def axes_in(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
     """Return the axes to draw in with their figure: those given, or new ones."""
     if ax is None:
         figure, (new,) = panels(1, size=size)
         return figure, new
-    return ax.figure, _plain_axes(ax)
+    # Of axes in a subfigure it is the whole figure.
+    return cast("Figure", ax.get_figure(root=True)), _plain_axes(ax)
 
 
 def _plain_axes(ax: Axes) -> Axes:
@@ -100,7 +101,7 @@ def thinned(*columns: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [column[places] for column in columns]
 
 
-def fitted_models(models: Any) -> dict[str, Model]:
+def fitted_models(models: Models) -> dict[str, Model]:
     """Return fitted models by name, as `compare` names them; raises NotFittedError for one that is not."""
     named = named_models(models)
     for model in named.values():

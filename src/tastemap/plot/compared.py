@@ -16,13 +16,23 @@ from tastemap.metrics.definitions import Metric, find
 from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from tastemap.evaluation.comparison import Comparison
 
 
 _LESS = ", less is better"
 
 
-def differences(board: Any, a: str, b: str, metric: Metric | str | None = None, *, ax: Any = None) -> Figure:
+def differences(
+    board: Comparison | Mapping[str, Evaluation],
+    a: str,
+    b: str,
+    metric: Metric | str | None = None,
+    *,
+    ax: Axes | None = None,
+) -> Figure:
     """Draw a metric of model a less that of b for each user, users in the order of the difference.
 
     board : what `compare` returns, or {name: Evaluation}
@@ -64,7 +74,9 @@ def differences(board: Any, a: str, b: str, metric: Metric | str | None = None, 
     return figure
 
 
-def intervals(board: Any, metric: Metric | str | None = None, *, ax: Any = None) -> Figure:
+def intervals(
+    board: Comparison | Mapping[str, Evaluation], metric: Metric | str | None = None, *, ax: Axes | None = None
+) -> Figure:
     """Draw the mean of a metric for each model with its 95 % bootstrap interval over users, the best at the top.
 
     board : what `compare` returns, or {name: Evaluation}
@@ -99,7 +111,7 @@ def intervals(board: Any, metric: Metric | str | None = None, *, ax: Any = None)
     return figure
 
 
-def _evaluations(board: Any) -> dict[str, Evaluation]:
+def _evaluations(board: Comparison | Mapping[str, Evaluation]) -> dict[str, Evaluation]:
     """Return the evaluations of a board, or those given by name."""
     results = getattr(board, "evaluations", board)
     if not isinstance(results, Mapping) or not all(isinstance(one, Evaluation) for one in results.values()):

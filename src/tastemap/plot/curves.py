@@ -14,9 +14,11 @@ from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.metrics.definitions import METRICS, Metric, parse
 from tastemap.metrics.own import OwnMetric
+from tastemap.models.shared.named import Models
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 KS = (1, 2, 5, 10, 20, 50, 100)
@@ -25,7 +27,7 @@ KS = (1, 2, 5, 10, 20, 50, 100)
 _TICK = 0.06
 
 
-def learning_curves(models: Any, *, metric: str | None = None) -> Figure:
+def learning_curves(models: Models, *, metric: str | None = None) -> Figure:
     """Draw the objective by epoch and, beside it, the metric on the validation part where one was measured.
 
     models : a model, a list of models, or {name: model}, fitted
@@ -69,14 +71,14 @@ def learning_curves(models: Any, *, metric: str | None = None) -> Figure:
 
 
 def metric_at_k(
-    models: Any,
+    models: Models,
     test: Interactions,
     metric: OwnMetric | str = "ndcg",
     ks: Iterable[int] | None = None,
     *,
     exclude: Literal["train"] | Interactions | None = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Draw a metric by the length of the list, k on a log scale.
 
@@ -134,7 +136,7 @@ def _apart(ks: list[int]) -> list[int]:
     return apart
 
 
-def _name_lines(ax: Any, lines: list[Any], names: list[str]) -> None:
+def _name_lines(ax: Axes, lines: list[Any], names: list[str]) -> None:
     """Say what the lines are: in a legend, or above a single one."""
     if len(lines) > 1:
         legend(ax, lines, names)

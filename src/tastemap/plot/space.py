@@ -21,6 +21,7 @@ from tastemap.plot.labels import write_labels
 from tastemap.typing import Doubles
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Method = Literal["pca", "tsne"]
@@ -43,7 +44,7 @@ def latent_space(
     method: Method = "pca",
     n_labels: int = 30,
     seed: int = 0,
-    ax: Any = None,
+    ax: Axes | None = None,
 ) -> Figure:
     """Draw the most popular items in two dimensions, near each other where the model takes them for similar.
 
@@ -89,7 +90,8 @@ def latent_space(
     ax.grid(visible=False)
     sizes = 8 + 70 * popularity / max(popularity.max(), 1)
     _draw(ax, points, sizes, colours, colour)
-    ax.scatter(*points[is_bold].T, s=sizes[is_bold] + 30, facecolors="none", edgecolors="black", linewidths=1.4)
+    x, y = points[is_bold].T
+    ax.scatter(x, y, s=sizes[is_bold] + 30, facecolors="none", edgecolors="black", linewidths=1.4)
     ax.set_xlabel(x_name)
     ax.set_ylabel(y_name)
     if method == "tsne":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,12 @@ from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.metrics.definitions import Coverage, Gini
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.named import Models
 from tastemap.plot.canvas import GREY, axes_in, fitted_models, legend, line_style, thinned
 from tastemap.typing import Counts
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -23,7 +25,7 @@ USERS_AT_ONCE = 1 << 14
 
 
 def long_tail(
-    train: Interactions, models: Any = None, k: int = 10, *, exclude_seen: bool = True, ax: Any = None
+    train: Interactions, models: Models | None = None, k: int = 10, *, exclude_seen: bool = True, ax: Axes | None = None
 ) -> Figure:
     """Draw which share of the pairs, and of all places in each model's lists, falls to the most popular items.
 

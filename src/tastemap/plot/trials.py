@@ -15,12 +15,14 @@ from tastemap.plot.canvas import COLOURS, GREY, panels, shown, whole_numbers
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from tastemap.tuning.tune import Tuning
+
 
 # How trials without a score are marked.
 _MARKS = {"pruned": ("|", GREY), "failed": ("x", COLOURS[5]), "stopped": ("+", COLOURS[6])}
 
 
-def tuning(result: Any) -> Figure:
+def tuning(result: Tuning) -> Figure:
     """Draw the score of every trial with the best so far and, beside it, how important each parameter was.
 
     Of a parameter that was searched alone, which has all the importance, the scores by its values are drawn instead.

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 import polars as pl
@@ -32,9 +32,15 @@ from tastemap.progress import bar
 from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
+from tastemap.typing import FrameKind
 
 if TYPE_CHECKING:
     import optuna
+    from typing_extensions import TypeVar as TypeVarWithDefault  # typing's own has one from Python 3.13 on
+
+    Tuned = TypeVarWithDefault("Tuned", bound=Model, default=Model, covariant=True)
+else:
+    Tuned = TypeVar("Tuned")
 
 # Finished trials from which the importance of parameters can be told.
 FEWEST_FOR_IMPORTANCE = 10
@@ -46,7 +52,7 @@ HELD_OUT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning:
+class Tuning(Generic[Tuned]):
     """What `tune` found.
 
     model : the model with the best parameters, fitted to the training and the validation part together; not fitted with
@@ -56,9 +62,11 @@ class Tuning:
     metric : what the score is of
     study : the Optuna study of the trials, for Optuna's own plots and tools
     seconds, refit_seconds : of the search in this call, and of the final fit
+    finished : the trials as Optuna has them, those that were stopped too
+    frame_kind : the library of `trials` and `importances`: that of the training part's frames
     """
 
-    model: Model
+    model: Tuned
     parameters: dict[str, Any]
     score: float
     metric: Metric
@@ -66,7 +74,7 @@ class Tuning:
     seconds: float
     refit_seconds: float
     finished: tuple[optuna.trial.FrozenTrial, ...] = field(repr=False)
-    frame_kind: str = field(default="polars", repr=False)
+    frame_kind: FrameKind = field(default="polars", repr=False)
 
     @cached_property
     def trials(self) -> Any:
@@ -130,7 +138,7 @@ class Tuning:
 
 
 def tune(
-    model: type[Model] | Model,
+    model: type[Tuned] | Tuned,
     train: Interactions,
     validation: Interactions | None = None,
     *,
@@ -148,7 +156,7 @@ def tune(
     item_features: Features | None = None,
     refit: bool | Interactions = True,
     progress: bool | None = None,
-) -> Tuning:
+) -> Tuning[Tuned]:
     """Try parameters, measure each on the validation part, and fit the model with the best.
 
     model : a model, or its class for one with the defaults. The first trial is this model; what is not searched, as its
@@ -213,7 +221,7 @@ def tune(
                 search.run(sampling.at_most(trials), parallel, progress)
                 best = search.best()
         seconds = time.perf_counter() - started
-        final = work.made(best.params)
+        final = cast("Tuned", work.made(best.params))
         if refit is not False:
             if refit is True:
                 refit = whole if train is not whole else train.merge(validation)
@@ -335,7 +343,7 @@ class _Search:
         return in_memory(self._work.sampling.direction, [self._finished[number] for number in sorted(self._finished)])
 
 
-def _model(model: type[Model] | Model) -> Model:
+def _model(model: type[Tuned] | Tuned) -> Tuned:
     """Return an unfitted copy, or a model with the defaults."""
     if isinstance(model, type) and issubclass(model, Model):
         return model()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
+from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, is_frame, read_exclusions, read_histories
 from tastemap.models.shared.state import State
@@ -27,9 +28,10 @@ from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
 if TYPE_CHECKING:
-    from tastemap.ranking.similar import Neighbours
+    import pandas as pd
+    import pyarrow as pa
 
-OnUnknown = Literal["raise", "popular", "skip"]
+    from tastemap.ranking.similar import Neighbours
 
 # Users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
@@ -120,6 +122,24 @@ class Answers(ABC):
 
     # -- recommend ----------------------------------------------------------------------------------------------------
 
+    @overload
+    def recommend(
+        self,
+        users: Any = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: OnUnknown = "raise",
+        frame: None = None,
+    ) -> Any: ...
+    @overload
+    def recommend(self, users: Any = None, *, frame: Literal["pandas"], **asked: Unpack[Listing]) -> pd.DataFrame: ...
+    @overload
+    def recommend(self, users: Any = None, *, frame: Literal["polars"], **asked: Unpack[Listing]) -> pl.DataFrame: ...
+    @overload
+    def recommend(self, users: Any = None, *, frame: Literal["pyarrow"], **asked: Unpack[Listing]) -> pa.Table: ...
     def recommend(
         self,
         users: Any = None,
@@ -162,6 +182,25 @@ class Answers(ABC):
         lists = self.scorer.rank(rows, k, hidden, self.candidates(candidates))
         return self._list_items(ids, lists, kind)
 
+    @overload
+    def recommend_for(
+        self,
+        history: Any,
+        *,
+        k: int = 10,
+        weights: Any = None,
+        user_features: Features | None = None,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        frame: None = None,
+    ) -> Any: ...
+    @overload
+    def recommend_for(self, history: Any, *, frame: Literal["pandas"], **asked: Unpack[NewListing]) -> pd.DataFrame: ...
+    @overload
+    def recommend_for(self, history: Any, *, frame: Literal["polars"], **asked: Unpack[NewListing]) -> pl.DataFrame: ...
+    @overload
+    def recommend_for(self, history: Any, *, frame: Literal["pyarrow"], **asked: Unpack[NewListing]) -> pa.Table: ...
     def recommend_for(
         self,
         history: Any,
@@ -240,6 +279,22 @@ class Answers(ABC):
 
     # -- similar ------------------------------------------------------------------------------------------------------
 
+    @overload
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        metric: Closeness = "cosine",
+        candidates: Any = None,
+        frame: None = None,
+    ) -> Any: ...
+    @overload
+    def similar_items(self, items: Any, *, frame: Literal["pandas"], **asked: Unpack[ItemLikeness]) -> pd.DataFrame: ...
+    @overload
+    def similar_items(self, items: Any, *, frame: Literal["polars"], **asked: Unpack[ItemLikeness]) -> pl.DataFrame: ...
+    @overload
+    def similar_items(self, items: Any, *, frame: Literal["pyarrow"], **asked: Unpack[ItemLikeness]) -> pa.Table: ...
     def similar_items(
         self,
         items: Any,
@@ -263,6 +318,14 @@ class Answers(ABC):
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
 
+    @overload
+    def similar_users(self, users: Any, *, k: int = 10, metric: Closeness = "cosine", frame: None = None) -> Any: ...
+    @overload
+    def similar_users(self, users: Any, *, frame: Literal["pandas"], **asked: Unpack[Likeness]) -> pd.DataFrame: ...
+    @overload
+    def similar_users(self, users: Any, *, frame: Literal["polars"], **asked: Unpack[Likeness]) -> pl.DataFrame: ...
+    @overload
+    def similar_users(self, users: Any, *, frame: Literal["pyarrow"], **asked: Unpack[Likeness]) -> pa.Table: ...
     def similar_users(
         self, users: Any, *, k: int = 10, metric: Closeness = "cosine", frame: FrameKind | None = None
     ) -> Any:
@@ -320,6 +383,14 @@ class Answers(ABC):
         distinct, place = np.unique(rows, return_inverse=True)
         return self.scorer.score_pairs(self.scorer.queries(distinct), place.astype(np.int64), columns)
 
+    @overload
+    def explain(self, user: Any, item: Any, *, frame: None = None) -> Explanation: ...
+    @overload
+    def explain(self, user: Any, item: Any, *, frame: Literal["pandas"]) -> Explanation[pd.DataFrame]: ...
+    @overload
+    def explain(self, user: Any, item: Any, *, frame: Literal["polars"]) -> Explanation[pl.DataFrame]: ...
+    @overload
+    def explain(self, user: Any, item: Any, *, frame: Literal["pyarrow"]) -> Explanation[pa.Table]: ...
     def explain(self, user: Any, item: Any, *, frame: FrameKind | None = None) -> Explanation:
         """Return which items of the user's history the score of an item comes from.
 

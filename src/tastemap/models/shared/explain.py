@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -11,11 +11,18 @@ from tastemap.ranking.scorer import Scorer
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Doubles, Floats, Ints
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault  # typing's own has one from Python 3.13 on
+
+    Frame = TypeVarWithDefault("Frame", default=Any)
+else:
+    Frame = TypeVar("Frame")
+
 # A longer history is explained by its heaviest items: every item left out is a person to fold in.
 LONGEST_HISTORY = 200
 
 
-class Explanation(NamedTuple):
+class Explanation(NamedTuple, Generic[Frame]):
     """Why a user is recommended an item.
 
     frame : the items of the user's history and their contribution to the score, largest first
@@ -24,7 +31,7 @@ class Explanation(NamedTuple):
     baseline : the part of the score that comes from no item of the history, but from features or biases
     """
 
-    frame: Any
+    frame: Frame
     kind: Literal["exact", "leave-one-out"]
     score: float
     baseline: float = 0.0

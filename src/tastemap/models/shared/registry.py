@@ -74,8 +74,6 @@ class Registry(Mapping[str, type[Model]]):
                     )
 
 
-#: The classes of models by their names: ours, those that are registered, those that installed packages offer.
-#: The classes of models by their names: ours, those that are registered, those that installed packages offer.
 MODELS = Registry()
 
 

@@ -1,0 +1,101 @@
+"""Writes the reference from the public names, so that a new one is in it by itself.
+
+A page says in blocks where names go::
+
+    ```{public} evaluate tastemap.evaluation
+    ```
+
+This one becomes the entry of `tastemap.evaluate`, then those of all other public names from within that package, less
+those that a more special block takes. The entry of a public module has those of its `__all__`, that of a table such as
+`METRICS` those of its classes, each less those that are public by themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tastemap as tm
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_BLOCK = re.compile(r"^```\{public\} (.+)\n```$", flags=re.MULTILINE)
+_PAGES = Path(__file__).parent / "api"
+
+
+def written(page: str) -> str:
+    """Return a page with entries in place of its blocks."""
+    return _BLOCK.sub(lambda block: _as_rest([*_entries(block[1].split())]), page)
+
+
+def _as_rest(lines: list[str]) -> str:
+    return "\n".join(["```{eval-rst}", *lines, "```"]) if lines else ""
+
+
+def _entries(places: list[str]) -> Iterator[str]:
+    all_places = [
+        place
+        for page in _PAGES.glob("*.md")
+        for block in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+        for place in block[1].split()
+    ]
+    for place in places:
+        for name, home in tm._HOMES.items():
+            if _place(name, home, all_places) == place:
+                yield from _entry(f"tastemap.{name}", getattr(tm, name), home)
+
+
+def _place(name: str, home: str, places: list[str]) -> str:
+    """Return the most special of the places, each a name or a module, that a public name can go to."""
+    path = f"tastemap.{name}" if home == "tastemap" else home
+    fit = [place for place in places if place == name or f"{path}.".startswith(f"{place}.")]
+    return name if name in fit else max(fit, key=len, default="")
+
+
+def _entry(name: str, value: Any, home: str) -> Iterator[str]:
+    if inspect.ismodule(value):
+        yield from (f".. automodule:: {name}", "   :no-members:", "")
+        for member in value.__all__:
+            if getattr(tm, member, None) is not getattr(value, member):
+                yield from _entry(f"{name}.{member}", getattr(value, member), name)
+    elif inspect.isclass(value):
+        kind = "exception" if issubclass(value, Exception) else "class"
+        yield f".. auto{kind}:: {name}"
+        if kind == "exception":
+            yield "   :show-inheritance:"
+        elif not issubclass(value, tuple):  # whose docstring says what its places are
+            yield from ("   :members:", "   :member-order: bysource")
+        yield ""
+    elif callable(value):
+        yield from (f".. autofunction:: {name}", "")
+    else:
+        yield from (f".. py:data:: {name}", "", f"   {_comment(name, home)}", "")
+        for member in value.values() if isinstance(value, Mapping) else ():
+            if inspect.isclass(member) and member.__name__ not in tm.__all__:
+                yield from _entry(f"{member.__module__}.{member.__name__}", member, member.__module__)
+
+
+def _comment(name: str, home: str) -> str:
+    """Return what the lines `#:` above an assignment say."""
+    short = name.rpartition(".")[2]
+    lines = re.search(rf"((?:^#: .*\n)+)^{short}\b", inspect.getsource(importlib.import_module(home)), re.MULTILINE)
+    if lines is None:
+        raise ValueError(f"{home} must say above {short}, in a comment that starts with '#: ', what it is")
+    return lines[1].replace("#: ", "").replace("\n", " ").strip()
+
+
+def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
+    if name.startswith("api/"):
+        app.env.note_dependency(str(Path(tm.__file__).with_suffix(".pyi")))
+        content[0] = written(content[0])
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Let Sphinx call the above."""
+    app.connect("source-read", _on_source)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
