@@ -10,13 +10,10 @@ from tastemap.models.item_knn import ItemKNN
 from tastemap.models.personal_popular import PersonalPopular
 from tastemap.models.popular import Popular
 from tastemap.models.random import Random
-from tastemap.models.shared import registry
+from tastemap.models.shared.registry import MODELS as MODELS
 from tastemap.models.svd import SVD
 from tastemap.models.svdpp import SVDpp
 from tastemap.models.warp import WARP
 
 for _cls in (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS):
-    registry.MODELS.add(_cls)
-
-#: The classes of models by their names: ours, those that are registered, those that installed packages offer.
-MODELS = registry.MODELS
+    MODELS.add(_cls)

@@ -74,6 +74,7 @@ class Registry(Mapping[str, type[Model]]):
                     )
 
 
+#: The classes of models by their names: ours, those that are registered, those that installed packages offer.
 MODELS = Registry()
 
 
