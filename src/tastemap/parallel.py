@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.errors import ParameterError
+
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 
 
@@ -25,7 +27,7 @@ _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 def threads(n: int) -> Iterator[None]:
     """Use `n` threads for calls made in the block by this thread, instead of all cores (or TASTEMAP_THREADS)."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
+        raise ParameterError(f"threads must be a whole number of at least 1, got {n!r}", parameter="threads", value=n)
     token = _chosen.set(n)
     try:
         yield

@@ -14,6 +14,7 @@ from tastemap.cli.app import app
 from tastemap.cli.data import Reader, described, most_common, reading, to_id
 from tastemap.cli.titles import Titles
 from tastemap.errors import DataError
+from tastemap.files.writable import check_file
 
 
 @app.command()
@@ -60,7 +61,7 @@ def fit(
     """Fit a model to interactions and save it."""
     for path in (out, checkpoint):
         if path is not None:
-            output.check_output(path, [data])
+            check_file(path, [data])
     (chosen,) = models.make_models([model], settings, seed)
     with models.on_threads(threads):
         train = reader.read(data)

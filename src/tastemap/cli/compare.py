@@ -15,6 +15,7 @@ from tastemap.cli.app import app
 from tastemap.cli.data import Reader, described, note_on_ratings, note_on_repeats, reading
 from tastemap.cli.errors import ARGUMENTS
 from tastemap.cli.output import note
+from tastemap.files.writable import check_file
 
 # What is compared where no model is named: to rank, and to predict ratings.
 RANKING = ("Popular", "ItemKNN", "EASE", "ImplicitALS", "WARP")
@@ -68,7 +69,7 @@ def compare(
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
     if report is not None:
-        output.check_output(report, [data, test])
+        check_file(report, [data, test])
         check_report(report)
     if makers.is_model(data):
         raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")

@@ -30,9 +30,9 @@ def tensorboard(
 ) -> None:
     """Write the items' vectors, titles and popularity for TensorBoard's projector."""
     from tastemap.export.tensorboard import FILES
-    from tastemap.files.whole import check_replaceable
+    from tastemap.files.writable import check_folder
 
-    check_replaceable(out, FILES)
+    check_folder(out, FILES)
     import tastemap as tm
 
     fitted = tm.load(model)

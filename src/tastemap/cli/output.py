@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tastemap.files.whole import whole_file
+from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
     import polars as pl
@@ -144,28 +144,13 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse a place that cannot be written, or that holds an input, before the work is done, not after."""
-    if path.is_dir():
-        raise OSError(f"{path} is a folder: name a file in it")
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no ordinary file: name another")
-    if any(given is not None and given.exists() and path.exists() and path.samefile(given) for given in inputs):
-        raise OSError(f"{path} is an input and would be lost: name another file to write")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OSError(f"there is no folder {path.parent} to write {path.name} in")
-    if not os.access(folder, os.W_OK):
-        raise OSError(f"the folder {folder} cannot be written")
-
-
 def check_table(path: Path | None, *inputs: Path | None) -> None:
     """Refuse an --out that is no kind of table or cannot be written."""
     if path is None:
         return
     if path.suffix.lower() not in _TABLES:
         raise ValueError(f"--out must end in {', '.join(_TABLES)}, got {path.name!r}")
-    check_output(path, inputs)
+    check_file(path, inputs)
 
 
 def is_parquet(path: Path | None) -> bool:

@@ -13,6 +13,7 @@ from tastemap.cli import models, output
 from tastemap.cli import options as opt
 from tastemap.cli.app import app
 from tastemap.cli.data import Reader, note_on_ratings, note_on_repeats, reading
+from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
     from tastemap import Interactions
@@ -73,7 +74,7 @@ def tune(
         raise typer.BadParameter("--by-time parts DATA, so it goes without a VALIDATION file")
     for path in (out, study):
         if path is not None:
-            output.check_output(path, [data, validation])
+            check_file(path, [data, validation])
     if out is not None and study is not None and out.resolve() == study.resolve():
         raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
     (chosen,) = models.make_models([model], settings, seed)

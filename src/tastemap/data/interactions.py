@@ -38,7 +38,7 @@ from tastemap.data._pairs import (
 )
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
-from tastemap.errors import DataError
+from tastemap.errors import DataError, Remedy
 from tastemap.typing import Array, FrameKind
 
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
@@ -522,6 +522,7 @@ def _raise_duplicate(
     at, end = starts[first], last[first]
     raise DataError(
         f"user {user_map[users[at]]!r} and item {item_map[items[at]]!r} come together in "
-        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,}): "
-        "say what to do with them, e.g. duplicates='last' or duplicates='sum'"
+        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,})",
+        Remedy("say what to do with them, e.g. duplicates='last' or duplicates='sum'", "duplicates", ...),
+        pairs=len(repeated),
     )

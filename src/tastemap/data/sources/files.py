@@ -18,7 +18,7 @@ import polars as pl
 
 from tastemap.data.frames import check_columns
 from tastemap.data.sources.dates import parsed_times
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, Remedy, name_some
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 
@@ -26,7 +26,7 @@ _SAMPLE = 10_000  # rows that column types are taken from
 _DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".inter", ".data", ".parquet", ".pq")
 # The csv module has one limit for everybody.
 _csv_limit = threading.Lock()
-_SEPARATORS = {";": "';'", ",": "','", "\t": "'\\t'", "|": "'|'"}
+_SEPARATORS = (";", ",", "\t", "|")
 
 
 def read_columns(
@@ -199,7 +199,8 @@ class DataFile:
         names = pl.read_csv(self._source(), separator=separator, n_rows=0, infer_schema=False, glob=False).columns
         other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
         if other:
-            raise DataError(f"{self.label} has one column, {names[0]!r}: pass separator={_SEPARATORS[other[0]]}")
+            way = Remedy(f"pass separator={other[0]!r}", "separator", other[0])
+            raise DataError(f"{self.label} has one column, {names[0]!r}", way)
         if separator == "\t":
             # RecBole writes each column's type behind its name: user_id:token.
             names = [name.partition(":")[0] for name in names]
@@ -214,7 +215,8 @@ class DataFile:
         if not 2 <= n_columns <= len(MOVIELENS_COLUMNS):
             raise DataError(
                 f"{self.label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
-                f"{line[:80]!r}; for another layout pass separator="
+                f"{line[:80]!r}",
+                Remedy("for another layout pass separator=", "separator", ...),
             )
         # polars splits on single characters: '::' leaves an empty column between two others.
         places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}

@@ -19,7 +19,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError, NotSupportedError, UnknownIdError, name_some
+from tastemap.errors import DataError, NotFittedError, NotSupportedError, Remedy, UnknownIdError, name_some
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.lists import RATING_METRICS
 from tastemap.models.shared import stored
@@ -39,7 +39,9 @@ USERS_AT_ONCE = 1 << 16
 
 _RESULT_COLUMNS = {"rank", "score", "neighbour", "history", "contribution"}
 
-_UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
+_UNKNOWN_USER = Remedy(
+    "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
+)
 
 
 class Explanation(NamedTuple):
@@ -223,12 +225,14 @@ class Model(ABC):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "_users"):
-            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit first")
+            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet", "call fit first")
 
     def _training(self, purpose: str) -> Interactions:
         if self._interactions is None:
             raise NotSupportedError(
-                f"{purpose} needs the training pairs, and this model was saved with interactions=False"
+                f"{purpose} needs the training pairs, and this model was saved with interactions=False",
+                what="no interactions",
+                purpose=purpose,
             )
         return self._interactions
 
@@ -701,22 +705,26 @@ class Model(ABC):
         """Return the rows of users, -1 for those without a training pair or features."""
         return self.users.find_among(ids, self._known_users)
 
-    def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str = _UNKNOWN_USER) -> RowNumbers:
+    def _active_rows(self, ids: pl.Series, on_unknown: str, hint: str | Remedy = _UNKNOWN_USER) -> RowNumbers:
         """Return the users' rows, -1 for those without a training pair or features unless that raises."""
         if on_unknown == "raise":
             return self._active(self._users, ids, self._known_users, hint)
         return self.known_rows(ids)
 
     @staticmethod
-    def _active(ids: IdMap, wanted: pl.Series, known: npt.NDArray[np.bool_], hint: str = UNKNOWN_ITEM) -> RowNumbers:
+    def _active(
+        ids: IdMap, wanted: pl.Series, known: npt.NDArray[np.bool_], hint: str | Remedy = UNKNOWN_ITEM
+    ) -> RowNumbers:
         """Return the rows of ids, each of which must be known by a training pair or features."""
         rows = ids.rows(wanted, hint)
         if not known[rows].all():
             without = [ids[int(row)] for row in rows[known[rows] == 0]]
-            message = (
-                f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
+            raise UnknownIdError(
+                f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}.",
+                hint,
+                column=ids.name,
+                ids=without,
             )
-            raise UnknownIdError(message)
         return rows
 
     def _as_frame(self, who: pl.Series, lists: Lists, frame: str | None) -> Any:
