@@ -113,14 +113,14 @@ def show(demo: Demo, console: Console) -> None:
     _show_heading(console, f"The films most like {FILM}")
     films = _table(">", "film", "genres", ">cosine")
     for rank, title, genres, score in demo.similar.iter_rows():
-        films.add_row(str(rank), escape(title), escape(_listed(genres)), f"{score:.2f}")
+        films.add_row(str(rank), escape(title), escape(_cut(genres)), f"{score:.2f}")
     console.print(films)
 
     _show_heading(console, f"User {demo.person} liked {len(demo.liked)} films. What next?")
     side_by_side = _table("liked, for example", "recommended", "genres")
     for place, (_, title, genres, _) in enumerate(demo.recommended.iter_rows()):
         liked = demo.liked["title"][place] if place < len(demo.liked) else ""
-        side_by_side.add_row(escape(liked), escape(title), escape(_listed(genres, 2)))
+        side_by_side.add_row(escape(liked), escape(title), escape(_cut(genres, 2)))
     console.print(side_by_side)
 
     _show_heading(console, "Next, with your own data")
@@ -160,5 +160,6 @@ def _table(*columns: str) -> Any:
     return table
 
 
-def _listed(genres: str, n: int = 3) -> str:
+def _cut(genres: str, n: int = 3) -> str:
+    """Return the first few genres."""
     return ", ".join(genres.split("|")[:n])

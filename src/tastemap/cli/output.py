@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tastemap.cli.words import say_remark
+from tastemap.errors import ParameterError
 from tastemap.files.whole import whole_file
 from tastemap.files.writable import check_file
 
@@ -19,13 +21,25 @@ if TYPE_CHECKING:
 
     from tastemap import Interactions
     from tastemap.evaluation.comparison import Comparison
+    from tastemap.service.remarks import Remark
 
 _TABLES = (".parquet", ".csv", ".tsv")
+
+SEEN_AT_RANDOM = (
+    "--seen lets a list hold what a user has, which is never right where pairs are held out at random: --by-time "
+    "parts the rows instead, so that what comes again is in both parts"
+)
 
 
 def note(text: str) -> None:
     """Say something that is not the answer."""
     typer.echo(text, err=True)
+
+
+def print_remarks(remarks: Iterable[Remark]) -> None:
+    """Say what was decided on the way to the answer."""
+    for remark in remarks:
+        note(say_remark(remark))
 
 
 def print_text(text: str) -> None:
@@ -149,7 +163,9 @@ def check_table(path: Path | None, *inputs: Path | None) -> None:
     if path is None:
         return
     if path.suffix.lower() not in _TABLES:
-        raise ValueError(f"--out must end in {', '.join(_TABLES)}, got {path.name!r}")
+        raise ParameterError(
+            f"--out must end in {', '.join(_TABLES)}, got {path.name!r}", parameter="out", value=path.name
+        )
     check_file(path, inputs)
 
 

@@ -269,6 +269,19 @@ def _remedy(ids: pl.Series, column: str) -> str:
     return f"cast it first, e.g. pl.col({column!r}).cast(pl.String), in pandas frame[{column!r}].astype(str)"
 
 
+def restore_whole_ids(ids: pl.Series) -> pl.Series:
+    """Return ids that were kept as floats, 17850.0, as Int64, and all others as they are.
+
+    pandas makes floats of integers where some are missing: NaN becomes null. Floats stay where one is no whole number,
+    or one of 2**53 and more, from which on a float no longer tells whole numbers apart.
+    """
+    if not ids.dtype.is_float():
+        return ids
+    known = ids.fill_nan(None)
+    is_whole = (known.floor() == known) & (known.abs() < 2**53)
+    return known.cast(pl.Int64) if is_whole.fill_null(True).all() else ids
+
+
 def add_to_hash(digest: Any, ids: pl.Series) -> None:
     """Feed integers or strings to a hash of ``hashlib``, so that no two series give the same bytes."""
     digest.update(f"{ids.dtype}{len(ids)}".encode())
