@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format docs bench clean
+.PHONY: help demo test lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ format: $(VENV)/dev  ## put the code into the one format
 docs: $(VENV)/docs  ## make the documentation, its tutorials run on what TASTEMAP_DATA holds
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --nitpicky docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
+
+layers:  ## draw which room of the package imports from which
+	@$(PYTHON) docs/layers.py
 
 bench: $(VENV)/package  ## time against the peers
 	$(MAKE) -C benchmarks

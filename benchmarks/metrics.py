@@ -134,7 +134,7 @@ def values(folder: str, threads: int) -> list[Row]:
 
 def compared(ours: Any, its: peer_metrics.Value) -> Row:
     if np.ndim(its.value):
-        mine = ours.values[its.among, ours.metrics.index(its.metric)]
+        mine = ours.user_values(its.metric)[its.among]
         differing = int(np.count_nonzero(np.abs(mine - its.value[its.among]) > SAME))
         mean, its_mean = float(mine.mean()), float(its.value[its.among].mean())
     else:

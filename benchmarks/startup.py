@@ -100,11 +100,11 @@ def _kernels() -> dict[str, object]:
     import tastemap.kernels
 
     found = {}
-    for information in pkgutil.iter_modules(tastemap.kernels.__path__):
-        module = importlib.import_module(f"tastemap.kernels.{information.name}")
+    for information in pkgutil.walk_packages(tastemap.kernels.__path__, "tastemap.kernels."):
+        module = importlib.import_module(information.name)
         for name, value in vars(module).items():
             if hasattr(value, "signatures") and value.py_func.__module__ == module.__name__:
-                found[f"{information.name}.{name}"] = value
+                found[f"{information.name.removeprefix('tastemap.kernels.')}.{name}"] = value
     return found
 
 

@@ -117,10 +117,11 @@ def tested(train: Any, test: Any) -> Array:
 
 def values(lists: Array, rows: Array, test: Any) -> Array:
     """Return METRICS of each list, float64 (n, 3); list r is for user row rows[r] of `test`."""
+    from tastemap.metrics.definitions import parse_all
     from tastemap.metrics.measure import Measuring, Shown
 
     shown = Shown(np.ascontiguousarray(lists, np.int32), np.full(len(rows), K), test.by_user, rows)
-    return Measuring(METRICS).add(shown)
+    return Measuring(parse_all(METRICS)).add(shown)
 
 
 def means(lists: Array, rows: Array, test: Any) -> Row:

@@ -30,8 +30,12 @@ smartquotes = False  # "ndcg@10" is a string to copy
 
 # -- the reference ----------------------------------------------------------------------------------------------------
 
-# What only fit, tm.load and tm.evaluate call.
-autodoc_default_options = {"exclude-members": "check, from_arrays, rank, seen, known_rows, catalogue"}
+# What only those who write models need, and what only fit, tm.load and tm.evaluate call.
+HOOKS = (
+    "check, learn, learn_more, make_scorer, place_items, run_epochs, contributions, unstated_weight, make_item_space, "
+    "make_user_space, known, state, candidates, from_arrays"
+)
+autodoc_default_options = {"exclude-members": HOOKS}
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 100
 

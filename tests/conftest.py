@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -46,7 +47,8 @@ def ml1m_ratings(data_folder: Path) -> Interactions:
 def ml100k() -> Dataset:
     """MovieLens 100K from the cache, its publisher or the recbole wheel."""
     try:
-        return movielens("100k")
+        with warnings.catch_warnings(action="ignore"):  # it says where it took the data from
+            return movielens("100k")
     except (DataError, OSError) as error:
         pytest.skip(f"needs MovieLens 100K: {error}")
 

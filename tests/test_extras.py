@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tastemap.errors import MissingPackageError
 from tastemap.extras import optional
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_module_that_is_there_is_imported() -> None:
@@ -25,3 +28,14 @@ def test_what_an_installed_package_misses_itself_is_passed_on(tmp_path: Path, mo
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_thing'") as caught:
         optional("half_installed", "half-installed", extra="text", purpose="this test")
     assert not isinstance(caught.value, MissingPackageError)
+
+
+def test_an_extra_brings_the_packages_that_messages_name_it_for() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    brought = {extra: {re.split(r"[<>=]", wanted)[0] for wanted in extras[extra]} for extra in extras}
+    code = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
+    named = set(re.findall(r'optional\(\s*"[\w.]+", "([\w-]+)", extra="(\w+)"', code))
+    assert named >= {("matplotlib", "plot"), ("scikit-learn", "plot"), ("optuna", "tune")}
+    assert {(package, extra) for package, extra in named if package not in brought[extra]} == {
+        ("sqlalchemy", "tune")  # optuna brings it
+    }

@@ -59,7 +59,7 @@ COMPILED = """
     stars[:, 0] = 3
     for name in ("ExplicitALS", "SVDpp", "BPR"):
         model = tm.MODELS[name](epochs=3).fit(tm.Interactions.from_csr(sp.csr_array(stars.astype(float))))
-        for part in model._fitted:
+        for part in model.fitted_arrays:
             print(name, part, hashlib.blake2b(getattr(model, part).tobytes(), digest_size=8).hexdigest())
 """
 
@@ -92,7 +92,7 @@ LONG = """
     stars = sp.coo_array((rng.integers(1, 6, 3 * n).astype(float), rng.integers(0, n, (2, 3 * n))), shape=(n, n))
     for name in ("SVDpp", "SVD", "ExplicitALS", "ImplicitALS"):
         model = tm.MODELS[name](factors=4, epochs=2).fit(tm.Interactions.from_csr(stars.tocsr()))
-        for part in model._fitted:
+        for part in model.fitted_arrays:
             print(name, part, hashlib.blake2b(getattr(model, part).tobytes(), digest_size=8).hexdigest())
         print([done.objective for done in model.epochs_])
 """

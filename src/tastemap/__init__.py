@@ -26,7 +26,9 @@ def __getattr__(name: str) -> object:
 
         return version("tastemap")
     if name not in _HOMES:
-        raise AttributeError(f"module 'tastemap' has no attribute {name!r}{_meant(name)}", name=name)
+        from tastemap.errors import meant
+
+        raise AttributeError(f"module 'tastemap' has no attribute {name!r}{meant(name, __all__)}", name=name)
     home = _HOMES[name]
     if home == "tastemap":
         value: object = importlib.import_module(f"tastemap.{name}")
@@ -34,13 +36,6 @@ def __getattr__(name: str) -> object:
         value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
-
-
-def _meant(name: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, __all__, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def __dir__() -> list[str]:

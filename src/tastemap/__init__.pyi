@@ -27,6 +27,8 @@ from tastemap.evaluation.evaluate import Evaluation as Evaluation
 from tastemap.evaluation.evaluate import evaluate as evaluate
 from tastemap.evaluation.lists import evaluate_lists as evaluate_lists
 from tastemap.metrics.definitions import METRICS as METRICS
+from tastemap.metrics.definitions import Metric as Metric
+from tastemap.metrics.own import OwnMetric as OwnMetric
 from tastemap.models import MODELS as MODELS
 from tastemap.models.bpr import BPR as BPR
 from tastemap.models.ease import EASE as EASE
@@ -38,8 +40,8 @@ from tastemap.models.personal_popular import PersonalPopular as PersonalPopular
 from tastemap.models.popular import Popular as Popular
 from tastemap.models.random import Random as Random
 from tastemap.models.shared.abilities import Abilities as Abilities
-from tastemap.models.shared.base import Explanation as Explanation
 from tastemap.models.shared.base import Model as Model
+from tastemap.models.shared.explain import Explanation as Explanation
 from tastemap.models.shared.search import Range as Range
 from tastemap.models.svd import SVD as SVD
 from tastemap.models.svdpp import SVDpp as SVDpp

@@ -45,11 +45,11 @@ class _Told(Exception):  # noqa: N818 - errors and warnings share it
         return compose(self.problem, [remedy.text for remedy in self.remedies], self.subjects)
 
     def about(self, subject: str, *more: Remedy | str) -> Self:
-        """Return the same with its subject before the sentence and more ways out behind it."""
+        """Return the same with its subject before the sentence and more ways out behind it; notes are kept."""
         told = type(self)(self.problem, *self.remedies, *more, **self.facts)
         told.subjects = (subject, *self.subjects)
         told.args = (str(told),)
-        return told
+        return _keep_notes(self, told)
 
 
 class TastemapError(_Told):
@@ -145,10 +145,16 @@ def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> 
 
 
 def tell_about(subject: str, said: Said) -> Said:
-    """Return an error or a warning of the same kind whose sentence begins with its subject; facts are kept."""
+    """Return the same error or warning with its subject before the sentence; facts and notes are kept."""
     if isinstance(said, _Told):
         return said.about(subject)
-    return type(said)(f"{subject}: {said}")
+    return _keep_notes(said, type(said)(f"{subject}: {said}"))
+
+
+def _keep_notes(said: Exception, told: Said) -> Said:
+    for note in getattr(said, "__notes__", ()):
+        told.add_note(note)
+    return told
 
 
 def name_some(values: Iterable[object], limit: int = 3) -> str:

@@ -11,9 +11,16 @@ def is_shown(progress: bool | None) -> bool:
     return sys.stderr.isatty() if progress is None else progress
 
 
-def bar(total: int, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
-    """Return a progress bar on stderr, which hides where progress is not shown."""
+def bar(total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
+    """Return a bar of tqdm on stderr, hidden where progress is not shown.
+
+    total, done : how many units there are, None where nobody knows, and how many of them are done at the start
+    progress : True shows it, False hides it, None shows it where stderr is a terminal
+    unit : what is counted; bytes, "B", are shown as kB, MB and GB
+    about : what stands before the bar
+    """
     from tqdm import tqdm
 
     hide = not is_shown(progress)
-    return tqdm(total=total, initial=done, unit=unit, desc=about, disable=hide, file=sys.stderr)
+    scaled = unit == "B"
+    return tqdm(total=total, initial=done, unit=unit, unit_scale=scaled, desc=about, disable=hide, file=sys.stderr)

@@ -99,7 +99,7 @@ def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator
     if pairs < k:
         raise DataError(f"{k} folds need as many pairs, got {pairs}: lower k")
     fold = np.empty(pairs, dtype=np.int64)
-    fold[_shuffled(_generator(seed), pairs)] = np.arange(pairs) % k
+    fold[_shuffle(_generator(seed), pairs)] = np.arange(pairs) % k
     return ((interactions.pick(fold != one), interactions.pick(fold == one)) for one in range(k))
 
 
@@ -127,12 +127,12 @@ def by_user(
     if not len(eligible):
         raise DataError("no user has two pairs, one for the history and one for the test: use split.random")
     held = np.zeros(len(per_user), dtype=bool)
-    held[eligible[_shuffled(rng, len(eligible))[: max(1, round(test * len(eligible)))]]] = True
+    held[eligible[_shuffle(rng, len(eligible))[: max(1, round(test * len(eligible)))]]] = True
     if held[per_user > 0].all():
         raise DataError(f"nobody is left to train on with test={test}: all {len(eligible):,} users would be held out")
 
     users = interactions.row_of_pair()[interactions.input_order]
-    drawn = _shuffled(rng, len(users))
+    drawn = _shuffle(rng, len(users))
     # Grouped by user and, within one, in the order drawn; the first so many of a user become the history.
     grouped = drawn[np.argsort(users[drawn], kind="stable")]
     place = np.empty(len(users), dtype=np.int64)
@@ -152,7 +152,7 @@ def _generator(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def _shuffled(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
+def _shuffle(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
     """Return 0..n-1 in the order of ``n`` draws, a recipe that holds beyond NumPy's own permutation."""
     return np.argsort(rng.random(n), kind="stable")
 

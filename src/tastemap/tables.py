@@ -1,11 +1,11 @@
-"""A table with its best cells marked, for the terminal, notebooks, Markdown and HTML."""
+"""Tables with the best cells marked, for the terminal, notebooks, Markdown and HTML; plain ones for the terminal."""
 
 from __future__ import annotations
 
 import html
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,12 +86,10 @@ class Table:
         apart : what follows a ± gets a line of its own, for narrow screens
         names : the most characters of a name in one line, None for as many as there is room for
         """
-        from rich import box
-        from rich import table as rich
         from rich.text import Text
 
         # Numbers are aligned here: rich would shift them by the mark behind.
-        table = rich.Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = _make_grid(pad_edge=False)
         texts = [[cell.text.replace(" ±", "\n±" if apart else " ±") for cell in row] for row in self.rows]
         columns = zip(self.heading, *texts, strict=True)
         widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
@@ -136,6 +134,62 @@ class Table:
             close = f"; {CLOSE}: not significantly worse than it" if any(cell.is_close for cell in cells) else ""
             yield f"{best}: the best of its column{close}"
         yield from self.legend
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a plain table.
+
+    name : its heading
+    is_number : whether it stands at the right
+    widest : the most characters of a line, what is longer is cut; None folds what has no room
+    """
+
+    name: str
+    is_number: bool = False
+    widest: int | None = None
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """Columns and rows of values, which print themselves on rich's consoles: None as nothing, floats in four digits."""
+
+    columns: tuple[Column, ...]
+    rows: Iterable[tuple[object, ...]]
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.measure import Measurement
+        from rich.text import Text
+
+        table = _make_grid(pad_edge=True)
+        for column in self.columns:
+            table.add_column(
+                Text(column.name),
+                justify="right" if column.is_number else "left",
+                max_width=column.widest,
+                no_wrap=column.widest is not None,
+                overflow="fold" if column.widest is None else "ellipsis",
+            )
+        for row in self.rows:
+            table.add_row(*(Text(_as_text(value)) for value in row))
+        if Measurement.get(console, options.update(max_width=10_000), table).maximum > options.max_width:
+            # With less room between columns more of them fit; what does not even so is folded.
+            table.collapse_padding, table.pad_edge = True, False
+        yield table
+
+
+def _make_grid(*, pad_edge: bool) -> Any:
+    """Return a table of rich with a line below its heading and no others."""
+    from rich import box
+    from rich.table import Table as Grid
+
+    return Grid(box=box.SIMPLE_HEAD, pad_edge=pad_edge)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def _mark(cell: Cell, bold: bool) -> str:

@@ -69,7 +69,7 @@ def test_it_does_what_the_library_does(ratings: tm.Interactions) -> None:
     assert [{name: value for name, value in row.items() if name != "seconds"} for row in told["trials"]] == kept
     assert told["importances"] is None
     model = tm.load("best.safetensors")
-    assert model == found.model
+    assert repr(model) == repr(found.model)
     assert model.recommend().equals(found.model.recommend())
 
 
@@ -79,7 +79,7 @@ def test_its_options_make_the_same_model(ratings: tm.Interactions) -> None:
     )
     made = CliRunner().invoke(app, ["fit", "ratings.csv", "--out", "again.safetensors", *told["options"]])
     assert made.exit_code == 0, made.output
-    assert tm.load("again.safetensors") == tm.load("best.safetensors")
+    assert repr(tm.load("again.safetensors")) == repr(tm.load("best.safetensors"))
     assert "factors=3" in told["options"]
 
 

@@ -12,8 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import tastemap as tm
 from tastemap.data.frames import as_kind, kind_of, to_polars, to_series
-from tastemap.errors import DataError
+from tastemap.errors import DataError, meant
 
 FRAME = pl.DataFrame(
     {
@@ -120,3 +121,12 @@ def test_the_keys_of_a_dict_are_texts() -> None:
     assert to_polars({1: [2, 3]}).to_dict(as_series=False) == {"1": [2, 3]}
     with pytest.raises(DataError, match="there is no column 'user', only '1'"):
         to_polars({1: [2, 3]}, ["user"])
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
+    assert meant("User", ["user", "item"]) == "; did you mean 'user'?"
+    assert meant("itme", ["Item", "user"]) == "; did you mean 'Item'?"
+    assert meant("x", ["user"]) == ""
+    assert meant("x", ["user"], ": name one of these") == ": name one of these"
+    with pytest.raises(AttributeError, match=r"^module 'tastemap' has no attribute 'WRAP'; did you mean 'WARP'\?$"):
+        tm.WRAP  # type: ignore[attr-defined]  # noqa: B018

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tastemap.data.ids import IdMap
+from tastemap.data.ids import IdMap, restore_whole_ids
 from tastemap.errors import DataError, UnknownIdError
 
 INT64_MAX, UINT64_MAX = 2**63 - 1, 2**64 - 1
@@ -222,3 +222,21 @@ def test_first_lookups_from_many_threads_agree(ids: list[Any]) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("ids", "restored"),
+    [
+        ([17850.0, None, float("nan"), 0.0], pl.Series([17850, None, None, 0])),
+        ([-(2.0**53) + 1, 2.0**53 - 1], pl.Series([-(2**53) + 1, 2**53 - 1])),
+        ([1.0, 2.0**53], pl.Series([1.0, 2.0**53])),
+        ([1.0, 2.5], pl.Series([1.0, 2.5])),
+        ([1.0, float("inf")], pl.Series([1.0, float("inf")])),
+        (["17850.0"], pl.Series(["17850.0"])),
+        ([2**63], pl.Series([2**63], dtype=pl.UInt64)),
+    ],
+)
+def test_integers_kept_as_floats_become_integers_again(ids: list[Any], restored: pl.Series) -> None:
+    found = restore_whole_ids(pl.Series(ids))
+    assert found.dtype == restored.dtype
+    assert found.to_list() == restored.to_list()

@@ -20,11 +20,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from tastemap import datasets
-from tastemap import split as splits
-from tastemap.datasets import Dataset, deskdrop, movielens, movielens_name, online_retail, read_movies
+import tastemap as tm
+import tastemap.split as splits
+from tastemap.datasets import (
+    Dataset,
+    _download,
+    _movielens,
+    deskdrop,
+    movielens,
+    movielens_name,
+    online_retail,
+    read_movies,
+)
 from tastemap.errors import DataError
-from tastemap.files.cache import cache_folder
 
 ROWS = [(196, 1, 3.0, 881250949), (186, 2, 4.0, 891717742), (196, 267, 1.0, 878887116)]
 U_ITEM = (
@@ -132,9 +140,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def publisher(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
     server = Publisher()
-    monkeypatch.setattr(datasets, "PUBLISHER", server.url)
+    monkeypatch.setattr(_movielens, "PUBLISHER", server.url)
     checksum = hashlib.md5(ML_100K, usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(datasets, "MD5", {"100k": checksum, "1m": checksum, "latest-small": None})
+    monkeypatch.setattr(_movielens, "MD5", {"100k": checksum, "1m": checksum, "latest-small": None})
     yield server
     server.close()
 
@@ -142,7 +150,7 @@ def publisher(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publishe
 @pytest.fixture
 def offline(cache: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     url = "http://127.0.0.1:9/"  # nobody listens on the discard port
-    monkeypatch.setattr(datasets, "PUBLISHER", url)
+    monkeypatch.setattr(_movielens, "PUBLISHER", url)
     return url
 
 
@@ -157,12 +165,25 @@ def check_100k(data: Dataset) -> None:
     assert data.users.row(1) == (186, 39, "F", "executive", "00000")
 
 
+def test_the_public_modules_can_be_imported() -> None:
+    assert tm.datasets.movielens is movielens
+    assert tm.split is splits
+    assert tm.Dataset is Dataset
+
+
 def test_a_download_is_kept_and_used_again(publisher: Publisher, cache: Path, capsys: Any) -> None:
-    check_100k(movielens("100k"))
+    check_100k(movielens("100k", progress=True))
     assert "ml-100k.zip: 100%" in capsys.readouterr().err
-    check_100k(movielens("100k"))
+    check_100k(movielens("100k", progress=True))
     assert publisher.requests == 1
+    assert capsys.readouterr().err == ""
     assert [file.name for file in cache.iterdir()] == ["ml-100k.zip"]
+
+
+@pytest.mark.parametrize("progress", [False, None])
+def test_a_download_is_silent_where_nobody_asks_or_looks(publisher: Publisher, capsys: Any, progress: Any) -> None:
+    movielens("100k", progress=progress)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_wrong_checksum_is_refused(publisher: Publisher, cache: Path) -> None:
@@ -205,11 +226,12 @@ def test_an_interrupted_download_leaves_nothing(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_killed_download_is_never_taken_for_a_whole_one(publisher: Publisher, cache: Path) -> None:
     publisher.mode = "stalled"
-    code = f"from tastemap.data import datasets as d; d.PUBLISHER = {publisher.url!r}; d.movielens('100k')"
+    code = f"from tastemap.datasets import _movielens as d; d.PUBLISHER = {publisher.url!r}; d.movielens('100k')"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as child:
         deadline = time.monotonic() + 30
         while not list(cache.glob("*.tmp")) and time.monotonic() < deadline:
             time.sleep(0.01)
+        assert list(cache.glob("*.tmp"))
         child.send_signal(signal.SIGKILL)
     publisher.resume.set()
     assert not (cache / "ml-100k.zip").exists()
@@ -235,7 +257,7 @@ def test_offline_an_error_names_the_url_and_the_way_out(offline: str, cache: Pat
 
 
 def test_offline_100k_comes_out_of_the_recbole_wheel(
-    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commands: list[list[str]] = []
 
@@ -244,13 +266,16 @@ def test_offline_100k_comes_out_of_the_recbole_wheel(
         (Path(command[command.index("--dest") + 1]) / "recbole-1.2.1-py3-none-any.whl").write_bytes(WHEEL)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(datasets.subprocess, "run", pip)
-    check_100k(movielens("100k"))
+    monkeypatch.setattr(_download.subprocess, "run", pip)
+    with pytest.warns(
+        UserWarning, match=rf"cannot download {offline}ml-100k\.zip .*taken from the wheel of recbole=="
+    ) as w:
+        check_100k(movielens("100k"))
+    assert [warning.filename for warning in w] == [__file__]
     check_100k(movielens("100k"))
     assert len(commands) == 1
     assert commands[0][:5] == [sys.executable, "-m", "pip", "download", "--no-deps"]
     assert commands[0][-1] == "recbole==1.2.1"
-    assert "asking pip for recbole==1.2.1" in capsys.readouterr().err
     assert [file.name for file in cache.iterdir()] == ["recbole-1.2.1.whl"]
 
 
@@ -258,10 +283,10 @@ def test_where_pip_fails_or_is_absent_the_error_says_what_to_do(
     offline: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: retrying\nERROR: no route\n")
-    monkeypatch.setattr(datasets.subprocess, "run", lambda command, **options: failed)
+    monkeypatch.setattr(_download.subprocess, "run", lambda command, **options: failed)
     with pytest.raises(DataError, match=r"nor recbole==1\.2\.1 with pip \(ERROR: no route\): get the file in another"):
         movielens("100k")
-    monkeypatch.setattr(datasets.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_download.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"this Python has no pip .*: install pip \('python -m ensurepip'\), or get"):
         movielens("100k")
     assert list(cache.iterdir()) == []
@@ -365,21 +390,6 @@ def test_movies_are_read_from_a_set_or_their_own_file(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "alone" / "u.data").write_text(_lines("\t"))
     assert read_movies(tmp_path / "alone") is None
-
-
-def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TASTEMAP_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("TASTEMAP_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "tastemap"
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert cache_folder() == tmp_path / "tastemap" / "cache"
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert cache_folder() == tmp_path / ".cache" / "tastemap"
 
 
 def test_movielens_100k_is_as_published(ml100k: Dataset) -> None:

@@ -44,7 +44,9 @@ def board() -> Comparison:
 def test_a_comparison_is_the_evaluations_of_the_fitted_models(board: Comparison) -> None:
     assert list(board.models) == ["popular", "knn", "ease"]
     for name, model in MODELS.items():
-        assert board.models[name] is model
+        assert board.models[name] == model
+        with pytest.raises(tm.NotFittedError):  # copies are fitted
+            _ = model.users
         alone = tm.evaluate(type(model)(**asdict(model)).fit(TRAIN), TEST, metrics=("ndcg@5", "recall@3"))
         assert board.evaluations[name].means == alone.means
         shown = [row for row in board.intervals.iter_rows(named=True) if row["model"] == name]
@@ -288,9 +290,9 @@ def test_what_excludes_and_unknown_users_are_passed_on() -> None:
 class Grumbles(tm.Popular):
     """Warns in fitting."""
 
-    def _learn(self, interactions: tm.Interactions, options: Any) -> None:
+    def learn(self, interactions: tm.Interactions, options: Any) -> None:
         warnings.warn("this will not end well", stacklevel=2)
-        super()._learn(interactions, options)
+        super().learn(interactions, options)
 
 
 def test_warnings_of_some_models_name_them_and_those_of_all_come_once() -> None:

@@ -25,7 +25,7 @@ def test_every_fold_is_fitted_and_measured() -> None:
     for fold, (train, test) in enumerate(tm.split.k_fold(PAIRS, 3, seed=4), 1):
         alone = tm.evaluate(tm.Popular().fit(train), test, metrics=("ndcg@3", "recall@2"))
         row = found.frame.row(by_predicate=(pl.col("fold") == fold) & (pl.col("model") == "pop"), named=True)
-        assert {name: row[name] for name in alone.metrics} == alone.means
+        assert {name: row[name] for name in alone.names} == alone.means
 
 
 def test_the_summary_is_means_and_deviations_best_first() -> None:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import tastemap as tm
 from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
-from tastemap.metrics.lists import PLACE_METRICS
+from tastemap.metrics.definitions import parse_all
 from tastemap.metrics.measure import Measuring, Shown
+from tastemap.ranking.scorer import Scorer
 
 
 def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
@@ -33,8 +34,12 @@ def model() -> tm.Popular:
     return tm.Popular().fit(read({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"}))
 
 
+# What asks for the first k places and the test items alone.
+OF_PLACES = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr")
+
+
 def test_every_metric_of_a_list_worked_out_by_hand(model: tm.Popular) -> None:
-    names = [f"{name}@3" for name in PLACE_METRICS]
+    names = [f"{name}@3" for name in OF_PLACES]
     measured = tm.evaluate(model, read({"u1": "ac", "u2": "d"}), metrics=names, exclude=None)
     # u1 is shown a, b, c and has a and c; u2 is shown the same and has d.
     assert measured.means == pytest.approx(
@@ -212,7 +217,9 @@ def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
 def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     held_out = read({"u": "ab"}).by_user
     lists = np.zeros((1, 3), np.int32)
-    (values,) = Measuring(("precision@10", "recall@10")).add(Shown(lists, np.array([1]), held_out, np.array([0])))
+    (values,) = Measuring(parse_all(("precision@10", "recall@10"))).add(
+        Shown(lists, np.array([1]), held_out, np.array([0]))
+    )
     assert values.tolist() == [1 / 10, 1 / 2]
 
 
@@ -225,7 +232,7 @@ def test_evaluate_is_ranking_and_then_the_definitions(seed: int, k: int) -> None
     pairs = tm.Interactions.from_frame({"user": np.nonzero(here)[0], "item": np.nonzero(here)[1]})
     train, test = tm.split.random(pairs, 0.4, seed=seed)
     model = tm.ImplicitALS(factors=3, epochs=2).fit(train)
-    names = tuple(f"{name}@{k}" for name in PLACE_METRICS)
+    names = tuple(f"{name}@{k}" for name in OF_PLACES)
     try:
         measured = tm.evaluate(model, test, metrics=names)
     except tm.DataError:
@@ -254,7 +261,7 @@ class ItemMeans(tm.Popular):
     def predict(self, users: Any, items: Any) -> Any:
         assert self.interactions is not None
         assert len(users) == len(items)
-        assert (self.known_rows(users) >= 0).all()
+        assert (self.state.find_users(users) >= 0).all()
         table = self.interactions.to_frame().group_by("item").agg(pl.col("weight").mean())
         means = dict(table.iter_rows())
         return np.array([means[item] for item in items], np.float32)
@@ -345,7 +352,7 @@ def test_rating_and_ranking_metrics_go_together(means: ItemMeans) -> None:
 
 
 def test_ratings_are_compared_without_ranking(means: ItemMeans, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ItemMeans, "rank", None, raising=False)
+    monkeypatch.setattr(Scorer, "rank", None)
     # A training pair is no reason to leave a rating out: RMSE on the training part is a figure of its own.
     assert means.interactions is not None
     assert tm.evaluate(means, means.interactions, metrics="mae")["mae"] == 4 / 5
@@ -527,13 +534,13 @@ def test_lists_are_ranked_some_users_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     train, history, test = strong()
     model, names = tm.ItemKNN().fit(train.merge(history)), ["auc", "ndcg@3", "coverage@2", "gini@3", "novelty@2"]
     whole = tm.evaluate(model, test, metrics=names)
-    sizes, rank = [], tm.ItemKNN.rank
+    sizes, rank = [], Scorer.rank
 
     def counted(self: Any, rows: Any, *more: Any) -> Any:
         sizes.append(len(rows))
         return rank(self, rows, *more)
 
-    monkeypatch.setattr(tm.ItemKNN, "rank", counted)
+    monkeypatch.setattr(Scorer, "rank", counted)
     monkeypatch.setattr(evaluate_module, "PLACES_AT_ONCE", 5 * 14)
     assert tm.evaluate(model, test, metrics=names).frame.equals(whole.frame)
     assert sizes == [5, 5, 2]

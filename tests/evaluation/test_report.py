@@ -15,6 +15,7 @@ from tastemap import plot
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.report import write_report
+from tastemap.metrics.definitions import MRR
 
 HERE = np.random.default_rng(0).random((40, 15)) < 0.4
 PAIRS = tm.Interactions.from_frame(pl.DataFrame({"user": np.nonzero(HERE)[0], "item": np.nonzero(HERE)[1]}))
@@ -153,7 +154,7 @@ def test_the_best_over_other_users_may_be_behind_on_those_of_both(tmp_path: Path
     easy, all_users = [0.9] * 20, [1.0] * 20 + [0.1] * 80
     evaluations = {
         name: Evaluation(
-            metrics=("mrr@3",),
+            metrics=(MRR(3),),
             values=np.array(values)[:, None],
             users=pl.Series("user", range(len(values))),
             known=np.ones(len(values), bool),
@@ -167,7 +168,7 @@ def test_the_best_over_other_users_may_be_behind_on_those_of_both(tmp_path: Path
         for name, values in (("narrow", easy), ("wide", all_users))
     }
     models = {name: tm.Popular().fit(TRAIN) for name in evaluations}
-    board = Comparison(models, evaluations, ("mrr@3",), None, TEST)
+    board = Comparison(models, evaluations, (MRR(3),), None, TEST)
     assert board.ranking("mrr@3") == ["narrow", "wide"]
     assert board.differences["p"][0] < 0.05
     assert board.is_close("wide", "mrr@3")

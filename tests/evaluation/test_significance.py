@@ -11,17 +11,18 @@ import pytest
 from reference import significance as reference
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.significance import FLIPS, Paired, holm
+from tastemap.metrics.definitions import RMSE, Metric, parse
 
 
-def pair(first: list[float], second: list[float], weights: Any = 1.0, root: bool = False) -> Paired:
+def pair(first: list[float], second: list[float], weights: Any = 1.0) -> Paired:
     sums = np.column_stack([first, second]).astype(float)
-    return Paired(sums, np.broadcast_to(weights, sums.shape).astype(float), root)
+    return Paired(sums, np.broadcast_to(weights, sums.shape).astype(float), parse("ndcg@10"))
 
 
 def measured(metric: str, users: str, values: list[float], n_rated: list[int] | None = None) -> Evaluation:
     """What evaluate would say of users a, b, c."""
     return Evaluation(
-        metrics=(metric,),
+        metrics=(parse(metric),),
         values=np.array(values)[:, None],
         users=pl.Series("user", list(users)),
         known=np.ones(len(users), bool),
@@ -51,15 +52,16 @@ def test_no_difference_gives_1_and_a_clear_one_the_least_there_is() -> None:
     assert pair([0.5] * 30, [0.25] * 30).p_value() == 1 / (1 + FLIPS)
 
 
-@pytest.mark.parametrize("root", [False, True])
+@pytest.mark.parametrize("metric", [parse("ndcg@10"), RMSE()], ids=str)
 @pytest.mark.parametrize("seed", range(4))
-def test_p_is_the_share_of_all_swaps(seed: int, root: bool) -> None:
+def test_p_is_the_share_of_all_swaps(seed: int, metric: Metric) -> None:
     rng = np.random.default_rng(seed)
     n = 4 + seed
     weights = rng.integers(1, 5, (n, 2)).astype(float)  # the models do not rate the same pairs
     sums = weights * (rng.random((n, 2)) + np.array([0.0, 0.3]))
-    drawn = Paired(sums, weights, root).p_value()
-    exact = reference.exact_p([tuple(row) for row in sums.tolist()], [tuple(row) for row in weights.tolist()], root)
+    drawn = Paired(sums, weights, metric).p_value()
+    both = [[tuple(row) for row in array.tolist()] for array in (sums, weights)]
+    exact = reference.exact_p(*both, isinstance(metric, RMSE))
     assert within_chance(drawn, exact)
 
 
@@ -124,8 +126,9 @@ def test_holm_worked_out_by_hand() -> None:
 THREADS = """
     import numpy as np
     from tastemap.evaluation.significance import Paired
+    from tastemap.metrics.definitions import RMSE
     rng = np.random.default_rng(0)
-    paired = Paired(rng.random((501, 2)), rng.integers(1, 4, (501, 2)).astype(float), True)
+    paired = Paired(rng.random((501, 2)), rng.integers(1, 4, (501, 2)).astype(float), RMSE())
     print(repr(paired.p_value()), repr(paired.interval()))
 """
 

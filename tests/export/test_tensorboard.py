@@ -35,7 +35,7 @@ def model() -> tm.BPR:
         users=tm.IdMap(list(LIKES), "person"),
         items=tm.IdMap([10, 20, 30, 40, 50], "film"),
     )
-    likes = likes.extended(likes.users, tm.IdMap([10, 20, 30, 40, 50, 70], "film"))
+    likes = likes.extend(likes.users, tm.IdMap([10, 20, 30, 40, 50, 70], "film"))
     genres = tm.Features.from_frame(FILMS.filter(pl.col("film").is_in([10, 20, 40, 60])), id="film", columns="genres")
     return tm.BPR(factors=3, epochs=2).fit(likes, item_features=genres)
 

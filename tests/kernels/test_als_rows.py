@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import als as reference
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.implicit_als import (
     BLOCK_TILE,
     CG_TILE,
@@ -79,7 +79,7 @@ def run(
     """Run a kernel on the problem; returns the rows, as wide as they came, and the objective."""
     here = ~np.isnan(task.W)
     indptr = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
-    pairs = read_only(Rows(indptr, np.nonzero(here)[1].astype(np.int32), task.W[here].astype(np.float32)))
+    pairs = freeze_rows(Rows(indptr, np.nonzero(here)[1].astype(np.int32), task.W[here].astype(np.float32)))
     P, Q = widened(task.P), widened(task.Q)
     gram = unobserved * (Q.T.astype(np.float64) @ Q)
     gram = (gram if kernel is cholesky_rows else np.diag(gram)).astype(np.float32)

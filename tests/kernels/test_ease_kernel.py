@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import ease as reference
-from tastemap.data._pairs import Rows, read_only
-from tastemap.kernels.core.simd import aligned
+from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.ease import LANES, WINDOW, add_rows, fill_weights, gram_rows
 
 Array = npt.NDArray[Any]
@@ -25,11 +25,11 @@ def matrix(n_users: int, n_items: int, share: float, seed: int) -> Array:
 
 def rows_of(X: Array) -> Rows:
     indptr = np.concatenate(([0], np.cumsum((X != 0).sum(axis=1))))
-    return read_only(Rows(indptr, np.nonzero(X)[1].astype(np.int32), X[X != 0]))
+    return freeze_rows(Rows(indptr, np.nonzero(X)[1].astype(np.int32), X[X != 0]))
 
 
 def padded(B: Array) -> Array:
-    wide: Array = aligned(len(B), max(-(-B.shape[1] // LANES) * LANES, WINDOW))
+    wide: Array = allocate(len(B), max(-(-B.shape[1] // LANES) * LANES, WINDOW))
     wide[:] = np.nan  # what lies beyond the items must not matter
     wide[:, : B.shape[1]] = B
     return wide

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import knn as reference
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.item_knn import add_similarities, nearest_items
 
 Array = npt.NDArray[Any]
@@ -18,7 +18,7 @@ def rows_of(V: Array) -> Rows:
     """Return the CSR arrays of what is not NaN."""
     here = ~np.isnan(V)
     indptr = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
-    return read_only(Rows(indptr, np.nonzero(here)[1].astype(np.int32), V[here].astype(np.float32)))
+    return freeze_rows(Rows(indptr, np.nonzero(here)[1].astype(np.int32), V[here].astype(np.float32)))
 
 
 @settings(max_examples=40)

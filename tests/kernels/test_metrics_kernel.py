@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import metrics as reference
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.metrics import (
     RANKING_METRICS,
     count_reachable,
@@ -28,7 +28,7 @@ def csr(rows: list[Any]) -> Rows:
     indptr = np.concatenate(([0], np.cumsum([len(part) for part in parts])))
     entries = [entry for part in parts for entry in sorted(part.items())]
     indices, data = (np.array([entry[i] for entry in entries]) for i in (0, 1))
-    return read_only(Rows(indptr, indices.astype(np.int32), data.astype(np.float32)))
+    return freeze_rows(Rows(indptr, indices.astype(np.int32), data.astype(np.float32)))
 
 
 def padded(ranked: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

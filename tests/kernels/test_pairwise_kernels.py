@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference import pairwise as reference
-from tastemap.kernels.bpr import bpr_bucket
-from tastemap.kernels.core.simd import LANES, aligned
-from tastemap.kernels.pairwise import draw_negative, step
-from tastemap.kernels.warp import warp_bucket
+from tastemap.kernels.core.simd import LANES, allocate
+from tastemap.kernels.pairwise import Rule, bpr_bucket, draw_negative, step, warp_bucket
+from tastemap.kernels.sgd import Bucket
 
 Array = npt.NDArray[Any]
 
@@ -34,7 +33,7 @@ class Case:
         self.users = np.concatenate([np.full(has[u].sum(), u) for u in users]).astype(np.int32)
         self.items = np.concatenate([rng.permutation(np.flatnonzero(has[u])) for u in users]).astype(np.int32)
         self.values = rng.choice([0.5, 1.0, 2.0], len(self.users)).astype(np.float32)
-        self.P, self.Q = aligned(n_users, self.width), aligned(n_items, self.width)
+        self.P, self.Q = allocate(n_users, self.width), allocate(n_items, self.width)
         for rows in (self.P, self.Q):
             rows[:] = 0
             rows[:, :factors] = rng.normal(scale=0.5, size=(len(rows), factors))
@@ -50,14 +49,23 @@ class Case:
         self.learned_p[:factors] = self.learned_q[: factors + 1] = 1
         self.state = np.uint64(rng.integers(0, 2**63))
 
-    def rates(self, *, with_means: bool, learn_items: bool = True) -> tuple[Any, ...]:
+    def rule(self, *, with_means: bool, learn_items: bool = True) -> Rule:
         none = np.empty((0, self.width), np.float32)
-        means = (self.means_p, self.means_q) if with_means else (none, none)
-        numbers = np.float32(0.1), np.float32(0.03), np.float32(0.05)
-        return (*numbers, *means, self.learned_p, self.learned_q, self.factors + 1, learn_items)
+        return Rule(
+            rate=np.float32(0.1),
+            ridge_p=np.float32(0.03),
+            ridge_q=np.float32(0.05),
+            means_p=self.means_p if with_means else none,
+            means_q=self.means_q if with_means else none,
+            learned_p=self.learned_p,
+            learned_q=self.learned_q,
+            squares=self.factors + 1,
+            learn_items=learn_items,
+        )
 
-    def bucket(self) -> tuple[Any, ...]:
-        return self.users, self.items, self.values, self.members, self.state, self.P, self.Q
+    @property
+    def bucket(self) -> Bucket:
+        return Bucket(0, self.users, self.items, self.values, self.members, self.state)
 
     def sides(self) -> tuple[reference.Side, reference.Side]:
         f = self.factors
@@ -102,7 +110,7 @@ def test_bpr_takes_the_steps_of_the_reference(popular: bool, with_means: bool, *
     case = Case(**shape, with_means=with_means)
     users, items, loss, skipped = case.expected("bpr_bucket", popular=popular)
     counted = np.zeros(1, np.int64)
-    got = bpr_bucket(*case.bucket(), *case.rates(with_means=with_means), counted, case.items, popular)
+    got = bpr_bucket(case.bucket, case.P, case.Q, case.rule(with_means=with_means), counted, case.items, popular)
     case.assert_rows(users, items)
     assert got == pytest.approx(loss, rel=1e-4)
     assert counted[0] == skipped >= 1
@@ -114,7 +122,7 @@ def test_warp_takes_the_steps_of_the_reference(most: int, with_means: bool, **sh
     rank_weights = np.linspace(2, 0.5, most + 1).astype(np.float32)
     users, items, loss, skipped = case.expected("warp_bucket", rank_weights)
     counted = np.zeros(1, np.int64)
-    got = warp_bucket(*case.bucket(), *case.rates(with_means=with_means), counted, rank_weights)
+    got = warp_bucket(case.bucket, case.P, case.Q, case.rule(with_means=with_means), counted, rank_weights)
     case.assert_rows(users, items)
     assert got == pytest.approx(loss, rel=1e-4, abs=1e-6)
     assert counted[0] == skipped >= 1
@@ -137,11 +145,11 @@ def test_negatives_are_drawn_as_often_as_they_should_be(by_popularity: bool, sha
 def test_folding_in_leaves_the_items(name: str) -> None:
     case = Case(3, 4, 9, 6)
     P, Q = case.P.copy(), case.Q.copy()
-    rates, counted = case.rates(with_means=False, learn_items=False), np.zeros(1, np.int64)
+    rule, counted = case.rule(with_means=False, learn_items=False), np.zeros(1, np.int64)
     if name == "bpr":
-        bpr_bucket(*case.bucket(), *rates, counted, case.items, False)
+        bpr_bucket(case.bucket, case.P, case.Q, rule, counted, case.items, False)
     else:
-        warp_bucket(*case.bucket(), *rates, counted, np.ones(9, np.float32))
+        warp_bucket(case.bucket, case.P, case.Q, rule, counted, np.ones(9, np.float32))
     np.testing.assert_array_equal(case.Q, Q)
     assert (case.P != P)[1:, : case.factors].any(axis=1).all()  # user 0 has everything
 
@@ -166,10 +174,10 @@ def test_a_step_is_the_gradient_of_the_objective() -> None:
     p, a, b = theta[:f], theta[f : 2 * f + 1], theta[2 * f + 1 :]
     pull = np.float32(w / (1 + np.exp(p @ (a - b)[:f] + a[f] - b[f])))
     before = case.P.astype(np.float64), case.Q.astype(np.float64)
-    rates = case.rates(with_means=True)
+    rule = case.rule(with_means=True)
     squares = case.P[u, f + 1], case.Q[i, f + 2], case.Q[j, f + 2]
-    step(case.P, u, case.Q, i, j, pull, *rates)
-    lengths = [np.float64(rates[0]) / np.sqrt(np.float64(s)) for s in squares]
+    step(case.P, u, case.Q, i, j, pull, rule)
+    lengths = [np.float64(rule.rate) / np.sqrt(np.float64(s)) for s in squares]
     moved = [
         (case.P[u, :f] - before[0][u, :f]) / lengths[0],
         (case.Q[i, : f + 1] - before[1][i, : f + 1]) / lengths[1],

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import ranking as reference
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.ranking import top_k as ranking
 from tastemap.ranking.top_k import (
     BLOCK_ITEMS,
@@ -34,7 +34,7 @@ def vectors(n: int, d: int, seed: int, whole: bool = False) -> Array:
 def hiding(mask: Array) -> Hidden:
     indptr = np.concatenate(([0], np.cumsum(mask.sum(axis=1))))
     columns = np.nonzero(mask)[1].astype(np.int32)
-    return Hidden(read_only(Rows(indptr, columns, np.ones(len(columns), np.float32))), np.arange(len(mask)))
+    return Hidden(freeze_rows(Rows(indptr, columns, np.ones(len(columns), np.float32))), np.arange(len(mask)))
 
 
 def as_pairs(lists: Lists) -> list[list[tuple[int, float]]]:

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import ratings as reference
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.core.simd import LANES
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.kernels.implicit_als import CHOLESKY_TILE
@@ -53,7 +53,7 @@ def problems(draw: st.DrawFn) -> Problem:
 def run(task: Problem, rows: tuple[int, int] | None = None) -> tuple[Array, float]:
     here = ~np.isnan(task.R)
     indptr = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
-    pairs = read_only(Rows(indptr, np.nonzero(here)[1].astype(np.int32), task.R[here].astype(np.float32)))
+    pairs = freeze_rows(Rows(indptr, np.nonzero(here)[1].astype(np.int32), task.R[here].astype(np.float32)))
     P, Q, ridge, scale = (array.astype(np.float32) for array in (task.Z, task.Q, task.ridge, task.scale))
     start, stop = rows or (0, len(P))
     value = rating_rows(*pairs, start, stop, P, Q, ridge, scale, np.float32(MEAN), task.fixed)

@@ -9,8 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from reference import ratings as reference
+from tastemap.kernels import sgd
 from tastemap.kernels.core.simd import LANES
-from tastemap.kernels.svd import svd_bucket, svdpp_bucket
+from tastemap.kernels.svd import Rates, svd_bucket, svdpp_bucket
 
 Array = npt.NDArray[Any]
 MEAN, RATES, RIDGES = 2.5, (0.05, 0.07), (0.3, 0.1)
@@ -61,12 +62,19 @@ def run(task: Bucket, implicit: bool) -> tuple[Array, Array, Array, float]:
     """Return users, items, the sums of e q and the sum of squared errors."""
     P, Q, Z = (widened(rows) for rows in (task.P, task.Q, task.Z))
     G = np.zeros_like(P)
-    who = (task.users.astype(np.int32), task.items.astype(np.int32), task.ratings.astype(np.float32))
-    numbers = [np.float32(number) for number in (MEAN, RATES[0], RIDGES[0], RATES[1], RIDGES[1])]
+    pairs = sgd.Bucket(
+        block=0,
+        users=task.users.astype(np.int32),
+        items=task.items.astype(np.int32),
+        values=task.ratings.astype(np.float32),
+        members=task.members.astype(np.int32),
+        state=np.uint64(0),
+    )
+    rates = Rates(*map(np.float32, (RATES[0], RIDGES[0], RATES[1], RIDGES[1])))
     if implicit:
-        errors = svdpp_bucket(*who, task.members.astype(np.int32), P, Q, Z, G, *numbers)
+        errors = svdpp_bucket(pairs, P, Q, Z, G, np.float32(MEAN), rates)
     else:
-        errors = svd_bucket(*who, task.members.astype(np.int32), P, Q, *numbers)
+        errors = svd_bucket(pairs, P, Q, np.float32(MEAN), rates)
     factors = task.P.shape[1] - 2
     return narrowed(P, factors), narrowed(Q, factors), G[:, :factors].astype(np.float64), errors
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from math import log2, sqrt
 from pathlib import Path
@@ -16,8 +17,8 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.metrics import definitions as metrics
-from tastemap.metrics.lists import RATING_METRICS
 from tastemap.metrics.measure import Measuring, Shown
+from tastemap.metrics.ratings import pool
 
 PER_LIST = ["precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc", "novelty", "diversity"]
 NAMES = [*PER_LIST, "coverage", "gini", "rmse", "mae"]
@@ -25,11 +26,11 @@ NAMES = [*PER_LIST, "coverage", "gini", "rmse", "mae"]
 
 def test_every_metric_of_the_kernels_has_a_class_and_the_other_way_round() -> None:
     assert list(tm.METRICS) == NAMES
-    of_kernel = {cls.name: cls.column for cls in tm.METRICS.values() if issubclass(cls, metrics.Ranking)}
+    of_kernel = {cls.base_name: cls.column for cls in tm.METRICS.values() if issubclass(cls, metrics.RankingMetric)}
     assert of_kernel == {name: column for column, name in enumerate(RANKING_METRICS)}
-    assert tuple(name for name, cls in tm.METRICS.items() if issubclass(cls, metrics.Rating)) == RATING_METRICS
+    assert [name for name, cls in tm.METRICS.items() if issubclass(cls, metrics.RatingMetric)] == ["rmse", "mae"]
     with pytest.raises(ValueError, match="not in tuple"):
-        type("Gain", (metrics.Ranking,), {"name": "gain"})
+        type("Gain", (metrics.RankingMetric,), {"base_name": "gain"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,19 +40,79 @@ def test_a_docstring_says_formula_range_ties_who_is_left_out_and_the_source(name
     for words in ("range ", "ties", "users with"):  # test items, or without
         assert words in text.lower()
     assert text.rstrip(". \n").split()[-1].isdecimal(), "a citation ends with its year"
-    with pytest.raises(TypeError):
-        tm.METRICS[name]()
 
 
-def test_names_tell_what_kind_of_metric_they_are() -> None:
+def test_metrics_tell_of_what_kind_they_are() -> None:
     worse = {name for name, cls in tm.METRICS.items() if cls.lower_is_better}
     assert worse == {"gini", "rmse", "mae"}
-    assert metrics.lower_is_better("gini@10")
-    assert not metrics.lower_is_better("ndcg@10")
     assert [name for name, cls in tm.METRICS.items() if not cls.per_user] == ["coverage", "gini"]
-    assert not metrics.is_per_user("coverage@10")
-    assert metrics.is_per_user("rmse")
-    assert metrics.is_per_user("auc")
+    assert [name for name, cls in tm.METRICS.items() if not cls.watchable] == [*PER_LIST[6:], "coverage", "gini"]
+    assert [name for name, cls in tm.METRICS.items() if cls.needs_train] == [*PER_LIST[6:], "coverage", "gini"]
+    assert [name for name, cls in tm.METRICS.items() if cls.takes_features] == ["diversity"]
+
+
+def test_a_metric_is_a_value() -> None:
+    ndcg = metrics.NDCG(10)
+    assert ndcg == tm.METRICS["ndcg"](10) == metrics.parse("ndcg@10")
+    assert hash(ndcg) == hash(metrics.NDCG(10))
+    assert ndcg not in (metrics.NDCG(5), metrics.MAP(10), "ndcg@10")
+    assert (ndcg.k, ndcg.name, str(ndcg), repr(ndcg)) == (10, "ndcg@10", "ndcg@10", "NDCG(10)")
+    auc, rmse = metrics.parse("auc"), metrics.parse("rmse")
+    assert [(one.k, one.name, repr(one)) for one in (auc, rmse)] == [(None, "auc", "AUC()"), (None, "rmse", "RMSE()")]
+    assert metrics.AUC(7).name == "auc@7"
+    assert metrics.parse("ndcg@010").name == "ndcg@10"
+    with pytest.raises(AttributeError):
+        ndcg.k = 5  # type: ignore[misc]
+    with pytest.raises(TypeError, match="Metric is a kind of metric: take one of METRICS, or make an OwnMetric"):
+        metrics.Metric(10)
+
+
+def test_parsing_keeps_metrics_and_their_order() -> None:
+    ndcg = metrics.NDCG(10)
+    assert metrics.parse(ndcg) is ndcg
+    assert metrics.parse_all([ndcg, "rmse"]) == (ndcg, metrics.RMSE())
+    assert metrics.parse_all("map@3") == metrics.parse_all(metrics.MAP(3)) == (metrics.MAP(3),)
+    assert metrics.find("rmse", [ndcg, metrics.RMSE()]) == metrics.find(metrics.RMSE(), [ndcg, metrics.RMSE()])
+    with pytest.raises(KeyError, match=r"'ndcg@5' was not measured, only ndcg@10, rmse"):
+        metrics.find(metrics.NDCG(5), [ndcg, metrics.RMSE()])
+
+
+def test_less_error_is_the_better_one_and_a_mean_of_squares_has_a_root() -> None:
+    rmse, mae, ndcg = metrics.RMSE(), metrics.MAE(), metrics.NDCG(3)
+    assert (rmse.goodness(2.0), mae.goodness(2.0), ndcg.goodness(2.0)) == (-2, -2, 2)
+    errors = np.array([3.0, -4.0])
+    assert pool(rmse, errors) == sqrt((9 + 16) / 2)
+    assert pool(mae, errors) == (3 + 4) / 2
+    assert ndcg.of_mean(ndcg.terms(errors)).tolist() == errors.tolist()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: metrics.parse("ndcg"), "the metric ndcg needs a cut-off, such as 'ndcg@10': got 'ndcg'"),
+        (lambda: metrics.NDCG(), "the metric ndcg needs a cut-off, such as 'ndcg@10': got 'ndcg'"),
+        (lambda: metrics.parse("ndcg@"), "must be a whole number of at least 1, got 'ndcg@'"),
+        (lambda: metrics.parse("auc@2.5"), "must be a whole number of at least 1, got 'auc@2.5'"),
+        (lambda: metrics.NDCG(0), "must be a whole number of at least 1, got 'ndcg@0'"),
+        (lambda: metrics.NDCG(True), "must be a whole number of at least 1, got 'ndcg@True'"),
+        (lambda: metrics.NDCG(2**31), "must be at most 2,147,483,647, got 'ndcg@2147483648': leave such lists whole"),
+        (
+            lambda: metrics.RMSE(5),
+            "the metric rmse is over all test pairs and has no cut-off: pass 'rmse', got 'rmse@5'",
+        ),
+        (lambda: metrics.parse(5), "metrics must be names such as 'ndcg@10', got 5"),  # type: ignore[arg-type]
+        (lambda: metrics.parse(metrics.NDCG), ": pass NDCG(10)"),  # type: ignore[arg-type]
+        (lambda: metrics.parse(metrics.RMSE), ": pass RMSE()"),  # type: ignore[arg-type]
+        (lambda: metrics.parse(log2), ": pass tastemap.OwnMetric(log2)"),  # type: ignore[arg-type]
+        (lambda: metrics.parse_all([]), "metrics must name at least one"),
+        (lambda: metrics.parse_all(["ndcg@5", metrics.NDCG(5)]), "must name each once, got 'ndcg@5', 'ndcg@5'"),
+        (lambda: metrics.parse_all(None), "metrics must be names such as 'ndcg@10', got None"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_metric_is_told_so_in_a_sentence(make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)) as refused:
+        make()
+    assert "\n" not in str(refused.value)
 
 
 def interactions(histories: dict[str, str]) -> tm.Interactions:
@@ -154,7 +215,9 @@ def test_ranx_measures_the_same_on_random_and_on_real_lists(
     # Compiling ranx takes a minute.
     said = run_python(RANX, tmp_path / "cases.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")
     for (lists, counts, test, k), asked_for, line in zip(cases, asked, said.splitlines(), strict=True):
-        ours = Measuring(asked_for["metrics"]).add(Shown(lists, counts, test.by_user, np.arange(len(lists))))
+        ours = Measuring(metrics.parse_all(asked_for["metrics"])).add(
+            Shown(lists, counts, test.by_user, np.arange(len(lists)))
+        )
         its = np.array(json.loads(line)).T
         n_relevant = np.diff(test.by_user.indptr)
         its[:, -1] *= n_relevant / np.minimum(n_relevant, k)  # its map divides by all test items

@@ -263,12 +263,14 @@ def fitted(name: str) -> Model:
 
 
 def arrays(model: Model) -> dict[str, Array]:
-    return {name: getattr(model, name) for name in ("popularity_", *model._fitted)}
+    return {name: getattr(model, name) for name in ("popularity_", *model.fitted_arrays)}
 
 
 def assert_equal(one: Model, other: Model) -> None:
     """Assert that two models have the same bits and give the same lists."""
-    assert (one, list(one.users), list(one.items)) == (other, list(other.users), list(other.items))
+    assert type(one) is type(other)
+    assert asdict(one) == asdict(other)
+    assert (list(one.users), list(one.items)) == (list(other.users), list(other.items))
     for name, array in arrays(one).items():
         np.testing.assert_array_equal(array, arrays(other)[name], err_msg=name)
         assert array.dtype == arrays(other)[name].dtype
@@ -619,7 +621,7 @@ def test_ids_of_an_empty_answer_keep_their_type(name: str) -> None:
 def test_everybodys_lists_in_a_file_are_those_of_recommend(
     name: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tastemap.models.shared.base.USERS_AT_ONCE", 4)
+    monkeypatch.setattr("tastemap.models.shared.answers.USERS_AT_ONCE", 4)
     fitted(name).recommend_all(tmp_path / "lists.parquet", **options)
     assert pl.read_parquet(tmp_path / "lists.parquet").equals(fitted(name).recommend(**options))
     assert [path.name for path in tmp_path.iterdir()] == ["lists.parquet"]
@@ -1053,7 +1055,7 @@ def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name:
     assert model.range_.tolist() == [1, 5]
     shown = model.recommend(k=20, exclude_seen=False)
     assert shown["score"].is_between(1, 5).all()
-    queries, vectors = model._queries(np.arange(len(model.users))), model._vectors
+    queries, vectors = model.scoring_vectors()
     for (user,), mine in shown.group_by("person"):
         raw = vectors[model.items.rows(mine["film"])] @ queries[model.users.rows([user])[0]]
         assert (np.diff(raw) <= 1e-5).all()

@@ -254,8 +254,8 @@ def test_without_history_a_file_holds_nobodys_features(name: str, tmp_path: Path
     model = described(name)
     model.save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
-    assert bare._user_features is not None
-    assert bare._user_features.rows is None
+    assert bare.state.user_features is not None
+    assert bare.state.user_features.rows is None
     assert bare.recommend(exclude_seen=False).equals(model.recommend(exclude_seen=False))
     lonely = of_people().only([NEW_PERSON])
     assert bare.recommend_for([], user_features=lonely).equals(model.recommend_for([], user_features=lonely))

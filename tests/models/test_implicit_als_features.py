@@ -68,8 +68,8 @@ def learned(model: tm.ImplicitALS) -> dict[str, tuple[Array, Array]]:
     """Return the sides' features, dense, and the features' factors, as the reference wants them."""
     found = {}
     for name, table, own, ids in (
-        ("users", BOTH["user_features"], model._user_features, model.users),
-        ("items", BOTH["item_features"], model._item_features, model.items),
+        ("users", BOTH["user_features"], model.state.user_features, model.users),
+        ("items", BOTH["item_features"], model.state.item_features, model.items),
     ):
         if own is not None:
             found[name] = matrix(table, ids), own.factors_.astype(np.float64)
@@ -84,10 +84,10 @@ def test_every_epoch_reports_the_objective_of_its_factors_and_it_never_rises(
     model = als(**changed, epochs=8)
     own = dict.fromkeys(BOTH) | of(sides)
     users, items = (
-        ids if table is None else ids.extended(table.ids)
+        ids if table is None else ids.extend(table.ids)
         for ids, table in zip((likes().users, likes().items), own.values(), strict=True)
     )
-    interactions = likes().extended(users, items)
+    interactions = likes().extend(users, items)
     of_sides = [
         None if t is None else SideFeatures.of(t, ids) for t, ids in zip(own.values(), (users, items), strict=True)
     ]
@@ -198,16 +198,16 @@ def test_adding_items_that_have_pairs_changes_nothing_and_changed_features_of_th
     changed = tm.Features.from_csr(sp.csr_matrix([[0.0, 9, 0, 0], [0, 9, 0, 0]]), ids=[0, 50], names=of_items().names)
     after = model.add_items(changed)
     moved = model.items.rows([50])
-    np.testing.assert_allclose(after.item_factors_[moved], 9 * model._item_features.factors_[[1]], rtol=1e-5)
+    np.testing.assert_allclose(after.item_factors_[moved], 9 * model.state.item_features.factors_[[1]], rtol=1e-5)
     others = np.setdiff1d(np.arange(len(model.items)), moved)
     np.testing.assert_array_equal(after.item_factors_[others], model.item_factors_[others])
-    assert np.flatnonzero(after._item_features.differs_from(model._item_features)).tolist() == moved.tolist()
+    assert np.flatnonzero(after.state.item_features.differs_from(model.state.item_features)).tolist() == moved.tolist()
 
 
 @pytest.mark.parametrize("changed", [{}, {"loss": "hu"}], ids=str)
 def test_update_solves_what_is_new_or_described_anew_and_everybody_else_from_it(changed: dict[str, Any]) -> None:
     model = als(**changed).fit(likes(), **BOTH)
-    V, U = model._item_features.factors_.astype(np.float64), model._user_features.factors_.astype(np.float64)
+    V, U = model.state.item_features.factors_.astype(np.float64), model.state.user_features.factors_.astype(np.float64)
     news = tm.Interactions.from_frame({"user": [1, 60], "item": [50, 4], "weight": [2.0, 1.0]}, weight="weight")
     described = tm.Features.from_csr(sp.csr_matrix([[0.0, 1, 0, 2], [1, 0, 0, 0]]), ids=[0, 70], names=of_items().names)
     of_the_new_user = tm.Features.from_csr(sp.csr_matrix([[0.5, 0, 1]]), ids=[60], names=of_users().names)
@@ -257,7 +257,7 @@ def test_threads_do_not_change_the_bits(solver: str, monkeypatch: pytest.MonkeyP
     for other in models[1:]:
         np.testing.assert_array_equal(models[0].user_factors_, other.user_factors_)
         np.testing.assert_array_equal(models[0].item_factors_, other.item_factors_)
-        np.testing.assert_array_equal(models[0]._item_features.factors_, other._item_features.factors_)
+        np.testing.assert_array_equal(models[0].state.item_features.factors_, other.state.item_features.factors_)
 
 
 def test_a_resumed_training_ends_with_the_same_bits_and_other_features_are_another_training(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_resumed_training_ends_with_the_same_bits_and_other_features_are_anoth
     resumed = als().fit(likes(), **BOTH, checkpoint=tmp_path / "c")
     np.testing.assert_array_equal(whole.user_factors_, resumed.user_factors_)
     np.testing.assert_array_equal(whole.item_factors_, resumed.item_factors_)
-    np.testing.assert_array_equal(whole._item_features.factors_, resumed._item_features.factors_)
+    np.testing.assert_array_equal(whole.state.item_features.factors_, resumed.state.item_features.factors_)
     assert [done.objective for done in whole.epochs_] == [done.objective for done in resumed.epochs_]
 
 

@@ -36,8 +36,8 @@ def stored(model: tm.ItemKNN) -> Array:
     n_items = len(model.items)
     sim = np.zeros((n_items, n_items))
     for i in range(n_items):
-        neighbours, similarities = model._neighbours_of(i)
-        sim[i, neighbours] = similarities
+        own = slice(model.neighbour_starts_[i], model.neighbour_starts_[i + 1])
+        sim[i, model.neighbours_[own]] = model.similarities_[own]
     return sim
 
 
@@ -69,14 +69,15 @@ def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.Mon
     everything, few = fitted(W, neighbours=50), fitted(W, neighbours=4)
     sim = stored(few)
     for i, own in enumerate(reference.nearest(stored(everything), 4)):
-        assert few._neighbours_of(i)[0].tolist() == own
+        assert few.neighbours_[few.neighbour_starts_[i] : few.neighbour_starts_[i + 1]].tolist() == own
         assert sim[i, own].tolist() == stored(everything)[i, own].tolist()
     scores = np.nan_to_num(W) @ sim.T
     users, items = np.nonzero(~np.isnan(W))
     np.testing.assert_allclose(few.predict(users, items[::-1]), scores[users, items[::-1]], rtol=1e-6)
     neighbours = few.similar_items(3, k=10)
-    assert neighbours["neighbour"].to_list() == few._neighbours_of(3)[0].tolist()
-    assert neighbours["score"].to_list() == few._neighbours_of(3)[1].tolist()
+    own = slice(few.neighbour_starts_[3], few.neighbour_starts_[4])
+    assert neighbours["neighbour"].to_list() == few.neighbours_[own].tolist()
+    assert neighbours["score"].to_list() == few.similarities_[own].tolist()
 
 
 def test_a_catalogue_of_more_scores_than_a_block_is_ranked_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

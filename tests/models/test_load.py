@@ -278,7 +278,7 @@ def test_a_link_stays_a_link_and_what_is_no_file_stays_what_it_is(tmp_path: Path
     link.symlink_to(tmp_path / "target")
     model.save(link)
     assert link.is_symlink()
-    assert tm.load(tmp_path / "target") == model
+    assert list(tm.load(tmp_path / "target").items) == list(model.items)
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="pipe is no ordinary file"):
         model.save(pipe)

@@ -145,12 +145,12 @@ def test_people_folded_in_rank_about_as_well_as_fitted_ones(
     discounts = 1 / np.log2(np.arange(2, 12))
 
     def ndcg(queries: Any) -> float:
-        lists = top_k(queries, model._catalogue, 10, [Hidden(train.by_user, rows)])
+        lists = top_k(queries, model.scorer.catalogue, 10, [Hidden(train.by_user, rows)])
         gains = np.array([[item in own for item in items] for items, own in zip(lists.rows, wanted, strict=True)])
         ideal = np.array([discounts[: len(own)].sum() for own in wanted])
         return float((gains @ discounts / ideal).mean())
 
-    fitted, folded = ndcg(model._queries(rows)), ndcg(model._fold_in(rows_at(train.by_user, rows)))
+    fitted, folded = ndcg(model.scorer.queries(rows)), ndcg(model.scorer.fold(rows_at(train.by_user, rows)))
     assert folded == pytest.approx(fitted, abs=0.01)
 
 

@@ -122,9 +122,9 @@ def test_ratings_of_movielens_1m_and_of_people_folded_in(
     model = tm.MODELS[name]().fit(train)
     fitted = tm.evaluate(model, test, metrics="rmse")["rmse"]
     assert low <= fitted < high
-    folded = model._fold_in(train.by_user)
-    scores = np.einsum("nd,nd->n", folded[test.row_of_pair()], model._vectors[test.matrix.indices])
-    error = float(np.sqrt(np.mean((model._shown(scores) - test.matrix.data) ** 2)))
+    folded = model.scorer.fold(train.by_user)
+    scores = np.einsum("nd,nd->n", folded[test.row_of_pair()], model.scoring_vectors().items[test.matrix.indices])
+    error = float(np.sqrt(np.mean((model.scorer.show(scores) - test.matrix.data) ** 2)))
     assert error == pytest.approx(fitted, abs=0.002)
 
 

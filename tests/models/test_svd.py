@@ -140,7 +140,7 @@ def test_a_resumed_training_has_the_bits_of_an_uninterrupted_one(kind: Any, pati
         svd(kind).fit(train, checkpoint=tmp_path / "checkpoint", callbacks=stop, **options)
     resumed = svd(kind).fit(train, checkpoint=tmp_path / "checkpoint", **options)
     whole = svd(kind).fit(train, **options)
-    for name in whole._fitted:
+    for name in whole.fitted_arrays:
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
 
 

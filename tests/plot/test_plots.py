@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 import tastemap as tm
 from tastemap.data.interactions import Interactions
+from tastemap.metrics.definitions import RMSE, parse
 from tastemap.models.shared.base import Model
 
 FILMS = pl.DataFrame(
@@ -79,7 +80,7 @@ def search(**changed: Any) -> Any:
         "score": [0.2, None, 0.1, None, 0.3, None],
     }
     importances = pl.DataFrame({"parameter": ["rate", "many_words_in_a_name"], "importance": [0.7, 0.3]})
-    given = {"metric": "ndcg@10", "trials": pl.DataFrame(trials), "importances": importances}
+    given = {"metric": parse("ndcg@10"), "trials": pl.DataFrame(trials), "importances": importances}
     return SimpleNamespace(**given | changed)
 
 
@@ -107,12 +108,16 @@ def refused(draw: Callable[[], Any], kind: type[Exception], sentence: str) -> No
 
 def test_learning_curves_are_the_objective_and_the_metric_of_each_epoch() -> None:
     model = models()["als"]
-    left, right = tm.plot.learning_curves(model, metric="ndcg@10").axes
+    left, right = tm.plot.learning_curves(model).axes
     assert points_of(left.lines[0]).tolist() == [[done.epoch, done.objective] for done in model.epochs_]
     assert points_of(right.lines[0]).tolist() == [[done.epoch, done.metric] for done in model.epochs_]
     assert [ax.get_xlabel() for ax in (left, right)] == ["epoch", "epoch"]
     assert [ax.get_ylabel() for ax in (left, right)] == ["objective", "ndcg@10 on the validation part"]
     assert left.get_title(loc="left") == "ImplicitALS"
+    other = fit(tm.ImplicitALS(factors=3, epochs=4), validation=parts()[1], metric="map@5")
+    assert tm.plot.learning_curves([model, other]).axes[1].get_ylabel() == "metric on the validation part"
+    named = tm.plot.learning_curves([model, other], metric="ndcg@10 or map@5")
+    assert named.axes[1].get_ylabel() == "ndcg@10 or map@5 on the validation part"
 
 
 def test_objectives_of_several_classes_are_shares_of_the_first() -> None:
@@ -153,7 +158,7 @@ def test_metric_at_k_is_evaluated_once_a_model(monkeypatch: pytest.MonkeyPatch) 
     asked = []
 
     def counted(model: Model, test: Interactions, **options: Any) -> Any:
-        asked.append((model, options["metrics"]))
+        asked.append((model, [*map(str, options["metrics"])]))
         return tm.evaluate(model, test, **options)
 
     monkeypatch.setattr("tastemap.plot.curves.evaluate", counted)
@@ -379,7 +384,7 @@ def test_tuning_draws_scores_the_best_so_far_and_importances() -> None:
 
 
 def test_tuning_of_errors_seeks_the_lowest_and_does_without_importances() -> None:
-    (ax,) = tm.plot.tuning(search(metric="rmse", importances=None)).axes
+    (ax,) = tm.plot.tuning(search(metric=RMSE(), importances=None)).axes
     assert values_of(ax.lines[0]) == [0.2, 0.1, 0.1, 0.1]
     assert ax.get_ylabel() == "rmse, less is better"
     none = search(trials=search().trials.filter(pl.col("state") != "complete"))

@@ -15,7 +15,7 @@ def mix(state: int) -> int:
     return z ^ (z >> 31)
 
 
-def signed_sums(values: list[float], state: int, first_word: int, flips: int) -> list[float]:
+def sum_with_signs(values: list[float], state: int, first_word: int, flips: int) -> list[float]:
     sums = []
     for flip in range(flips):
         own = mix((state + first_word + flip // 64) & MASK)
@@ -27,7 +27,7 @@ def signed_sums(values: list[float], state: int, first_word: int, flips: int) ->
     return sums
 
 
-def resampled_sums(values: list[list[float]], state: int, first: int, resamples: int) -> list[list[float]]:
+def sum_resamples(values: list[list[float]], state: int, first: int, resamples: int) -> list[list[float]]:
     sums = []
     for r in range(resamples):
         own = mix((state + first + r) & MASK)

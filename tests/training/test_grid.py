@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from tastemap.data._pairs import Rows, rows_of
-from tastemap.kernels.sgd import shuffle
+from tastemap.kernels.sgd import Bucket, shuffle
 from tastemap.training import grid as sgd
-from tastemap.training.grid import Bucket, Grid
+from tastemap.training.grid import Grid
 
 
 def some_pairs(n_users: int, n_items: int, share: float, seed: int = 0) -> Rows:

@@ -287,8 +287,8 @@ def test_errors_are_of_the_pairs_whose_user_and_item_have_a_training_pair(name: 
     ("name", "metric", "words"),
     [
         ("ImplicitALS", "rmse", ["'rmse' or 'mae' of models that predict ratings", "got 'rmse'"]),
-        ("SVD", "rmse@5", ["or 'rmse' or 'mae', got 'rmse@5'"]),
-        ("SVD", "ndcg", ["with a cut-off", "got 'ndcg'"]),
+        ("SVD", "rmse@5", ["has no cut-off: pass 'rmse', got 'rmse@5'"]),
+        ("SVD", "ndcg", ["needs a cut-off, such as 'ndcg@10'", "got 'ndcg'"]),
         ("SVD", 5, ["such as 'ndcg@10'", "got 5"]),
         ("BPR", "coverage@10", ["got 'coverage@10'", "tastemap.evaluate"]),
         ("BPR", "auc", ["precision, recall, hit_rate, ndcg, map, mrr", "got 'auc'"]),

@@ -96,16 +96,16 @@ def test_a_longer_id_map_keeps_the_features_and_takes_new_ones_by_name() -> None
     ids = tm.IdMap(["x", "a", "b"], "item")
     own = SideFeatures.of(old, ids)
     own.factors_ = np.eye(2, dtype=np.float32)
-    longer = ids.extended(tm.IdMap(["c", "d"]))
+    longer = ids.extend(tm.IdMap(["c", "d"]))
     news = tm.Features.from_csr(sp.csr_matrix([[3.0, 4], [0, 5]]), ids=["d", "b"], names=["old", "red"])
-    grown = own.extended(longer, news)
+    grown = own.extend(longer, news)
     assert grown.means_of(grown.rows).tolist() == [[0, 0], [1, 0], [5, 0], [0, 0], [4, 3]]
-    assert grown.differs_from(own.extended(longer, None)).tolist() == [False, False, True, False, True]
+    assert grown.differs_from(own.extend(longer, None)).tolist() == [False, False, True, False, True]
     assert own.means_of(own.rows).tolist() == [[0, 0], [1, 0], [0, 2]]
     assert (np.diff(grown.rows.indices[grown.rows.indptr[4] :]) > 0).all()
     other = tm.Features.from_csr(sp.csr_matrix([[1.0, 1]]), ids=["c"], names=["red", "blue"])
     with pytest.raises(tm.DataError, match=r"1 of 2 features.*'blue'.*transform"):
-        own.extended(longer, other)
+        own.extend(longer, other)
 
 
 def test_blocks_and_threads_do_not_change_the_bits(monkeypatch: pytest.MonkeyPatch) -> None:

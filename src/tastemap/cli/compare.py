@@ -66,8 +66,8 @@ def compare(
 ) -> None:
     """Fit models to a part of the data, measure them on the rest, and say which is best and whether by chance."""
     import tastemap as tm
-    from tastemap.evaluation.evaluate import as_names
     from tastemap.evaluation.report import check_report, write_report
+    from tastemap.metrics.definitions import RatingMetric, parse_all
     from tastemap.service.documents import describe_comparison, describe_interactions
     from tastemap.service.making import leave_out_slow, make_models
     from tastemap.service.reading import Reading, find_low_ratings, is_model, parse_event_weights
@@ -81,8 +81,8 @@ def compare(
         raise ParameterError(
             f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it", parameter="data", value=data
         )
-    metrics = as_names(opt.split_names(metric) or opt.DEFAULT_METRICS)
-    of_ratings = set(metrics) <= {"rmse", "mae"}
+    metrics = parse_all(opt.split_names(metric) or opt.DEFAULT_METRICS)
+    of_ratings = all(isinstance(one, RatingMetric) for one in metrics)
     named = opt.split_names(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
     chosen = make_models(named or usual, settings or (), seed=seed)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 import tastemap as tm
+from tastemap.tables import Column, PlainTable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,17 +112,18 @@ def show(demo: Demo, console: Console) -> None:
         console.print(f" ImplicitALS with {told}, chosen on splits of the training part\n")
 
     _show_heading(console, f"The films most like {FILM}")
-    films = _table(">", "film", "genres", ">cosine")
-    for rank, title, genres, score in demo.similar.iter_rows():
-        films.add_row(str(rank), escape(title), escape(_cut(genres)), f"{score:.2f}")
-    console.print(films)
+    similar = [
+        (rank, film, _name_genres(genres, 3), f"{score:.2f}") for rank, film, genres, score in demo.similar.rows()
+    ]
+    console.print(PlainTable(_SIMILAR, similar))
 
     _show_heading(console, f"User {demo.person} liked {len(demo.liked)} films. What next?")
-    side_by_side = _table("liked, for example", "recommended", "genres")
-    for place, (_, title, genres, _) in enumerate(demo.recommended.iter_rows()):
-        liked = demo.liked["title"][place] if place < len(demo.liked) else ""
-        side_by_side.add_row(escape(liked), escape(title), escape(_cut(genres, 2)))
-    console.print(side_by_side)
+    liked = [*demo.liked["title"], *[None] * len(demo.recommended)]
+    side_by_side = [
+        (own, title, _name_genres(genres, 2))
+        for own, (_, title, genres, _) in zip(liked, demo.recommended.iter_rows(), strict=False)
+    ]
+    console.print(PlainTable(_NEXT, side_by_side))
 
     _show_heading(console, "Next, with your own data")
     for line in (
@@ -134,32 +136,18 @@ def show(demo: Demo, console: Console) -> None:
 
 
 # Long titles are cut, so that genres and numbers are whole in 100 columns.
-_WIDEST = {"film": 52, "liked, for example": 31, "recommended": 40}
+_SIMILAR = (
+    Column("", is_number=True, widest=2),
+    Column("film", widest=52),
+    Column("genres", widest=34),
+    Column("cosine", is_number=True, widest=6),
+)
+_NEXT = (Column("liked, for example", widest=31), Column("recommended", widest=40), Column("genres", widest=23))
 
 
 def _show_heading(console: Console, text: str) -> None:
     console.print(f"[bold]{text}[/bold]")
 
 
-def _table(*columns: str) -> Any:
-    """Make a table; a column whose name starts with > is aligned to the right."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        right = name.startswith(">")
-        table.add_column(
-            name.removeprefix(">"),
-            justify="right" if right else "left",
-            max_width=_WIDEST.get(name),
-            min_width=len(name) if right else None,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    return table
-
-
-def _cut(genres: str, n: int = 3) -> str:
-    """Return the first few genres."""
+def _name_genres(genres: str, n: int) -> str:
     return ", ".join(genres.split("|")[:n])

@@ -133,29 +133,15 @@ def answer(
 
 def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> None:
     """Print a frame, its rank first."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    from rich.text import Text
+
+    from tastemap.tables import Column, PlainTable
 
     if title:
-        screen.print(f"[bold]{escape(title)}[/bold]")
-    table = Table(box=box.SIMPLE_HEAD)
+        screen.print(Text(title, "bold"))
     names = sorted(frame.columns, key=lambda name: name != "rank")
-    for name in names:
-        number = frame.schema[name].is_numeric()
-        table.add_column(escape(name), justify="right" if number else "left", overflow="fold")
-    for row in frame.select(names).iter_rows():
-        table.add_row(*(escape(_cell(value)) for value in row))
-    if screen.measure(table, options=screen.options.update(max_width=10_000)).maximum > screen.width:
-        # With less room between columns more of them fit; what does not even so is folded.
-        table.collapse_padding, table.pad_edge = True, False
-    screen.print(table)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "" if value is None else str(value)
+    columns = tuple(Column(name, is_number=frame.schema[name].is_numeric()) for name in names)
+    screen.print(PlainTable(columns, frame.select(names).iter_rows()))
 
 
 def check_table(path: Path | None, *inputs: Path | None) -> None:

@@ -16,7 +16,7 @@ from tastemap.typing import Array
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
 
 
-def coded(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMap, npt.NDArray[np.int32]]:
+def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMap, npt.NDArray[np.int32]]:
     """Return the id map and each row's code, numbered by first appearance."""
     ids = check_ids(column, name)
     if known is not None:

@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
 def rows_of(matrix: Any) -> Rows:
     """Return the arrays of a CSR matrix with sorted rows in the kernels' types, copied only where needed."""
-    return read_only(
+    return freeze_rows(
         Rows(
             matrix.indptr.astype(np.int64, copy=False),
             matrix.indices.astype(np.int32, copy=False),
@@ -57,15 +57,15 @@ def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
     lengths = np.append(np.diff(indptr), 0)[places]  # -1 finds the 0
     starts = np.concatenate(([0], np.cumsum(lengths)))
     entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
-    return read_only(Rows(starts, indices[entries], data[entries]))
+    return freeze_rows(Rows(starts, indices[entries], data[entries]))
 
 
-def read_only(rows: Rows) -> Rows:
+def freeze_rows(rows: Rows) -> Rows:
     """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
-    return Rows(*map(frozen, rows))
+    return Rows(*map(freeze, rows))
 
 
-def frozen(array: Any) -> Any:
+def freeze(array: Any) -> Any:
     """Return a read-only view of an array; None stays None."""
     if array is None:
         return None
@@ -74,10 +74,10 @@ def frozen(array: Any) -> Any:
     return view
 
 
-def frozen_matrix(matrix: sp.csr_matrix) -> sp.csr_matrix:
+def freeze_matrix(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Make the arrays of a matrix read-only."""
     for name in ("data", "indices", "indptr"):
-        setattr(matrix, name, frozen(getattr(matrix, name)))
+        setattr(matrix, name, freeze(getattr(matrix, name)))
     return matrix
 
 
@@ -99,7 +99,7 @@ def indptr_of(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))
 
 
-def _sorted_by(codes: Array, n_codes: int) -> Array:
+def _order_by(codes: Array, n_codes: int) -> Array:
     """Return the stable order that sorts ``codes`` (0..n_codes-1), in linear time."""
     # SciPy transposes by counting: with one entry a row, a column then lists its rows in order.
     n = len(codes)
@@ -112,10 +112,10 @@ def _sorted_by(codes: Array, n_codes: int) -> Array:
     return order
 
 
-def sorted_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
+def order_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
     """Return the stable order of the pairs by user, then item."""
-    by_item = _sorted_by(items, n_items)
-    order: Array = by_item[_sorted_by(users[by_item], n_users)]
+    by_item = _order_by(items, n_items)
+    order: Array = by_item[_order_by(users[by_item], n_users)]
     return order
 
 
@@ -126,7 +126,7 @@ def starts_of(users: Array, items: Array) -> Array:
     return np.flatnonzero(new)
 
 
-def merged_values(values: Array, starts: Array, last: Array, policy: str) -> Array:
+def merge_values(values: Array, starts: Array, last: Array, policy: str) -> Array:
     """Merge the values of each run of equal pairs by ``policy``."""
     if policy == "last":
         return values[last]

@@ -12,7 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._encoders import Encoder, as_names, check_use, encoders_of
-from tastemap.data._pairs import Rows, csr, frozen_matrix, rows_at, rows_of
+from tastemap.data._pairs import Rows, csr, freeze_matrix, rows_at, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
@@ -35,7 +35,7 @@ class Features:
     def __init__(
         self, matrix: sp.csr_matrix, ids: IdMap, names: Sequence[str], encoders: Sequence[Encoder] | None = None
     ) -> None:
-        self.matrix = frozen_matrix(matrix)
+        self.matrix = freeze_matrix(matrix)
         self.ids = ids
         self.names = tuple(names)
         self.encoders = None if encoders is None else tuple(encoders)
@@ -87,7 +87,7 @@ class Features:
         encoders = encoders_of(
             table.drop(id), separator=separator, categorical=as_names(categorical), bins=bins or {}, scale=scale
         )
-        return cls.encoded(ids, encoders, [encoder.encode(table) for encoder in encoders])
+        return cls.from_parts(ids, encoders, [encoder.encode(table) for encoder in encoders])
 
     @classmethod
     def from_csr(cls, matrix: Any, *, ids: Any, names: Sequence[str] | None = None) -> Features:
@@ -119,7 +119,7 @@ class Features:
         return cls(_canonical(own), own_ids, own_names)
 
     @classmethod
-    def encoded(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
+    def from_parts(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
         """Put what the encoders made of a frame side by side."""
         matrix = sp.hstack(parts, format="csr", dtype=np.float32)
         return cls(_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
@@ -138,7 +138,7 @@ class Features:
             )
         columns = dict.fromkeys(column for encoder in self.encoders for column in encoder.columns)
         table = to_polars(frame, [self.ids.name, *columns])
-        return self.encoded(
+        return self.from_parts(
             ids_of(table, self.ids.name), self.encoders, [encoder.encode(table) for encoder in self.encoders]
         )
 
@@ -169,7 +169,7 @@ class Features:
         shared = sorted({*self.names} & {*other.names})
         if shared:
             raise DataError(f"both tables have features called {name_some(shared)}: leave the column out of one")
-        ids = self.ids.extended(other.ids)
+        ids = self.ids.extend(other.ids)
         parts = [_as_matrix(table.align(ids), table.n_features) for table in (self, other)]
         encoders = None if self.encoders is None or other.encoders is None else (*self.encoders, *other.encoders)
         matrix = _canonical(sp.hstack(parts, format="csr", dtype=np.float32))

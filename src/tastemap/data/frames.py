@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, ParameterError, name_some
+from tastemap.errors import DataError, ParameterError, meant, name_some
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
 
@@ -47,18 +46,20 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     if isinstance(frame, pl.DataFrame):
         return _select(frame, columns, optional)
     if isinstance(frame, pl.LazyFrame):
-        names = _checked(frame.collect_schema().names(), columns, optional)
+        names = _check_names(frame.collect_schema().names(), columns, optional)
         return frame.select(names).collect()
     if isinstance(frame, Mapping):
         named = {str(name): values for name, values in frame.items()}
-        return _from_columns({name: to_series(named[name], name) for name in _checked(list(named), columns, optional)})
+        return _from_columns(
+            {name: to_series(named[name], name) for name in _check_names(list(named), columns, optional)}
+        )
     if kind_of(frame) == "pandas" and hasattr(frame, "columns"):
         by_name = {str(name): position for position, name in enumerate(frame.columns)}
-        names = _checked(list(by_name), columns, optional)
+        names = _check_names(list(by_name), columns, optional)
         return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
     if hasattr(frame, "__arrow_c_stream__"):
         if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
-            return pl.DataFrame(frame.select(_checked(frame.column_names, columns, optional)))
+            return pl.DataFrame(frame.select(_check_names(frame.column_names, columns, optional)))
         return _select(_as_frame(frame), columns, optional)
     return _select(_through_narwhals(frame), columns, optional)
 
@@ -126,12 +127,14 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
     """Raise DataError for the first of ``columns`` that does not exist, naming those that do."""
     for column in columns:
         if column not in existing:
-            close = difflib.get_close_matches(str(column), existing, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ": name one of these"
-            raise DataError(f"there is no column {column!r}, only {name_some(existing, 12)}{meant}", column=column)
+            known = name_some(existing, 12)
+            raise DataError(
+                f"there is no column {column!r}, only {known}{meant(column, existing, ': name one of these')}",
+                column=column,
+            )
 
 
-def _checked(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
+def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
     if columns is None:
         return list(existing)
     check_columns(columns, existing)
@@ -139,7 +142,7 @@ def _checked(existing: Sequence[str], columns: Sequence[str] | None, optional: S
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
-    frame = frame.select(_checked(frame.columns, columns, optional))
+    frame = frame.select(_check_names(frame.columns, columns, optional))
     objects = [column for column in frame if column.dtype == pl.Object]
     return frame.with_columns(to_series(column, column.name) for column in objects) if objects else frame
 

@@ -86,7 +86,7 @@ class IdMap:
         """Return the ids of ``rows`` as a polars Series called ``name``."""
         return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
 
-    def extended(self, more: IdMap) -> IdMap:
+    def extend(self, more: IdMap) -> IdMap:
         """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them."""
         unknown = self.find(more.ids) < 0
         if not unknown.any():
@@ -239,7 +239,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     if ids.dtype in (pl.Categorical, pl.Enum):
         return ids.cast(pl.String)
     if ids.dtype.is_integer():
-        return _narrowed(ids, column)
+        return _narrow(ids, column)
     if ids.is_empty() and ids.dtype == pl.Null:
         return ids.cast(pl.Int64)
     raise DataError(
@@ -250,7 +250,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     )
 
 
-def _narrowed(ids: pl.Series, column: str) -> pl.Series:
+def _narrow(ids: pl.Series, column: str) -> pl.Series:
     for dtype in (pl.Int64, pl.UInt64):
         cast = ids.cast(dtype, strict=False)
         if not cast.null_count():

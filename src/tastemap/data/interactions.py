@@ -18,8 +18,8 @@ import scipy.sparse as sp
 from tastemap.data._checks import check_choice
 from tastemap.data._columns import (
     check_weights,
-    coded,
     event_weights_of,
+    number_ids,
     times_of,
     times_to_series,
     weights_of,
@@ -27,17 +27,18 @@ from tastemap.data._columns import (
 from tastemap.data._pairs import (
     Rows,
     csr,
-    frozen,
-    frozen_matrix,
+    freeze,
+    freeze_matrix,
     indptr_of,
-    merged_values,
+    merge_values,
+    order_by_pair,
     ranks_of,
     rows_of,
-    sorted_by_pair,
     starts_of,
 )
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
+from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError, Remedy
 from tastemap.typing import Array, FrameKind
 
@@ -86,12 +87,12 @@ class Interactions:
         columns: Columns | None = None,
         frame_kind: FrameKind = "polars",
     ) -> None:
-        self.matrix = frozen_matrix(matrix)
+        self.matrix = freeze_matrix(matrix)
         self.users = users
         self.items = items
-        self.time = frozen(time)
+        self.time = freeze(time)
         self.time_type = None if time is None else time_type or _type_of(time)
-        self.order = frozen(order)
+        self.order = freeze(order)
         self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
         self.frame_kind = frame_kind
 
@@ -133,14 +134,12 @@ class Interactions:
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        names = [name for name in (user, item, source, time) if name is not None]
-        _check_distinct(names)
-        table = to_polars(df, names)
+        table = to_polars(df, _named_columns(user=user, item=item, weight=source, time=time))
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
-        user_map, user_rows = coded(table[user], user, users, "users")
-        item_map, item_rows = coded(table[item], item, items, "items")
+        user_map, user_rows = number_ids(table[user], user, users, "users")
+        item_map, item_rows = number_ids(table[item], item, items, "items")
         if event_weights is not None:
             weights = event_weights_of(table[event_weights[0]], event_weights[1])
         elif weight is not None:
@@ -154,7 +153,7 @@ class Interactions:
         # The caller's frame may be gone by now; then these columns are the largest thing in memory.
         del table, df
 
-        by_pair = sorted_by_pair(user_rows, item_rows, len(user_map), len(item_map))
+        by_pair = order_by_pair(user_rows, item_rows, len(user_map), len(item_map))
         user_rows, item_rows = user_rows[by_pair], item_rows[by_pair]
         starts = starts_of(user_rows, item_rows)
         place = by_pair
@@ -162,11 +161,11 @@ class Interactions:
             if duplicates == "error":
                 _raise_duplicate(by_pair, starts, user_rows, item_rows, user_map, item_map)
             last = np.append(starts[1:], len(by_pair)) - 1
-            merged = merged_values(
+            merged = merge_values(
                 np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates
             )
             if times is not None:
-                times = merged_values(times[by_pair], starts, last, duplicates_time)
+                times = merge_values(times[by_pair], starts, last, duplicates_time)
             place = by_pair[last if duplicates == "last" else starts]
             user_rows, item_rows = user_rows[starts], item_rows[starts]
         else:
@@ -199,19 +198,9 @@ class Interactions:
         Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
         missing, empty, cut off or not of its kind.
         """
-        from tastemap.data.sources.files import read_columns
-
-        events = options.get("event_weights")
-        named = (
-            options.get("user", "user"),
-            options.get("item", "item"),
-            options.get("weight"),
-            options.get("time"),
-            None if events is None else events[0],
-        )
-        columns = [name for name in named if name is not None]
-        _check_distinct(columns)
-        return cls.from_frame(read_columns(path, columns, separator=separator, time=options.get("time")), **options)
+        columns, time = _named_columns(**options), options.get("time")
+        # The bytes of an unpacked file are let go of before the table is taken apart.
+        return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
 
     @classmethod
     def from_csr(
@@ -275,7 +264,7 @@ class Interactions:
         """The matrix as items x users: scipy CSR, float32, read-only, made once."""
         # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
         by_item = self.matrix.tocsc()
-        return frozen_matrix(csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+        return freeze_matrix(csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
 
     @cached_property
     def by_user(self) -> Rows:
@@ -305,17 +294,17 @@ class Interactions:
         keep = self.matrix.data >= weight
         if not keep.any():
             raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
-        return self._kept(keep)
+        return self._keep(keep)
 
     def binarize(self) -> Interactions:
         """Give every pair the weight 1."""
-        return self._weighted(np.ones(len(self), np.float32))
+        return self._reweigh(np.ones(len(self), np.float32))
 
     def log2(self) -> Interactions:
         """Damp every weight w to the binary logarithm of 1 + w; raises DataError where w is -1 or less."""
         if len(self) and self.matrix.data.min() <= -1:
             raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
-        return self._weighted(np.log2(1 + self.matrix.data.astype(np.float64)))
+        return self._reweigh(np.log2(1 + self.matrix.data.astype(np.float64)))
 
     def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
         """Keep users and items with at least so many distinct pairs, repeated until all of them have.
@@ -335,7 +324,7 @@ class Interactions:
             raise DataError(
                 f"nothing is left with min_per_user={min_per_user} and min_per_item={min_per_item}: lower one of them"
             )
-        return self._kept(keep)
+        return self._keep(keep)
 
     def compact(self) -> Interactions:
         """Drop the ids without pairs from the id maps; the others keep their order."""
@@ -357,7 +346,7 @@ class Interactions:
             raise ValueError(f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}")
         keep = np.empty(len(self), dtype=bool)
         keep[self.input_order] = chosen
-        return self._kept(keep)
+        return self._keep(keep)
 
     def align(self, users: IdMap, items: IdMap) -> tuple[Interactions, int]:
         """Express the pairs on other id maps; returns them and the number of pairs that the maps do not hold.
@@ -375,7 +364,7 @@ class Interactions:
         rows, columns = new_row[self.row_of_pair()], new_column[self.matrix.indices]
         known = (rows >= 0) & (columns >= 0)
         rows, columns = rows[known], columns[known]
-        by_pair = sorted_by_pair(rows, columns, len(users), len(items))
+        by_pair = order_by_pair(rows, columns, len(users), len(items))
         matrix = csr(
             indptr_of(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
         )
@@ -389,8 +378,8 @@ class Interactions:
         )
         return moved, len(self) - len(moved)
 
-    def extended(self, users: IdMap, items: IdMap) -> Interactions:
-        """Return the same pairs on longer id maps, which `IdMap.extended` made of these."""
+    def extend(self, users: IdMap, items: IdMap) -> Interactions:
+        """Return the same pairs on longer id maps, which `IdMap.extend` made of these."""
         if users is self.users and items is self.items:
             return self
         indptr = np.append(self.matrix.indptr, np.full(len(users) - len(self.users), self.matrix.indptr[-1]))
@@ -402,12 +391,12 @@ class Interactions:
         The id maps are those of this one, extended by the ids that only ``news`` has. Raises UnknownIdError where ids
         are of another type.
         """
-        users, items = self.users.extended(news.users), self.items.extended(news.items)
+        users, items = self.users.extend(news.users), self.items.extend(news.items)
         parts = [part.align(users, items)[0] for part in (self, news)]
         rows = np.concatenate([part.row_of_pair() for part in parts])
         columns = np.concatenate([part.matrix.indices for part in parts])
         weights = np.concatenate([part.matrix.data for part in parts])
-        by_pair = sorted_by_pair(rows, columns, len(users), len(items))
+        by_pair = order_by_pair(rows, columns, len(users), len(items))
         rows, columns, weights = rows[by_pair], columns[by_pair], weights[by_pair]
         # The sort is stable: of equal pairs the last is the news.
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
@@ -444,7 +433,7 @@ class Interactions:
             add_to_hash(digest, ids)
         return digest.hexdigest()
 
-    def _kept(self, keep: npt.NDArray[np.bool_]) -> Interactions:
+    def _keep(self, keep: npt.NDArray[np.bool_]) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
         matrix = csr(before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items))
@@ -454,7 +443,7 @@ class Interactions:
             order=None if self.order is None else ranks_of(self.order[keep]),
         )
 
-    def _weighted(self, weights: Array) -> Interactions:
+    def _reweigh(self, weights: Array) -> Interactions:
         return self._with(csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
 
     def _with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
@@ -494,9 +483,21 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 
 
-def _check_distinct(columns: list[str]) -> None:
+def _named_columns(
+    *,
+    user: str = "user",
+    item: str = "item",
+    weight: str | None = None,
+    time: str | None = None,
+    event_weights: EventWeights | None = None,
+    **_: Any,
+) -> list[str]:
+    """Return the columns that options of `Interactions.from_frame` name; raise ValueError where one has two uses."""
+    event = None if event_weights is None else event_weights[0]
+    columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
         raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
+    return columns
 
 
 def _type_of(time: Array) -> pl.DataType:

@@ -109,8 +109,8 @@ def text_features(
         vocabulary = kept["stem"].head(max_features or len(kept)).sort()
         counts = _counts(found, vocabulary, len(table))
         encoders.append(Text(reader, vocabulary, transformer().fit(counts)))
-        parts.append(encoders[-1].weighted(counts))
-    return Features.encoded(ids, encoders, parts)
+        parts.append(encoders[-1].weigh(counts))
+    return Features.from_parts(ids, encoders, parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +136,7 @@ class Reader:
             rows = rows.with_columns(named.alias("language"))
         starts = range(0, max(1, len(rows)), _DOCUMENTS_AT_ONCE)
         words = pl.concat([self._words(rows[start : start + _DOCUMENTS_AT_ONCE]) for start in starts])
-        return (
-            words.join(self._stemmed(words), on=["word", "language"]).group_by("row", "stem").agg(pl.col("count").sum())
-        )
+        return words.join(self._stem(words), on=["word", "language"]).group_by("row", "stem").agg(pl.col("count").sum())
 
     def _words(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return how often which word is in which row, in which language: `row`, `word`, `language`, `count`."""
@@ -160,12 +158,12 @@ class Reader:
         )
         return (
             words.with_columns(script=script)
-            .join(self._guessed(rows, whole), on=["row", "script"], how="left")
+            .join(self._guess(rows, whole), on=["row", "script"], how="left")
             .join(first, on="script", how="left")
             .select("row", "word", pl.coalesce("language", "first", pl.lit(_NONE)).alias("language"), "count")
         )
 
-    def _guessed(self, rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+    def _guess(self, rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
         """Return the likeliest language of each script in a row, where there is a sign: `row`, `script`, `language`."""
         votes = words.join(_stop_words(self.languages), on="word").group_by("row", "language").len("votes")
         if "language" in rows.columns:
@@ -184,7 +182,7 @@ class Reader:
         places = pl.Series(range(len(self.languages)), dtype=pl.Int32)
         return pl.DataFrame({"language": places, "script": [_LANGUAGES[name][1] for name in self.languages]})
 
-    def _stemmed(self, words: pl.DataFrame) -> pl.DataFrame:
+    def _stem(self, words: pl.DataFrame) -> pl.DataFrame:
         """Return the stem of each distinct word in its language, or itself in none: `word`, `language`, `stem`."""
         parts = []
         for (language,), part in words.select("word", "language").unique().group_by("language"):
@@ -221,9 +219,9 @@ class Text:
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the features of every row: float32, (rows, names)."""
-        return self.weighted(_counts(self.reader.stems(table), self.stems, len(table)))
+        return self.weigh(_counts(self.reader.stems(table), self.stems, len(table)))
 
-    def weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
+    def weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Return the weights of counted stems, each row of unit length: float32."""
         if not counts.shape[0]:
             return counts.astype(np.float32)  # scikit-learn refuses no rows

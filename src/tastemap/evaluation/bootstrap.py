@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap import parallel
-from tastemap.kernels.significance import resampled_sums
+from tastemap.kernels.significance import sum_resamples
 from tastemap.typing import Doubles
 
 CONFIDENCE = 0.95
@@ -23,7 +23,7 @@ def resampled(values: Doubles, state: np.uint64) -> Doubles:
 
     def resample(b: int) -> None:
         times = np.empty(len(values), np.uint8)  # nobody is drawn 256 times
-        resampled_sums(columns, state, blocks[b].start, times, sums[blocks[b]])
+        sum_resamples(columns, state, blocks[b].start, times, sums[blocks[b]])
 
     parallel.run(resample, len(blocks))
     return sums

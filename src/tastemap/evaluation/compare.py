@@ -16,9 +16,9 @@ from tastemap.data.features import Features
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError, Remedy, TastemapError, tell_about
 from tastemap.evaluation.comparison import Comparison
-from tastemap.evaluation.evaluate import Evaluation, as_names, check_suits, evaluate
+from tastemap.evaluation.evaluate import Evaluation, check_suits, evaluate
 from tastemap.evaluation.significance import share_users
-from tastemap.metrics.definitions import RATING_METRICS, is_per_user
+from tastemap.metrics.definitions import Metric, RatingMetric, parse_all
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import Models, named_models
 from tastemap.progress import bar, is_shown
@@ -33,7 +33,7 @@ def compare(
     test: Interactions,
     *,
     train: Interactions | None = None,
-    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    metrics: Sequence[Metric | str] | Metric | str = DEFAULT_METRICS,
     exclude: Literal["train"] | Interactions | None = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
     history: Interactions | None = None,
@@ -46,8 +46,8 @@ def compare(
     """Measure several models on the same test part, and say which differences are more than chance.
 
     models : models by name, or a list of them, each then called by its class (a second of a class gets " 2")
-    train : the models are fitted on it, the instances given themselves, and timed (without what compiling their kernels
-        takes, which is done before); None where they are fitted already
+    train : copies of the models are fitted on it and timed (without what compiling their kernels takes, which is done
+        before), and the instances stay as they are; None where they are fitted already
     metrics, exclude, on_unknown, history, candidates : as for `evaluate`; the first metric orders the models
     user_features, item_features : passed to the models that take features; the others are fitted without, and the
         leaderboard says which. item_features are also what the metric diversity is measured by
@@ -61,7 +61,7 @@ def compare(
     and `evaluate` raise.
     """
     named = named_models(models)
-    names = as_names(metrics)
+    asked = parse_all(metrics)
     check_interactions("compare", test)
     if train is not None:
         check_interactions("train", train)
@@ -74,16 +74,18 @@ def compare(
         "on_unknown": on_unknown,
         "history": history,
         "candidates": candidates,
-        "item_features": item_features if any(name.startswith("diversity") for name in names) else None,
+        "item_features": item_features if any(metric.takes_features for metric in asked) else None,
     }
     given = {name: value for name, value in options.items() if value is not None or name == "exclude"}
 
     warned = _Warned()
     for name, model in named.items():
         with warned.about(name):
-            check_suits(model, names)  # before hours of fitting, not after
+            check_suits(model, asked)  # before hours of fitting, not after
             if train is not None:
                 model.check()
+    if train is not None:
+        named = {name: replace(model) for name, model in named.items()}
     evaluations: dict[str, Evaluation] = {}
     seconds: dict[str, float] = {}
     without_features = []
@@ -103,17 +105,17 @@ def compare(
                     model.fit(train, validation=validation, callbacks=listener, progress=False, **features)
                     seconds[name] = perf_counter() - started
                 else:
-                    _load_ranking_kernels(model, test, {"metrics": names, **given})
-                evaluations[name] = evaluate(model, test, metrics=names, **given)
+                    _load_ranking_kernels(model, test, {"metrics": asked, **given})
+                evaluations[name] = evaluate(model, test, metrics=asked, **given)
             shown.update()
-    _check_shared(evaluations, names)
+    _check_shared(evaluations, asked)
     notes = warned.warnings(list(named))
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return Comparison(
         models=named,
         evaluations=evaluations,
-        metrics=names,
+        metrics=asked,
         fit_seconds=None if train is None else seconds,
         test=test,
         train=train,
@@ -126,10 +128,10 @@ def compare(
     )
 
 
-def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[str, ...]) -> None:
+def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[Metric, ...]) -> None:
     """Raise DataError for two models whose means are over different users altogether."""
     # Those of a kind are over the same users: one each of rankings and of ratings tells.
-    kinds = {metric in RATING_METRICS: metric for metric in reversed(metrics) if is_per_user(metric)}
+    kinds = {isinstance(metric, RatingMetric): metric for metric in reversed(metrics) if metric.per_user}
     for (first, one), (second, other) in combinations(evaluations.items(), 2):
         apart = [metric for metric in kinds.values() if not share_users(one, other, metric)]
         if apart:

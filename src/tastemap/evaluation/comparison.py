@@ -15,7 +15,7 @@ from tastemap.data.interactions import Interactions
 from tastemap.evaluation.bootstrap import CONFIDENCE
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.significance import Paired, holm
-from tastemap.metrics.definitions import RATING_METRICS, is_per_user, lower_is_better
+from tastemap.metrics.definitions import Metric, RatingMetric, find
 from tastemap.models.shared.base import Model
 from tastemap.tables import Cell, Table
 
@@ -38,9 +38,9 @@ _DIFFERENCES: dict[str, Any] = {
 class Comparison:
     """What `compare` found out. It prints itself as a table, in notebooks too.
 
-    models : the models by name, fitted
+    models : the models by name, fitted: those given to `compare`, or where it had training data, copies of them
     evaluations : what `evaluate` measured of each
-    metrics : the names; the first one orders the models
+    metrics : what was measured; the first one orders the models
     fit_seconds : how long each took to fit, None where they came fitted
     test, train : the data, `train` None where the models came fitted
     asked : the arguments of `compare` beside the data that were given
@@ -50,7 +50,7 @@ class Comparison:
 
     models: dict[str, Model]
     evaluations: dict[str, Evaluation]
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     fit_seconds: dict[str, float] | None
     test: Interactions
     train: Interactions | None = None
@@ -72,13 +72,13 @@ class Comparison:
         rows = [
             {
                 "model": name,
-                **{metric: self._mean(name, metric) for metric in self.metrics},
+                **{metric.name: self._mean(name, metric) for metric in self.metrics},
                 "fit_seconds": None if self.fit_seconds is None else self.fit_seconds[name],
                 "score_seconds": self.score_seconds[name],
             }
             for name in self.ranking(self.metrics[0])
         ]
-        numbers = dict.fromkeys([*self.metrics, "fit_seconds", "score_seconds"], pl.Float64)
+        numbers = dict.fromkeys([*map(str, self.metrics), "fit_seconds", "score_seconds"], pl.Float64)
         return as_kind(pl.DataFrame(rows, {"model": pl.String, **numbers}), self.test.frame_kind)
 
     @cached_property
@@ -103,30 +103,31 @@ class Comparison:
         """
         return as_kind(pl.DataFrame(self.difference_rows, _DIFFERENCES), self.test.frame_kind)
 
-    def ranking(self, metric: str) -> list[str]:
+    def ranking(self, metric: Metric | str) -> list[str]:
         """Return the models' names, best first by a metric; of equal ones the first by name."""
-        sign = 1 if lower_is_better(metric) else -1
-        means = {name: self._mean(name, metric) for name in self.models}
-        return sorted(means, key=lambda name: (means[name] != means[name], sign * means[name], name))
+        metric = find(metric, self.metrics)
+        goodness = {name: metric.goodness(self._mean(name, metric)) for name in self.models}
+        return sorted(goodness, key=lambda name: (goodness[name] != goodness[name], -goodness[name], name))
 
-    def interval(self, model: str, metric: str) -> dict[str, Any]:
+    def interval(self, model: str, metric: Metric | str) -> dict[str, Any]:
         """Return a row of `intervals`."""
         return {"model": model, **self.evaluations[model].interval(metric)}
 
-    def is_close(self, model: str, metric: str) -> bool:
+    def is_close(self, model: str, metric: Metric | str) -> bool:
         """Tell whether a model is not significantly worse than the best, on the users whom both know.
 
         That is where its adjusted p is 5 % or more, or the difference is in its favour: the best is so over all users
         whom it knows, and those may be others.
         """
-        row = next((row for row in self.difference_rows if (row["metric"], row["model"]) == (metric, model)), None)
-        return row is not None and (row["p"] >= LEVEL or is_ahead(row))
+        metric = find(metric, self.metrics)
+        row = next((row for row in self.difference_rows if (row["metric"], row["model"]) == (metric.name, model)), None)
+        return row is not None and (row["p"] >= LEVEL or is_ahead(row, metric))
 
     def table(self, *, intervals: bool = True) -> Table:
         """Return the leaderboard as a table, with half of each interval behind its mean unless told otherwise."""
         timed = self.fit_seconds is not None
         rows = []
-        best = {metric: self.ranking(metric)[0] for metric in self.metrics}
+        best = {metric.name: self.ranking(metric)[0] for metric in self.metrics}
         for name in self.ranking(self.metrics[0]):
             cells = [Cell(name)]
             for metric in self.metrics:
@@ -134,12 +135,14 @@ class Comparison:
                 text = _number(row["mean"])
                 if intervals and row["low"] is not None:
                     text += f" ± {(row['high'] - row['low']) / 2:.4f}"
-                top = len(self.models) > 1 and row["mean"] == self._mean(best[metric], metric)
+                top = len(self.models) > 1 and row["mean"] == self._mean(best[metric.name], metric)
                 cells.append(Cell(text, top, not top and self.is_close(name, metric)))
             seconds = [self.fit_seconds[name]] if self.fit_seconds is not None else []
             rows.append((*cells, *(Cell(shown_seconds(s)) for s in (*seconds, self.score_seconds[name]))))
         return Table(
-            ("model", *self.metrics, *(["fit"] if timed else []), "score"), tuple(rows), tuple(self._legend(intervals))
+            ("model", *map(str, self.metrics), *(["fit"] if timed else []), "score"),
+            tuple(rows),
+            tuple(self._legend(intervals)),
         )
 
     def markdown(self) -> str:
@@ -171,27 +174,29 @@ class Comparison:
     def _repr_html_(self) -> str:
         return self.table().html()
 
-    def _mean(self, model: str, metric: str) -> float:
+    def _mean(self, model: str, metric: Metric) -> float:
         return self.evaluations[model][metric]
 
     @cached_property
     def difference_rows(self) -> list[dict[str, Any]]:
         """The rows of `differences`, each a dict."""
         rows = []
-        for metric in filter(is_per_user, self.metrics):
+        for metric in self.metrics:
+            if not metric.per_user:
+                continue
             best, *others = self.ranking(metric)
             pairs = [Paired.of(self.evaluations[name], self.evaluations[best], metric) for name in others]
             adjusted = holm([pair.p_value() for pair in pairs])
             for name, pair, p in zip(others, pairs, adjusted.tolist(), strict=True):
                 low, high = pair.interval() if pair.n_users > 1 else (None, None)
-                values = (metric, name, best, pair.difference, low, high, p, pair.n_users)
+                values = (metric.name, name, best, pair.difference, low, high, p, pair.n_users)
                 rows.append(dict(zip(_DIFFERENCES, values, strict=True)))
         return rows
 
     def _legend(self, intervals: bool) -> Iterator[str]:
         evaluations = list(self.evaluations.values())
-        together = [metric for metric in self.metrics if not is_per_user(metric)]
-        rating = [metric for metric in self.metrics if metric in RATING_METRICS]
+        together = [metric.name for metric in self.metrics if not metric.per_user]
+        rating = [metric.name for metric in self.metrics if isinstance(metric, RatingMetric)]
         users = _span(one.n_users for one in evaluations)
         text = "values of one user" if users == "1" else f"means over {users} users"
         if intervals and any(one.interval(metric)["low"] is not None for one in evaluations for metric in self.metrics):
@@ -212,9 +217,9 @@ class Comparison:
             yield fitted_without_features(self.without_features)
 
 
-def is_ahead(row: dict[str, Any]) -> bool:
+def is_ahead(row: dict[str, Any], metric: Metric) -> bool:
     """Tell of a row of `differences` whether its model is better than the best, on the users whom both know."""
-    return bool(row["difference"] < 0 if lower_is_better(row["metric"]) else row["difference"] > 0)
+    return metric.goodness(row["difference"]) > 0
 
 
 def fitted_without_features(models: Sequence[str]) -> str:

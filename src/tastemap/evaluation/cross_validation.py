@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from tastemap.data.frames import as_kind, kind_of, to_polars
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.compare import DEFAULT_METRICS, compare
 from tastemap.evaluation.comparison import counted, fitted_without_features, shown_seconds
-from tastemap.metrics.definitions import lower_is_better
+from tastemap.metrics.definitions import Metric
 from tastemap.models.shared.named import Models, named_models
 from tastemap.progress import bar
 from tastemap.split import k_fold
@@ -25,12 +25,12 @@ from tastemap.tables import Cell, Table
 class CrossValidation:
     """What `cross_validate` found out. It prints itself as a table, in notebooks too.
 
-    metrics : the names; the first one orders the models
+    metrics : what was measured; the first one orders the models
     frame : one row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds
     without_features : the models that take no features and were fitted without those given
     """
 
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     frame: Any
     without_features: tuple[str, ...] = ()
 
@@ -46,11 +46,11 @@ class CrossValidation:
     def table(self) -> Table:
         """Return the summary as a table."""
         frame = self._summary
-        best = {m: frame[m].min() if lower_is_better(m) else frame[m].max() for m in self.metrics}
+        best = {m.name: frame[m.name].min() if m.lower_is_better else frame[m.name].max() for m in self.metrics}
         rows = []
         for row in frame.iter_rows(named=True):
             cells = [
-                Cell(f"{row[m]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m] == best[m])
+                Cell(f"{row[m.name]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m.name] == best[m.name])
                 for m in self.metrics
             ]
             seconds = [Cell(shown_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
@@ -58,7 +58,7 @@ class CrossValidation:
         legend = [f"means over {self._n_folds} folds, ± their standard deviation"]
         if self.without_features:
             legend.append(fitted_without_features(self.without_features))
-        return Table(("model", *self.metrics, "fit", "score"), tuple(rows), tuple(legend))
+        return Table(("model", *map(str, self.metrics), "fit", "score"), tuple(rows), tuple(legend))
 
     def markdown(self) -> str:
         """Return the table in Markdown, the best of each metric in bold."""
@@ -82,12 +82,12 @@ class CrossValidation:
 
     @cached_property
     def _summary(self) -> pl.DataFrame:
-        over = [pl.col(name) for name in self.metrics]
+        over = [pl.col(metric.name) for metric in self.metrics]
         means = [value for column in over for value in (column.mean(), column.std().name.suffix(" std"))]
         seconds = [pl.col("fit_seconds", "score_seconds").mean()]
         table = to_polars(self.frame).group_by("model", maintain_order=True).agg(*means, *seconds)
         first = self.metrics[0]
-        return table.sort(first, "model", descending=[not lower_is_better(first), False], nulls_last=True)
+        return table.sort(first.name, "model", descending=[not first.lower_is_better, False], nulls_last=True)
 
 
 def cross_validate(
@@ -95,7 +95,7 @@ def cross_validate(
     interactions: Interactions,
     *,
     k: int = 5,
-    metrics: Sequence[str] | str = DEFAULT_METRICS,
+    metrics: Sequence[Metric | str] | Metric | str = DEFAULT_METRICS,
     seed: int = 0,
     user_features: Features | None = None,
     item_features: Features | None = None,
@@ -103,7 +103,7 @@ def cross_validate(
 ) -> CrossValidation:
     """Cut the pairs into k folds; fit every model to all but one, measure it on that one, and so with each.
 
-    models : a model, a list of them, or a dict by name. Copies are fitted, so the instances stay as they are
+    models : a model, a list of them, or a dict by name. Copies are fitted, and the instances stay as they are
     k, seed : of `split.k_fold`
     metrics : as for `evaluate`; the first one orders the models
     user_features, item_features : of all users and items. Folds part the pairs, never the features: what is known of an
@@ -118,7 +118,7 @@ def cross_validate(
     with bar(k, progress, unit="fold") as shown:
         for fold, (train, test) in enumerate(parts, 1):
             board = compare(
-                {name: replace(model) for name, model in named.items()},
+                named,
                 test,
                 train=train,
                 metrics=metrics,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import polars as pl
 
 from tastemap import parallel
 from tastemap.data._checks import check_choice
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
@@ -24,12 +24,13 @@ from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarnin
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
-from tastemap.metrics.definitions import RATING_METRICS, parse
-from tastemap.metrics.lists import losses, of_mean_loss
-from tastemap.metrics.measure import Background, Measuring, Shown, owners, rating_values
+from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
+from tastemap.metrics.measure import Background, Measuring, Shown, owners
+from tastemap.metrics.ratings import rating_values
 from tastemap.models.shared.base import Model
+from tastemap.randomness import INTERVALS
 from tastemap.ranking.top_k import Candidates, Hidden
-from tastemap.typing import Doubles, RowNumbers
+from tastemap.typing import Counts, Doubles, RowNumbers
 
 Exclude = Literal["train"] | Interactions | None
 
@@ -39,9 +40,9 @@ PLACES_AT_ONCE = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` measured.
+    """What `evaluate` measured. ``evaluation["ndcg@10"]`` is the mean of a metric, which may be named or passed itself.
 
-    metrics : the names, such as "ndcg@10" or "rmse"
+    metrics : what was measured; `names` has their names, such as "ndcg@10" or "rmse"
     values : float64, (users, metrics), one row for each user measured; for rmse and mae NaN where `n_rated` is 0, for
         coverage and gini NaN
     users : the ids of these users
@@ -58,7 +59,7 @@ class Evaluation:
     n_without_list : users measured who were given no list (by `evaluate_lists`); theirs counts as empty
     """
 
-    metrics: tuple[str, ...]
+    metrics: tuple[Metric, ...]
     values: npt.NDArray[np.float64]
     users: pl.Series
     known: npt.NDArray[np.bool_]
@@ -73,9 +74,13 @@ class Evaluation:
     score_seconds: float | None = field(default=None, compare=False)
     n_without_list: int = 0
 
-    def __getitem__(self, metric: str) -> float:
-        self._check_measured(metric)
-        return self.means[metric]
+    def __getitem__(self, metric: Metric | str) -> float:
+        return self.means[find(metric, self.metrics).name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the metrics, such as "ndcg@10" or "rmse"."""
+        return tuple(metric.name for metric in self.metrics)
 
     @property
     def n_users(self) -> int:
@@ -86,7 +91,7 @@ class Evaluation:
     def means(self) -> dict[str, float]:
         """Each metric averaged over the users; rmse and mae over all pairs, as published figures are."""
         everybody = np.ones(self.n_users, bool)
-        return {name: self._mean(name, everybody) for name in self.metrics}
+        return {metric.name: self._mean(metric, everybody) for metric in self.metrics}
 
     @cached_property
     def frame(self) -> Any:
@@ -105,24 +110,33 @@ class Evaluation:
         frame = pl.DataFrame(rows, columns | {"users": pl.Int64, "group": pl.String})
         return as_kind(frame if len(groups) > 1 else frame.drop("group"), self.frame_kind)
 
-    def interval(self, metric: str) -> dict[str, Any]:
+    def interval(self, metric: Metric | str) -> dict[str, Any]:
         """Return the row of `frame` that a metric has for all users, a dict: metric, mean, low, high, users."""
-        self._check_measured(metric)
-        return self._of_all[metric]
+        return self._of_all[find(metric, self.metrics).name]
 
     @cached_property
     def per_user(self) -> Any:
         """One row a user: the id and the value of every metric but coverage and gini, null where nothing was rated."""
         columns = {
-            name: pl.Series(self.values[:, column]).fill_nan(None)
-            for column, name in enumerate(self.metrics)
-            if name not in self.overall
+            metric.name: pl.Series(self.user_values(metric)).fill_nan(None)
+            for metric in self.metrics
+            if metric.per_user
         }
         return as_kind(pl.DataFrame({self.users.name: self.users, **columns}), self.frame_kind)
 
-    def _check_measured(self, metric: str) -> None:
-        if metric not in self.metrics:
-            raise KeyError(f"{metric!r} was not measured, only {', '.join(self.metrics)}")
+    def user_values(self, metric: Metric | str) -> Doubles:
+        """Return a metric of each user, float64, (users,), NaN where there is none: its column of `values`."""
+        return self.values[:, self.metrics.index(find(metric, self.metrics))]
+
+    def weights(self, metric: Metric | str) -> Counts:
+        """Return how much each user counts in a metric's mean, int64, (users,): 1, or `n_rated` for rmse and mae.
+
+        Users without a value count 0.
+        """
+        metric = find(metric, self.metrics)
+        if isinstance(metric, RatingMetric):
+            return self.n_rated
+        return np.isfinite(self.user_values(metric)).astype(np.int64)
 
     @cached_property
     def _of_all(self) -> dict[str, dict[str, Any]]:
@@ -132,46 +146,40 @@ class Evaluation:
         """Return the rows of `frame` that are of some users."""
         intervals = self._intervals(users)
         rows = []
-        for name in self.metrics:
-            n_users = int((users & self._counts(name)).sum())
-            is_of_them = n_users and (name not in self.overall or users.all())
-            low, high = intervals.get(name, (None, None))
-            mean = self._mean(name, users) if is_of_them else None
-            rows.append({"metric": name, "mean": mean, "low": low, "high": high, "users": n_users})
+        for metric in self.metrics:
+            counted = users & (self.weights(metric) > 0) if metric.per_user else users
+            is_of_them = counted.any() and (metric.per_user or users.all())
+            low, high = intervals.get(metric.name, (None, None))
+            mean = self._mean(metric, users) if is_of_them else None
+            rows.append({"metric": metric.name, "mean": mean, "low": low, "high": high, "users": int(counted.sum())})
         return rows
 
-    def _counts(self, metric: str) -> npt.NDArray[np.bool_]:
-        """Return which users a metric is over."""
-        return self.n_rated > 0 if metric in RATING_METRICS else np.ones(self.n_users, bool)
-
-    def _mean(self, metric: str, users: npt.NDArray[np.bool_]) -> float:
+    def _mean(self, metric: Metric, users: npt.NDArray[np.bool_]) -> float:
         """Return a metric of some users."""
-        if metric in self.overall:
-            return self.overall[metric]
-        users = users & self._counts(metric)
-        values = self.values[users, self.metrics.index(metric)]
-        if metric not in RATING_METRICS:
-            return float(values.mean())
-        return float(of_mean_loss(metric, np.average(losses(metric, values), weights=self.n_rated[users])))
+        if not metric.per_user:
+            return self.overall[metric.name]
+        weights = self.weights(metric)
+        users = users & (weights > 0)
+        terms = metric.terms(self.user_values(metric)[users])
+        return float(metric.of_mean(np.average(terms, weights=weights[users])))
 
     def _intervals(self, users: npt.NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
         """Return the ends of the percentile interval of each mean over resampled users."""
         found: dict[str, tuple[float, float]] = {}
-        for rating in (False, True):
-            names = [name for name in self.metrics if (name in RATING_METRICS) == rating and name not in self.overall]
-            # A user comes with all pairs, so that the pooled mean is one of sums.
-            weights = self.n_rated if rating else np.ones(self.n_users, np.int64)
-            chosen = users & (weights > 0)
-            if not names or chosen.sum() < 2:  # one user can only be drawn again
+        for of_ratings in (False, True):
+            metrics = [one for one in self.metrics if one.per_user and isinstance(one, RatingMetric) == of_ratings]
+            if not metrics:
                 continue
-            totals = self.values[chosen][:, [self.metrics.index(name) for name in names]]
-            if rating:
-                for column, name in enumerate(names):
-                    totals[:, column] = losses(name, totals[:, column]) * weights[chosen]
-            drawn = resampled(np.column_stack([totals, weights[chosen]]), np.uint64(0))
+            # A user comes with all pairs, so that the pooled mean is one of sums.
+            weights = self.weights(metrics[0])
+            chosen = users & (weights > 0)
+            if chosen.sum() < 2:  # one user can only be drawn again
+                continue
+            totals = [metric.terms(self.user_values(metric)[chosen]) * weights[chosen] for metric in metrics]
+            drawn = resampled(np.column_stack([*totals, weights[chosen]]), INTERVALS)
             means = drawn[:, :-1] / drawn[:, -1:]
-            for column, name in enumerate(names):
-                found[name] = ends(of_mean_loss(name, means[:, column]) if rating else means[:, column])
+            for column, metric in enumerate(metrics):
+                found[metric.name] = ends(metric.of_mean(means[:, column]))
         return found
 
     def __repr__(self) -> str:
@@ -183,7 +191,7 @@ def evaluate(
     model: Model,
     test: Interactions,
     *,
-    metrics: Sequence[str] | str = ("ndcg@10",),
+    metrics: Sequence[Metric | str] | Metric | str = ("ndcg@10",),
     exclude: Exclude = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
     history: Interactions | None = None,
@@ -195,7 +203,7 @@ def evaluate(
     model, test : a fitted model, and the pairs that it is to find
     metrics : names from `METRICS`, which defines them: "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k",
         "mrr@k", "auc@k" and "auc", "novelty@k", "diversity@k", "coverage@k", "gini@k", and of models that predict
-        ratings "rmse" and "mae"
+        ratings "rmse" and "mae"; an `OwnMetric` is passed itself
     exclude : what is left out of the lists: the user's training pairs, or the `history` where one is given ("train"),
         nothing (None), or these pairs
     on_unknown : users that the model does not know are left out and counted ("skip"), or get the most "popular" items
@@ -211,11 +219,11 @@ def evaluate(
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
     DataError where test and training share no user or no item.
     """
-    names = as_names(metrics)
+    asked = parse_all(metrics)
     _check_arguments(model, test, exclude, on_unknown)
-    check_suits(model, names)
-    ranking = tuple(name for name in names if name not in RATING_METRICS)
-    rating = tuple(name for name in names if name in RATING_METRICS)
+    check_suits(model, asked)
+    of_lists = [metric for metric in asked if not isinstance(metric, RatingMetric)]
+    of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
     tested = test.by_user.with_pairs
     people = People.trained(model) if history is None else People.folded(model, history)
     rows = people.find(test.users.take(tested))
@@ -233,33 +241,33 @@ def evaluate(
     user_ids = test.users.take(tested)
     held_out = rows_of_items(test, model.items)
     n_unknown_items = _n_unknown_items(model, test, tested)
-    values = np.empty((len(rows), len(names)))
+    values = np.empty((len(rows), len(asked)))
     overall: dict[str, float] = {}
     left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
-    if ranking:
-        catalogue = model.catalogue(candidates)
+    if of_lists:
+        catalogue = model.candidates(candidates)
         hidden = _hidden(model, exclude, user_ids, rows, people)
         reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
         n_hidden = int(reachable[:, 2].sum())
         left_out = [(n_hidden, _warn_of_excluded(n_hidden, len(test), exclude))]
         if candidates is not None:
-            more = np.union1d(catalogue.rows, np.flatnonzero(model.known_items))
+            more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
             findable = reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
             n_unnamed = int((findable - reachable[:, 1]).sum())
             left_out.append((n_unnamed, _warn_of_candidates(n_unnamed, len(test))))
-        measuring = Measuring(ranking, _background(model, catalogue, item_features), len(catalogue))
+        measuring = Measuring(of_lists, _background(model, test, catalogue, item_features), len(catalogue))
         block_values = []
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
-            lists = model.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
             shown = Shown(lists.rows, lists.counts, held_out, tested[block], reachable[block])
             block_values.append(measuring.add(shown))
-        values[:, [name in ranking for name in names]] = np.concatenate(block_values)
+        values[:, [metric in of_lists for metric in asked]] = np.concatenate(block_values)
         overall = measuring.overall
-    if rating:
+    if of_ratings:
         errors, whose = _errors(model, test, tested, rows, people)
-        values[:, [name in rating for name in names]] = rating_values(errors, whose, len(rows), rating)
+        values[:, [metric in of_ratings for metric in asked]] = rating_values(errors, whose, len(rows), of_ratings)
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
     seconds = time.perf_counter() - start
     for n, warning in left_out:
@@ -268,16 +276,16 @@ def evaluate(
     if n_unrated:
         unrated = TastemapWarning(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
-            f"out of {' and '.join(rating)}",
+            f"out of {' and '.join(map(str, of_ratings))}",
             pairs=n_unrated,
             test_pairs=len(test),
         )
         warnings.warn(unrated, stacklevel=2)
     return Evaluation(
-        metrics=names,
+        metrics=asked,
         values=values,
         users=user_ids,
-        known=model.known_rows(user_ids) >= 0,
+        known=model.state.find_users(user_ids) >= 0,
         n_without_test=n_without_test,
         n_skipped=n_skipped,
         n_unknown_items=n_unknown_items,
@@ -312,18 +320,6 @@ def _warn_of_candidates(n: int, n_test: int) -> TastemapWarning:
     )
 
 
-def as_names(metrics: Sequence[str] | str) -> tuple[str, ...]:
-    """Return the names of metrics; raises ValueError for an unknown one and for one named twice."""
-    names = (metrics,) if isinstance(metrics, str) or not isinstance(metrics, Iterable) else tuple(metrics)
-    if not names:
-        raise ValueError("metrics must name at least one, such as 'ndcg@10'")
-    for name in names:
-        parse(name)
-    if len(set(names)) < len(names):
-        raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
-    return names
-
-
 def _check_arguments(model: object, test: object, exclude: object, on_unknown: object) -> None:
     if not isinstance(model, Model):
         raise ValueError(f"model must be a fitted model of tastemap, got {model!r}")
@@ -336,12 +332,12 @@ def _check_arguments(model: object, test: object, exclude: object, on_unknown: o
     check_choice("on_unknown", on_unknown, ("skip", "popular"))
 
 
-def check_suits(model: Model, names: Sequence[str]) -> None:
+def check_suits(model: Model, metrics: Sequence[Metric]) -> None:
     """Raise NotSupportedError where a metric asks for ratings and the model predicts none."""
-    rating = [name for name in names if name in RATING_METRICS]
-    if rating and not model.abilities.ratings:
+    of_ratings = [metric for metric in metrics if isinstance(metric, RatingMetric)]
+    if of_ratings and not model.abilities.ratings:
         raise NotSupportedError(
-            f"{rating[0]} takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: "
+            f"{of_ratings[0]} takes a model that predicts ratings, and the scores of {type(model).__name__} only rank: "
             "measure a metric such as 'ndcg@10' instead"
         )
 
@@ -390,11 +386,11 @@ def _n_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> in
             f"the model knows no item of the test part: that has items such as {name_some(theirs.head(2))}, the model "
             f"{name_some(model.items.ids.head(2))}"
         )
-    unknown = ~np.append(model.known_items, False)[rows]
+    unknown = ~np.append(model.state.known_items, False)[rows]
     return int(np.bincount(test.row_of_pair(), unknown[items], len(test.users))[tested].sum())
 
 
-def _background(model: Model, catalogue: Candidates, features: Features | None) -> Background:
+def _background(model: Model, test: Interactions, catalogue: Candidates, features: Features | None) -> Background:
     check_features("item_features", features)
 
     def traits() -> tuple[Rows, int]:
@@ -410,7 +406,8 @@ def _background(model: Model, catalogue: Candidates, features: Features | None) 
             )
         return owners(model.interactions)
 
-    return Background(catalogue.rows, model.popularity_, int(np.count_nonzero(model.activity_)), traits)
+    n_users = int(np.count_nonzero(model.activity_))
+    return Background(catalogue.rows, model.popularity_, n_users, traits, lambda: ids_of_rows(test, model.items))
 
 
 def _errors(
@@ -430,7 +427,7 @@ def _errors(
         predicted = model.predict(test.users.take(users), test.items.take(items))
     else:
         distinct, who = np.unique(rows[place[users]], return_inverse=True)
-        predicted = model.pair_scores(people.queries(distinct), who.astype(np.int64), item_rows[items])
+        predicted = model.scorer.score_pairs(people.queries(distinct), who.astype(np.int64), item_rows[items])
     return test.by_user.data[rated].astype(np.float64) - predicted, place[users]
 
 
@@ -445,4 +442,9 @@ def rows_of_items(test: Interactions, items: IdMap) -> Rows:
     pairs = test.by_user
     own = rows[pairs.indices].astype(np.int32)
     order = np.lexsort((own, test.row_of_pair()))
-    return read_only(Rows(pairs.indptr, own[order], pairs.data))
+    return freeze_rows(Rows(pairs.indptr, own[order], pairs.data))
+
+
+def ids_of_rows(test: Interactions, items: IdMap) -> pl.Series:
+    """Return the ids of the rows that `rows_of_items` gives, also of those beyond."""
+    return pl.concat([items.ids, test.items.ids])

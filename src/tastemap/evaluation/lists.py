@@ -15,10 +15,9 @@ from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotSupportedError, name_some
-from tastemap.evaluation.evaluate import Evaluation, as_names, reachable_items, rows_of_items
+from tastemap.evaluation.evaluate import Evaluation, ids_of_rows, reachable_items, rows_of_items
 from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
-from tastemap.metrics.definitions import AUC, RATING_METRICS, Diversity, parse
-from tastemap.metrics.lists import PLACE_METRICS
+from tastemap.metrics.definitions import AUC, Metric, RatingMetric, parse_all
 from tastemap.metrics.measure import Background, Measuring, Shown, owners
 from tastemap.ranking.top_k import Hidden
 from tastemap.typing import Flags, RowNumbers
@@ -28,7 +27,7 @@ def evaluate_lists(
     frame: Any,
     test: Interactions,
     *,
-    metrics: Sequence[str] | str = ("ndcg@10",),
+    metrics: Sequence[Metric | str] | Metric | str = ("ndcg@10",),
     train: Interactions | None = None,
     item_features: Features | None = None,
 ) -> Evaluation:
@@ -49,8 +48,8 @@ def evaluate_lists(
     item is in a list twice, and where the lists share no user or no item with the test part, UnknownIdError for ids of
     another type than those of the test part.
     """
-    names = as_names(metrics)
-    _check_metrics(names, train, item_features)
+    asked = parse_all(metrics)
+    _check_metrics(asked, train, item_features)
     check_interactions("evaluate_lists", test)
     if train is not None:
         check_interactions("train", train)
@@ -62,9 +61,9 @@ def evaluate_lists(
     place_of[tested] = np.arange(len(tested))
     who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
     _check_shared(table, who >= 0, places < len(known_items), test)
-    measuring = Measuring(names, _background(train, items, item_features), len(items))
+    measuring = Measuring(asked, _background(train, test, items, item_features), len(items))
     # What is listed anywhere is ranked, which auc asks about.
-    with_auc = train is not None and any(parse(name)[0] is AUC for name in names)
+    with_auc = train is not None and any(isinstance(metric, AUC) for metric in asked)
     longest = len(items) if with_auc else measuring.longest
     lists, counts = _as_lists(table, who, places, len(tested), len(items), longest)
     held_out = rows_of_items(test, items)
@@ -77,7 +76,7 @@ def evaluate_lists(
         item_rows = train.items.find_among(test.items.ids, train.by_item.has_pairs)
         n_unknown_items = int(np.count_nonzero(item_rows[test.by_user.indices] < 0))
     return Evaluation(
-        metrics=names,
+        metrics=asked,
         values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
         users=user_ids,
         known=known,
@@ -93,14 +92,13 @@ def evaluate_lists(
     )
 
 
-def _check_metrics(names: tuple[str, ...], train: Interactions | None, features: Features | None) -> None:
-    for name in names:
-        cls = parse(name)[0]
-        if name in RATING_METRICS:
-            raise NotSupportedError(f"{name} compares ratings, and lists hold none: evaluate the model itself")
-        if cls.name not in PLACE_METRICS and train is None and not (cls is Diversity and features is not None):
-            also = ", or item_features" if cls is Diversity else ""
-            raise ValueError(f"{name} needs the training pairs: pass train={also}")
+def _check_metrics(metrics: Sequence[Metric], train: Interactions | None, features: Features | None) -> None:
+    for metric in metrics:
+        if isinstance(metric, RatingMetric):
+            raise NotSupportedError(f"{metric} compares ratings, and lists hold none: evaluate the model itself")
+        if metric.needs_train and train is None and not (metric.takes_features and features is not None):
+            also = ", or item_features" if metric.takes_features else ""
+            raise ValueError(f"{metric} needs the training pairs: pass train={also}")
 
 
 def _check_shared(table: pl.DataFrame, is_tested: Flags, is_known: Flags, test: Interactions) -> None:
@@ -146,7 +144,7 @@ def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
     rows = known.find(items)
     if not (rows < 0).any():
         return known, rows
-    more = known.extended(IdMap(items.filter(pl.Series(rows < 0)).unique(maintain_order=True), known.name))
+    more = known.extend(IdMap(items.filter(pl.Series(rows < 0)).unique(maintain_order=True), known.name))
     return more, more.find(items)
 
 
@@ -181,12 +179,12 @@ def _as_lists(
     return lists, np.minimum(rows_of_list, longest)
 
 
-def _background(train: Interactions | None, items: IdMap, features: Features | None) -> Background:
+def _background(train: Interactions | None, test: Interactions, items: IdMap, features: Features | None) -> Background:
     check_features("item_features", features)
     if train is None:
         popularity, n_users = np.zeros(len(items), np.int64), 0
     else:
-        train = train.extended(train.users, items)
+        train = train.extend(train.users, items)
         popularity, n_users = train.by_item.counts, train.n_users
 
     def traits() -> tuple[Rows, int]:
@@ -195,7 +193,7 @@ def _background(train: Interactions | None, items: IdMap, features: Features | N
         assert train is not None  # diversity asks for one of them
         return owners(train)
 
-    return Background(np.flatnonzero(popularity), popularity, n_users, traits)
+    return Background(np.flatnonzero(popularity), popularity, n_users, traits, lambda: ids_of_rows(test, items))
 
 
 def _reachable(

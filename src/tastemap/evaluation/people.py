@@ -40,8 +40,8 @@ class People:
     def trained(cls, model: Model) -> Self:
         """Return the users of the training."""
         rows = np.arange(len(model.users))
-        known = model.known_rows(model.users.ids) >= 0
-        return cls(model.users, known, lambda: model.seen(rows)[0].items, None, "a training pair")
+        known = model.state.known_users
+        return cls(model.users, known, lambda: model.scorer.hide_seen(rows).items, None, "a training pair")
 
     @classmethod
     def folded(cls, model: Model, history: Interactions) -> Self:
@@ -50,13 +50,13 @@ class People:
         if not model.abilities.ratings:
             check_not_negative(type(model).__name__, history)
         aligned = history.align(history.users, model.items)[0]
-        known = np.append(model.known_items, False)
+        known = np.append(model.state.known_items, False)
         pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
         has_pair = pairs.has_pairs
         return cls(
             history.users,
             has_pair,
             lambda: pairs,
-            lambda rows: model.folded(rows_at(pairs, rows)),
+            lambda rows: model.scorer.fold(rows_at(pairs, rows)),
             "a history of items that the model knows",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import platform
 import re
@@ -20,7 +19,8 @@ from tastemap.evaluation.comparison import LEVEL, counted, is_ahead
 from tastemap.evaluation.significance import FLIPS
 from tastemap.extras import optional
 from tastemap.files.whole import whole_file
-from tastemap.metrics.definitions import METRICS, RATING_METRICS, is_per_user
+from tastemap.metrics.definitions import Metric, RatingMetric
+from tastemap.metrics.own import OwnMetric
 from tastemap.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def _page(board: Comparison, title: str, command: str | None) -> str:
         facts=list(_facts(board)),
         notes=board.notes,
         models=[_described(board, name) for name in board.ranking(board.metrics[0])],
-        metrics=[(name, _definition(name)) for name in board.metrics],
-        ranks=any(name not in RATING_METRICS for name in board.metrics),
+        metrics=[(metric.name, metric.definition) for metric in board.metrics],
+        ranks=any(not isinstance(metric, RatingMetric | OwnMetric) for metric in board.metrics),
         recipe=command or _recipe(board),
         versions={"Python": platform.python_version()}
         | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
@@ -94,17 +94,17 @@ def _verdict(board: Comparison) -> str:
     text = f"{best} is best by {metric}, with {value}"
     if close:
         return f"{text}; {_listed(close)} {'is' if len(close) == 1 else 'are'} not significantly worse."
-    if is_per_user(metric):
+    if metric.per_user:
         return f"{text}, and significantly better than {'the other' if len(others) == 1 else 'each of the others'}."
     return f"{text}."
 
 
-def _said(board: Comparison, metric: str) -> Iterator[str]:
+def _said(board: Comparison, metric: Metric) -> Iterator[str]:
     """Say what the tests of a metric found."""
-    rows = [row for row in board.difference_rows if row["metric"] == metric]
+    rows = [row for row in board.difference_rows if row["metric"] == metric.name]
     best = board.ranking(metric)[0]
     chance = [row for row in rows if row["p"] >= LEVEL]
-    ahead = [row for row in rows if row["p"] < LEVEL and is_ahead(row)]
+    ahead = [row for row in rows if row["p"] < LEVEL and is_ahead(row, metric)]
     behind = [row for row in rows if row not in chance and row not in ahead]
     if behind:
         yield f"By {metric}, {best} is significantly ahead of {_by_how_much(behind)}."
@@ -211,12 +211,6 @@ def _described(board: Comparison, name: str) -> dict[str, Any]:
     return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
 
 
-def _definition(name: str) -> str:
-    """Return the first paragraph of a metric's docstring."""
-    text = inspect.getdoc(METRICS[name.partition("@")[0]]) or ""
-    return " ".join(text.partition("\n\n")[0].split())
-
-
 def _recipe(board: Comparison) -> str:
     lines = ["import tastemap as tm", ""]
     if board.train is not None:
@@ -226,7 +220,8 @@ def _recipe(board: Comparison) -> str:
     lines += ["    },", "    test,"]
     if board.train is not None:
         lines.append("    train=train,")
-    lines.append(f"    metrics={board.metrics!r},")
+    metrics = [f"tm.{metric!r}" if isinstance(metric, OwnMetric) else repr(metric.name) for metric in board.metrics]
+    lines.append(f"    metrics=[{', '.join(metrics)}],")
     for name, value in board.asked.items():
         lines.append(f"    {name}={value!r}," if isinstance(value, str | None) else f"    {name}={name},")
     return "\n".join([*lines, ")", "print(board)"])
@@ -243,8 +238,8 @@ def _data(data: Interactions) -> str:
     return repr(data).removeprefix("Interactions: ")
 
 
-def _tested(board: Comparison) -> list[str]:
-    return [metric for metric in board.metrics if is_per_user(metric)] if len(board.models) > 1 else []
+def _tested(board: Comparison) -> list[Metric]:
+    return [metric for metric in board.metrics if metric.per_user] if len(board.models) > 1 else []
 
 
 def _p(p: float) -> str:

@@ -1,7 +1,8 @@
 """Is one model better than another, or were the users only kind to it?
 
-A metric of n users is f(sum_u s_u / sum_u w_u). For ranking metrics s_u is the user's value, w_u = 1 and f(x) = x. For
+A metric of n users is f(sum_u s_u / sum_u w_u). For metrics of lists s_u is the user's value, w_u = 1 and f(x) = x. For
 mae and rmse s_u is the sum of the absolute or squared errors over the user's w_u test pairs, and f(x) = x or sqrt(x).
+In the code s_u is a user's `Metric.terms` times `Evaluation.weights`, and f is `Metric.of_mean`.
 
 `p_value`, the paired randomisation test: were the two models equally good, then either result of a user could as well
 have been the other model's. So swap them for a random half of the users, again and again, and count how often the
@@ -29,9 +30,9 @@ import polars as pl
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.kernels.core.random import mix
-from tastemap.kernels.significance import signed_sums
-from tastemap.metrics.definitions import RATING_METRICS
+from tastemap.kernels.significance import sum_with_signs
+from tastemap.metrics.definitions import Metric, find
+from tastemap.randomness import Stream, derive_state
 from tastemap.typing import Doubles, RowNumbers
 
 # Swaps of the randomisation test, a multiple of 64: p is at least 1 / 10 049.
@@ -46,21 +47,21 @@ class Paired:
 
     sums : float64, (users, 2): s of either model
     weights : float64, (users, 2): w of either model; they differ where the models do not know the same items
-    root : whether f is the square root
+    metric : whose f it is
     """
 
     sums: Doubles
     weights: Doubles
-    root: bool
+    metric: Metric
 
     @classmethod
-    def of(cls, first: Evaluation, second: Evaluation, metric: str) -> Paired:
+    def of(cls, first: Evaluation, second: Evaluation, metric: Metric | str) -> Paired:
         """Pair two evaluations by the users' ids."""
-        rows = shared_users(first, second)
+        metric, rows = find(metric, first.metrics), shared_users(first, second)
         columns = [_sums_and_weights(one, metric, own) for one, own in zip((first, second), rows, strict=True)]
         sums, weights = (np.column_stack(both) for both in zip(*columns, strict=True))
         measured = (weights > 0).all(axis=1)
-        return cls(sums[measured], weights[measured], metric == "rmse")
+        return cls(sums[measured], weights[measured], metric)
 
     @property
     def n_users(self) -> int:
@@ -74,7 +75,7 @@ class Paired:
 
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """Return the ends of the 95 % bootstrap interval of the difference."""
-        drawn = resampled(np.hstack([self.sums, self.weights]), np.uint64(mix(np.uint64(seed))))
+        drawn = resampled(np.hstack([self.sums, self.weights]), derive_state(seed, Stream.RESAMPLES))
         return ends(self._difference(drawn[:, :2], drawn[:, 2:]))
 
     def p_value(self, seed: int = 0) -> float:
@@ -94,8 +95,7 @@ class Paired:
         return float(self._mean(np.abs(self.sums).sum(), self.weights.sum()))
 
     def _mean(self, sums: Any, weights: Any) -> Any:
-        means = sums / weights
-        return np.sqrt(np.maximum(means, 0)) if self.root else means
+        return self.metric.of_mean(sums / weights)
 
     def _difference(self, sums: Doubles, weights: Doubles) -> Any:
         means = self._mean(sums, weights)
@@ -116,7 +116,7 @@ def shared_users(first: Evaluation, second: Evaluation) -> tuple[RowNumbers, Row
     return both["row0"].to_numpy(), both["row1"].to_numpy()
 
 
-def share_users(first: Evaluation, second: Evaluation, metric: str) -> bool:
+def share_users(first: Evaluation, second: Evaluation, metric: Metric) -> bool:
     """Tell whether some user has a value of both."""
     return Paired.of(first, second, metric).n_users > 0
 
@@ -135,17 +135,13 @@ def _signed(differences: Doubles, seed: int) -> Doubles:
     """Return the sums of the differences with random signs: float64, (FLIPS,)."""
     out = np.zeros(FLIPS)
     if differences.any():
-        state = np.uint64(mix(np.uint64(seed)))
+        state = derive_state(seed, Stream.SIGNS)
         blocks = parallel.row_blocks(FLIPS, 64 * BLOCK_WORDS)
-        parallel.run(lambda b: signed_sums(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
+        parallel.run(lambda b: sum_with_signs(differences, state, blocks[b].start // 64, out[blocks[b]]), len(blocks))
     return out
 
 
-def _sums_and_weights(evaluation: Evaluation, metric: str, rows: RowNumbers) -> tuple[Doubles, Doubles]:
-    values = evaluation.values[rows, evaluation.metrics.index(metric)]
-    if metric in RATING_METRICS:
-        weights = evaluation.n_rated[rows].astype(np.float64)
-        values = values**2 if metric == "rmse" else values
-    else:
-        weights = np.isfinite(values).astype(np.float64)
-    return np.where(weights > 0, values * weights, 0), weights
+def _sums_and_weights(evaluation: Evaluation, metric: Metric, rows: RowNumbers) -> tuple[Doubles, Doubles]:
+    weights = evaluation.weights(metric)[rows].astype(np.float64)
+    terms = metric.terms(evaluation.user_values(metric)[rows])
+    return np.where(weights > 0, terms * weights, 0), weights

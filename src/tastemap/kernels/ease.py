@@ -1,6 +1,36 @@
 """EASE: the Gram matrix of sparse rows, the weights from its inverse, and scores as sums of weight rows.
 
 Sums are float64 over exact products of float32 numbers, each in one fixed order, so that no block changes a bit.
+
+With X the weights of all pairs, regularization on the diagonal of X'X and P the inverse of that:
+
+    gram      X'X                                     `gram_rows`
+    B         B_ij = -P_ij / P_jj for i != j, else 0   `fill_weights`
+    scores    x_u B                                   `add_rows`
+
+Arguments of `gram_rows`:
+
+    item_ptr, users, item_weights    int64 (n_items + 1,), int32 (pairs,), float32 (pairs,): the pairs, CSR by item
+    user_ptr, items, user_weights    int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): the same by user
+    first                            the item of row 0 of `out`
+    out                              float64 (rows, at least first + rows), written
+
+of `fill_weights`:
+
+    entries                          float64 (rows, any): entries[a, first + b] is -P[rows[a], columns[b]]
+    first                            the column of `entries` with columns[0]
+    rows, columns                    int64 (rows,), int64 (columns,): items
+    row_precision, column_precision  float64 (rows,), float64 (columns,): the diagonal of P at rows and columns
+    B                                float32 (n_items, width), written where j != i
+
+and of `add_rows`:
+
+    indptr, indices, data            int64 (n + 1,), int32 (pairs,), float32 (pairs,): histories, CSR
+    rows                             int64 (people,): whose
+    B                                float32 (n_items, width): width a multiple of LANES and at least WINDOW
+    items                            int64 (columns,), ascending: which scores
+    window                           float32 (WINDOW,): scratch
+    out                              float32 (people, columns), written
 """
 
 from __future__ import annotations
@@ -16,10 +46,7 @@ WINDOW = 4 * LANES
 
 @jit_exact
 def gram_rows(item_ptr, users, item_weights, user_ptr, items, user_weights, first, out):
-    """out[r, j] = sum over users u of w_ui w_uj for item i = first + r and j <= i, and 0 for j > i.
-
-    The pairs come as CSR twice, by item and by user. out float64, (rows, at least first + rows).
-    """
+    """Set out[r, j] = sum over users u of w_ui w_uj for item i = first + r and j <= i, and 0 for j > i."""
     for r in range(out.shape[0]):
         i = first + r
         out[r, :] = 0.0
@@ -34,10 +61,7 @@ def gram_rows(item_ptr, users, item_weights, user_ptr, items, user_weights, firs
 
 @jit_exact
 def fill_weights(entries, first, rows, columns, row_precision, column_precision, B):
-    """Set B[i, j] = -P[i, j] / P[j, j] and B[j, i] = -P[i, j] / P[i, i] for items i in `rows`, j in `columns`, j < i.
-
-    entries[a, first + b], float64, is -P[rows[a], columns[b]]. The precisions are P's diagonal, float64.
-    """
+    """Set B[i, j] = -P[i, j] / P[j, j] and B[j, i] = -P[i, j] / P[i, i] for i in `rows`, j in `columns`, j < i."""
     n_rows, n_columns = rows.shape[0], columns.shape[0]
     for a in range(n_rows):
         i = rows[a]
@@ -55,10 +79,7 @@ def fill_weights(entries, first, rows, columns, row_precision, column_precision,
 
 @jit_exact
 def add_rows(indptr, indices, data, rows, B, items, window, out):
-    """out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w B[j, items[c]], for ascending items.
-
-    B float32, (n_items, width): width a multiple of LANES and at least WINDOW. window float32 (WINDOW): scratch.
-    """
+    """Set out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w B[j, items[c]]."""
     n, width = rows.shape[0], B.shape[1]
     n_items = items.shape[0]
     first = 0

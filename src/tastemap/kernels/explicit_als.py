@@ -1,4 +1,26 @@
-"""The row solver of rating models: each row of P is the minimum of a quadratic over its own ratings, given Q."""
+"""The row solver of rating models: each row of P is the minimum of a quadratic over its own ratings, given Q.
+
+A row x that comes in as z leaves as the minimum of
+
+    sum over its ratings of (r - mean - x . q_i)^2  +  scale sum_f ridge_f (x_f - z_f)^2,      x_fixed = z_fixed
+
+so that column `fixed`, 1 in P, meets the biases of Q. The step that it takes is
+
+    x = z + (sum y y' + scale D)^-1  sum y (r - mean - z . q_i),    y = q_i with 0 in column `fixed`,  D = diag(ridge)
+
+Arguments of `rating_rows`:
+
+    indptr, indices, ratings    int64 (n_rows + 1,), int32 (pairs,), float32 (pairs,): the ratings of each row of P, CSR
+    start, stop                 the rows to solve: start up to stop - 1
+    P                           float32 (n_rows, width): what rows are pulled towards, z, and the result
+    Q                           float32 (n_columns, width): the other side, which stays
+    ridge                       float32 (width,): the regularization of each column, above 0 except for biases
+    scale                       float32 (n_rows,): what the regularization of each row is multiplied with
+    mean                        float32: the mean rating
+    fixed                       the column of P that stays 1
+
+`width` is a multiple of LANES.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +30,7 @@ from tastemap.kernels.core.dense import add_outer, cholesky, solve
 from tastemap.kernels.core.jit import jit
 from tastemap.kernels.core.simd import (
     LANES,
-    aligned,
+    allocate,
     load,
     load_row,
     multiply_add,
@@ -24,23 +46,14 @@ from tastemap.kernels.implicit_als import CHOLESKY_TILE, PREFETCH
 
 @jit
 def rating_rows(indptr, indices, ratings, start, stop, P, Q, ridge, scale, mean, fixed):
-    """Solve rows start..stop of P exactly, pulled towards what they come in as; a row without ratings stays.
-
-    A row x that comes in as z leaves as the minimum of
-
-        sum over its ratings of (r - mean - x . q_i)^2  +  scale sum_f ridge_f (x_f - z_f)^2,      x_fixed = z_fixed
-
-    so that column `fixed`, 1 in P, meets the biases of Q. Returns the sum of the rows' minima.
-    indptr int64, indices int32, ratings float32: CSR. P, Q float32 (rows, width), width a multiple of LANES. ridge
-    float32 (width), above 0 except for biases. scale float32 (rows). mean float32.
-    """
+    """Solve rows exactly; one without ratings stays. Return the sum of their minima, float64."""
     width = P.shape[1]
     last = indices.shape[0] - 1
     distance = max(1, PREFETCH // width)
-    A = _aligned(width, width)
-    Y = _aligned(CHOLESKY_TILE, width)
-    Z = _aligned(CHOLESKY_TILE, width)
-    scratch = _aligned(2, width)
+    A = allocate(width, width)
+    Y = allocate(CHOLESKY_TILE, width)
+    Z = allocate(CHOLESKY_TILE, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -81,6 +94,3 @@ def rating_rows(indptr, indices, ratings, start, stop, P, Q, ridge, scale, mean,
             P[u, f] += x[f]
             objective -= target[f] * x[f]
     return objective
-
-
-_aligned = jit(aligned)

@@ -4,7 +4,25 @@
 
 F is sparse, rows x features; all dense matrices are `width` columns wide, a multiple of LANES. Every column is a
 problem of its own and takes steps of its own length. The kernels work on some rows of a result; what is summed over all
-rows comes back as one sum a call, to be added in a fixed order.
+rows comes back as one sum a call, to be added in a fixed order. With T = weight (y - F W), one step is
+
+    image = F' (weight F direction) + regularization direction      `spread_rows`, of T = weight F direction
+    W += step direction,   residual -= step image                   `step_features`
+    direction = inverse residual + turn direction                   `turn_features`
+
+Arguments, the same in all functions:
+
+    indptr, indices, values      int64 (n_features + 1,), int32 (entries,), float32 (entries,): the transpose of F, CSR
+    start, stop                  the features to work on: start up to stop - 1
+    T                            float32 (n_rows, width): what is spread
+    P                            float32 (n_features, width): what regularization multiplies
+    regularization               float32
+    out                          float32 (n_features, width), written
+    W                            float32 (n_features, width): the features' factors, changed in place
+    residual, direction, image   float32 (n_features, width): minus half the gradient, where to go, what that changes
+    step, turn                   float32 (width,): one length a column
+    inverse                      float32 (n_features,): the preconditioner, the inverse of the system's diagonal
+    sums                         float32 (width,), added to
 """
 
 from __future__ import annotations
@@ -26,11 +44,7 @@ from tastemap.kernels.core.simd import (
 
 @jit
 def spread_rows(indptr, indices, values, start, stop, T, P, regularization, out, sums):
-    """Set out_j = F_j' T + regularization P_j for features start..stop; sums += P_j out_j, column by column.
-
-    indptr, indices, values: the transpose of F as CSR. T float32 (rows, width). P, out float32 (features, width). sums
-    float32 (width).
-    """
+    """Set out_j = F_j' T + regularization P_j for every feature j; sums += P_j out_j, column by column."""
     width = P.shape[1]
     for j in range(start, stop):
         for f in range(0, width, LANES):
@@ -50,10 +64,7 @@ def spread_rows(indptr, indices, values, start, stop, T, P, regularization, out,
 
 @jit
 def step_features(start, stop, W, residual, direction, image, step, inverse, sums):
-    """Go W += step direction, residual -= step image for features start..stop; sums += inverse residual^2.
-
-    W, residual, direction, image float32 (features, width). step, sums float32 (width). inverse float32 (features).
-    """
+    """Go W += step direction, residual -= step image; sums += inverse residual^2, of the new residual."""
     width = W.shape[1]
     for j in range(start, stop):
         for f in range(0, width, LANES):
@@ -67,7 +78,7 @@ def step_features(start, stop, W, residual, direction, image, step, inverse, sum
 
 @jit
 def turn_features(start, stop, residual, inverse, turn, direction):
-    """Set direction = inverse residual + turn direction for features start..stop. turn float32 (width)."""
+    """Set direction = inverse residual + turn direction."""
     width = residual.shape[1]
     for j in range(start, stop):
         for f in range(0, width, LANES):

@@ -9,7 +9,31 @@ rows' objectives, which falls out of numbers they have anyway. With b = c this i
 et al. 2022; with b = c + missing it is that of Hu et al. 2008, where `missing` is the confidence of a pair that is not
 there. The row's prior mean m is its row of `prior`; a `prior` without rows stands for zeros.
 
+Three solvers, for A x = t the system above, row by row:
+
+    cholesky_rows    x = A^-1 t, by A = U'U
+    cg_rows          r = t - A x,  p = M^-1 r,  M the diagonal of A;  then `steps` times, with a = r' M^-1 r,
+                     x += a / (p' A p) p,   r -= a / (p' A p) A p,   p = M^-1 r + (r' M^-1 r / a) p
+    subspace_rows    for every block B of LANES columns in turn  x_B += A_BB^-1 (t - A x)_B
+
 Matrices are `width` columns wide, a multiple of LANES, the columns beyond the factors zero: no loop has a remainder.
+
+Arguments, the same in all solvers:
+
+    indptr, indices, weights    int64 (n_rows + 1,), int32 (pairs,), float32 (pairs,): the pairs of each row of P, CSR
+    start, stop                 the rows to solve: start up to stop - 1
+    P                           float32 (n_rows, width): what rows start from, and the result; without pairs it is 0
+    Q                           float32 (n_columns, width): the other side, which stays
+    gram                        float32, G: the unobserved weight times Q'Q. `cholesky_rows` takes all, (width, width),
+                                and Q in any basis. The others take the diagonal, (width,), and Q rotated so that the
+                                rest is 0
+    ridge                       float32 (n_rows,): the regularization of each row
+    prior                       float32 (n_rows, width), in the basis of Q, or (0, width): the means m
+    alpha                       float32: confidence for a unit of weight
+    missing                     float32: what the target has beyond the confidence
+    steps                       how many conjugate-gradient steps
+
+They return the sum of the objectives of the rows with pairs, float64.
 """
 
 from __future__ import annotations
@@ -21,7 +45,7 @@ from tastemap.kernels.core.jit import jit
 from tastemap.kernels.core.simd import (
     LANES,
     add,
-    aligned,
+    allocate,
     lane,
     load,
     load_group,
@@ -49,24 +73,20 @@ SINGULAR = np.float32(1e-6)  # what rounding leaves of a pivot that is zero, whe
 
 @jit
 def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing, steps):
-    """Improve rows start..stop of P by `steps` conjugate-gradient steps from where they are.
+    """Improve rows by `steps` conjugate-gradient steps from where they are.
 
-    Q must be rotated so that its weighted Gram matrix is diagonal; `gram` holds that diagonal. A step then costs no
-    product with the Gram matrix, and the system's own diagonal is a good preconditioner: two steps do the work of three
-    or four plain ones.
-    indptr int64, indices int32, weights float32: CSR. P, Q float32 (rows, width). gram float32 (width). ridge float32
-    (rows). prior float32 (rows or 0, width), in the basis of Q. alpha: confidence for a unit of weight. missing: what
-    the target adds to the confidence.
+    In the basis where G is diagonal a step costs no product with it, and the system's own diagonal is a good
+    preconditioner: two steps do the work of three or four plain ones.
     """
     width = P.shape[1]
     longest = 0
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
-    Y = _aligned(tile, width)
+    tile = min(_round_up(longest), CG_TILE // width // GROUP * GROUP)
+    Y = allocate(tile, width)
     c = np.empty(tile, np.float32)
     b = np.empty(tile, np.float32)
-    scratch = _aligned(6, width)
+    scratch = allocate(6, width)
     x, r, p, Ap, diagonal, inverse = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
     objective = 0.0
 
@@ -90,7 +110,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
         for offset in range(0, n, tile):
             m = min(tile, n - offset)
             _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
-            objective += _residual(Y, _rounded_up(m), c, b, x, r, inverse)
+            objective += _residual(Y, _round_up(m), c, b, x, r, inverse)
         rz = np.float32(0)
         for f in range(width):
             objective -= x[f] * r[f]
@@ -105,7 +125,7 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
                 m = min(tile, n - offset)
                 if n > tile:
                     _gather(indices, weights, first + offset, m, Q, alpha, missing, Y, c, b)
-                _apply(Y, _rounded_up(m), c, p, Ap)
+                _apply(Y, _round_up(m), c, p, Ap)
             pAp = np.float32(0)
             for f in range(width):
                 pAp += p[f] * Ap[f]
@@ -129,17 +149,14 @@ def cg_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alp
 
 @jit
 def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing):
-    """Solve rows start..stop of P exactly. Q may be in any basis; `gram` is its whole weighted Gram matrix.
-
-    Arguments as in `cg_rows`, gram float32 (width, width).
-    """
+    """Solve rows exactly."""
     width = P.shape[1]
-    A = _aligned(width, width)
-    Y = _aligned(CHOLESKY_TILE, width)
-    Z = _aligned(CHOLESKY_TILE, width)
+    A = allocate(width, width)
+    Y = allocate(CHOLESKY_TILE, width)
+    Z = allocate(CHOLESKY_TILE, width)
     c = np.empty(CHOLESKY_TILE, np.float32)
     b = np.empty(CHOLESKY_TILE, np.float32)
-    scratch = _aligned(2, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -181,28 +198,28 @@ def cholesky_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
 
 @jit
 def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prior, alpha, missing):
-    """Improve rows start..stop of P by solving LANES factors at a time exactly, given the others.
+    """Improve rows by solving LANES factors at a time exactly, given the others.
 
-    Arguments as in `cg_rows`, and Q rotated as there: blocks of eigenvectors hardly depend on each other, and one round
-    over them, from the small eigenvalues to the large, ends as low as the exact solution. The scores s_i are kept while
-    the blocks of a row are worked, so that a block costs its own columns only.
+    Blocks of eigenvectors of G hardly depend on each other, and one round over them, from the small eigenvalues to the
+    large, ends as low as the exact solution. The scores s_i are kept while the blocks of a row are worked, so that a
+    block costs its own columns only.
     Rows of Q and scores are scaled by sqrt(c_i): one copy of a row then makes both sides of its outer product.
     """
     width = P.shape[1]
     longest = 0
     for u in range(start, stop):
         longest = max(longest, indptr[u + 1] - indptr[u])
-    tile = min(_rounded_up(longest), CG_TILE // width // GROUP * GROUP)
-    Y = _aligned(tile, width)
-    part = _aligned(BLOCK_TILE, LANES)
-    root = np.empty(_rounded_up(longest), np.float32)
-    s = np.empty(_rounded_up(longest), np.float32)
-    system = _aligned(LANES + 1, LANES)  # a block's matrix, and its right side
-    unit = _aligned(LANES + 2, LANES)  # the unit vectors, and two rows of scratch
+    tile = min(_round_up(longest), CG_TILE // width // GROUP * GROUP)
+    Y = allocate(tile, width)
+    part = allocate(BLOCK_TILE, LANES)
+    root = np.empty(_round_up(longest), np.float32)
+    s = np.empty(_round_up(longest), np.float32)
+    system = allocate(LANES + 1, LANES)  # a block's matrix, and its right side
+    unit = allocate(LANES + 2, LANES)  # the unit vectors, and two rows of scratch
     for i in range(LANES):
         for f in range(LANES):
             unit[i, f] = np.float32(1) if f == i else np.float32(0)
-    scratch = _aligned(2, width)
+    scratch = allocate(2, width)
     x, target = scratch[0], scratch[1]
     objective = 0.0
 
@@ -226,12 +243,12 @@ def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
             # A pair without confidence may have a target: one too small to count keeps the quotient finite.
             root[k] = np.sqrt(max(c, SOLVED))
             s[k] = (c + missing) / root[k]
-        for k in range(n, _rounded_up(n)):
+        for k in range(n, _round_up(n)):
             s[k] = 0
         for offset in range(0, n, tile):
             m = min(tile, n - offset)
             _gather_scaled(indices, first, offset, m, Q, 0, root, Y)
-            for k in range(0, _rounded_up(m), GROUP):
+            for k in range(0, _round_up(m), GROUP):
                 _add_rows(target, Y, k, load_group(s, offset + k))
                 store_group(s, offset + k, _scores(Y, k, x))
 
@@ -264,11 +281,8 @@ def subspace_rows(indptr, indices, weights, start, stop, P, Q, gram, ridge, prio
     return objective
 
 
-_aligned = jit(aligned)
-
-
 @jit
-def _rounded_up(n):
+def _round_up(n):
     return (n + GROUP - 1) // GROUP * GROUP
 
 
@@ -287,7 +301,7 @@ def _gather(indices, weights, first, n, Q, alpha, missing, Y, c, b):
         for f in range(0, width, LANES):
             prefetch_row(Q, ahead, f)
             store_row(Y, k, f, load_row(Q, i, f))
-    for k in range(n, _rounded_up(n)):
+    for k in range(n, _round_up(n)):
         c[k] = 0
         b[k] = 0
         for f in range(0, width, LANES):
@@ -376,7 +390,7 @@ def _gather_scaled(indices, first, offset, n, Q, start, root, Y):
         for f in range(0, width, LANES):
             prefetch_row(Q, ahead, start + f)
             store_row(Y, k, f, multiply(scale, load_row(Q, i, start + f)))
-    for k in range(n, _rounded_up(n)):
+    for k in range(n, _round_up(n)):
         for f in range(0, width, LANES):
             store_row(Y, k, f, zeros())
 

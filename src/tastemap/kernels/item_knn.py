@@ -1,4 +1,27 @@
-"""Neighbours of items by a sparse product of their columns, and scores from them."""
+"""Neighbours of items by a sparse product of their columns, and scores from them.
+
+    sim(i, j) = n_ij / (n_ij + shrinkage)  sum over users u of v_ui v_uj      n_ij users have a pair with both
+    score of i = sum over the pairs (j, w) of a history of  w sim(i, j)       if j is a neighbour of i
+
+Arguments of `nearest_items`:
+
+    item_ptr, users, item_values      int64 (n_items + 1,), int32 (pairs,), float32 (pairs,): the values v, CSR by item
+    user_ptr, items, user_values      int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): the same by user
+    first                             the item of row 0 of `neighbours`
+    shrinkage                         float64: a number of users
+    neighbours, similarities          int32 (rows, most), float32 (rows, most), written: each item's nearest
+    counts                            int64 (rows,), written: the filled places of each row
+
+and of `add_similarities`:
+
+    indptr, indices, data             int64 (n + 1,), int32 (pairs,), float32 (pairs,): histories, CSR
+    rows                              int64 (people,): whose
+    starts, near, similarities        int64 (n_items + 1,), int32 (any,), float32 (any,): for each item j the items that
+                                      have it as a neighbour, and their similarity to it, CSR
+    totals                            float64 (n_items,): scratch
+    items                             int64 (columns,): which scores
+    out                               float32 (people, columns), written
+"""
 
 from __future__ import annotations
 
@@ -14,9 +37,7 @@ def nearest_items(
 ):
     """Find the nearest items of item first + r for every row r of `neighbours`, best first.
 
-    sim(i, j) = n_ij / (n_ij + shrinkage)  sum over users u of v_ui v_uj, where n_ij users have a pair with both. Of
-    equal ones the lower row comes first; what is not above 0 is left out. The values v come as CSR twice, by item and
-    by user. neighbours int32 and similarities float32, (rows, most), of which counts[r] places are filled.
+    Of equal ones the lower row comes first; what is not above 0 is left out.
     """
     n_items, most = item_ptr.shape[0] - 1, neighbours.shape[1]
     totals, shared = np.zeros(n_items), np.zeros(n_items, np.int64)
@@ -51,10 +72,7 @@ def nearest_items(
 
 @jit_exact
 def add_similarities(indptr, indices, data, rows, starts, near, similarities, totals, items, out):
-    """out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w sim(items[c], j), in float64 in the order of j.
-
-    near[starts[j] : starts[j + 1]] are the items that j is a neighbour of. totals float64 (n_items): scratch.
-    """
+    """Set out[r, c] = the score of items[c] from CSR row rows[r], summed in float64 in the order of the history."""
     for r in range(rows.shape[0]):
         totals[:] = 0.0
         for p in range(indptr[rows[r]], indptr[rows[r] + 1]):

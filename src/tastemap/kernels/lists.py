@@ -1,4 +1,13 @@
-"""Lists out of the rows of a table."""
+"""Lists out of the rows of a table.
+
+Arguments of `place_rows`:
+
+    who, items       int64 (n,): the list and the item of each row of the table; -1 is no list
+    order            float64 (n,): ascends within a list
+    lists            int32 (n_lists, places), written: what is beyond the places is left out
+    counts           int64 (n_lists,), zeros: becomes the rows of each list
+    group_of_item    int64 (n_items,), zeros: scratch
+"""
 
 from __future__ import annotations
 
@@ -12,12 +21,9 @@ PLACED = -1
 
 @jit_exact
 def place_rows(who, items, order, lists, counts, group_of_item):
-    """Put items[j] behind what list who[j] has; -1 is no list. Returns PLACED, UNORDERED, or a row that is repeated.
+    """Put items[j] behind what list who[j] has. Return PLACED, UNORDERED, or a row that is repeated.
 
     UNORDERED: the rows of a list are not together, or its order falls. A row is repeated where its item is in its list.
-
-    who, items int64 (n). order float64 (n). lists int32 (lists, places): what is beyond them is left out. counts int64
-    (lists), zeros: becomes the rows of each list. group_of_item int64 (n_items), zeros.
     """
     before, group, last = -1, 0, -np.inf
     for j in range(who.shape[0]):

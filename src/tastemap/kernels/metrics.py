@@ -1,4 +1,26 @@
-"""Metrics of many lists at once. Their definitions are in evaluation/metrics.py."""
+"""Metrics of many lists at once. Their definitions are in tastemap/metrics/definitions.py.
+
+Arguments, the same in all functions:
+
+    lists                            int32 (n, any length): item rows, best first
+    counts                           int64 (n,): the filled places of each list. Of `count_reachable` int64 (n, 3),
+                                     written
+    rows                             int64 (n,): the CSR row with each list's test items
+    indptr, indices                  int64 (n_rows + 1,), int32 (pairs,): the test items, CSR, ascending in a row. Of
+                                     `diversities` the vectors of the items
+    data                             float32 (pairs,): the numbers of these vectors
+    cutoffs                          int64 (m,), ascending, at least 1
+    reachable                        int64 (n, 3), for auc alone: what `count_reachable` counts
+    relevant                         bool (all items that lists or test items name,), False, and so again in the end
+    values                           float64 (n, m), of `ranking_metrics` (n, m, 7), written
+    information                      float64 (n_items,): -log2 of the share of users who have an item
+    norms                            float64 (n_items,): the lengths of the items' vectors
+    sums                             float64 (columns of the vectors,): 0, and so again in the end
+    rankable                         bool (n_items,): which items are ranked where they are not hidden
+    n_rankable                       how many
+    hidden_indptr, hidden_indices    int64 (any,), int32 (any,): the hidden items, ascending within a row
+    hidden_rows                      int64 (n,): the CSR row with each list's hidden items, -1 for none
+"""
 
 from __future__ import annotations
 
@@ -12,13 +34,7 @@ RANKING_METRICS = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc
 
 @jit_exact
 def ranking_metrics(lists, counts, rows, indptr, indices, cutoffs, reachable, relevant, values):
-    """values[r, c] = every metric at cutoffs[c], in the order of RANKING_METRICS, of list r.
-
-    lists int32 (n, any length): item rows. counts int64 (n): filled places. rows int64 (n): the CSR row with the list's
-    test items. cutoffs int64 (m): ascending, at least 1. reachable int64 (n, 3), for auc alone: how many items and how
-    many test items the whole ranking has, of which the list is the beginning, as `count_reachable` says. relevant bool
-    (all items that lists or test items name): False, and so again in the end. values float64 (n, m, 7).
-    """
+    """Set values[r, c] to every metric at cutoffs[c], in the order of RANKING_METRICS, of list r."""
     longest = lists.shape[1]
     for r in range(lists.shape[0]):
         longest = max(longest, indptr[rows[r] + 1] - indptr[rows[r]])
@@ -68,10 +84,7 @@ def ranking_metrics(lists, counts, rows, indptr, indices, cutoffs, reachable, re
 
 @jit_exact
 def novelties(lists, counts, cutoffs, information, values):
-    """values[r, c] = the mean of information[item] over the first cutoffs[c] places of list r, 0 for an empty list.
-
-    information float64 (n_items). values float64 (n, m).
-    """
+    """Set values[r, c] to the mean of information[item] over the first cutoffs[c] places of list r, 0 without any."""
     for r in range(lists.shape[0]):
         total = 0.0
         place = 0
@@ -85,10 +98,7 @@ def novelties(lists, counts, cutoffs, information, values):
 
 @jit_exact
 def diversities(lists, counts, cutoffs, indptr, indices, data, norms, sums, values):
-    """values[r, c] = the mean of 1 - cosine over the pairs of the first cutoffs[c] items of list r, 0 without a pair.
-
-    indptr, indices, data: the items' sparse vectors, norms float64 (n_items): their lengths. sums float64 (columns): 0,
-    and so again in the end. values float64 (n, m).
+    """Set values[r, c] to the mean of 1 - cosine over the pairs of the first cutoffs[c] items of list r, 0 without any.
 
     The cosines of all pairs are half of what |sum of the unit vectors|^2 has beyond the vectors' own squares; it grows
     with every coordinate that is added.
@@ -120,11 +130,9 @@ def diversities(lists, counts, cutoffs, indptr, indices, data, norms, sums, valu
 
 @jit_exact
 def count_reachable(rankable, n_rankable, hidden_indptr, hidden_indices, hidden_rows, indptr, indices, rows, counts):
-    """counts[r] = how many items the whole ranking of a user has, how many test items, and how many of them are hidden.
+    """Set counts[r] to the items that a user's whole ranking has, how many test items, and how many of them are hidden.
 
-    rankable bool (n_items): which items are ranked where they are not hidden; n_rankable: how many. hidden_rows and
-    rows int64 (n): the CSR rows with the hidden items, -1 for none, and with the test items; both sorted. A test item
-    beyond the catalogue is never ranked. counts int64 (n, 3).
+    A test item beyond the catalogue is never ranked.
     """
     n_items = rankable.shape[0]
     for r in range(rows.shape[0]):

@@ -6,6 +6,30 @@ order (score descending, row ascending), and `decide` checks, with a bound on th
 belong among the first k. The rare user for whom that cannot be shown is ranked by `rank_exactly`, which scores
 everything in the fixed order. Scores that were made in a fixed order to begin with need no second look: `propose` and
 `sort_lists` rank them.
+
+Arguments, the same in all functions:
+
+    P, Q                           float32 (n, d), (columns, d): queries and candidates; a score is their product
+    p                              float32 (d,): one query
+    a, b                           float32 (d,): two vectors
+    rows                           int64 (n,). Of `pair_scores` the row of P of each pair, as `columns` is that of Q; of
+                                   `hide` the CSR row with each query's hidden items, -1 for none
+    out                            float32 (n,), written
+    scores                         float32 (n, block): the scores of columns first .. first + block - 1. Of `decide` and
+                                   `sort_lists` (n, k), of `rank_exactly` (k,): lists
+    columns                        int32 (n, k), of `rank_exactly` (k,): lists; of `pair_scores` int64 (n,)
+    first                          the column that the block begins with
+    indptr, indices                int64 (any,), int32 (any,): hidden items, CSR
+    position                       int32 (n_items,): an item's column, -1 where it is no candidate
+    heap_scores, heap_columns      float32 (n, capacity), int32 (n, capacity): the best so far, the worst at the root
+    sizes                          int64 (n,): the filled places of each heap or list
+    roots                          float64 (n,): the worst approximate score in a full heap, -inf in one with room
+    longest                        float64: the largest norm of a row of Q
+    sorted_scores, sorted_columns  as heap_scores and heap_columns, best first by exact score
+    k                              how many to keep
+    counts                         int64 (n,), written: the filled places of each list
+    unsure                         bool (n,), written: whether what was not proposed might belong among the first k
+    hidden                         bool (columns or more,): which candidates are hidden
 """
 
 from __future__ import annotations
@@ -33,7 +57,7 @@ LARGEST = 2.0**127
 
 @jit_exact
 def dot(a, b):
-    """The inner product of two float32 vectors, summed in float64 in one fixed order: the same bits on any machine."""
+    """Return the product of two vectors, summed in float64 in one fixed order: the same bits on any machine."""
     n = a.shape[0]
     whole = n // LANES * LANES
     sums = zeros_double()
@@ -47,18 +71,14 @@ def dot(a, b):
 
 @jit_exact
 def pair_scores(P, Q, rows, columns, out):
-    """out[j] = P[rows[j]] . Q[columns[j]], the score that every ranking shows for that pair."""
+    """Set out[j] = P[rows[j]] . Q[columns[j]], the score that every ranking shows for that pair."""
     for j in range(rows.shape[0]):
         out[j] = np.float32(dot(P[rows[j]], Q[columns[j]]))
 
 
 @jit_exact
 def hide(scores, first, indptr, indices, position, rows):
-    """Set the scores of hidden items to -inf. `rows` are the CSR rows of the block's queries; -1 hides nothing.
-
-    scores float32 (block, n): the columns first..first+n of all columns. position int32 (n_items): an item's column, or
-    -1 where it is no candidate.
-    """
+    """Set the scores of hidden items to -inf."""
     n_rows, n_columns = scores.shape
     for r in range(n_rows):
         if rows[r] < 0:
@@ -97,7 +117,7 @@ def propose(scores, first, heap_scores, heap_columns, sizes):
 
 @jit_exact
 def rescore(P, Q, heap_scores, heap_columns, sizes, roots):
-    """Put exact scores in place of approximate ones; roots[r] keeps the worst of these, -inf if none was left out."""
+    """Put exact scores in place of approximate ones, and keep the worst of these in `roots`."""
     capacity = heap_scores.shape[1]
     for r in range(P.shape[0]):
         roots[r] = np.float64(heap_scores[r, 0]) if sizes[r] == capacity else -np.inf
@@ -107,11 +127,7 @@ def rescore(P, Q, heap_scores, heap_columns, sizes, roots):
 
 @jit_exact
 def decide(P, longest, sorted_scores, sorted_columns, sizes, roots, k, columns, scores, counts, unsure):
-    """Keep the first k of each row's candidates, which are in the order of their exact scores.
-
-    `longest` is the largest norm of a row of Q. unsure[r] is set where an item that was not proposed might belong among
-    the first k.
-    """
+    """Keep the first k of each row's candidates, which are in the order of their exact scores."""
     n_rows, width = P.shape
     capacity = sorted_scores.shape[1]
     for r in range(n_rows):
@@ -141,10 +157,7 @@ def sort_lists(scores, columns, sizes):
 
 @jit_exact
 def rank_exactly(p, Q, hidden, k, columns, scores):
-    """Find the k best rows of Q that are not hidden, by their exact scores with p; returns how many there are.
-
-    hidden bool (n rows of Q). columns int32 (k), scores float32 (k) receive them, as a heap.
-    """
+    """Find the k best rows of Q that are not hidden, by their exact scores with p, as a heap; return how many."""
     size = 0
     for j in range(Q.shape[0]):
         if hidden[j]:

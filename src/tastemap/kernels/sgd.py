@@ -4,38 +4,63 @@ Users and items are shuffled and cut into B blocks each, and the pairs lie in th
 (b, (b + s) mod B) of a stratum s touch different rows: B threads may work on them at once, and what they learn does not
 depend on how many threads there are. Gemulla et al., Large-scale matrix factorization with distributed stochastic
 gradient descent, KDD 2011.
+
+Arguments of `shuffle`:
+
+    order                       int32 (any,), put in another order
+    state                       uint64: the random state
+
+and of `deal`:
+
+    indptr, indices, weights    int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): all pairs, CSR by user
+    people                      int32 (any,): the users of one block in their order
+    start                       where the pairs of the block begin among the dealt ones
+    blocks, places              uint8 (n_items,), int32 (n_items,): the block of an item, and its number within
+    state                       uint64: the random state of the epoch's deal
+    counts                      int64 (n_blocks,), written: the pairs in each bucket of the block
+    users, items, values        int32 (pairs,), int32 (pairs,), float32 (pairs,), written: the dealt pairs
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from tastemap.kernels.core.jit import jit_exact
-from tastemap.kernels.core.random import mix
+from tastemap.kernels.core.random import draw_below, mix
 
 
-@jit_exact
-def below(n, bits):
-    """A number from 0 to n - 1 from 64 random bits; n is at most 2^31."""
-    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+class Bucket(NamedTuple):
+    """The pairs of one block of users and one block of items, a user's pairs together.
+
+    block : the block of users. No other bucket of it is worked at the same time
+    users : int32, (pairs,)
+    items : int32, (pairs,): an item is its place within `members`
+    values : float32, (pairs,)
+    members : int32, (items of the block,): their rows
+    state : uint64, the bucket's own random state
+    """
+
+    block: int
+    users: Any
+    items: Any
+    values: Any
+    members: Any
+    state: np.uint64
 
 
 @jit_exact
 def shuffle(order, state):
-    """Put `order` (int32) in a random order that is a function of the state."""
+    """Put `order` (int32) in a random order that is a function of the state (uint64)."""
     for i in range(order.shape[0] - 1, 0, -1):
-        j = below(i + 1, mix(state + np.uint64(i)))
+        j = draw_below(i + 1, mix(state + np.uint64(i)))
         order[i], order[j] = order[j], order[i]
 
 
 @jit_exact
 def deal(indptr, indices, weights, people, start, blocks, places, state, counts, users, items, values):
-    """Deal the pairs of one block of users into its buckets, one after the other, a user's pairs together.
-
-    people int32: the block's users in their order. start: where the block's pairs begin. blocks uint8 and places int32,
-    (n_items): the block of an item and its number within. Out: counts int64 (n_blocks), pairs in each bucket; users
-    int32, items int32 (the item's number within its block) and values float32, (pairs) each.
-    """
+    """Deal the pairs of one block of users into its buckets, one after the other, a user's pairs together."""
     n_blocks = counts.shape[0]
     counts[:] = 0
     # Unsigned numbers index without a look at their sign, which took a third of the time.
@@ -49,7 +74,7 @@ def deal(indptr, indices, weights, people, start, blocks, places, state, counts,
     for u in people:
         first, end = indptr[u], indptr[u + 1]
         # A user's pairs come in their order, from any one on: a shuffle would take a tenth of an epoch.
-        turn = first + below(max(end - first, 1), mix(state + np.uint64(u)))
+        turn = first + draw_below(max(end - first, 1), mix(state + np.uint64(u)))
         for begin, stop in ((turn, end), (first, turn)):
             for p in range(begin, stop):
                 i = np.uint32(indices[p])

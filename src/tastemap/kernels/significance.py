@@ -1,4 +1,20 @@
-"""Sums over users with random signs, and over users drawn with replacement. evaluation/significance.py says why."""
+"""Sums over users with random signs, and over users drawn with replacement. evaluation/significance.py says why.
+
+Arguments of `sum_with_signs`:
+
+    values        float64 (n_users,)
+    state         uint64: the random state
+    first_word    the number of the first word of 64 signs
+    out           float64 (flips,), flips a multiple of 64, written
+
+and of `sum_resamples`:
+
+    values        float64 (columns, n_users), n_users below 2^32
+    state         uint64: the random state
+    first         the number of the first resample
+    times         uint8 (n_users,): scratch, how often each user is drawn
+    out           float64 (resamples, columns), written
+"""
 
 from __future__ import annotations
 
@@ -9,10 +25,10 @@ from tastemap.kernels.core.random import mix
 
 
 @jit_exact
-def signed_sums(values, state, first_word, out):
-    """out[f] = sum over users u of values[u] with the sign of bit f % 64 of a word of (state, first_word + f // 64, u).
+def sum_with_signs(values, state, first_word, out):
+    """Set out[f] to the sum of values[u] with the sign of bit f % 64 of a word of (state, first_word + f // 64, u).
 
-    values float64 (n_users). out float64 (flips), flips a multiple of 64. The sums go through the users in order.
+    The sums go through the users u in order.
     """
     n_users = values.shape[0]
     for word in range(out.shape[0] // 64):
@@ -27,12 +43,8 @@ def signed_sums(values, state, first_word, out):
 
 
 @jit_exact
-def resampled_sums(values, state, first, times, out):
-    """out[r] = sum over as many users as there are, drawn with replacement by (state, first + r), of their values.
-
-    values float64 (columns, n_users), n_users below 2^32. times uint8 (n_users): receives how often each is drawn. out
-    float64 (resamples, columns).
-    """
+def sum_resamples(values, state, first, times, out):
+    """Set out[r] to the sum of the values of n_users users, drawn with replacement by (state, first + r)."""
     n_columns, n_users = values.shape
     size = np.uint64(n_users)
     half = np.uint64(32)

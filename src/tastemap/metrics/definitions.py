@@ -1,7 +1,8 @@
 """What each metric means. `METRICS` finds a metric's class by its name.
 
-A class is a definition: its docstring has the formula, the range, what becomes of ties and of users without test items,
-where other libraries define the same name otherwise, and who proposed it. None is ever made an object of.
+A metric is a value: "ndcg@10" is `METRICS["ndcg"](10)`, and wherever metrics are asked for, either may be passed. A
+class is a definition: its docstring has the formula, the range, what becomes of ties and of users without test items,
+where other libraries define the same name otherwise, and who proposed it.
 
 Ranking metrics compare the list of a user, of which the first k places count, with the user's set of test items T.
 rel(r) is 1 where the item at rank r is in T, else 0; sums over r <= k end where the list ends, so that a list with
@@ -14,59 +15,121 @@ model does not know, or that is kept out of the list, stays in T: it counts as n
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tastemap.kernels.metrics import RANKING_METRICS
-from tastemap.metrics.lists import RATING_METRICS, split_metric
-from tastemap.typing import RowNumbers
+from tastemap.typing import Doubles, RowNumbers
 
-__all__ = ["METRICS", "RANKING_METRICS", "RATING_METRICS", "Metric", "is_per_user", "lower_is_better", "parse"]
+# No list has more places.
+LONGEST = 2**31 - 1
 
 
-class Metric(ABC):
-    """What every metric says of itself.
+@dataclass(frozen=True, repr=False)
+class Metric:
+    """A metric: equal ones are of one class and one cut-off. The classes in `METRICS` make them, or an `OwnMetric`.
 
-    name : as it is asked for, before the "@" of a cut-off
+    k : the cut-off, how many places of a list count; None where there is none
+    name : what it is called in results, such as "ndcg@10"
+    base_name : the same without the cut-off, "ndcg"
     lower_is_better : whether less is better
     per_user : whether every user has a value, of which the mean is taken; else there is one for all lists together
-    has_cutoff : whether the name takes a cut-off, as in "ndcg@10"
-    needs_cutoff : whether it must
+    has_cutoff, needs_cutoff : whether it takes a cut-off, and whether it must have one
+    needs_train : whether it asks for more than lists and test items: for who has which item in training
+    takes_features : whether features of the items can take the place of that
+    watchable : whether `Model.fit` can measure it after each epoch
+
+    Raises ValueError for a cut-off that no list has, one too many and one that is missing.
     """
 
-    name: ClassVar[str]
-    lower_is_better: ClassVar[bool] = False
-    per_user: ClassVar[bool] = True
-    has_cutoff: ClassVar[bool] = True
-    needs_cutoff: ClassVar[bool] = True
+    k: int | None = None
 
-    @abstractmethod
-    def __init__(self) -> None: ...
+    # Without annotations, so that they are no fields.
+    base_name = ""
+    lower_is_better = False
+    per_user = True
+    has_cutoff = True
+    needs_cutoff = True
+    needs_train = False
+    takes_features = False
+    watchable = False
+
+    def __post_init__(self) -> None:
+        name, k = self.base_name, self.k
+        if not name:
+            raise TypeError(f"{type(self).__name__} is a kind of metric: take one of METRICS, or make an OwnMetric")
+        if k is None:
+            if self.needs_cutoff:
+                raise ValueError(f"the metric {name} needs a cut-off, such as '{name}@10': got {name!r}")
+        elif not self.has_cutoff:
+            raise ValueError(
+                f"the metric {name} is over all test pairs and has no cut-off: pass {name!r}, got {self.name!r}"
+            )
+        elif isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {self.name!r}")
+        elif k > LONGEST:
+            raise ValueError(
+                f"the cut-off of a metric must be at most {LONGEST:,}, got {self.name!r}: leave such lists whole"
+            )
+
+    @property
+    def name(self) -> str:
+        """What it is called in results, such as "ndcg@10"."""
+        return self.base_name if self.k is None else f"{self.base_name}@{self.k}"
+
+    @property
+    def definition(self) -> str:
+        """What it means, in a paragraph."""
+        return first_paragraph(type(self))
+
+    def goodness(self, value: float) -> float:
+        """Return a number of which more is better: a value, or minus it."""
+        return -value if self.lower_is_better else value
+
+    def terms(self, values: Doubles) -> Doubles:
+        """Return what the mean over users, or over test pairs, is taken of: the values, unless a metric says else."""
+        return values
+
+    def of_mean(self, means: Any) -> Any:
+        """Return the metric from the mean of `terms`, an array of means or one."""
+        return means
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.k is None else self.k})"
 
 
-class OfList(Metric):
+class ListMetric(Metric):
     """A metric of each list.
 
     column : its place among the metrics that one kernel measures together
     """
 
-    column: ClassVar[int] = 0
+    column = 0
 
 
-class Ranking(OfList):
+class RankingMetric(ListMetric):
     """A metric of a list and its test items, by `kernels.metrics.ranking_metrics`; the kernel knows its name too."""
 
+    watchable = True
+
     def __init_subclass__(cls) -> None:
-        cls.column = RANKING_METRICS.index(cls.name)
+        cls.column = RANKING_METRICS.index(cls.base_name)
 
 
-class OfAllLists(Metric):
+class OverallMetric(Metric, ABC):
     """A metric of all lists together."""
 
     per_user = False
+    needs_train = True
 
     @staticmethod
     @abstractmethod
@@ -74,17 +137,19 @@ class OfAllLists(Metric):
         """Return the metric from how often each item of the catalogue is in a list."""
 
 
-class Rating(Metric):
-    """A metric of ratings and their predictions."""
+class RatingMetric(Metric, ABC):
+    """A metric of ratings and their predictions. Its mean is over test pairs."""
 
     lower_is_better = True
     has_cutoff = needs_cutoff = False
+    watchable = True
 
-    def __init_subclass__(cls) -> None:
-        RATING_METRICS.index(cls.name)
+    @abstractmethod
+    def terms(self, values: Doubles) -> Doubles:
+        """Return the losses of errors, each a rating less its prediction, or a user's value."""
 
 
-class Precision(Ranking):
+class Precision(RankingMetric):
     """precision@k = (1/k) sum_{r<=k} rel(r): the share of the k places that hold a test item.
 
     Range 0 to 1, more is better. Always divided by k: with fewer than k test items, or in a list shorter than k, it
@@ -98,10 +163,10 @@ class Precision(Ranking):
     Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966.
     """
 
-    name = "precision"
+    base_name = "precision"
 
 
-class Recall(Ranking):
+class Recall(RankingMetric):
     """recall@k = (1/|T|) sum_{r<=k} rel(r): the share of the test items that are among the first k.
 
     Range 0 to 1, more is better. With more than k test items it cannot reach 1.
@@ -114,10 +179,10 @@ class Recall(Ranking):
     Cleverdon, Mills and Keen, Factors determining the performance of indexing systems, 1966.
     """
 
-    name = "recall"
+    base_name = "recall"
 
 
-class HitRate(Ranking):
+class HitRate(RankingMetric):
     """hit_rate@k = 1 if at least one of the first k is in T, else 0.
 
     Range 0 to 1, more is better; the mean is the share of users with a hit.
@@ -129,10 +194,10 @@ class HitRate(Ranking):
     Deshpande and Karypis, Item-based top-N recommendation algorithms, TOIS 2004.
     """
 
-    name = "hit_rate"
+    base_name = "hit_rate"
 
 
-class NDCG(Ranking):
+class NDCG(RankingMetric):
     """ndcg@k = sum_{r<=k} rel(r) / log2(r+1), over the same sum for the ideal list, min(k, |T|) hits from the top: a
     hit counts the more the higher it stands, and 1 is a perfect list.
 
@@ -149,10 +214,10 @@ class NDCG(Ranking):
     Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, TOIS 2002.
     """
 
-    name = "ndcg"
+    base_name = "ndcg"
 
 
-class MAP(Ranking):
+class MAP(RankingMetric):
     """map@k = (1/min(k, |T|)) sum_{r<=k} rel(r) precision@r: average precision; its mean over users is MAP.
 
     Range 0 to 1, more is better.
@@ -166,10 +231,10 @@ class MAP(Ranking):
     Buckley and Voorhees, Evaluating evaluation measure stability, SIGIR 2000.
     """
 
-    name = "map"
+    base_name = "map"
 
 
-class MRR(Ranking):
+class MRR(RankingMetric):
     """mrr@k = 1/r for the first r <= k with rel(r) = 1, 0 without one: the reciprocal rank; its mean over users is MRR.
 
     Range 0 to 1, more is better.
@@ -182,10 +247,10 @@ class MRR(Ranking):
     Voorhees, The TREC-8 question answering track report, 1999.
     """
 
-    name = "mrr"
+    base_name = "mrr"
 
 
-class AUC(Ranking):
+class AUC(RankingMetric):
     """auc@k: the share of the pairs of a test item and another item of the ranking that are in the right order.
 
     The first k places are ordered. Everything else that is ranked ties behind them, and a tied pair counts one
@@ -209,11 +274,13 @@ class AUC(Ranking):
     1982.
     """
 
-    name = "auc"
+    base_name = "auc"
     needs_cutoff = False
+    needs_train = True
+    watchable = False
 
 
-class Novelty(OfList):
+class Novelty(ListMetric):
     """novelty@k = mean over the first k items of -log2(p_i), p_i the share of the training users who have item i.
 
     Self-information in bits: how surprising it is to find that somebody has an item.
@@ -232,10 +299,11 @@ class Novelty(OfList):
     Zhou et al., Solving the apparent diversity-accuracy dilemma of recommender systems, PNAS 2010.
     """
 
-    name = "novelty"
+    base_name = "novelty"
+    needs_train = True
 
 
-class Diversity(OfList):
+class Diversity(ListMetric):
     """diversity@k = mean over the pairs of the first k items of 1 - cosine(v_i, v_j): intra-list diversity.
 
     v_i is the item's row of `item_features`; without these, 1 for every training user who has the item, 0 for
@@ -256,10 +324,12 @@ class Diversity(OfList):
     Similarity vs. diversity, ICCBR 2001.
     """
 
-    name = "diversity"
+    base_name = "diversity"
+    needs_train = True
+    takes_features = True
 
 
-class Coverage(OfAllLists):
+class Coverage(OverallMetric):
     """coverage@k: the share of the catalogue that is among the first k of at least one list.
 
     The catalogue is what can be recommended: the candidates, else the items that the model knows from training
@@ -272,7 +342,7 @@ class Coverage(OfAllLists):
     Ge, Delgado-Battenfeld and Jannach, Beyond accuracy, RecSys 2010.
     """
 
-    name = "coverage"
+    base_name = "coverage"
 
     @staticmethod
     def of(times_listed: RowNumbers) -> float:
@@ -280,7 +350,7 @@ class Coverage(OfAllLists):
         return float(np.count_nonzero(times_listed) / max(len(times_listed), 1))
 
 
-class Gini(OfAllLists):
+class Gini(OverallMetric):
     """gini@k = sum_i (2i - n - 1) c_i / (n sum_i c_i), c_1 <= ... <= c_n how often each of n items is in the first k.
 
     The Gini index of the n items of the catalogue (see coverage): how unequally they share the places of all lists.
@@ -295,7 +365,7 @@ class Gini(OfAllLists):
     Fleder and Hosanagar, Blockbuster culture's next rise or fall, Management Science 2009.
     """
 
-    name = "gini"
+    base_name = "gini"
     lower_is_better = True
 
     @staticmethod
@@ -308,7 +378,7 @@ class Gini(OfAllLists):
         return float((2 * np.arange(1, n + 1) - n - 1) @ np.sort(times_listed)) / (n * total)
 
 
-class RMSE(Rating):
+class RMSE(RatingMetric):
     """rmse = sqrt((1/n) sum (r - p)^2), r the rating of a test pair and p its prediction.
 
     The n test pairs of all users are pooled, as in the Netflix prize and in Surprise: the mean is over pairs, and
@@ -322,10 +392,18 @@ class RMSE(Rating):
     Bennett and Lanning, The Netflix prize, KDD Cup and Workshop 2007.
     """
 
-    name = "rmse"
+    base_name = "rmse"
+
+    def terms(self, values: Doubles) -> Doubles:
+        """Return the squares."""
+        return values**2
+
+    def of_mean(self, means: Any) -> Any:
+        """Return the roots."""
+        return np.sqrt(np.maximum(means, 0))  # a difference of sums of squares may round to less than 0
 
 
-class MAE(Rating):
+class MAE(RatingMetric):
     """mae = (1/n) sum |r - p|, r the rating of a test pair and p its prediction.
 
     Pooled over the test pairs of all users; users without a test pair, and pairs without a training pair of their user
@@ -338,29 +416,65 @@ class MAE(Rating):
     Herlocker et al., Evaluating collaborative filtering recommender systems, TOIS 2004.
     """
 
-    name = "mae"
+    base_name = "mae"
+
+    def terms(self, values: Doubles) -> Doubles:
+        """Return the amounts."""
+        return np.abs(values)
 
 
 _ALL = (Precision, Recall, HitRate, NDCG, MAP, MRR, AUC, Novelty, Diversity, Coverage, Gini, RMSE, MAE)
 
-METRICS: dict[str, type[Metric]] = {cls.name: cls for cls in _ALL}
+METRICS: dict[str, type[Metric]] = {cls.base_name: cls for cls in _ALL}
 
 
-def parse(name: str) -> tuple[type[Metric], int | None]:
-    """Return the class and the cut-off of a metric such as "ndcg@10"; raises ValueError where there is none such."""
-    if not isinstance(name, str):
-        raise ValueError(f"metrics must be names such as 'ndcg@10', got {name!r}")
-    metric = name.partition("@")[0]
-    if metric not in METRICS:
-        ranking = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
-        known = f"{ranking} with a cut-off, such as 'ndcg@10', or {' or '.join(RATING_METRICS)}"
-        raise ValueError(f"metric must be one of {known}, got {name!r}{_meant(name)}")
-    cls, k = METRICS[metric], split_metric(name)[1]
-    if k is not None and not cls.has_cutoff:
-        raise ValueError(f"{metric} is over all test pairs and has no cut-off: pass {metric!r}, got {name!r}")
-    if k is None and cls.needs_cutoff:
-        raise ValueError(f"{metric} needs a cut-off, such as '{metric}@10': got {name!r}")
-    return cls, k
+def parse(metric: Metric | str) -> Metric:
+    """Return the metric of a name such as "ndcg@10", or the metric itself; ValueError for what is neither."""
+    if isinstance(metric, Metric):
+        return metric
+    if not isinstance(metric, str):
+        raise ValueError(f"metrics must be names such as 'ndcg@10', got {metric!r}{_way_out(metric)}")
+    name, at, cutoff = metric.partition("@")
+    if name not in METRICS:
+        of_lists = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
+        of_ratings = " or ".join(name for name, cls in METRICS.items() if not cls.has_cutoff)
+        known = f"{of_lists} with a cut-off, such as 'ndcg@10', or {of_ratings}"
+        raise ValueError(f"metric must be one of {known}, got {metric!r}{_meant(metric)}")
+    k: Any = int(cutoff) if cutoff.isdecimal() else cutoff  # what is no number, the metric refuses
+    return METRICS[name](k if at else None)
+
+
+def parse_all(metrics: Iterable[Metric | str] | Metric | str) -> tuple[Metric, ...]:
+    """Return the metrics of names; raises ValueError for none, and for two of one name."""
+    given = (metrics,) if isinstance(metrics, str) or not isinstance(metrics, Iterable) else tuple(metrics)
+    if not given:
+        raise ValueError("metrics must name at least one, such as 'ndcg@10'")
+    parsed = tuple(map(parse, given))
+    names = [metric.name for metric in parsed]
+    if len(set(names)) < len(names):
+        raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
+    return parsed
+
+
+def find(metric: Metric | str, measured: Iterable[Metric]) -> Metric:
+    """Return which of the metrics measured is meant, by its name or itself; KeyError where it is not among them."""
+    measured = tuple(measured)
+    for one in measured:
+        if metric in (one, one.name):
+            return one
+    raise KeyError(f"{str(metric)!r} was not measured, only {', '.join(map(str, measured))}")
+
+
+def first_paragraph(thing: object) -> str:
+    """Return the first paragraph of a docstring in a line, "" without one."""
+    return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
+
+
+def _way_out(value: object) -> str:
+    """Say how a class or a function becomes a metric."""
+    if isinstance(value, type) and issubclass(value, Metric):
+        return f": pass {value.__name__}({10 if value.needs_cutoff else ''})"
+    return f": pass tastemap.OwnMetric({getattr(value, '__name__', 'it')})" if callable(value) else ""
 
 
 def _meant(name: str) -> str:
@@ -371,13 +485,3 @@ def _meant(name: str) -> str:
         return ""
     at = f"@{cutoff or 10}" if METRICS[close[0]].needs_cutoff else ""
     return f"; did you mean {close[0] + at!r}?"
-
-
-def lower_is_better(name: str) -> bool:
-    """Tell of a metric such as "gini@10" whether less is better; raises ValueError for an unknown one."""
-    return parse(name)[0].lower_is_better
-
-
-def is_per_user(name: str) -> bool:
-    """Tell of a metric such as "ndcg@10" whether every user has a value; raises ValueError for an unknown one."""
-    return parse(name)[0].per_user

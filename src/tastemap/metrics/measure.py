@@ -1,4 +1,4 @@
-"""The metrics of given lists and of given ratings. What they mean is in evaluation/metrics.py."""
+"""Measures lists by any metrics. What they mean is in metrics/definitions.py."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.kernels import metrics as kernels
-from tastemap.metrics.definitions import Diversity, Novelty, OfAllLists, Ranking, parse
-from tastemap.metrics.lists import BLOCK_LISTS, list_values, losses, of_mean_loss
-from tastemap.typing import Doubles, RowNumbers
+from tastemap.metrics.definitions import Diversity, ListMetric, Metric, Novelty, OverallMetric, RankingMetric
+from tastemap.metrics.lists import BLOCK_LISTS, list_values
+from tastemap.metrics.own import OwnMetric
+from tastemap.typing import Doubles, Ints, RowNumbers
 
 
 @dataclass(frozen=True)
 class Background:
-    """What metrics beside accuracy ask of the training data and of the items.
+    """What metrics ask beside lists and test items: of the training data and of the items.
 
     catalogue : the item rows that can be recommended, int64, distinct
     popularity : int64, (n_items,): how many training users have an item
     n_users : users with a training pair
     traits : returns the items' vectors for diversity, CSR arrays over (n_items, columns), and the number of columns
+    ids : returns the ids of item rows, those of unknown test items beyond the others, for own metrics
     """
 
     catalogue: RowNumbers
     popularity: RowNumbers
     n_users: int
     traits: Callable[[], tuple[Rows, int]]
+    ids: Callable[[], pl.Series]
 
     @cached_property
     def information(self) -> Doubles:
@@ -52,7 +56,7 @@ class Background:
 def owners(training: Interactions) -> tuple[Rows, int]:
     """Return 1 for every user who has an item, for `Background`."""
     rows = training.by_item
-    return read_only(rows._replace(data=np.ones(len(rows.data), np.float32))), len(training.users)
+    return freeze_rows(rows._replace(data=np.ones(len(rows.data), np.float32))), len(training.users)
 
 
 class Shown(NamedTuple):
@@ -74,36 +78,43 @@ class Shown(NamedTuple):
 class Measuring:
     """Measures lists, some at a time. Metrics of all lists together are known when all have come.
 
-    metrics : names
+    metrics : of lists
     background : for metrics beyond accuracy
     whole : the places of the longest list there can be, which a metric without a cut-off is over
     """
 
-    def __init__(self, metrics: Sequence[str], background: Background | None = None, whole: int = 1) -> None:
-        parsed = [(name, *parse(name)) for name in metrics]
+    def __init__(self, metrics: Sequence[Metric], background: Background | None = None, whole: int = 1) -> None:
         self._whole = max(whole, 1)
-        self._asked = [(name, cls, self._whole if k is None else k) for name, cls, k in parsed]
+        self._asked = [(metric, self._whole if metric.k is None else metric.k) for metric in metrics]
         self._background = background
-        self._times_listed = {k: np.zeros(0, np.int64) for k in self._cutoffs(OfAllLists)}
+        self._times_listed = {k: np.zeros(0, np.int64) for k in self._cutoffs(OverallMetric)}
 
     @property
     def longest(self) -> int:
         """How many places of a list have to be known."""
-        return min(max(k for _, _, k in self._asked), self._whole)
+        return min(max(k for _, k in self._asked), self._whole)
 
     def _cutoffs(self, family: type) -> list[int]:
-        return sorted({k for _, cls, k in self._asked if issubclass(cls, family)})
+        return sorted({k for metric, k in self._asked if isinstance(metric, family)})
 
     def add(self, shown: Shown) -> Doubles:
         """Return the metrics of some lists: float64, (n, metrics); NaN for metrics of all lists together."""
         values = np.full((len(shown.lists), len(self._asked)), np.nan)
-        for family, measure in ((Ranking, _rankings), (Novelty, self._novelties), (Diversity, self._diversities)):
+        families: tuple[tuple[type[ListMetric], Callable[[Shown, Sequence[int]], Doubles]], ...] = (
+            (RankingMetric, _rankings),
+            (Novelty, self._novelties),
+            (Diversity, self._diversities),
+        )
+        for family, measure in families:
             cutoffs = self._cutoffs(family)
             if cutoffs:
                 found = measure(shown, cutoffs)
-                for column, (_, cls, k) in enumerate(self._asked):
-                    if issubclass(cls, family):
-                        values[:, column] = found[:, cutoffs.index(k), cls.column]
+                for column, (metric, k) in enumerate(self._asked):
+                    if isinstance(metric, family):
+                        values[:, column] = found[:, cutoffs.index(k), metric.column]
+        for column, (metric, k) in enumerate(self._asked):
+            if isinstance(metric, OwnMetric):
+                values[:, column] = metric.of_users(*self._with_ids(shown, k))
         for k, before in self._times_listed.items():
             places = shown.lists[:, :k]
             filled = np.arange(places.shape[1]) < shown.counts[:, None]
@@ -115,9 +126,9 @@ class Measuring:
     def overall(self) -> dict[str, float]:
         """The metrics of all lists together."""
         return {
-            name: cls.of(_at(self._times_listed[k], self._known.catalogue))
-            for name, cls, k in self._asked
-            if issubclass(cls, OfAllLists)
+            metric.name: metric.of(_at(self._times_listed[k], self._known.catalogue))
+            for metric, k in self._asked
+            if isinstance(metric, OverallMetric)
         }
 
     @property
@@ -142,6 +153,23 @@ class Measuring:
         parallel.run(measure, len(blocks))
         return values[:, :, None]
 
+    def _with_ids(self, shown: Shown, k: int) -> tuple[pl.Series, pl.Series]:
+        """Return the first k places of the lists, and the test items, as lists of ids."""
+        ids = self._known.ids()
+        filled = np.minimum(shown.counts, k)
+        listed = shown.lists[:, :k][np.arange(min(k, shown.lists.shape[1])) < filled[:, None]]
+        test_items = rows_at(shown.held_out, shown.rows)
+        return _as_lists("lists", ids, listed, filled), _as_lists("truth", ids, test_items.indices, test_items.counts)
+
+
+def _as_lists(name: str, ids: pl.Series, rows: Ints, counts: RowNumbers) -> pl.Series:
+    """Return the ids in rows as lists, of which list r has counts[r]."""
+    # Each list begins with a null, which is dropped in the end: groups are what makes the lists, and none is empty.
+    places = np.insert(rows, np.cumsum(counts) - counts, len(ids))
+    owners_of = np.repeat(np.arange(len(counts)), counts + 1)
+    table = pl.DataFrame({"list": owners_of, name: ids.extend_constant(None, 1).gather(places)})
+    return table.group_by("list", maintain_order=True).agg(pl.col(name).drop_nulls())[name]
+
 
 def _rankings(shown: Shown, cutoffs: Sequence[int]) -> Doubles:
     return list_values(shown.lists, shown.counts, shown.held_out, shown.rows, cutoffs, shown.reachable)
@@ -150,20 +178,3 @@ def _rankings(shown: Shown, cutoffs: Sequence[int]) -> Doubles:
 def _at(counts: RowNumbers, rows: RowNumbers) -> RowNumbers:
     """Return the counts of rows, 0 for those beyond the last that was counted."""
     return np.append(counts, 0)[np.minimum(rows, len(counts))]
-
-
-def rating_values(
-    errors: Doubles, users: npt.NDArray[np.int64], n_users: int, metrics: tuple[str, ...]
-) -> npt.NDArray[np.float64]:
-    """Return the rating metrics of every user: float64, (n_users, len(metrics)); NaN for users without a pair.
-
-    errors : rating less prediction of each pair
-    users : whose pair it is, from 0 to n_users - 1
-    """
-    pairs = np.bincount(users, minlength=n_users)
-    out = np.full((n_users, len(metrics)), np.nan)
-    for column, name in enumerate(metrics):
-        sums = np.bincount(users, losses(name, errors), minlength=n_users)
-        np.divide(sums, pairs, out=out[:, column], where=pairs > 0)
-        out[:, column] = of_mean_loss(name, out[:, column])
-    return out

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from tastemap.data._checks import check_choice
-from tastemap.kernels.bpr import bpr_bucket
-from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool, Rates
+from tastemap.kernels.pairwise import Rule, bpr_bucket
+from tastemap.kernels.sgd import Bucket
+from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class BPR(PairwiseModel):
     """Bayesian personalised ranking: a user's items should score above the others, whichever other is drawn.
 
@@ -25,13 +25,15 @@ class BPR(PairwiseModel):
                p_u += rate_u (g (q_i - q_j) - regularization p_u)
                q_i += rate_i ( g p_u - regularization q_i),    b_i += rate_i ( g - regularization b_i)
                q_j += rate_j (-g p_u - regularization q_j),    b_j += rate_j (-g - regularization b_j)
-               rate = learning_rate / sqrt(1 + mean over the row of the sum of its earlier squared gradients / 0.03)
+               with the values before the step on the right; each of the three rows has a rate of its own,
+               rate = learning_rate / sqrt(1 + |its earlier brackets|^2 / factors / 0.03)
+               for every pair in random order, once an epoch: bpr_bucket in kernels/pairwise.py
 
-    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own, and
-    the bias likewise; regularization draws rows to F_i W instead of 0. W is the ridge regression of the rows, an item
-    counting by its pairs, in which feature_regularization times their mean count stands before |W|^2; it follows by two
-    conjugate-gradient steps an epoch, and at the end by as many as it takes. Users likewise. What has features and no
-    training pair is F_i W.
+    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own, b_i
+    being one more factor; regularization draws q_i to F_i W instead of 0. W is the ridge regression of the rows, which
+    count by their pairs, with feature_regularization times their mean count before |W|^2; it follows by two
+    conjugate-gradient steps an epoch, and at the end by as many as it takes. What has features and no training pair is
+    F_i W. With features of users the same is true of p_u.
 
     factors : the length of p_u and q_i
     epochs : steps for every pair
@@ -78,9 +80,9 @@ class BPR(PairwiseModel):
     def _work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"
 
-        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
+        def work(bucket: Bucket, P: Floats, Q: Floats, rule: Rule, skipped: Counts) -> float:
             popular = pool(bucket) if by_popularity else bucket.items
-            return float(bpr_bucket(*bucket[1:], P, Q, *rates, skipped, popular, by_popularity))
+            return float(bpr_bucket(bucket, P, Q, rule, skipped, popular, by_popularity))
 
         return work
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,32 +14,33 @@ from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
-from tastemap.kernels.core.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.memory import available_memory
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
-from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.progress import bar, is_shown
-from tastemap.ranking.similar import Closeness, check_metric, nearest
+from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists
 from tastemap.training.inverse import TILE, Symmetric, invert
 from tastemap.training.loop import Options
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
 # Rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
 
 
-@dataclass(kw_only=True)
-class EASE(HistoryModel):
+@dataclass(kw_only=True, eq=False)
+class EASE(Model):
     """Linear regression of every item on all others, for all items at once.
 
     s(u, i) = x_u . B_i = sum over the history of w_uj B_ji
     minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
     solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
 
-    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate.
+    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate. X'X, B
+    and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
         grows with the data and with the weights. For likes from 200 to 1000 are usual
@@ -55,7 +56,7 @@ class EASE(HistoryModel):
     similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), what two items share beyond all
     others; by "dot" it is B_ij, what having i adds to the score of j, which leans towards what is popular.
 
-    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: see models/inverse.py.
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: training/inverse.py.
     """
 
     regularization: float = 500.0
@@ -63,7 +64,7 @@ class EASE(HistoryModel):
     # In units of an item's squared weights: tens for a shop's orders, thousands for millions of likes.
     search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", squares_items=True)
-    _fitted: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -71,7 +72,8 @@ class EASE(HistoryModel):
         if self.regularization == 0:
             raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Solve the equations of all items at once."""
         check_not_negative(type(self).__name__, interactions)
         active = np.flatnonzero(self.popularity_)
         n_items, n = interactions.shape[1], len(active)
@@ -91,25 +93,25 @@ class EASE(HistoryModel):
         self.item_precisions_ = np.full(n_items, 1 / self.regularization)
         self.item_precisions_[active] = -A.diagonal()
         self.item_weights_ = _weights(A, active, self.item_precisions_)
-        self._check_range(interactions.by_user, "a user")
+        check_range(interactions.by_user, largest_size(self.item_weights_), "a user")
 
-    def _among(self, rows: RowNumbers) -> ComputedCandidates:
-        return _Sums(self.item_weights_, rows)
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Learn anew from all pairs."""
+        self.learn(self.state.training("update"), Options())
 
-    @cached_property
-    def _largest_coefficient(self) -> float:
-        # Row by row: the whole of |B| would take as much memory as B.
-        return max(float(np.abs(row).max()) for row in self.item_weights_)
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        return HistoryScorer(
+            **self.known, make_candidates=partial(_Sums, self.item_weights_), coefficients=self.item_weights_
+        )
 
-    @property
-    def _item_space(self) -> Any:
+    def make_item_space(self) -> Neighbours:
+        """Return what makes items neighbours: B, or the partial correlations."""
         return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_))
 
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return which items of the user's history the score of an item comes from, exactly: w_uj B_ji for item j."""
-        items, weights, column = self._history_and_item(user, item)
-        contributions = weights.astype(np.float64) * self.item_weights_[items, column]
-        return self._explained(items, contributions, frame)
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return w_uj B_ji for every item j of the history."""
+        return weights.astype(np.float64) * self.item_weights_[items, item], 0.0
 
 
 class _Sums(ComputedCandidates):
@@ -170,7 +172,7 @@ def _gram(interactions: Interactions) -> Symmetric:
 def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
     """Return B from minus P, which is over the active items."""
     n_items = len(precisions)
-    B: Floats = aligned(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
+    B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
     B[:] = 0
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 

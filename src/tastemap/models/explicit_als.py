@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-import polars as pl
 
 from tastemap import parallel
 from tastemap.data._checks import check_choice, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.typing import Arrays, Floats, RowNumbers
+from tastemap.randomness import Stream
+from tastemap.typing import Arrays, Doubles, Floats, Ints
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class ExplicitALS(RatingModel):
     """Matrix factorization of ratings by alternating least squares.
 
@@ -28,8 +27,11 @@ class ExplicitALS(RatingModel):
                + sum_u n_u (sigma regularization |p_u|^2 + bias_regularization b_u^2)  +  the same sum over the items
                n_u, n_i: the numbers of ratings of a user and an item
                sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
-    update     [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1],  D the regularizations
-               for all users at once, then for all items; the last half-step solves the users again
+    update     for all users at once, then for all items, each at the minimum for the other side as it is:
+               [p_u, b_u] = (sum y y' + n_u D)^-1  sum y (r - mu - b_i),   y = [q_i, 1]    over the user's ratings
+               [q_i, b_i] = (sum x x' + n_i D)^-1  sum x (r - mu - b_u),   x = [p_u, 1]    over the item's ratings
+               D = diag(sigma regularization for every factor, bias_regularization)
+               rating_rows in kernels/explicit_als.py. The last half-step solves the users again
 
     factors : the length of p_u and q_i
     epochs : how often users and items are both solved
@@ -81,7 +83,7 @@ class ExplicitALS(RatingModel):
     def _take(self, state: Arrays) -> None:
         super()._take(state)
         # End with the users that belong to the items, so that folding in gives the same.
-        users = self._solved_users(self._training("fit").by_user, self._wide_items)
+        users = self._solver.solve_users(self.state.training("fit").by_user, state["items"])
         if not np.isfinite(users).all():
             raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
         self._take_users(users)
@@ -90,29 +92,27 @@ class ExplicitALS(RatingModel):
     def _has_biases(self) -> bool:
         return self.biases
 
-    def _scale(self, counts: RowNumbers) -> Floats:
-        return super()._scale(counts if self.regularization_scale == "count" else np.ones_like(counts))
+    @property
+    def _scales_with_count(self) -> bool:
+        return self.regularization_scale == "count"
 
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return which ratings of the user the score of an item comes from, exactly.
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return (r - mu - b_j) q_i' A^-1 y_j for every rating of the user, and mu + b_u + b_i.
 
-        p_u is a sum over the ratings, the factors' rows of A^-1 sum y (r - mu - b_j) with A as in the class docstring,
-        so p_u . q_i is the sum of the contributions (r - mu - b_j) q_i' A^-1 y_j. The baseline is mu + b_u + b_i. A
-        contribution is negative where the user dislikes something similar.
+        p_u is a sum over the ratings, the factors' rows of A^-1 sum y (r - mu - b_j) with A as in the class docstring.
+        A contribution is negative where the user dislikes something similar.
         """
-        items, ratings, column = self._history_and_item(user, item)
         f = self.factors
         ridge = np.append(np.full(f, self.deviation_[0] * self.regularization), self.bias_regularization)
         Y = np.hstack([self.item_factors_[items], np.full((len(items), 1), self.biases)]).astype(np.float64)
-        q = np.append(self.item_factors_[column], 0).astype(np.float64)
-        left = ratings.astype(np.float64) - self.mean_ - self.item_biases_[items]
+        q = np.append(self.item_factors_[item], 0).astype(np.float64)
+        left = weights.astype(np.float64) - self.mean_ - self.item_biases_[items]
         with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
-            A = Y.T @ Y + np.diag(ridge * self._scale(np.array([len(items)]))[0])
+            A = Y.T @ Y + np.diag(ridge * self._solver.scale(np.array([len(items)]))[0])
             if not self.biases:
                 A[f, f] = 1
             contributions = left * (Y @ np.linalg.solve(A, q))
-        own = self.user_biases_[self._users.rows(pl.Series([user]))[0]]
-        return self._explained(items, contributions, frame, float(self.mean_[0] + own + self.item_biases_[column]))
+        return contributions, float(self.mean_[0] + self.user_biases_[user] + self.item_biases_[item])
 
 
 class _Alternation(RatingTask):
@@ -121,7 +121,8 @@ class _Alternation(RatingTask):
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         layout, (n_users, n_items) = self._model._layout, self._interactions.shape
-        factors = self._random_factors(self._interactions.by_item, 0, 0.1 / np.sqrt(self._model.factors))
+        size = 0.1 / np.sqrt(self._model.factors)
+        factors = self._random_factors(self._interactions.by_item, Stream.FIRST_ITEMS_ALONE, size)
         return {"users": layout.users(n_users), "items": layout.items(n_items, factors)}
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
@@ -129,8 +130,8 @@ class _Alternation(RatingTask):
         model, users, items = self._model, state["users"], state["items"]
         layout, of_users, of_items = model._layout, self._interactions.by_user, self._interactions.by_item
         users[...] = layout.users(len(users))
-        model._half_step(of_users, users, items, layout.user_bias)
+        model._solver.half_step(of_users, users, items, layout.user_bias)
         items[...] = layout.items(len(items))
-        objective = model._half_step(of_items, items, users, layout.item_bias)
+        objective = model._solver.half_step(of_items, items, users, layout.item_bias)
         # The items' half-step counts the ratings and its own regularization; the users' is still to add.
-        return objective + model._penalty(users, of_users, layout.user_bias)
+        return objective + model._solver.penalty(users, of_users, layout.user_bias)

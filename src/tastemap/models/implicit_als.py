@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
@@ -16,40 +15,52 @@ from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.core.random import fill_uniform, mix
+from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation, Model
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream, derive_state
+from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.similar import Space
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
-from tastemap.training.loop import Options, train
-from tastemap.training.side_features import SideFeatures
+from tastemap.training.loop import Options
+from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import narrowed, widened, width_of, zeros
-from tastemap.typing import Arrays, Floats, RowNumbers
+from tastemap.typing import Arrays, Doubles, Flags, Floats, Ints, RowNumbers
 
 # Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class ImplicitALS(Model):
     """Matrix factorization of implicit feedback by alternating least squares.
 
     s(u, i) = x_u . y_i
     minimise   sum over pairs in S of  alpha w (1 - s)^2  +  unobserved_weight  sum over all pairs of  s^2
                + regularization (sum_u r_u |x_u|^2 + sum_i r_i |y_i|^2)
-               r_u = (n_u + unobserved_weight n_items)^frequency_exponent,   r_i likewise
-    update     x_u = (sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I)^-1  sum_S alpha w y
-               for all users at once, then for all items; the last half-step solves the users exactly
+               r_u = (n_u + unobserved_weight n_items)^frequency_exponent,  n_u the pairs of the user,
+               r_i = (n_i + unobserved_weight n_users)^frequency_exponent,  n_i those of the item
+    update     for all users at once, then for all items, x_u and y_i at the minimum for the other side as it is:
+               A_u x_u = t_u,   A_u = sum_S alpha w y y' + unobserved_weight Y'Y + regularization r_u I,
+                                t_u = sum_S alpha w y      over the items y of the user
+               A_i y_i = t_i,   A_i = sum_S alpha w x x' + unobserved_weight X'X + regularization r_i I,
+                                t_i = sum_S alpha w x      over the users x of the item
+               by cholesky_rows, cg_rows or subspace_rows in kernels/implicit_als.py, from the epoch before's row x:
+               "cholesky"   x = A^-1 t
+               "cg"         r = t - A x,  p = M^-1 r,  M the diagonal of A; then cg_steps times, with a = r' M^-1 r,
+                            x += a / (p' A p) p,   r -= a / (p' A p) A p,   p = M^-1 r + (r' M^-1 r / a) p
+               "subspace"   for every block B of 16 factors in turn  x_B += A_BB^-1 (t - A x)_B
+               the last two in the basis in which Y'Y, or X'X, is diagonal. The last half-step solves the users exactly
 
     With features of items y_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own:
     minimise   the same with r_i |d_i|^2 for r_i |y_i|^2, plus feature_regularization regularization r |W|^2,
                r the mean of the r_i
-    update     the same with y_i drawn to F_i W instead of 0, regularization r_i F_i W joining the right side; before
-               the items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
-    and likewise with features of users. What has features and no training pair takes no part, and gets F_i W.
+    update     t_i = sum_S alpha w x + regularization r_i F_i W, which draws y_i to F_i W instead of 0; before the
+               items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
+    and the same for x_u with features of users. What has features and no training pair takes no part, and gets F_i W.
 
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
@@ -59,7 +70,7 @@ class ImplicitALS(Model):
     regularization : lambda. With regularization_scale="frequency" it need not grow with the data
     frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
-        (Hu et al. with unobserved_weight=1)
+        (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
     regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
     solver : "cg" improves each row by cg_steps preconditioned conjugate-gradient steps; "subspace" solves 16 factors of
         a row at a time exactly, one round over all of them, at 1.7 times the time; "cholesky" solves the whole row
@@ -109,7 +120,7 @@ class ImplicitALS(Model):
         "regularization": Range(0.003, 3.0, log=True),
         "frequency_exponent": Range(0.2, 1.0),
     }
-    _fitted: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
     feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(0.5, 100.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(
         features=True, similar_items=True, similar_users=True, explains="exact", epochs=True
@@ -140,122 +151,107 @@ class ImplicitALS(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Alternate, and end with the users that belong to the items."""
         check_not_negative("ImplicitALS", interactions)
-        if self.regularization == 0 and (self._user_features or self._item_features):
+        user_features, item_features = self.state.user_features, self.state.item_features
+        if self.regularization == 0 and (user_features or item_features):
             raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
-        task = _Alternation(self, interactions, self._user_features, self._item_features)
-        state, self.epochs_ = train(task, self._identity(options), options, _HINT)
-        task.finish(state)
-        self.user_factors_, self.item_factors_ = (narrowed(state[name], self.factors) for name in ("users", "items"))
-        if not np.isfinite(self.user_factors_).all():
-            raise DivergenceError(f"the users have no finite solution for the items learned; {_HINT}")
-        self._place_users()
-        self._place_items()
+        task = _Alternation(self, interactions, user_features, item_features)
+        arrays = self.run_epochs(task, options, _HINT)
+        task.finish(arrays)
+        self._keep(arrays["users"], arrays["items"], "the users have no finite solution for the items learned")
 
-    def _learn_more(self, before: Self, news: Interactions) -> None:
-        interactions = self._training("update")
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Solve the items that have new pairs or changed features, and then all users."""
+        state, old = self.state, before.state
+        interactions = state.training("update")
         check_not_negative("ImplicitALS", interactions)
-        sides = _sides(self, interactions, self._user_features, self._item_features)
+        sides = _sides(self, interactions, state.user_features, state.item_features)
         users = sides[0].taken_over(before.user_factors_, before.activity_)
         items = sides[1].taken_over(before.item_factors_, before.popularity_)
         of_users, of_items = (side.learned_problem(self.factors) for side in sides)
-        touched_users = _touched(self._users, news.users, news.by_user, before._user_features, self._user_features)
-        touched_items = _touched(self._items, news.items, news.by_item, before._item_features, self._item_features)
+        touched_users = _touched(state.users, news.users, news.by_user, old.user_features, state.user_features)
+        touched_items = _touched(state.items, news.items, news.by_item, old.item_features, state.item_features)
         # New users need a vector before new items can be solved from them. When items have moved, every user has.
         users[touched_users] = _solve_exactly(self, of_users.only(touched_users), users[touched_users], items)
         items[touched_items] = _solve_exactly(self, of_items.only(touched_items), items[touched_items], users)
         _solve_exactly(self, of_users, users, items)
-        if not (np.isfinite(users).all() and np.isfinite(items).all()):
-            raise DivergenceError(f"the new interactions have no finite solution; {_HINT}")
+        self._keep(users, items, "the new interactions have no finite solution")
+
+    def _keep(self, users: Floats, items: Floats, problem: str) -> None:
         self.user_factors_, self.item_factors_ = narrowed(users, self.factors), narrowed(items, self.factors)
-        self._place_users()
-        self._place_items()
+        if not (np.isfinite(self.user_factors_).all() and np.isfinite(self.item_factors_).all()):
+            raise DivergenceError(f"{problem}; {_HINT}")
+        if self.state.user_features is not None:
+            self.user_factors_ = self.state.user_features.placed(self.user_factors_, self.activity_)
+        self.place_items()
 
-    def _place_users(self) -> None:
-        if self._user_features is not None:
-            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
+    def place_items(self) -> None:
+        """Give the items without a training pair the sum of their features' factors."""
+        if self.state.item_features is not None:
+            self.item_factors_ = self.state.item_features.placed(self.item_factors_, self.popularity_)
 
-    def _place_items(self) -> None:
-        if self._item_features is not None:
-            self.item_factors_ = self._item_features.placed(self.item_factors_, self.popularity_)
+    # -- answering ----------------------------------------------------------------------------------------------------
 
-    # -- what the base class asks -------------------------------------------------------------------------------------
-
-    def _queries(self, rows: RowNumbers) -> Floats:
-        return self.user_factors_[rows]
-
-    @property
-    def _vectors(self) -> Floats:
-        return self.item_factors_
-
-    def _fold_in(self, histories: Rows) -> Floats:
-        return self._folded(histories, np.empty((0, self.factors), np.float32))
-
-    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
-        assert self._user_features is not None
-        means = self._user_features.means_of(features)
-        empty = ~histories.has_pairs
-        return np.where(empty[:, None], means, self._folded(histories, means))
-
-    def _folded(self, histories: Rows, means: Floats) -> Floats:
-        """Solve the histories, each row drawn to its mean; no means stand for zeros."""
-        width = width_of(self.factors)
-        ridge = self._ridge(histories.counts, self._n_active_items)
-        problem = _Problem(histories, ridge, widened(means, width, len(means)))
-        P = np.zeros((len(ridge), width), np.float32)
-        folded = narrowed(_solve_exactly(self, problem, P, self._wide_items, self._weighted_gram), self.factors)
-        if not np.isfinite(folded).all():
-            raise DataError(
-                "a history has no finite solution: scale its weights like the training's, or raise regularization"
-            )
-        return folded
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        return FactorScorer(
+            **self.known, user_factors=self.user_factors_, item_factors=self.item_factors_, fold_in=self._fold_in
+        )
 
     @cached_property
-    def _item_space(self) -> Space:
-        with parallel.one_blas_thread():
-            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self._known_items))
+    def _fold_in(self) -> _FoldIn:
+        state = self.state
+        return _FoldIn(
+            self.clone(),
+            self.item_factors_,
+            state.popularity > 0,
+            None if state.user_features is None else state.user_features.factors_,
+        )
 
-    @cached_property
-    def _user_space(self) -> Space:
+    def make_item_space(self) -> Space:
+        """Return the vectors in which items are compared."""
         with parallel.one_blas_thread():
-            return Space(self.user_factors_ @ self._prior_bases[1], self._active_users())
+            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.state.known_items))
+
+    def make_user_space(self) -> Space:
+        """Return the vectors in which users are compared."""
+        with parallel.one_blas_thread():
+            return Space(self.user_factors_ @ self._prior_bases[1], np.flatnonzero(self.state.known_users))
 
     @cached_property
     def _prior_bases(self) -> tuple[Floats, Floats]:
         """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with next to no history."""
-        factors = self.factors
-        ridge = self._ridge(np.array([1]), self._n_active_items)[0]
-        eigenvalues, vectors = np.linalg.eigh(self._weighted_gram[:factors, :factors] + ridge * np.eye(factors))
+        factors, fold_in = self.factors, self._fold_in
+        ridge = self._ridge(np.array([1]), fold_in.n_items)[0]
+        eigenvalues, vectors = np.linalg.eigh(fold_in.gram[:factors, :factors] + ridge * np.eye(factors))
         roots = np.sqrt(np.maximum(eigenvalues, 1e-6 * eigenvalues[-1]))
         return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
 
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return which items of the user's history the score of an item comes from, exactly.
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return b_j y_i' A^-1 y_j for every item j of the history, which may be negative, and what m adds.
 
         x_u is A^-1 (sum b_j y_j + regularization r_u m), a sum over the history, with the A of the class docstring and
-        the m that the user's features draw it to. So the score x_u . y_i is the sum of the contributions
-        b_j y_i' A^-1 y_j, which may be negative, and of what m adds, the `baseline`: 0 without user features.
+        the m that the user's features draw it to, 0 without any. So the score x_u . y_i is a sum as well.
         """
-        items, weights, column = self._history_and_item(user, item)
         Y = self.item_factors_[items].astype(np.float64)
-        y = self.item_factors_[column].astype(np.float64)
+        y = self.item_factors_[item].astype(np.float64)
         c = self.alpha * weights.astype(np.float64)
         b = c + self._missing
-        factors = self.factors
+        factors, features = self.factors, self.state.user_features
         m = np.zeros(factors)
-        if self._user_features is not None:
-            row = self._users.rows(pl.Series([user]))
-            m += self._user_features.means_of(rows_at(self._user_features.known_rows, row))[0]
+        if features is not None:
+            m += features.means_of(rows_at(features.known_rows, np.array([user])))[0]
         with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
-            ridge = self._ridge(np.array([len(c)]), self._n_active_items)[0]
-            A = self._weighted_gram[:factors, :factors] + (Y.T * c) @ Y
+            ridge = self._ridge(np.array([len(c)]), self._fold_in.n_items)[0]
+            A = self._fold_in.gram[:factors, :factors] + (Y.T * c) @ Y
             A[np.diag_indices(factors)] += ridge
             seen_from_the_item = np.linalg.solve(A, y)
             contributions = b * (Y @ seen_from_the_item)
             # Without a history the user is at m itself.
             baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)
-        return self._explained(items, contributions, frame, baseline)
+        return contributions, baseline
 
     @property
     def _missing(self) -> float:
@@ -277,20 +273,57 @@ class ImplicitALS(Model):
             )
         return (self.regularization * scale).astype(np.float32)
 
+
+@dataclass(frozen=True, eq=False)
+class _FoldIn(Lean):
+    """Solves people for the items as they are.
+
+    parameters : the model's, nothing fitted
+    item_factors : float32, (n_items, factors). has_pairs : bool, (n_items,), which of them have a training pair
+    feature_factors : float32, (features, factors): of the users' features, None without
+    """
+
+    parameters: ImplicitALS
+    item_factors: Floats
+    has_pairs: Flags
+    feature_factors: Floats | None
+
+    def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+        """Return the factors of people, float32 (n, factors)."""
+        if features is None or self.feature_factors is None:
+            return self._solve(histories, np.empty((0, self.parameters.factors), np.float32)), None
+        means = mean_factors(self.feature_factors, features)
+        return np.where(histories.has_pairs[:, None], self._solve(histories, means), means), None
+
+    def _solve(self, histories: Rows, means: Floats) -> Floats:
+        """Solve the histories, each row drawn to its mean; no means stand for zeros."""
+        model = self.parameters
+        width = width_of(model.factors)
+        ridge = model._ridge(histories.counts, self.n_items)
+        problem = _Problem(histories, ridge, widened(means, width, len(means)))
+        P = np.zeros((len(ridge), width), np.float32)
+        solved = narrowed(_solve_exactly(model, problem, P, self._wide_items, self.gram), model.factors)
+        if not np.isfinite(solved).all():
+            raise DataError(
+                "a history has no finite solution: scale its weights like the training's, or raise regularization"
+            )
+        return solved
+
     @cached_property
-    def _n_active_items(self) -> int:
-        return int(np.count_nonzero(self.popularity_))
+    def n_items(self) -> int:
+        """How many items have a training pair."""
+        return int(np.count_nonzero(self.has_pairs))
+
+    @cached_property
+    def gram(self) -> Floats:
+        """unobserved_weight Y'Y, float32 (width, width)."""
+        # An item without a pair is none that users left alone.
+        Q = self._wide_items if self.n_items == len(self.has_pairs) else self._wide_items * self.has_pairs[:, None]
+        return (self.parameters.unobserved_weight * _gram(Q)).astype(np.float32)
 
     @cached_property
     def _wide_items(self) -> Floats:
-        return widened(self.item_factors_, width_of(self.factors), len(self.item_factors_))
-
-    @cached_property
-    def _weighted_gram(self) -> Floats:
-        Q = self._wide_items
-        if self._item_features is not None:  # an item without a pair is none that users left alone
-            Q = Q * (self.popularity_ > 0)[:, None]
-        return (self.unobserved_weight * _gram(Q)).astype(np.float32)
+        return widened(self.item_factors, width_of(self.parameters.factors), len(self.item_factors))
 
 
 _HINT = "raise regularization, lower alpha, or scale the weights down"
@@ -303,7 +336,7 @@ def _touched(
     touched = np.zeros(len(ids), bool)
     touched[ids.find(new_ids.ids.gather(news.with_pairs))] = True
     if before is not None and features is not None:
-        touched |= features.differs_from(before.extended(ids, None))
+        touched |= features.differs_from(before.extend(ids, None))
     return np.flatnonzero(touched)
 
 
@@ -399,8 +432,7 @@ class _Alternation:
         n_users, n_items = self._interactions.shape
         width = width_of(model.factors)
         items = np.empty((n_items, model.factors), np.float32)
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        fill_uniform(items, np.uint64(mix(np.uint64(model.seed))), 0.1 / np.sqrt(model.factors))
+        fill_uniform(items, derive_state(model.seed, Stream.FIRST_ITEMS_ALONE), 0.1 / np.sqrt(model.factors))
         items[~self._items.has_pairs] = 0
         return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
 
@@ -443,7 +475,7 @@ class _Alternation:
         diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
         if model.solver == "subspace":
             return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
-        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, int(model.cg_steps))
+        return _run(model, cg_rows, side.problem(state), P, Q, diagonal, steps=int(model.cg_steps))
 
 
 def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
@@ -454,15 +486,27 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
     return P
 
 
-def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, *more: int) -> float:
+def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, **more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    pairs, ridge, prior = problem
-    blocks = parallel.even_blocks(pairs.indptr)
+    blocks = parallel.even_blocks(problem.pairs.indptr)
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 
     def solve(b: int) -> None:
-        objectives[b] = kernel(*pairs, *blocks[b], P, Q, gram, ridge, prior, alpha, missing, *more)
+        start, stop = blocks[b]
+        objectives[b] = kernel(
+            *problem.pairs,
+            start=start,
+            stop=stop,
+            P=P,
+            Q=Q,
+            gram=gram,
+            ridge=problem.ridge,
+            prior=problem.prior,
+            alpha=alpha,
+            missing=missing,
+            **more,
+        )
 
     parallel.run(solve, len(blocks))
     return float(objectives.sum())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from functools import partial
+from typing import ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -15,21 +15,21 @@ from tastemap.data._pairs import Rows, csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
-from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.ranking.similar import Closeness, check_metric, nearest
+from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists
 from tastemap.training.loop import Options
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
 # Items whose neighbours one thread looks for at a time. Every block clears scratch for all items: at most 256 blocks.
 BLOCK_ROWS = 32
 MOST_BLOCKS = 256
 
 
-@dataclass(kw_only=True)
-class ItemKNN(HistoryModel):
+@dataclass(kw_only=True, eq=False)
+class ItemKNN(Model):
     """Recommend what is like the items that a person has.
 
     s(u, i) = sum over the neighbours j of i that u has of w_uj sim(i, j)
@@ -37,6 +37,8 @@ class ItemKNN(HistoryModel):
     "cosine"   v_ui = w_ui / |w_u|: every user has length 1, for who has few items says more about what goes together
     "tfidf"    v_ui = sqrt(w_ui) idf_u,   idf_u = ln(1 + n_items / n_u): items are texts, and users the words in them
     "bm25"     v_ui = idf_u w_ui (k1 + 1) / (w_ui + k1 (1 - b + b L_i / L)),   L_i = sum_u w_ui, and L its mean
+
+    The neighbours of all items, and the scores, are nearest_items and add_similarities in kernels/item_knn.py.
 
     neighbours : how many j an item i has at most, those with the highest similarity
     similarity : "cosine", "tfidf" or "bm25", which differ in how much a heavy weight and a busy user count
@@ -72,7 +74,7 @@ class ItemKNN(HistoryModel):
         "shrinkage": Range(0.0, 100.0),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact")
-    _fitted: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -82,7 +84,8 @@ class ItemKNN(HistoryModel):
         check_amount("bm25_k1", self.bm25_k1)
         check_share("bm25_b", self.bm25_b)
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Find the neighbours of every item."""
         check_not_negative(type(self).__name__, interactions)
         by_user, by_item = self._unit_columns(interactions)
         n_items = len(interactions.items)
@@ -93,14 +96,25 @@ class ItemKNN(HistoryModel):
 
         def find(b: int) -> None:
             block = blocks[b]
-            out = neighbours[block], similarities[block], counts[block]
-            kernels.nearest_items(*by_item, *by_user, block.start, float(self.shrinkage), *out)
+            kernels.nearest_items(
+                *by_item,
+                *by_user,
+                first=block.start,
+                shrinkage=float(self.shrinkage),
+                neighbours=neighbours[block],
+                similarities=similarities[block],
+                counts=counts[block],
+            )
 
         parallel.run(find, len(blocks))
         filled = np.arange(most) < counts[:, None]
         self.neighbour_starts_ = np.concatenate(([0], np.cumsum(counts)))
         self.neighbours_, self.similarities_ = neighbours[filled], similarities[filled]
-        self._check_range(interactions.by_user, "a user")
+        check_range(interactions.by_user, largest_size(self.similarities_), "a user")
+
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Learn anew from all pairs."""
+        self.learn(self.state.training("update"), Options())
 
     def _unit_columns(self, interactions: Interactions) -> tuple[Rows, Rows]:
         """Return v_ui / |v_i|, by user and by item."""
@@ -124,35 +138,27 @@ class ItemKNN(HistoryModel):
         relative = _divided(lengths, np.full(len(lengths), mean))[items]
         return _divided(w * (self.bm25_k1 + 1), w + self.bm25_k1 * (1 - self.bm25_b + self.bm25_b * relative))
 
-    def _among(self, rows: RowNumbers) -> ComputedCandidates:
-        return _Sums(self._is_neighbour_of, rows)
-
-    @cached_property
-    def _is_neighbour_of(self) -> Rows:
-        """For every item j the items i that have it as a neighbour, and sim(i, j)."""
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        # For every item j the items i that have it as a neighbour, and sim(i, j).
         n_items = len(self.popularity_)
         of = csr(self.neighbour_starts_, self.neighbours_, self.similarities_, n_items).tocsc()
-        return rows_of(csr(of.indptr, of.indices, of.data, n_items))
+        is_neighbour_of = rows_of(csr(of.indptr, of.indices, of.data, n_items))
+        return HistoryScorer(
+            **self.known, make_candidates=partial(_Sums, is_neighbour_of), coefficients=self.similarities_
+        )
 
-    @cached_property
-    def _largest_coefficient(self) -> float:
-        return float(self.similarities_.max(initial=0))
+    def make_item_space(self) -> Neighbours:
+        """Return what makes items neighbours: the stored ones."""
+        stored = Rows(self.neighbour_starts_, self.neighbours_, self.similarities_)
+        return _ItemSpace(stored, np.flatnonzero(self.popularity_))
 
-    def _neighbours_of(self, item: int) -> tuple[npt.NDArray[np.int32], Floats]:
-        own = slice(self.neighbour_starts_[item], self.neighbour_starts_[item + 1])
-        return self.neighbours_[own], self.similarities_[own]
-
-    @property
-    def _item_space(self) -> Any:
-        return _ItemSpace(self)
-
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return which items of the user's history the score of an item comes from, exactly: w_uj sim(i, j)."""
-        items, weights, column = self._history_and_item(user, item)
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return w_uj sim(i, j) for every item j of the history."""
         similarity = np.zeros(len(self.popularity_))
-        neighbours, similarities = self._neighbours_of(column)
-        similarity[neighbours] = similarities
-        return self._explained(items, weights * similarity[items], frame)
+        own = slice(self.neighbour_starts_[item], self.neighbour_starts_[item + 1])
+        similarity[self.neighbours_[own]] = self.similarities_[own]
+        return weights * similarity[items], 0.0
 
 
 class _Sums(ComputedCandidates):
@@ -170,33 +176,33 @@ class _Sums(ComputedCandidates):
 
 
 class _ItemSpace:
-    """The stored neighbours."""
+    """The stored neighbours of every item, best first, and the items that may be some."""
 
-    def __init__(self, model: ItemKNN) -> None:
-        self._model = model
+    def __init__(self, stored: Rows, active: RowNumbers) -> None:
+        self._stored, self._active = stored, active
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest of each row, itself left out."""
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
-        model = self._model
-        return nearest(rows, _Stored(model, np.flatnonzero(model.popularity_) if among is None else among), rows, k)
+        return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k)
 
 
 class _Stored(ComputedCandidates):
     """The stored similarities, -inf for what is no neighbour; queries are item rows."""
 
-    def __init__(self, model: ItemKNN, rows: RowNumbers) -> None:
-        super().__init__(len(model.popularity_), rows)
-        self._model = model
+    def __init__(self, stored: Rows, rows: RowNumbers) -> None:
+        super().__init__(len(stored.counts), rows)
+        self._stored = stored
 
     def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
+        starts, neighbours, similarities = self._stored
         column = np.full(self.n_items, -1)
         column[items] = np.arange(len(items))
         out[:] = -np.inf
         for r, item in enumerate(queries):
-            neighbours, similarities = self._model._neighbours_of(item)
-            places = column[neighbours]
-            out[r, places[places >= 0]] = similarities[places >= 0]
+            own = slice(starts[item], starts[item + 1])
+            places = column[neighbours[own]]
+            out[r, places[places >= 0]] = similarities[own][places >= 0]
 
 
 def _divided(numbers: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

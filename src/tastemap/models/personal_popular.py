@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap.data._checks import check_switch
 from tastemap.data.interactions import Interactions, check_not_negative
-from tastemap.errors import NotSupportedError
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
-from tastemap.models.shared.history import Histories, HistoryModel
+from tastemap.models.shared.base import Model
+from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range
 from tastemap.ranking.top_k import ComputedCandidates
 from tastemap.training.loop import Options
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Doubles, Floats, Ints, RowNumbers
+
+# Of a score: the weight itself, and a share that is less.
+LARGEST_COEFFICIENT = 2.0
 
 
-@dataclass(kw_only=True)
-class PersonalPopular(HistoryModel):
+@dataclass(kw_only=True, eq=False)
+class PersonalPopular(Model):
     """Recommend what the person has most of, then what most people have: for what is bought again and again.
 
     s(u, i) = w_ui + c_i,   w_ui = 0 where the user does not have the item
@@ -45,36 +48,37 @@ class PersonalPopular(HistoryModel):
     fill: bool = True
 
     abilities: ClassVar[Abilities] = Abilities(explains="exact")
-    _fitted: ClassVar[tuple[str, ...]] = ("item_shares_",)
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("item_shares_",)
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         check_switch("fill", self.fill)
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Count, and find the least by which two weights differ."""
         check_not_negative(type(self).__name__, interactions)
         gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
         least = gaps.min() if len(gaps) else 1.0
         self.item_shares_ = (least * (self.popularity_ / (1 + self.popularity_.max()))).astype(np.float32)
-        self._check_range(interactions.by_user, "a user")
+        check_range(interactions.by_user, LARGEST_COEFFICIENT, "a user")
 
-    @property
-    def _largest_coefficient(self) -> float:
-        return 2.0  # the weight itself, and a share that is less
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Count anew."""
+        self.learn(self.state.training("update"), Options())
 
-    def _among(self, rows: RowNumbers) -> ComputedCandidates:
-        return _OwnAndPopular(self.item_shares_, bool(self.fill), rows)
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        return HistoryScorer(
+            **self.known,
+            make_candidates=partial(_OwnAndPopular, self.item_shares_, bool(self.fill)),
+            coefficients=np.array([LARGEST_COEFFICIENT], np.float32),
+        )
 
-    @property
-    def _item_space(self) -> Any:
-        raise NotSupportedError("PersonalPopular only counts and knows no similar items: fit ItemKNN")
-
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return the weight of the item in the user's history; what is popular about it is the baseline."""
-        items, weights, column = self._history_and_item(user, item)
-        contributions = np.where(items == column, weights, 0).astype(np.float64)
-        counts = self.fill or column in items
-        return self._explained(items, contributions, frame, float(self.item_shares_[column]) if counts else 0.0)
+        counts = self.fill or item in items
+        own = np.where(items == item, weights, 0).astype(np.float64)
+        return own, float(self.item_shares_[item]) if counts else 0.0
 
 
 class _OwnAndPopular(ComputedCandidates):

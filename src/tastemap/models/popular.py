@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
-from tastemap.errors import NotSupportedError
 from tastemap.models.shared.base import Model
+from tastemap.ranking.scorer import FactorScorer, Scorer
 from tastemap.training.loop import Options
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Floats
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Popular(Model):
     """Recommend to everyone what most people have, leaving out what the person has already.
 
@@ -24,29 +24,23 @@ class Popular(Model):
     It has no parameters, and knows neither similar items nor similar users.
     """
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
-        # `popularity_`, which every model counts, is all there is to learn.
-        pass
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Learn nothing: every model counts `popularity_`, and there is no more to it."""
 
-    def _learn_more(self, before: Self, news: Interactions) -> None:
-        pass
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Learn nothing."""
 
-    def _queries(self, rows: RowNumbers) -> Floats:
-        return np.ones((len(rows), 1), np.float32)
-
-    @property
-    def _vectors(self) -> Floats:
-        return self.popularity_.astype(np.float32)[:, None]
-
-    def _fold_in(self, histories: Rows) -> Floats:
-        return np.ones((len(histories.indptr) - 1, 1), np.float32)
-
-    @property
-    def _item_space(self) -> Any:
-        raise NotSupportedError(
-            "Popular scores every item alike for everyone and knows no similar items: fit ImplicitALS"
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people: for everybody alike."""
+        state = self.state
+        return FactorScorer(
+            **self.known,
+            user_factors=np.empty((len(state.users), 0), np.float32),
+            item_factors=np.empty((len(state.items), 0), np.float32),
+            item_biases=state.popularity.astype(np.float32),
+            fold_in=_fold_in,
         )
 
-    @property
-    def _user_space(self) -> Any:
-        raise NotSupportedError("Popular treats all users alike and knows no similar users: fit ImplicitALS")
+
+def _fold_in(histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+    return np.empty((len(histories.counts), 0), np.float32), None

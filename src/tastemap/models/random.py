@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +11,18 @@ import numpy.typing as npt
 from tastemap.data._checks import check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
-from tastemap.errors import NotSupportedError
-from tastemap.kernels.core.random import mix, race, states_of_rows, states_of_sets
+from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
 from tastemap.models.shared.base import Model
-from tastemap.ranking.top_k import ComputedCandidates
+from tastemap.randomness import Stream, derive_state
+from tastemap.ranking.scorer import Scorer
+from tastemap.ranking.top_k import Candidates, ComputedCandidates
 from tastemap.training.loop import Options
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Doubles, Floats, RowNumbers
 
 States = npt.NDArray[np.uint64]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Random(Model):
     """Recommend items at random, others for every user.
 
@@ -48,45 +49,59 @@ class Random(Model):
     by_popularity: bool = False
     seed: int = 0
 
-    _fitted: ClassVar[tuple[str, ...]] = ("user_states_", "item_rates_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_states_", "item_rates_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         check_switch("by_popularity", self.by_popularity)
         check_whole("seed", self.seed, lowest=0)
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Give every user a seed and every item its rate."""
         self.user_states_ = np.empty(len(self.activity_), np.uint64)
-        states_of_rows(self._state, self.user_states_)
+        states_of_rows(self._start, self.user_states_)
         self.item_rates_ = (self.popularity_ if self.by_popularity else self.popularity_ > 0).astype(np.float64)
 
-    def _learn_more(self, before: Self, news: Interactions) -> None:
-        self._learn(self._training("update"), Options())
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Do it again for more of them."""
+        self.learn(self.state.training("update"), Options())
 
-    def _queries(self, rows: RowNumbers) -> States:
-        return self.user_states_[rows]
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        return _RandomScorer(
+            **self.known, user_states=self.user_states_, item_rates=self.item_rates_, start=self._start
+        )
 
-    def _fold_in(self, histories: Rows) -> States:
-        states = np.empty(len(histories.indptr) - 1, np.uint64)
+    @property
+    def _start(self) -> np.uint64:
+        return derive_state(self.seed, Stream.LISTS)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _RandomScorer(Scorer):
+    """Draws scores; people are scored by their seeds, uint64.
+
+    user_states : uint64, (n_users,). item_rates : float64, (n_items,). start : the state that all seeds come from
+    """
+
+    user_states: States
+    item_rates: Doubles
+    start: np.uint64
+
+    def queries(self, rows: RowNumbers) -> States:
+        """Return the seeds of user rows."""
+        return self.user_states[rows]
+
+    def fold(self, histories: Rows, features: Rows | None = None) -> States:
+        """Return a seed for each history, made of its items."""
+        states = np.empty(len(histories.counts), np.uint64)
         # Another start than that of users, or the history of item 0 alone would be the first user.
-        states_of_sets(histories.indptr, histories.indices, ~self._state, states)
+        states_of_sets(histories.indptr, histories.indices, ~self.start, states)
         return states
 
-    @property
-    def _state(self) -> np.uint64:
-        # A compiled function gives back a Python int, which the next one would take for an int64.
-        return np.uint64(mix(np.uint64(self.seed)))
-
-    def _among(self, rows: RowNumbers) -> ComputedCandidates:
-        return _Race(self.item_rates_, rows)
-
-    @property
-    def _item_space(self) -> Any:
-        raise NotSupportedError("Random draws its lists and knows no similar items: fit ImplicitALS")
-
-    @property
-    def _user_space(self) -> Any:
-        raise NotSupportedError("Random draws its lists and knows no similar users: fit ImplicitALS")
+    def among(self, rows: RowNumbers) -> Candidates:
+        """Return the items in these rows, ascending, ready for ranking."""
+        return _Race(self.item_rates, rows)
 
 
 class _Race(ComputedCandidates):

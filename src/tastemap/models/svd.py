@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
-from tastemap.kernels.svd import svd_bucket
-from tastemap.models.shared import explain as leave_one_out
+from tastemap.kernels.sgd import Bucket
+from tastemap.kernels.svd import Rates, svd_bucket
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.training.grid import Bucket, Grid
+from tastemap.randomness import Stream
+from tastemap.training.grid import Grid
 from tastemap.typing import Arrays, Floats
 
 # The standard deviation of the factors at the start.
 START = 0.003
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SVD(RatingModel):
     """Matrix factorization of ratings with biases by stochastic gradient descent.
 
@@ -30,9 +30,11 @@ class SVD(RatingModel):
     minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
                sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
-    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u),   q_i likewise
-               b_u += rate (e - bias_regularization b_u),   b_i likewise
-               for every rating in random order; rate falls linearly from learning_rate in the first epoch towards 0
+    step       e = r - s
+               p_u += rate / sigma (e q_i - sigma regularization p_u),    b_u += rate (e - bias_regularization b_u)
+               q_i += rate / sigma (e p_u - sigma regularization q_i),    b_i += rate (e - bias_regularization b_i)
+               with the values before the step on the right; rate = learning_rate (1 - epoch / epochs), epoch from 0
+               for every rating in random order, once an epoch: svd_bucket in kernels/svd.py
 
     factors : the length of p_u and q_i
     epochs : how often every rating is used
@@ -50,7 +52,8 @@ class SVD(RatingModel):
     the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
     A folded-in user is the exact minimum for the items as they are, and predicted as well as a fitted one: on MovieLens
     1M and 100K the RMSE of training users differs by .001 and .005. `update` solves users and items that have new
-    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out.
+    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out, of the 200
+    highest; contributions do not add up to the score.
     similar_items and similar_users compare q and p; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
@@ -85,14 +88,6 @@ class SVD(RatingModel):
     def _task(self, interactions: Interactions) -> RatingTask:
         return Descent(self, interactions)
 
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return how much of an item's score each rating of the user brings.
-
-        A contribution is the score after folding in all of the user's ratings (the 200 highest, where there are more)
-        minus the score after folding in all but this one. Contributions do not add up to the score.
-        """
-        return leave_one_out.explain(self, user, item, frame)
-
 
 class Descent(RatingTask):
     """Gradient steps for one rating after the other."""
@@ -108,32 +103,34 @@ class Descent(RatingTask):
     def start(self) -> Arrays:
         """Return small random factors and zero biases."""
         layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
-        users, items = self._random_factors(of_users, 0, START), self._random_factors(of_items, 1, START)
+        users = self._random_factors(of_users, Stream.FIRST_USERS, START)
+        items = self._random_factors(of_items, Stream.FIRST_ITEMS, START)
         return {"users": layout.users(len(users), users), "items": layout.items(len(items), items)}
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
         """Use every rating once; return the sum of the squared errors on the way, and the regularization at the end."""
         users, items = state["users"], state["items"]
-        numbers = self._numbers(epoch)
+        rates = self._rates(epoch)
 
         def work(bucket: Bucket) -> float:
-            pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svd_bucket(*pairs, users, items, *numbers))
+            return float(svd_bucket(bucket, users, items, self._mean, rates))
 
         return self._grid.run(epoch, work) + self._penalty(users, items)
 
-    def _numbers(self, epoch: int) -> tuple[np.float32, ...]:
-        """Return what the kernels take last: the mean, and rate and regularization of factors and of biases."""
+    def _rates(self, epoch: int) -> Rates:
         model, rate = self._model, self._model.learning_rate * self._fall(epoch)
-        ridge = model.regularization * self._deviation
         with np.errstate(over="ignore"):  # shows in the objective
-            numbers = (self._mean, rate / self._deviation, ridge, rate, model.bias_regularization)
-            return tuple(np.float32(number) for number in numbers)
+            return Rates(
+                rate=np.float32(rate / self._deviation),
+                ridge=np.float32(model.regularization * self._deviation),
+                bias_rate=np.float32(rate),
+                bias_ridge=np.float32(model.bias_regularization),
+            )
 
     def _penalty(self, users: Floats, items: Floats) -> float:
         layout, of_users, of_items = self._model._layout, self._interactions.by_user, self._interactions.by_item
-        of_items_too = self._model._penalty(items, of_items, layout.item_bias)
-        return self._model._penalty(users, of_users, layout.user_bias) + of_items_too
+        of_items_too = self._model._solver.penalty(items, of_items, layout.item_bias)
+        return self._model._solver.penalty(users, of_users, layout.user_bias) + of_items_too
 
     def _fall(self, epoch: int) -> float:
         """Return the share of the learning rates that is left."""

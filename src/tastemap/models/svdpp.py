@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
-from tastemap.data._pairs import Rows, read_only
 from tastemap.data.interactions import Interactions
-from tastemap.kernels.core.sparse import sparse_rows
+from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
-from tastemap.models.shared.ratings import RatingModel, RatingTask
+from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
-from tastemap.training.grid import Bucket
+from tastemap.training.spread import gather, spread
 from tastemap.training.wide import zeros
-from tastemap.typing import Array, Arrays, Floats, RowNumbers
+from tastemap.typing import Array, Arrays, Floats
 
-# Rows of a matrix product and pairs of a sparse one that one thread does at a time.
+# Rows of a matrix product that one thread does at a time.
 PRODUCT_ROWS = 1024
-PRODUCT_PAIRS = 1 << 16
 
 # How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
 MOVES = 8
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class SVDpp(SVD):
     """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
 
@@ -36,22 +34,37 @@ class SVDpp(SVD):
     minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
                                                     +  bias_regularization (b_u^2 + b_i^2)
                                                     +  sigma implicit_regularization |y_i|^2
-    step       e = r - s;   p_u += rate / sigma (e q_i - sigma regularization p_u)
-               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i);   biases as in SVD
-               up to 8 times an epoch, with the ratings since the last time, of which n_j are of item j,
+               sigma: the standard deviation of the ratings, so that the parameters mean the same on every scale
+    step       e = r - s
+               p_u += rate / sigma (e q_i - sigma regularization p_u)
+               q_i += rate / sigma (e (p_u + z_u) - sigma regularization q_i)
+               b_u += rate (e - bias_regularization b_u),    b_i += rate (e - bias_regularization b_i)
+               with the values before the step on the right, for every rating in random order, once an epoch:
+               svdpp_bucket in kernels/svd.py; and up to 8 times an epoch, with the ratings since the last time, of
+               which n_j are of item j, for all items j at once
                y_j += implicit rate / sigma (sum over those whose user has j of |N(u)|^-1/2 e q_i
-                                             - n_j sigma implicit_regularization y_j);   both rates fall as in SVD
+                                             - n_j sigma implicit_regularization y_j)
+               rate = learning_rate (1 - epoch / epochs), epoch from 0; the implicit rate is implicit_learning_rate
+               times the same
 
-    implicit_learning_rate : of the first epoch. A step is shortened where it would go beyond the lowest point in its
-        direction
+    factors : the length of p_u, q_i and y_i
+    epochs : how often every rating is used
+    learning_rate : of p, q and the biases in the first epoch
+    regularization, bias_regularization : of factors and biases, for each rating
+    implicit_learning_rate : of y in the first epoch. A step is shortened where it would go beyond the lowest point in
+        its direction
     implicit_regularization : of y, for each rating
-    The other parameters are those of SVD.
+    seed : of the random start and of the order of the ratings
 
-    user_factors_ : float32, (n_users, factors): p_u + z_u
+    user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors): p_u + z_u and q_i
     implicit_factors_ : float32, (n_items, factors): y
-    item_factors_, user_biases_, item_biases_, mean_, deviation_, range_ : as in SVD
+    user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias
+    mean_, deviation_ : float32, (1,): mu and sigma of the training data; sigma is 1 where all ratings are the same
+    range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
+        ordered before
 
-    Whatever is said of SVD holds here too; N(u) of a folded-in user is the history.
+    Weights, folding in, `update`, `explain` and similar items and users are as in SVD; N(u) of a folded-in user is the
+    history, and y stays in an update.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
@@ -66,7 +79,7 @@ class SVDpp(SVD):
         "implicit_learning_rate": Range(0.001, 0.02, log=True),
         "implicit_regularization": Range(0.01, 0.2, log=True),
     }
-    _fitted: ClassVar[tuple[str, ...]] = (*RatingModel._fitted, "implicit_factors_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = (*RatingModel.fitted_arrays, "implicit_factors_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -82,13 +95,12 @@ class SVDpp(SVD):
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
 
     def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self._items), self.factors), np.float32)
+        self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)
         self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
 
-    def _user_priors(self, pairs: Rows) -> Floats:
-        Y = zeros(len(self.implicit_factors_), self._layout.width)
-        Y[:, : self.factors] = self.implicit_factors_
-        return _spread(pairs).times(Y)[:, : self.factors]
+    @property
+    def _fitted_solver(self) -> RowSolver:
+        return replace(self._solver, implicit_factors=self.implicit_factors_)
 
 
 class _ImplicitDescent(Descent):
@@ -103,8 +115,8 @@ class _ImplicitDescent(Descent):
         super().__init__(model, interactions)
         of_items = interactions.by_item
         self._counts = [pairs.counts for pairs in (interactions.by_user, of_items)]
-        self._of_users = _spread(interactions.by_user)
-        self._of_items = _gathered(of_items, self._counts[0])
+        self._of_users = spread(interactions.by_user)
+        self._of_items = gather(of_items, self._counts[0])
 
     def start(self) -> Arrays:
         """Return small random factors, zero biases and a zero implicit part."""
@@ -115,15 +127,14 @@ class _ImplicitDescent(Descent):
         """As for SVD; the implicit part moves on the way."""
         model, fall = self._model, self._fall(epoch)
         users, items, implicit = state["users"], state["items"], state["implicit"]
-        numbers = self._numbers(epoch)
+        rates = self._rates(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
         Z, G = self._of_users.times(implicit), zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
-            pairs = bucket.users, bucket.items, bucket.values, bucket.members
-            return float(svdpp_bucket(*pairs, users, items, Z, G, *numbers))
+            return float(svdpp_bucket(bucket, users, items, Z, G, self._mean, rates))
 
         def after() -> None:
             nonlocal done
@@ -176,32 +187,3 @@ def _curvature(Z: Floats, C: Floats, counts: Array) -> float:
 
     parallel.run(add_up, len(blocks))
     return float(sums.sum())
-
-
-class _Sparse:
-    """A sparse matrix, ready for products with wide rows."""
-
-    def __init__(self, pairs: Rows, values: Floats) -> None:
-        self._pairs = read_only(pairs._replace(data=values))
-        self._blocks = parallel.even_blocks(pairs.indptr, PRODUCT_PAIRS)
-
-    def times(self, X: Floats) -> Floats:
-        out = zeros(len(self._pairs.indptr) - 1, X.shape[1])
-        parallel.run(lambda b: sparse_rows(*self._pairs, *self._blocks[b], X, out), len(self._blocks))
-        return out
-
-
-def _spread(pairs: Rows) -> _Sparse:
-    """Return the matrix that makes z of y."""
-    counts = pairs.counts
-    return _Sparse(pairs, np.repeat(_shares(counts), counts))
-
-
-def _gathered(pairs: Rows, counts: RowNumbers) -> _Sparse:
-    """Return its transpose; counts are those of the users."""
-    return _Sparse(pairs, _shares(counts)[pairs.indices])
-
-
-def _shares(counts: RowNumbers) -> Floats:
-    """Return |N|^-1/2."""
-    return (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)

@@ -8,14 +8,14 @@ from typing import ClassVar
 import numpy as np
 
 from tastemap.data._checks import check_whole
-from tastemap.kernels.warp import warp_bucket
-from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool, Rates
+from tastemap.kernels.pairwise import Rule, warp_bucket
+from tastemap.kernels.sgd import Bucket
+from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.training.grid import Bucket
 from tastemap.typing import Counts, Floats
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class WARP(PairwiseModel):
     """Weighted approximate-rank pairwise loss: lift a user's items, the more the further down the list they stand.
 
@@ -25,7 +25,19 @@ class WARP(PairwiseModel):
                j is the first of at most max_sampled items drawn uniformly from those that u has no pair with for which
                s_uj > s_ui - 1; if it was the n-th, rank_ui = floor((n_items - 1) / n) and L(r) = 1 + 1/2 + ...
                + 1/r. Where none is found there is no loss and no step
-    step       g = w L, then as for BPR, with 1 in place of 0.03 in the rate
+    step       g = w L(rank_ui)
+               p_u += rate_u (g (q_i - q_j) - regularization p_u)
+               q_i += rate_i ( g p_u - regularization q_i),    b_i += rate_i ( g - regularization b_i)
+               q_j += rate_j (-g p_u - regularization q_j),    b_j += rate_j (-g - regularization b_j)
+               with the values before the step on the right; each of the three rows has a rate of its own,
+               rate = learning_rate / sqrt(1 + |its earlier brackets|^2 / factors)
+               for every pair in random order, once an epoch: warp_bucket in kernels/pairwise.py
+
+    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own, b_i
+    being one more factor; regularization draws q_i to F_i W instead of 0. W is the ridge regression of the rows, which
+    count by their pairs, with feature_regularization times their mean count before |W|^2; it follows by two
+    conjugate-gradient steps an epoch, and at the end by as many as it takes. What has features and no training pair is
+    F_i W. With features of users the same is true of p_u.
 
     factors : the length of p_u and q_i
     epochs : how often every pair looks for a violation
@@ -41,9 +53,16 @@ class WARP(PairwiseModel):
     mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 3
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
-    What is said of features, of the objective shown, of threads, folding in, `explain` and `update` in BPR holds here.
+    The objective shown is the mean loss of the epoch's pairs without regularization. Users and items are dealt into
+    blocks that share no rows, and the items beside come from the pair's block, drawn anew every epoch; so the bits do
+    not depend on the number of threads.
 
-    Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011. The rate: Duchi,
+    Folding in takes the same steps with the items as they are. `explain` leaves one item out at a time. `update` takes
+    `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are; the items
+    drawn beside are any of all items.
+
+    Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011.
+    Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate: Duchi,
     Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
     """
 
@@ -68,8 +87,8 @@ class WARP(PairwiseModel):
     def _work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)
 
-        def work(bucket: Bucket, P: Floats, Q: Floats, rates: Rates, skipped: Counts) -> float:
-            return float(warp_bucket(*bucket[1:], P, Q, *rates, skipped, rank_weights))
+        def work(bucket: Bucket, P: Floats, Q: Floats, rule: Rule, skipped: Counts) -> float:
+            return float(warp_bucket(bucket, P, Q, rule, skipped, rank_weights))
 
         return work
 

@@ -12,7 +12,7 @@ import polars as pl
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.significance import shared_users
-from tastemap.metrics.definitions import is_per_user, lower_is_better
+from tastemap.metrics.definitions import Metric, find
 from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LESS = ", less is better"
 
 
-def differences(board: Any, a: str, b: str, metric: str | None = None, *, ax: Any = None) -> Figure:
+def differences(board: Any, a: str, b: str, metric: Metric | str | None = None, *, ax: Any = None) -> Figure:
     """Draw a metric of model a less that of b for each user, users in the order of the difference.
 
     board : what `compare` returns, or {name: Evaluation}
@@ -37,10 +37,10 @@ def differences(board: Any, a: str, b: str, metric: str | None = None, *, ax: An
         if name not in results:
             raise DataError(f"there is no model {name!r}, only {', '.join(map(repr, results))}")
     metric = _metric(results, metric)
-    if not is_per_user(metric):
+    if not metric.per_user:
         raise DataError(f"{metric} is of all lists together and has no value for a single user: name another metric")
     values = _differences(results[a], results[b], metric)
-    less, mean = lower_is_better(metric), values.mean()
+    less, mean = metric.lower_is_better, values.mean()
     percent, curve = thinned(np.linspace(0, 100, len(values) + 1), np.append(values, values[-1]))
     figure, ax = axes_in(ax, size=(7.2, 4.2))
     filled: dict[str, Any] = {"step": "post", "alpha": 0.35, "linewidth": 0}
@@ -64,7 +64,7 @@ def differences(board: Any, a: str, b: str, metric: str | None = None, *, ax: An
     return figure
 
 
-def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figure:
+def intervals(board: Any, metric: Metric | str | None = None, *, ax: Any = None) -> Figure:
     """Draw the mean of a metric for each model with its 95 % bootstrap interval over users, the best at the top.
 
     board : what `compare` returns, or {name: Evaluation}
@@ -76,7 +76,7 @@ def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figur
     results = _evaluations(board)
     metric = _metric(results, metric)
     rows = pl.DataFrame([{"model": name, **result.interval(metric)} for name, result in results.items()])
-    rows = rows.sort("mean", descending=not lower_is_better(metric), maintain_order=True)
+    rows = rows.sort("mean", descending=not metric.lower_is_better, maintain_order=True)
     figure, ax = axes_in(ax, size=(7.2, 1.2 + 0.36 * len(rows)))
     places = np.arange(len(rows))
     mean = rows["mean"].to_numpy()
@@ -92,10 +92,10 @@ def intervals(board: Any, metric: str | None = None, *, ax: Any = None) -> Figur
     ax.grid(visible=False, axis="y")
     users = [f"{n:,}" for n in rows["users"].unique().sort()]
     of = "1 user" if users == ["1"] else f"{' to '.join(dict.fromkeys((users[0], users[-1])))} users"
-    said = f"{metric}: mean over {of}" if is_per_user(metric) else metric
+    said = f"{metric}: mean over {of}" if metric.per_user else metric.name
     if len(known):
         said += " and its 95 % interval"
-    ax.set_xlabel(shown(said + (_LESS if lower_is_better(metric) else "")))
+    ax.set_xlabel(shown(said + (_LESS if metric.lower_is_better else "")))
     return figure
 
 
@@ -109,19 +109,19 @@ def _evaluations(board: Any) -> dict[str, Evaluation]:
     return {str(name): result for name, result in results.items()}
 
 
-def _metric(results: Mapping[str, Evaluation], metric: str | None) -> str:
-    metric = next(iter(results.values())).metrics[0] if metric is None else metric
+def _metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> Metric:
+    """Return the metric meant, None for the first; raise DataError where one of the evaluations has it not."""
+    first = next(iter(results.values()))
+    metric = first.metrics[0] if metric is None else metric
     for name, result in results.items():
-        if metric not in result.metrics:
-            raise DataError(f"{metric!r} was not measured for {name!r}, only {', '.join(result.metrics)}")
-    return metric
+        if not any(metric in (one, one.name) for one in result.metrics):
+            raise DataError(f"{str(metric)!r} was not measured for {name!r}, only {', '.join(result.names)}")
+    return find(metric, first.metrics)
 
 
-def _differences(a: Evaluation, b: Evaluation, metric: str) -> npt.NDArray[np.float64]:
+def _differences(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
     """Return the values of a less those of b of the users that both have, ascending."""
-    of_a, of_b = (
-        one.values[rows, one.metrics.index(metric)] for one, rows in zip((a, b), shared_users(a, b), strict=True)
-    )
+    of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), shared_users(a, b), strict=True))
     values = of_a - of_b
     values = values[~np.isnan(values)]
     if not len(values):

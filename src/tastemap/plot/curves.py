@@ -12,7 +12,8 @@ from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import NotSupportedError, name_some
 from tastemap.evaluation.evaluate import evaluate
-from tastemap.metrics.definitions import RATING_METRICS
+from tastemap.metrics.definitions import METRICS, Metric, parse
+from tastemap.metrics.own import OwnMetric
 from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ KS = (1, 2, 5, 10, 20, 50, 100)
 _TICK = 0.06
 
 
-def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
+def learning_curves(models: Any, *, metric: str | None = None) -> Figure:
     """Draw the objective by epoch and, beside it, the metric on the validation part where one was measured.
 
     models : a model, a list of models, or {name: model}, fitted
-    metric : what `fit` measured, as its axis is called
+    metric : what the axis of the metric is called; None for what `fit` measured
 
     Objectives of models of one class are drawn as they are. Those of several classes are sums of different things, so
     each is drawn as a share of what it was after its first epoch.
@@ -54,21 +55,23 @@ def learning_curves(models: Any, *, metric: str = "metric") -> Figure:
             axes[1].plot(epochs, metrics, label=shown(name), **line_style(number))
     axes[0].set_ylabel("objective, share of that after epoch 1" if relative else "objective")
     if measured:
+        names = {done.metric_name for model in measured.values() for done in model.epochs_}
+        metric = metric or (names.pop() if len(names) == 1 else None) or "metric"
         axes[1].set_ylabel(f"{shown(metric)} on the validation part")
     for ax in axes:
         ax.set_xlabel("epoch")
         whole_numbers(ax)
     without = [name for name in given if name not in named]
     lines += [Line2D([], [], linestyle="none") for _ in without]
-    names = [*named, *(f"{name}\ntrained without epochs" for name in without)]
-    _name_lines(axes[0] if len(names) == 1 else axes[-1], lines, names)
+    labels = [*named, *(f"{name}\ntrained without epochs" for name in without)]
+    _name_lines(axes[0] if len(labels) == 1 else axes[-1], lines, labels)
     return figure
 
 
 def metric_at_k(
     models: Any,
     test: Interactions,
-    metric: str = "ndcg",
+    metric: OwnMetric | str = "ndcg",
     ks: Iterable[int] | None = None,
     *,
     exclude: Literal["train"] | Interactions | None = "train",
@@ -78,18 +81,18 @@ def metric_at_k(
     """Draw a metric by the length of the list, k on a log scale.
 
     models : a model, a list of models, or {name: model}, fitted; each is evaluated once for all k
-    metric : without its cut-off, such as "ndcg" or "recall"
+    metric : without its cut-off, such as "ndcg" or "recall"; or an own metric, whose own cut-off does not count
     ks : None for 1, 2, 5, 10, 20, 50, 100, as far as there are items
     exclude, on_unknown : as for `evaluate`
 
     The legend is in the order of the lines at the longest list.
     """
     named = fitted_models(models)
-    if not isinstance(metric, str) or "@" in metric:
+    if not isinstance(metric, OwnMetric) and (not isinstance(metric, str) or "@" in metric):
         raise ValueError(
             f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
         )
-    if metric in RATING_METRICS:
+    if isinstance(metric, str) and not METRICS.get(metric, Metric).has_cutoff:
         raise ValueError(f"{metric} is not of lists, so no length changes it: name a metric such as 'ndcg'")
     if isinstance(ks, str) or not isinstance(ks, Iterable | None):
         raise ValueError(f"ks must be lengths of the list, such as [5, 10], got {ks!r}")
@@ -100,23 +103,23 @@ def metric_at_k(
     for k in wanted:
         check_whole("ks", k, lowest=1)
     lengths = sorted({*wanted})
-    names = [f"{metric}@{k}" for k in lengths]
+    at_lengths = [metric.at(k) if isinstance(metric, OwnMetric) else parse(f"{metric}@{k}") for k in lengths]
     results = {
-        name: evaluate(model, test, metrics=names, exclude=exclude, on_unknown=on_unknown)
+        name: evaluate(model, test, metrics=at_lengths, exclude=exclude, on_unknown=on_unknown)
         for name, model in named.items()
     }
     figure, ax = axes_in(ax, size=(7.2, 4.2))
     lines = {}
     for number, (name, result) in enumerate(results.items()):
-        values = [result[at_k] for at_k in names]
+        values = [result[at_k] for at_k in at_lengths]
         (lines[name],) = ax.plot(lengths, values, label=shown(name), **line_style(number))
     ax.set_xscale("log")
     ticks = _apart(lengths)
     ax.set_xticks(ticks, [f"{k:,}" for k in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("k, the length of the list")
-    ax.set_ylabel(f"{shown(metric)}@k")
-    order = sorted(lines, key=lambda name: -results[name][names[-1]])
+    ax.set_ylabel(f"{shown(at_lengths[0].base_name)}@k")
+    order = sorted(lines, key=lambda name: -results[name][at_lengths[-1]])
     _name_lines(ax, [lines[name] for name in order], order)
     return figure
 

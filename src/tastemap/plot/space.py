@@ -129,7 +129,7 @@ def _projected(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> t
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
     if method == "tsne":
-        module = optional("sklearn.manifold", "scikit-learn", extra="tune", purpose="latent_space(method='tsne')")
+        module = optional("sklearn.manifold", "scikit-learn", extra="plot", purpose="latent_space(method='tsne')")
         neighbours = min(30.0, (len(unit) - 1) / 3)
         tsne = module.TSNE(metric="cosine", init="pca", perplexity=neighbours, random_state=seed)
         return tsne.fit_transform(unit).astype(np.float64), "t-SNE of the items' vectors: near is similar", ""

@@ -68,7 +68,7 @@ def times_listed(model: Model, k: int, exclude_seen: bool) -> Counts:
     for start in range(0, len(users), USERS_AT_ONCE):
         lists = model.recommend_rows(users[start : start + USERS_AT_ONCE], k, exclude_seen=exclude_seen)
         counts += np.bincount(lists.rows[lists.rows >= 0], minlength=len(counts))
-    known: Counts = counts[model.known_items]
+    known: Counts = counts[model.state.known_items]
     return known
 
 

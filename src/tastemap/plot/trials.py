@@ -9,7 +9,7 @@ import polars as pl
 
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
-from tastemap.metrics.definitions import lower_is_better
+from tastemap.metrics.definitions import Metric
 from tastemap.plot.canvas import COLOURS, GREY, panels, shown, whole_numbers
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def tuning(result: Any) -> Figure:
     Trials without a score, such as those that were pruned, are ticks on the lower edge. Importances are left out where
     the trials are too few to tell.
     """
-    if not isinstance(getattr(result, "metric", None), str):
+    if not isinstance(getattr(result, "metric", None), Metric):
         raise DataError(f"result must be what tune returns, got a {type(result).__name__}")
     trials = to_polars(result.trials, ["trial", "state", "score"]).sort("trial")
     done = trials.filter(state="complete")
     if done.is_empty():
         raise DataError(f"none of the {len(trials)} trials came to its end: there is nothing to draw")
-    less = lower_is_better(result.metric)
+    less = result.metric.lower_is_better
     best = done["score"].cum_min() if less else done["score"].cum_max()
     sides = result.importances is not None
     figure, axes = panels(*(3, 2) if sides else (1,), size=(9.5 if sides else 7.2, 3.8))
@@ -52,7 +52,7 @@ def tuning(result: Any) -> Figure:
     ax.margins(y=0.1)  # the marks on the edge lie below the scores
     whole_numbers(ax)
     ax.set_xlabel("trial")
-    ax.set_ylabel(shown(result.metric + (", less is better" if less else "")))
+    ax.set_ylabel(shown(result.metric.name + (", less is better" if less else "")))
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, frameon=False, fontsize="small", ncols=3,
         handlelength=1.2, handletextpad=0.5, columnspacing=1.2,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from tastemap.data._checks import check_choice, check_whole
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
 from tastemap.typing import Floats, RowNumbers
@@ -27,7 +26,15 @@ def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Li
     """Return the k best of the catalogue for each query, of which `rows` are the own rows and left out."""
     check_whole("k", k, lowest=1)
     itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
-    return top_k(queries, catalogue, k, [Hidden(read_only(itself), np.arange(len(rows)))])
+    return top_k(queries, catalogue, k, [Hidden(freeze_rows(itself), np.arange(len(rows)))])
+
+
+class Neighbours(Protocol):
+    """What tells which rows of one side, users or items, are near to which."""
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest of each row, itself left out, among the rows given, ascending, or all."""
+        ...
 
 
 class Space:
@@ -40,7 +47,6 @@ class Space:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.active = active
         self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
-        self._lock = threading.Lock()  # many threads may ask first; one prepares
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
@@ -49,10 +55,9 @@ class Space:
         among : the rows that may be neighbours, ascending; None for all active ones
         """
         check_metric(metric)
-        with self._lock:
-            if metric not in self._prepared:
-                queries, vectors = self._for(metric)
-                self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
+        if metric not in self._prepared:  # two threads that ask first prepare the same
+            queries, vectors = self._for(metric)
+            self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = VectorCandidates(vectors, among)

@@ -43,7 +43,7 @@ def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
     rows = []
     for name in board.ranking(board.metrics[0]):
         result = board.evaluations[name]
-        intervals = {metric: board.interval(name, metric) for metric in board.metrics}
+        intervals = {metric.name: board.interval(name, metric) for metric in board.metrics}
         rows.append(
             {
                 "model": name,
@@ -67,7 +67,7 @@ def describe_tuning(found: Tuning) -> dict[str, Any]:
     importances = found.importances
     return {
         "model": type(found.model).__name__,
-        "metric": found.metric,
+        "metric": found.metric.name,
         "score": found.score,
         "parameters": found.parameters,
         "model_parameters": asdict(found.model),

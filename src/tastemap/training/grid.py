@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._pairs import Rows
-from tastemap.kernels.core.random import mix
-from tastemap.kernels.sgd import deal, shuffle
-from tastemap.typing import Ints, RowNumbers
+from tastemap.kernels.sgd import Bucket, deal, shuffle
+from tastemap.randomness import Stream, derive_state
+from tastemap.typing import RowNumbers
 
 # Smaller blocks of items would leave too few to draw negatives from, smaller buckets would not be worth a thread.
 BLOCK_ROWS = 512
 BUCKET_PAIRS = 20_000
 MOST_BLOCKS = 64
-
-
-class Bucket(NamedTuple):
-    """The pairs of one block of users and one block of items, a user's pairs together.
-
-    block: the block of users. No other bucket of it is worked at the same time.
-    users int32, items int32 and values float32, (pairs) each; an item is its number within `members`.
-    members int32: the rows of the block's items. state: the bucket's own random state.
-    """
-
-    block: int
-    users: Ints
-    items: Ints
-    values: npt.NDArray[np.float32]
-    members: Ints
-    state: np.uint64
 
 
 class Grid:
@@ -63,10 +45,10 @@ class Grid:
         after : called when a stratum is done, for what its buckets have in common
         """
         B, pairs = self.n_blocks, self._pairs
-        state = seeded(seeded(self._seed, 0), epoch)
+        state = derive_state(derive_state(self._seed, Stream.EPOCHS), Stream.EPOCH, epoch)
         users, items = self._users.copy(), self._items.copy()
-        shuffle(users, seeded(state, 1))
-        shuffle(items, seeded(state, 2))
+        shuffle(users, derive_state(state, Stream.SHUFFLE_USERS))
+        shuffle(items, derive_state(state, Stream.SHUFFLE_ITEMS))
         size = -(-len(items) // B)
         self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
         # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
@@ -77,9 +59,19 @@ class Grid:
         counts = np.zeros((B, B), np.int64)
 
         def deal_block(b: int) -> None:
-            people = users[cuts[b] : cuts[b + 1]]
-            order = int(starts[b]), self._blocks, self._places, seeded(state, 3)
-            deal(*pairs, people, *order, counts[b], *self._dealt)
+            dealt_users, dealt_items, values = self._dealt
+            deal(
+                *pairs,
+                people=users[cuts[b] : cuts[b + 1]],
+                start=int(starts[b]),
+                blocks=self._blocks,
+                places=self._places,
+                state=derive_state(state, Stream.DEAL),
+                counts=counts[b],
+                users=dealt_users,
+                items=dealt_items,
+                values=values,
+            )
 
         parallel.run(deal_block, B)
         firsts = np.hstack([starts[:-1, None], starts[:-1, None] + np.cumsum(counts, axis=1)])
@@ -91,12 +83,12 @@ class Grid:
                 mine = slice(firsts[b, c], firsts[b, c + 1])
                 dealt_users, dealt_items, values = self._dealt
                 bucket = Bucket(
-                    b,
-                    dealt_users[mine],
-                    dealt_items[mine],
-                    values[mine],
-                    items[c * size : (c + 1) * size],
-                    seeded(state, 4 + b * B + c),
+                    block=b,
+                    users=dealt_users[mine],
+                    items=dealt_items[mine],
+                    values=values[mine],
+                    members=items[c * size : (c + 1) * size],
+                    state=derive_state(state, Stream.BUCKET, b * B + c),
                 )
                 results[stratum, b] = work(bucket)
 
@@ -104,9 +96,3 @@ class Grid:
             if after is not None:
                 after()
         return float(results.sum())
-
-
-def seeded(state: int | np.uint64, key: int) -> np.uint64:
-    """Return the random state of a key under a seed or another state."""
-    # A compiled function gives back a Python int, which the next one would take for an int64.
-    return np.uint64(mix(np.uint64((int(state) + key) & 0xFFFF_FFFF_FFFF_FFFF)))

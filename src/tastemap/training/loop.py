@@ -17,13 +17,16 @@ from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
-from tastemap.kernels.metrics import RANKING_METRICS
-from tastemap.metrics.lists import RATING_METRICS, list_values, losses, of_mean_loss, parse_metric
+from tastemap.metrics.definitions import METRICS, NDCG, Metric, RankingMetric, RatingMetric
+from tastemap.metrics.lists import list_values
+from tastemap.metrics.ratings import pool
 from tastemap.progress import bar
 from tastemap.typing import Arrays
 
 # A checkpoint may take this share of the training time at most; the first is always written.
 CHECKPOINT_SHARE = 0.1
+
+_USUAL_METRIC = NDCG(10)
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Epoch:
     seconds : how long the epoch took
     objective : the model's objective after it, over all pairs
     metric : the metric on the validation part, None without one
+    metric_name : what it is called, such as "ndcg@10"
     """
 
     epoch: int
     seconds: float
     objective: float
     metric: float | None = None
+    metric_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,29 @@ class Options:
 
     validation: Interactions | None = None
     patience: int | None = None
-    metric: str = "ndcg@10"
+    metric: Metric = _USUAL_METRIC
     callbacks: tuple[Callable[[Epoch], None], ...] = ()
     progress: bool | None = None
     checkpoint: str | Path | None = None
 
     def check(self, *, predicts_ratings: bool) -> None:
         """Raise ValueError for options that do not go together or are out of range."""
-        parse_metric(self.metric, predicts_ratings=predicts_ratings)
+        self._check_metric(predicts_ratings)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
         if self.patience is not None:
             check_whole("patience", self.patience, lowest=1)
+
+    def _check_metric(self, predicts_ratings: bool) -> None:
+        if self.metric.watchable and (predicts_ratings or not isinstance(self.metric, RatingMetric)):
+            return
+        of_lists = [name for name, cls in METRICS.items() if cls.watchable and cls.has_cutoff]
+        errors = " or ".join(repr(name) for name, cls in METRICS.items() if cls.watchable and not cls.has_cutoff)
+        also = f", or {errors}" if predicts_ratings else f" ({errors} of models that predict ratings)"
+        raise ValueError(
+            f"metric must be one of {', '.join(of_lists)} with a cut-off, such as 'ndcg@10'{also}, got "
+            f"{self.metric.name!r}: measure others with tastemap.evaluate"
+        )
 
     def check_without_epochs(self, model: str) -> None:
         """Raise ValueError for options that mean something between epochs only, for a model that has none."""
@@ -123,11 +139,11 @@ def train(
                 raise DivergenceError(
                     f"training diverged in epoch {epoch + 1}: the objective is {objective}; {divergence_hint}"
                 )
-            done = Epoch(epoch + 1, seconds, objective, watch.measure(task, state))
+            done = Epoch(epoch + 1, seconds, objective, watch.measure(task, state), watch.metric_name)
             history.append(done)
             watch.remember(done, state)
             shown.update(1)
-            shown.set_postfix(_shown(done, options.metric))
+            shown.set_postfix(_shown(done))
             for callback in options.callbacks:
                 callback(done)
             now = time.perf_counter()
@@ -145,31 +161,34 @@ class _Watch:
         self.patience = options.patience
         self.best_state: Arrays | None = None
         self.best: Epoch | None = None
+        self._metric = options.metric
         self._validation = options.validation
         if options.validation is not None:
-            self._metric = options.metric
-            self._name, self._k = parse_metric(options.metric)
             self._rows = options.validation.by_user.with_pairs
+
+    @property
+    def metric_name(self) -> str | None:
+        """What `measure` returns, None where that is nothing."""
+        return None if self._validation is None else self._metric.name
 
     def identity(self) -> dict[str, Any]:
         """Return what decides when training stops."""
         if self._validation is None:
             return {"validation": None}
         fingerprint = self._validation.fingerprint()
-        return {"validation": fingerprint, "metric": self._metric, "patience": self.patience}
+        return {"validation": fingerprint, "metric": self._metric.name, "patience": self.patience}
 
     def measure(self, task: Trainable, state: Arrays) -> float | None:
         if self._validation is None:
             return None
-        held_out = self._validation.by_user
-        if self._k is None:
+        held_out, metric = self._validation.by_user, self._metric
+        if isinstance(metric, RatingMetric):
             users = self._validation.row_of_pair().astype(np.int64)
             predicted = cast(Rating, task).predict(state, users, held_out.indices.astype(np.int64))
-            errors = held_out.data.astype(np.float64) - predicted
-            return float(of_mean_loss(self._name, losses(self._name, errors).mean()))
-        lists = task.rank(state, self._rows, self._k)
-        values = list_values(lists.rows, lists.counts, held_out, self._rows, [self._k])
-        return float(values[:, 0, RANKING_METRICS.index(self._name)].mean())
+            return pool(metric, held_out.data.astype(np.float64) - predicted)
+        k, column = cast(int, metric.k), cast(RankingMetric, metric).column
+        lists = task.rank(state, self._rows, k)
+        return float(list_values(lists.rows, lists.counts, held_out, self._rows, [k])[:, 0, column].mean())
 
     def remember(self, done: Epoch, state: Arrays) -> None:
         if self.patience is None or done.metric is None:
@@ -185,16 +204,16 @@ class _Watch:
 
     def _goodness(self, done: Epoch) -> float:
         assert done.metric is not None
-        return -done.metric if self._name in RATING_METRICS else done.metric  # errors: less is better
+        return self._metric.goodness(done.metric)
 
     def is_over(self, history: list[Epoch]) -> bool:
         return self.patience is not None and self.best is not None and len(history) - self.best.epoch >= self.patience
 
 
-def _shown(done: Epoch, metric: str) -> dict[str, str]:
+def _shown(done: Epoch) -> dict[str, str]:
     shown = {"objective": f"{done.objective:.6g}"}
-    if done.metric is not None:
-        shown[metric] = f"{done.metric:.4f}"
+    if done.metric is not None and done.metric_name is not None:
+        shown[done.metric_name] = f"{done.metric:.4f}"
     return shown
 
 

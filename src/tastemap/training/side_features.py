@@ -13,11 +13,11 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, csr, read_only, rows_at, rows_of
+from tastemap.data._pairs import Rows, csr, freeze_rows, rows_at, rows_of
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.errors import DataError, NotSupportedError, name_some
-from tastemap.kernels.core.simd import aligned
+from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.core.sparse import sparse_rows
 from tastemap.kernels.features import spread_rows, step_features, turn_features
 from tastemap.training.wide import narrowed, widened, width_of, zeros
@@ -66,7 +66,7 @@ class SideFeatures:
         rows = features.align(ids)
         return cls(features.names, rows, rows.has_pairs)
 
-    def extended(self, ids: IdMap, news: Features | None) -> SideFeatures:
+    def extend(self, ids: IdMap, news: Features | None) -> SideFeatures:
         """Return the same features for a longer id map; the ids of `news` take what it says. Keeps `factors_`.
 
         Raises DataError where `news` has features that are not known here.
@@ -116,19 +116,14 @@ class SideFeatures:
 
     def means(self, W: Floats) -> Floats:
         """Return F W: float32 (rows, width), what the rows' factors are without their own part."""
-        out: Floats = aligned(len(self.described), W.shape[1])
+        out: Floats = allocate(len(self.described), W.shape[1])
         _multiply(self.known_rows, self._row_blocks, W, out)
         return out
 
     def means_of(self, rows: Rows) -> Floats:
         """Return the same with the factors learned, for any rows of features: float32 (rows, factors)."""
         assert self.factors_ is not None
-        n_features, factors = self.factors_.shape
-        W = widened(self.factors_, width_of(factors), n_features)
-        out: Floats = aligned(len(rows.indptr) - 1, W.shape[1])
-        blocks = parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST)
-        _multiply(rows, blocks, W, out)
-        return narrowed(out, factors)
+        return mean_factors(self.factors_, rows)
 
     def placed(self, factors: Floats, counts: npt.NDArray[np.int64]) -> Floats:
         """Return a row for each of the counts: F W where the count is 0, else the one in `factors`.
@@ -149,7 +144,7 @@ class SideFeatures:
         """
         n_rows, (n_features, width) = len(Y), W.shape
         rows, columns = self.known_rows, self._columns
-        weighted = read_only(rows._replace(data=np.repeat(weights, rows.counts) * rows.data))
+        weighted = freeze_rows(rows._replace(data=np.repeat(weights, rows.counts) * rows.data))
         curvature = np.bincount(rows.indices, weighted.data * rows.data.astype(np.float64), n_features) + regularization
         inverse = (1 / np.where(curvature > 0, curvature, np.inf)).astype(np.float32)
         T, image, residual, direction = (zeros(n, width) for n in (n_rows, n_features, n_features, n_features))
@@ -159,7 +154,9 @@ class SideFeatures:
             """Set out = F'T + ridge P and return the columns' sums of P out."""
 
             def task(start: int, stop: int, sums: Floats) -> None:
-                spread_rows(*columns, start, stop, T, P, np.float32(ridge), out, sums)
+                spread_rows(
+                    *columns, start=start, stop=stop, T=T, P=P, regularization=np.float32(ridge), out=out, sums=sums
+                )
 
             return _summed(self._column_blocks, width, task)
 
@@ -225,6 +222,15 @@ class SideFeatures:
         return [(block.start, block.stop) for block in parallel.row_blocks(len(self.names), BLOCK_FEATURES)]
 
 
+def mean_factors(W: Floats, rows: Rows) -> Floats:
+    """Return F W for rows F of features: float32 (rows, factors), given W float32 (features, factors)."""
+    n_features, factors = W.shape
+    wide = widened(W, width_of(factors), n_features)
+    out: Floats = allocate(len(rows.indptr) - 1, wide.shape[1])
+    _multiply(rows, parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST), wide, out)
+    return narrowed(out, factors)
+
+
 def _stacked(upper: Rows, lower: Rows) -> Rows:
     """Return the rows of both, one below the other."""
     indptr = np.concatenate([upper.indptr, upper.indptr[-1] + lower.indptr[1:]])
@@ -244,7 +250,7 @@ def _summed(blocks: Blocks, width: int, task: Callable[..., Any]) -> Floats:
 
 
 def _multiply(rows: Rows, blocks: Blocks, W: Floats, out: Floats) -> None:
-    _run(blocks, lambda start, stop: sparse_rows(*rows, start, stop, W, out))
+    _run(blocks, lambda start, stop: sparse_rows(*rows, start=start, stop=stop, X=W, out=out))
 
 
 def _quotient(a: Floats, b: Floats) -> Floats:

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.data._checks import LARGEST_FLOAT
-from tastemap.kernels.core.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.training.side_features import SideFeatures
 from tastemap.training.wide import narrowed, zeros
 from tastemap.typing import Arrays, Floats
 
-NO_MEANS: Floats = aligned(0, LANES)
+NO_MEANS: Floats = allocate(0, LANES)
 
 # Conjugate-gradient steps for the factors of features in an epoch; they go on from where they were.
 FEATURE_STEPS = 2

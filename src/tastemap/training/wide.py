@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.core.simd import LANES, aligned
+from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.typing import Floats
 
 
@@ -15,7 +15,7 @@ def width_of(factors: int) -> int:
 
 def zeros(n_rows: int, width: int) -> Floats:
     """Return zeros."""
-    wide: Floats = aligned(n_rows, width)
+    wide: Floats = allocate(n_rows, width)
     wide[:] = 0
     return wide
 

@@ -16,8 +16,9 @@ from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.extras import optional
+from tastemap.metrics.definitions import Metric
 from tastemap.models.shared.base import Model
-from tastemap.training.loop import Epoch, Options
+from tastemap.training.loop import Epoch
 from tastemap.tuning.sampling import Asked, Sampling
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Work:
     sampling: Sampling
     train: Interactions
     validation: Interactions
-    metric: str
+    metric: Metric
     exclude: Literal["train"] | Interactions | None
     user_features: Features | None
     item_features: Features | None
@@ -140,11 +141,8 @@ class Work:
     @cached_property
     def _watched(self) -> Interactions | None:
         """The validation pairs on which trials are watched between epochs, None where they are not."""
-        if not self.sampling.prune or self.exclude != "train":  # `fit` leaves the training items out
-            return None
-        try:
-            Options(self.validation, metric=self.metric).check(predicts_ratings=self.model.abilities.ratings)
-        except ValueError:
+        # `fit` leaves the training items out.
+        if not self.sampling.prune or self.exclude != "train" or not self.metric.watchable:
             return None
         users = self.validation.by_user.with_pairs
         has_pair = self.train.by_user.has_pairs

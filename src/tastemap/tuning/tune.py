@@ -32,7 +32,8 @@ from tastemap.errors import (
 )
 from tastemap.evaluation.evaluate import check_suits
 from tastemap.extras import optional
-from tastemap.metrics.definitions import lower_is_better
+from tastemap.metrics.definitions import Metric, parse
+from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads
@@ -69,7 +70,7 @@ class Tuning:
     model: Model
     parameters: dict[str, Any]
     score: float
-    metric: str
+    metric: Metric
     study: optuna.Study = field(repr=False)
     seconds: float
     refit_seconds: float
@@ -142,7 +143,7 @@ def tune(
     train: Interactions,
     validation: Interactions | None = None,
     *,
-    metric: str = "ndcg@10",
+    metric: Metric | str = "ndcg@10",
     trials: int = 50,
     timeout: float | None = None,
     space: Mapping[str, Range | Sequence[Any] | None] | None = None,
@@ -198,7 +199,8 @@ def tune(
     started = time.perf_counter()
     chosen = _model(model)
     wanted = _space(chosen, space, has_features=user_features is not None or item_features is not None)
-    _check(metric, trials, timeout, sampler, prune, parallel, seed, refit)
+    metric = parse(metric)
+    _check(trials, timeout, sampler, prune, parallel, seed, refit)
     check_suits(chosen, (metric,))
     check_interactions("tune", train)
     whole = train
@@ -209,7 +211,7 @@ def tune(
     optional("optuna", "optuna", extra="tune", purpose="tune")
 
     given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
-    direction: Literal["minimize", "maximize"] = "minimize" if lower_is_better(metric) else "maximize"
+    direction: Literal["minimize", "maximize"] = "minimize" if metric.lower_is_better else "maximize"
     sampling = Sampling(wanted, given, sampler, prune, direction, seed)
     work = Work(chosen, sampling, train, validation, metric, exclude, user_features, item_features)
     with quiet(), _once_each():
@@ -329,9 +331,9 @@ class _Search:
 
     def _best(self) -> optuna.trial.FrozenTrial | None:
         """Return the complete trial with the best score, of equal ones the first; None where there is none."""
-        complete = [trial for trial in self.trials() if _score(trial) is not None]
-        best: Any = min if self._work.sampling.direction == "minimize" else max
-        return best(complete, key=_score, default=None)  # type: ignore[no-any-return]
+        scores = [(trial, score) for trial in self.trials() if (score := _score(trial)) is not None]
+        best = max(scores, key=lambda scored: self._work.metric.goodness(scored[1]), default=None)
+        return None if best is None else best[0]
 
     def trials(self) -> tuple[optuna.trial.FrozenTrial, ...]:
         """Return all trials by number, those that were stopped last."""
@@ -398,7 +400,6 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
 
 
 def _check(
-    metric: str,
     trials: object,
     timeout: object,
     sampler: object,
@@ -407,7 +408,6 @@ def _check(
     seed: object,
     refit: object,
 ) -> None:
-    lower_is_better(metric)
     check_whole("trials", trials, lowest=1)
     check_whole("parallel", parallel, lowest=1)
     check_whole("seed", seed, lowest=0)
@@ -442,7 +442,8 @@ def _identity(work: Work) -> dict[str, Any]:
         "model": type(work.model).__name__,
         **{f"parameter {name}": value for name, value in asdict(work.model).items()},
         **{f"space of {name}": repr(values) for name, values in sampling.space.items()},
-        "metric": work.metric,
+        "metric": work.metric.name,
+        **({"direction": sampling.direction} if isinstance(work.metric, OwnMetric) else {}),
         "sampler": sampling.sampler,
         "prune": sampling.prune,
         "seed": sampling.seed,

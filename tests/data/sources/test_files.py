@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from tastemap.data.interactions import Interactions
-from tastemap.data.sources.files import open_file, read_columns
+from tastemap.data.sources.base import Source
+from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError
 
 ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
@@ -64,9 +65,9 @@ def test_every_kind_of_file_holds_the_same_ratings(tmp_path: Path, name: str, pa
 def test_only_the_named_columns_are_read(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("timestamp,junk,movie_id,user_id\n1,x,10,7\n")
-    assert read_columns(path, ["user_id", "movie_id"]).rows() == [(7, 10)]
+    assert open_file(path).read(["user_id", "movie_id"]).rows() == [(7, 10)]
     with pytest.raises(DataError, match="there is no column 'movie', only 'timestamp', 'junk', 'movie_id', 'user_id'"):
-        read_columns(path, ["movie"])
+        open_file(path).read(["movie"])
 
 
 @pytest.mark.parametrize("name", CONTENTS)
@@ -101,7 +102,7 @@ def test_the_header_of_a_bad_file_is_refused_in_the_same_words(tmp_path: Path) -
 def test_types_hold_for_all_rows_not_the_first(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("user,item\n" + "".join(f"{i},1\n" for i in range(11_000)) + "x,1\n")
-    assert read_columns(path, ["user"])["user"].dtype == pl.String
+    assert open_file(path).read(["user"])["user"].dtype == pl.String
     path.write_text("user,item\n" + "1,2\n" * 11_000 + "18446744073709551615,1\n")
     events = Interactions.from_file(path, duplicates="sum")
     assert list(events.users) == [1, 2**64 - 1]
@@ -247,3 +248,12 @@ def test_json_is_refused_as_what_it_is(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(DataError, match=r"rows\.json is JSON: save it as a csv or parquet file"):
         Interactions.from_file(path, user="user", item="item")
+
+
+def test_a_file_is_a_source(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("user,at\n1,2010-12-31\n")
+    source: Source = open_file(path)
+    assert source.label == str(path)
+    assert source.header() == ["user", "at"]
+    assert source.read(["at"], time="at").rows() == [(datetime(2010, 12, 31),)]

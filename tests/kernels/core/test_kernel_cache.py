@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
 import pytest
 
 import tastemap
+
+pytestmark = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="these tests compile, in processes of their own that no coverage follows"
+)
 
 # Prints the numbers of a kernel, whether it came from the cache, and how many warnings there were.
 SCRIPT = """
@@ -82,7 +89,7 @@ def test_an_edited_helper_in_another_file_takes_effect(
         from tastemap.kernels import probe
         print(probe.__file__, probe.probe(np.uint64(0)))
     """
-    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache")}
+    environment = {"PYTHONPATH": str(package), "TASTEMAP_CACHE": str(tmp_path / "cache"), "NUMBA_DISABLE_JIT": None}
     before = run_python(script, **environment).split()
     assert before == [str(kernels / "probe.py"), str(0xE220A8397B1DCDAF)]
     random = kernels / "core" / "random.py"
@@ -90,6 +97,21 @@ def test_an_edited_helper_in_another_file_takes_effect(
     after = run_python(script, **environment).split()[1]
     assert after != before[1]
     assert int(after) ^ (int(after) >> 31) == int(before[1])
+
+
+def test_kernels_of_other_versions_go_when_nobody_has_used_them_for_a_month(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    said(TASTEMAP_CACHE=str(tmp_path))
+    (own,) = (tmp_path / "kernels").iterdir()
+    for name, days in (("recent", 29), ("old", 31), (own.name, 31)):
+        folder = tmp_path / "kernels" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "kernel.nbc").write_text("")
+        then = time.time() - days * 86_400
+        os.utime(folder, (then, then))
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+    assert {folder.name for folder in (tmp_path / "kernels").iterdir()} == {"recent", own.name}
 
 
 def test_a_cache_that_cannot_be_written_costs_one_warning(
@@ -124,7 +146,8 @@ def test_two_processes_that_compile_at_once_do_not_hurt_each_other(
 ) -> None:
     script = "import os, sys, time\nos.environ['TASTEMAP_CACHE'] = sys.argv[1]\n" + SCRIPT.replace("\n    ", "\n")
     command = [sys.executable, "-c", script, str(tmp_path)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    env = {name: value for name, value in os.environ.items() if name != "NUMBA_DISABLE_JIT"}
+    both = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for process in both:
         numbers, _, *warnings = process.communicate(timeout=120)[0].strip().split(";")
         assert (process.returncode, numbers, warnings) == (0, right, ["0", "0"])
@@ -140,8 +163,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         import sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
         from tastemap.kernels import (
-            bpr, ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, popular, ranking, sgd,
-            significance, svd, warp
+            ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, pairwise, popular,
+            ranking, sgd, significance, svd
         )
         from tastemap.kernels.core import random, sparse
         rng = np.random.default_rng(0)
@@ -188,10 +211,10 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [ranking.rank_exactly, ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
         kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
         kernels += [random.race, random.states_of_rows, random.states_of_sets]
-        kernels += [bpr.bpr_bucket, warp.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
+        kernels += [pairwise.bpr_bucket, pairwise.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
         kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
         kernels += [features.step_features, features.turn_features]
-        kernels += [significance.resampled_sums, significance.signed_sums]
+        kernels += [significance.sum_resamples, significance.sum_with_signs]
         print(*(f"{kernel.__name__} {len(kernel.signatures)}" for kernel in kernels), sep=",")
         """,
         tmp_path,

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tastemap.data._pairs import frozen
+from tastemap.data._pairs import freeze
 from tastemap.kernels.core.random import exponential, fill_uniform, mix, race, states_of_rows, states_of_sets
 
 MASK = 2**64 - 1
@@ -96,7 +96,7 @@ def test_who_arrives_first_depends_on_the_pair_alone() -> None:
 def test_a_set_has_one_state() -> None:
     indptr, indices = np.array([0, 0, 1, 3, 5, 6]), np.array([4, 4, 9, 4, 9, 9], np.int32)
     states = np.empty(5, np.uint64)
-    states_of_sets(frozen(indptr), frozen(indices), np.uint64(3), states)
+    states_of_sets(freeze(indptr), freeze(indices), np.uint64(3), states)
     assert states[2] == states[3]
     assert len(set(states.tolist())) == 4
     rows = np.empty(9, np.uint64)

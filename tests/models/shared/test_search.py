@@ -52,15 +52,16 @@ def test_whole_numbers_are_searched_as_whole_numbers(name: str) -> None:
 
 
 @every_space
-def test_the_ends_of_a_space_can_be_fitted(name: str) -> None:
+def test_a_model_at_the_ends_of_a_space_recommends(name: str) -> None:
     model, data = tm.MODELS[name], stars()
     small = {"factors": 4} if hasattr(model, "factors") else {}
-    for parameter, values in model.search_space.items():
-        for end in ends(values):
-            model(**{**small, parameter: end}).fit(data, progress=False)
-    for corner in (0, -1):
-        together = {parameter: ends(values)[corner] for parameter, values in model.search_space.items()}
-        model(**small, **together).fit(data, progress=False)
+    space = {parameter: ends(values) for parameter, values in model.search_space.items()}
+    tried = [{parameter: end} for parameter, both in space.items() for end in both]
+    tried += [{parameter: both[corner] for parameter, both in space.items()} for corner in (0, -1)]
+    for parameters in tried:
+        lists = model(**{**small, **parameters}).fit(data, progress=False).recommend(list(data.users), k=3)
+        assert lists.group_by("user").len()["len"].to_list() == [3] * data.n_users, parameters
+        assert lists["score"].is_finite().all(), parameters
 
 
 def test_the_steps_of_a_range_are_even_or_of_even_ratio() -> None:

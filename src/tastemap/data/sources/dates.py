@@ -13,7 +13,7 @@ from tastemap.errors import DataError
 _NUMBERS = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(?: \d{1,2}:\d\d(:\d\d)?)?")
 
 
-def parsed_times(column: pl.Series, label: str) -> pl.Series:
+def parse_times(column: pl.Series, label: str) -> pl.Series:
     """Return text as datetimes: ISO, or numbers in the one order, day/month or month/day, that suits every row.
 
     Raises DataError where some text is no date, or where both orders suit and mean different days.

@@ -9,10 +9,14 @@ written; here that costs a warning and a compilation in every process.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
+import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,9 @@ from llvmlite import binding
 from tastemap.files.cache import cache_folder
 
 Kernel = Callable[..., Any]
+
+# A folder that no process has asked for this long is of another version: seconds until it is removed.
+UNUSED = 30 * 86_400
 
 # Sums may be reordered once, when a kernel is compiled, so that they vectorise; the compiled order is fixed.
 # NaN and infinity keep their meaning: divergence has to be seen.
@@ -65,6 +72,7 @@ def _compiled_folder() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        os.utime(folder)  # in use
     except (OSError, RuntimeError) as reason:  # RuntimeError: no home folder
         warnings.warn(
             f"compiled kernels cannot be kept on disk ({reason}), so every process compiles them again; "
@@ -73,7 +81,15 @@ def _compiled_folder() -> Path | None:
             stacklevel=2,
         )
         return None
+    _remove_unused(folder.parent)
     return folder
+
+
+def _remove_unused(folders: Path) -> None:
+    with suppress(OSError):  # another process may remove it first
+        for folder in folders.iterdir():
+            if time.time() - folder.stat().st_mtime > UNUSED:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _version_key() -> str:

@@ -22,6 +22,12 @@ def mix(state):
 
 
 @jit_exact
+def draw_below(n, bits):
+    """Return a number from 0 to n - 1 from 64 random bits; n is at most 2^31."""
+    return np.int64(((bits >> np.uint64(32)) * np.uint64(n)) >> np.uint64(32))
+
+
+@jit_exact
 def fill_uniform(out, state, deviation):
     """Fill `out` (float32, n x d) with uniform numbers of mean 0 and the given standard deviation.
 

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._checks import LARGEST_FLOAT
-from tastemap.data._pairs import Rows, read_only, rows_of
+from tastemap.data._pairs import Rows, freeze_rows, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, Remedy, name_some
@@ -20,7 +20,7 @@ from tastemap.ranking.top_k import Hidden
 UNKNOWN_ITEM = Remedy("leave them out, or bring them in with update", "update", ...)
 
 
-def folded(
+def read_histories(
     history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool, may_be_empty: bool
 ) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows.
@@ -40,10 +40,10 @@ def folded(
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
     items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
     weights_of_all = np.concatenate([own for _, own in rows])
-    return read_only(Rows(indptr, items_of_all, weights_of_all))
+    return freeze_rows(Rows(indptr, items_of_all, weights_of_all))
 
 
-def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
+def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
     """Return what the `exclude` of a recommendation hides from each of the people.
 
     exclude : item ids, hidden from everyone, or a frame of pairs under the columns that the id maps are named after.
@@ -53,7 +53,7 @@ def excluded(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hid
         found = items.find(to_series(as_many(exclude), items.name))
         hidden = np.unique(found[found >= 0]).astype(np.int32)
         row = Rows(np.array([0, len(hidden)]), hidden, np.ones(len(hidden), np.float32))
-        return Hidden(read_only(row), np.zeros(len(people), np.int64))
+        return Hidden(freeze_rows(row), np.zeros(len(people), np.int64))
     pairs = to_polars(exclude, [users.name, items.name])
     # Their own map: people whom the model does not know may have exclusions too.
     named = IdMap(pairs[users.name].unique(), users.name)

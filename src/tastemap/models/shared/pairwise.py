@@ -7,24 +7,27 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, read_only, rows_at
+from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
-from tastemap.models.shared import explain as leave_one_out
+from tastemap.kernels.pairwise import Rule
+from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.base import Explanation, Model
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.ranking.similar import Space
+from tastemap.randomness import Stream, derive_state
+from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
-from tastemap.training.grid import Bucket, Grid, seeded
+from tastemap.training.grid import Grid
 from tastemap.training.loop import Options, train
+from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import width_of, zeros
 from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
@@ -42,21 +45,7 @@ Kernel = Callable[..., float]
 Pool = Callable[[Bucket], Ints]
 
 
-class Rates(NamedTuple):
-    """How a step is made; the arguments that `pairwise.step` takes behind the rows, in its order."""
-
-    rate: np.float32
-    ridge_users: np.float32
-    ridge_items: np.float32
-    means_users: Floats
-    means_items: Floats
-    learned_users: Floats
-    learned_items: Floats
-    squares: int
-    learn_items: bool
-
-
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class PairwiseModel(Model):
     """A model s(u, i) = p_u . q_i + b_i that learns from a user's positive item beside one drawn from the others."""
 
@@ -70,7 +59,7 @@ class PairwiseModel(Model):
     # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
     _first_squares: ClassVar[float] = 1.0
 
-    _fitted: ClassVar[tuple[str, ...]] = (
+    fitted_arrays: ClassVar[tuple[str, ...]] = (
         "user_factors_",
         "item_factors_",
         "item_biases_",
@@ -96,7 +85,7 @@ class PairwiseModel(Model):
 
     @abstractmethod
     def _work(self, n_items: int, pool: Pool) -> Kernel:
-        """Return work(bucket, P, Q, rates, skipped), which takes a bucket's steps and returns the sum of its losses.
+        """Return work(bucket, P, Q, rule, skipped), which takes a bucket's steps and returns the sum of its losses.
 
         pool : gives the items of a bucket, by their number within `members`, as often as they are popular
         skipped : int64, (1,); grows by the pairs that took no step
@@ -108,23 +97,25 @@ class PairwiseModel(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Take steps for all pairs, epoch by epoch."""
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
-        state, self.epochs_ = train(task, self._identity(options), options, _HINT)
+        state = self.run_epochs(task, options, _HINT)
         task.finish(state)
         self._keep(state)
 
-    def _learn_more(self, before: Self, news: Interactions) -> None:
-        interactions = self._training("update")
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Take steps for the whole histories of the users that have new pairs, from where users and items are."""
+        interactions = self.state.training("update")
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
         state = self._start()
         learned = before._rows()
         for side, squares, features, features_before in (
-            ("users", before.user_squares_, self._user_features, before._user_features),
-            ("items", before.item_squares_, self._item_features, before._item_features),
+            ("users", before.user_squares_, self.state.user_features, before.state.user_features),
+            ("items", before.item_squares_, self.state.item_features, before.state.item_features),
         ):
             old = np.flatnonzero(squares)
             if features is not None and features_before is not None:
@@ -134,8 +125,8 @@ class PairwiseModel(Model):
                 means_before = features_before.means_of(rows_at(features_before.known_rows, old))
                 learned[side][old, : means.shape[1]] += means[old] - means_before
             state[side][old] = learned[side][old]
-        rows = self._users.find(news.users.ids.gather(news.by_user.with_pairs))
-        touched = np.full(len(self._users), -1)
+        rows = self.state.users.find(news.users.ids.gather(news.by_user.with_pairs))
+        touched = np.full(len(self.state.users), -1)
         touched[rows] = rows
         state["users"][rows, self._squares] = self._first_squares
         task = _Descent(self, rows_at(interactions.by_user, touched), state, learn_features=False)
@@ -144,10 +135,13 @@ class PairwiseModel(Model):
 
     def _start(self) -> Arrays:
         """Return users and items at small random factors; rows without a pair have none."""
-        users, items = self._empty(len(self._users)), self._empty(len(self._items))
-        for side, (rows, counts) in enumerate(((users, self.activity_), (items, self.popularity_))):
+        users, items = self._empty(len(self.state.users)), self._empty(len(self.state.items))
+        for rows, counts, stream in (
+            (users, self.activity_, Stream.FIRST_USERS),
+            (items, self.popularity_, Stream.FIRST_ITEMS),
+        ):
             factors = np.empty((len(rows), self.factors), np.float32)
-            fill_uniform(factors, seeded(self.seed, side), 0.1 / np.sqrt(self.factors))
+            fill_uniform(factors, derive_state(self.seed, stream), 0.1 / np.sqrt(self.factors))
             rows[:, : self.factors] = factors * (counts > 0)[:, None]
         users[:, self.factors] = 1
         users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
@@ -155,11 +149,16 @@ class PairwiseModel(Model):
 
     def _rows(self) -> Arrays:
         """Return what is learned as the kernels take it."""
-        users, items = self._empty(len(self.user_factors_)), self._empty(len(self.item_factors_))
-        users[:, : self.factors], items[:, : self.factors] = self.user_factors_, self.item_factors_
-        users[:, self.factors], items[:, self.factors] = 1, self.item_biases_
-        users[:, self._squares], items[:, self._squares + 1] = self.user_squares_, self.item_squares_
-        return {"users": users, "items": items}
+        users = self._empty(len(self.user_factors_))
+        users[:, : self.factors] = self.user_factors_
+        users[:, self.factors] = 1
+        users[:, self._squares] = self.user_squares_
+        return {"users": users, "items": self._wide_items(self.item_factors_, self.item_biases_, self.item_squares_)}
+
+    def _wide_items(self, factors: Floats, biases: Floats, squares: Floats) -> Floats:
+        items = self._empty(len(factors))
+        items[:, : self.factors], items[:, self.factors], items[:, self._squares + 1] = factors, biases, squares
+        return items
 
     def _empty(self, n_rows: int) -> Floats:
         return zeros(n_rows, width_of(self.factors + 3))
@@ -174,13 +173,15 @@ class PairwiseModel(Model):
         self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
-        if self._user_features is not None:
-            self.user_factors_ = self._user_features.placed(self.user_factors_, self.activity_)
-        self._place_items()
+        if self.state.user_features is not None:
+            self.user_factors_ = self.state.user_features.placed(self.user_factors_, self.activity_)
+        self.place_items()
 
-    def _place_items(self) -> None:
-        if self._item_features is not None:
-            placed = self._item_features.placed(self._vectors, self.popularity_)
+    def place_items(self) -> None:
+        """Give the items without a training pair the sum of their features' factors, and the bias likewise."""
+        if self.state.item_features is not None:
+            rows = np.hstack([self.item_factors_, self.item_biases_[:, None]])
+            placed = self.state.item_features.placed(rows, self.popularity_)
             self.item_factors_, self.item_biases_ = placed[:, : self.factors].copy(), placed[:, self.factors].copy()
             grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
             self.item_squares_ = np.append(self.item_squares_, grown)
@@ -194,101 +195,130 @@ class PairwiseModel(Model):
         """The column of a user's sum of squared gradients; an item's is the next."""
         return self.factors + 1
 
-    def _rates(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rates:
+    def _rule(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rule:
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
-        rate = np.float32(self.learning_rate * math.sqrt(self._first_squares))
         ridge = np.float32(self.regularization)
-        squares = self._squares
-        return Rates(
-            rate, ridge, ridge, means_users, means_items, learned_users, learned_items, squares, learn_items
-        )  # fmt: skip
+        return Rule(
+            rate=np.float32(self.learning_rate * math.sqrt(self._first_squares)),
+            ridge_p=ridge,
+            ridge_q=ridge,
+            means_p=means_users,
+            means_q=means_items,
+            learned_p=learned_users,
+            learned_q=learned_items,
+            squares=self._squares,
+            learn_items=learn_items,
+        )
 
-    # -- what the base class asks -------------------------------------------------------------------------------------
+    # -- answering ----------------------------------------------------------------------------------------------------
 
-    def _queries(self, rows: RowNumbers) -> Floats:
-        return _with_column(self.user_factors_[rows], np.ones(len(rows), np.float32))
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        user_features = self.state.user_features
+        fold_in = _FoldIn(
+            self.clone(),
+            self.item_factors_,
+            self.item_biases_,
+            self.item_squares_,
+            self.popularity_,
+            float(self.mean_weight_[0]),
+            None if user_features is None else user_features.factors_,
+        )
+        return FactorScorer(
+            **self.known,
+            user_factors=self.user_factors_,
+            item_factors=self.item_factors_,
+            item_biases=self.item_biases_,
+            fold_in=fold_in,
+        )
 
-    @property
-    def _vectors(self) -> Floats:
-        return _with_column(self.item_factors_, self.item_biases_)
 
-    def _fold_in(self, histories: Rows) -> Floats:
-        return self._folded(histories, np.zeros((len(histories.indptr) - 1, self.factors), np.float32))
+@dataclass(frozen=True, eq=False)
+class _FoldIn(Lean):
+    """Takes the steps of all epochs for each person, with the items as they are.
 
-    def _fold_in_described(self, histories: Rows, features: Rows) -> Floats:
-        assert self._user_features is not None
-        return self._folded(histories, self._user_features.means_of(features))
+    parameters : the model's, nothing fitted
+    item_factors, item_biases, item_squares : as fitted. popularity : int64, (n_items,)
+    mean_weight : of the training pairs
+    feature_factors : float32, (features, factors): of the users' features, None without
+    """
 
-    def _folded(self, histories: Rows, means: Floats) -> Floats:
-        """Take the steps of all epochs for each person, from what they are drawn to, with the items as they are."""
-        Q = self._item_rows
-        members = np.flatnonzero(self.popularity_).astype(np.int32)
+    parameters: PairwiseModel
+    item_factors: Floats
+    item_biases: Floats
+    item_squares: Floats
+    popularity: Counts
+    mean_weight: float
+    feature_factors: Floats | None
+
+    def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+        """Return the factors of people, float32 (n, factors)."""
+        model, Q = self.parameters, self._items
+        factors = model.factors
+        members = np.flatnonzero(self.popularity).astype(np.int32)
         place = np.zeros(len(Q), np.int32)
         place[members] = np.arange(len(members))
-        P = self._empty(len(means))
-        P[:, : self.factors] = means
+        P = model._empty(len(histories.counts))
+        if features is not None and self.feature_factors is not None:
+            P[:, :factors] = mean_factors(self.feature_factors, features)
         drawn_to = P.copy()
-        P[:, self.factors] = 1
-        P[:, self._squares] = self._first_squares
+        P[:, factors] = 1
+        P[:, model._squares] = model._first_squares
         # Their own items are no negatives, and say nothing of what is popular.
-        work, state = self._work(len(members), lambda bucket: self._popular_items), seeded(self.seed, 2)
+        work = model._work(len(members), lambda bucket: self._popular_items)
+        state = derive_state(model.seed, Stream.FOLD_IN)
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
             own = histories.indices[mine]
             # An item that only its features tell of is liked as well, and drawn as little as the others of the history.
-            described = own[self.popularity_[own] == 0]
+            described = own[self.popularity[own] == 0]
             among = np.append(members, described) if len(described) else members
             places = place[own]
-            places[self.popularity_[own] == 0] = len(members) + np.arange(len(described))
-            items, values = np.tile(places, self.epochs), np.tile(histories.data[mine], self.epochs)
+            places[self.popularity[own] == 0] = len(members) + np.arange(len(described))
+            items, values = np.tile(places, model.epochs), np.tile(histories.data[mine], model.epochs)
             # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
-            bucket = Bucket(0, np.zeros(len(items), np.int32), items, self._relative(values), among, state)
+            bucket = Bucket(
+                block=0,
+                users=np.zeros(len(items), np.int32),
+                items=items,
+                values=relative_weights(values, self.mean_weight),
+                members=among,
+                state=state,
+            )
             alone = slice(person, person + 1)
-            rates = self._rates(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
-            work(bucket, P[alone], Q, rates, np.zeros(1, np.int64))
+            rule = model._rule(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            work(bucket, P[alone], Q, rule, np.zeros(1, np.int64))
 
         parallel.run(fold, len(P))
         if not np.isfinite(P).all():
             raise DataError(
                 "a history cannot be learned from: scale its weights like the training's, or lower learning_rate"
             )
-        vectors: Floats = np.ascontiguousarray(P[:, : self.factors + 1])
-        return vectors
-
-    def explain(self, user: Any, item: Any, *, frame: str | None = None) -> Explanation:
-        """Return how much of the score each item of the user's history is good for, leaving out one at a time."""
-        return leave_one_out.explain(self, user, item, frame)
-
-    def _relative(self, weights: Floats) -> Floats:
-        """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
-        if self.mean_weight_[0] == 1 and weights.max(initial=0) <= HEAVIEST:
-            return weights  # as most likes are
-        # Divided in 64 bits, some at a time: a weight may be too small or too large to be divided in 32.
-        relative = np.empty(len(weights), np.float32)
-        for part in parallel.row_blocks(len(weights), 1 << 20):
-            relative[part] = np.minimum(weights[part] / self.mean_weight_[0], HEAVIEST)
-        return relative
+        return np.ascontiguousarray(P[:, :factors]), None
 
     @cached_property
     def _popular_items(self) -> Ints:
         """The items with a pair, numbered in order, as often as they are popular."""
-        return _as_often(self.popularity_[self.popularity_ > 0])
+        return _as_often(self.popularity[self.popularity > 0])
 
     @cached_property
-    def _item_rows(self) -> Floats:
-        rows: Floats = self._rows()["items"]
-        return rows
+    def _items(self) -> Floats:
+        """The items as the kernels take them."""
+        return self.parameters._wide_items(self.item_factors, self.item_biases, self.item_squares)
 
-    @cached_property
-    def _item_space(self) -> Space:
-        return Space(self.item_factors_, np.flatnonzero(self._known_items))
 
-    @cached_property
-    def _user_space(self) -> Space:
-        return Space(self.user_factors_, self._active_users())
+def relative_weights(weights: Floats, mean: float) -> Floats:
+    """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
+    if mean == 1 and weights.max(initial=0) <= HEAVIEST:
+        return weights  # as most likes are
+    # Divided in 64 bits, some at a time: a weight may be too small or too large to be divided in 32.
+    relative = np.empty(len(weights), np.float32)
+    for part in parallel.row_blocks(len(weights), 1 << 20):
+        relative[part] = np.minimum(weights[part] / mean, HEAVIEST)
+    return relative
 
 
 _HINT = "lower learning_rate, or regularization if that is large"
@@ -305,13 +335,13 @@ class _Descent:
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs = model.epochs
         self._model = model
-        self._pairs = read_only(Rows(pairs.indptr, pairs.indices, model._relative(pairs.data)))
+        self._pairs = freeze_rows(pairs._replace(data=relative_weights(pairs.data, float(model.mean_weight_[0]))))
         self._start = start
         self._learn_features = learn_features
         ridge = model.feature_regularization
         activity, popularity = model.activity_, model.popularity_
-        self._users = Side("users", activity > 0, activity.astype(np.float32), model._user_features, ridge)
-        self._items = Side("items", popularity > 0, popularity.astype(np.float32), model._item_features, ridge)
+        self._users = Side("users", activity > 0, activity.astype(np.float32), model.state.user_features, ridge)
+        self._items = Side("items", popularity > 0, popularity.astype(np.float32), model.state.item_features, ridge)
         # An update has the pairs of some users, perhaps of one, but negatives come from all items.
         members = np.flatnonzero(popularity)
         n_items = len(members)
@@ -341,11 +371,11 @@ class _Descent:
             for side in (self._users, self._items):
                 side.solve_features(state, FEATURE_STEPS)
         means = self._users.means(state), self._items.means(state)
-        rates = self._model._rates(items.shape[1], *means, learn_items=True)
+        rule = self._model._rule(items.shape[1], *means, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
-            return self._work(bucket, users, items, rates, skipped[bucket.block])
+            return self._work(bucket, users, items, rule, skipped[bucket.block])
 
         loss = self._grid.run(epoch, work) / len(self._pairs.data)
         state["skipped"] += skipped.sum()
@@ -372,7 +402,3 @@ def _as_often(counts: Counts) -> Ints:
     n = min(int(ends[-1]), PLACES * len(counts))
     often: Ints = np.searchsorted(ends, (np.arange(n) + 0.5) * (ends[-1] / n), side="right").astype(np.int32)
     return often
-
-
-def _with_column(rows: Floats, column: Floats) -> Floats:
-    return np.hstack([rows, column[:, None]])

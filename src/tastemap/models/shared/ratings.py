@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_whole
@@ -19,12 +18,13 @@ from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
-from tastemap.ranking.similar import Space
+from tastemap.randomness import Stream, derive_state
+from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
-from tastemap.training.grid import seeded
-from tastemap.training.loop import Options, train
+from tastemap.training.loop import Options
+from tastemap.training.spread import spread
 from tastemap.training.wide import width_of, zeros
-from tastemap.typing import Arrays, Floats, RowNumbers
+from tastemap.typing import Arrays, Counts, Doubles, Floats, RowNumbers
 
 
 class Layout:
@@ -47,6 +47,12 @@ class Layout:
         """Return n_rows items; as `users`."""
         return self._rows(n_rows, factors, biases, self.item_bias, self.user_bias)
 
+    def widen(self, factors: Floats) -> Floats:
+        """Return rows of factors alone, the other columns 0: float32 (rows, width)."""
+        rows = zeros(len(factors), self.width)
+        rows[:, : self.factors] = factors
+        return rows
+
     def _rows(self, n_rows: int, factors: Floats | None, biases: Floats | None, bias: int, one: int) -> Floats:
         rows = zeros(n_rows, self.width)
         if factors is not None:
@@ -57,7 +63,7 @@ class Layout:
         return rows
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class RatingModel(Model):
     """What models that predict ratings share: s(u, i) = mean_ + b_u + b_i + p_u . q_i.
 
@@ -78,7 +84,7 @@ class RatingModel(Model):
 
     # Whether the fitted users are the exact minimum for the items, all of them.
     _ends_with_users: ClassVar[bool] = False
-    _fitted: ClassVar[tuple[str, ...]] = (
+    fitted_arrays: ClassVar[tuple[str, ...]] = (
         "user_factors_",
         "item_factors_",
         "user_biases_",
@@ -109,10 +115,10 @@ class RatingModel(Model):
     def _task(self, interactions: Interactions) -> RatingTask:
         """Return what the epoch loop trains."""
 
-    def _learn(self, interactions: Interactions, options: Options) -> None:
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Train in epochs."""
         self._take_ratings(interactions)
-        state, self.epochs_ = train(self._task(interactions), self._identity(options), options, self._hint)
-        self._take(state)
+        self._take(self.run_epochs(self._task(interactions), options, self._hint))
 
     def _take(self, state: Arrays) -> None:
         """Set what was learned."""
@@ -140,6 +146,10 @@ class RatingModel(Model):
                 stacklevel=4,
             )
 
+    def keep_to_range(self, scores: Floats) -> Floats:
+        """Return scores within the range of the ratings."""
+        return np.clip(scores, *self.range_)
+
     def _take_users(self, wide: Floats) -> None:
         self.user_factors_ = np.ascontiguousarray(wide[:, : self.factors])
         self.user_biases_ = wide[:, self._layout.user_bias].copy()
@@ -148,21 +158,23 @@ class RatingModel(Model):
         self.item_factors_ = np.ascontiguousarray(wide[:, : self.factors])
         self.item_biases_ = wide[:, self._layout.item_bias].copy()
 
-    def _learn_more(self, before: Self, news: Interactions) -> None:
-        interactions = self._training("update")
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Solve the users and items that have new ratings."""
+        interactions = self.state.training("update")
         self.mean_, self.deviation_, self.range_ = before.mean_, before.deviation_, _range_of(interactions)
         self._keep_rest(before)
-        users = self._layout.users(len(self._users), before.user_factors_, before.user_biases_)
-        items = self._layout.items(len(self._items), before.item_factors_, before.item_biases_)
-        touched_users = self._users.find(news.users.ids.gather(news.by_user.with_pairs))
-        touched_items = self._items.find(news.items.ids.gather(news.by_item.with_pairs))
+        solver, layout = self._fitted_solver, self._layout
+        users = layout.users(len(self.state.users), before.user_factors_, before.user_biases_)
+        items = layout.items(len(self.state.items), before.item_factors_, before.item_biases_)
+        touched_users = self.state.users.find(news.users.ids.gather(news.by_user.with_pairs))
+        touched_items = self.state.items.find(news.items.ids.gather(news.by_item.with_pairs))
         # New users need a vector before new items can be solved from them.
-        users[touched_users] = self._solved_users(rows_at(interactions.by_user, touched_users), items)
-        solved = self._layout.items(len(touched_items))
-        self._half_step(rows_at(interactions.by_item, touched_items), solved, users, self._layout.item_bias)
+        users[touched_users] = solver.solve_users(rows_at(interactions.by_user, touched_users), items)
+        solved = layout.items(len(touched_items))
+        solver.half_step(rows_at(interactions.by_item, touched_items), solved, users, layout.item_bias)
         items[touched_items] = solved
         again = np.arange(len(users)) if self._ends_with_users else touched_users
-        users[again] = self._solved_users(rows_at(interactions.by_user, again), items)
+        users[again] = solver.solve_users(rows_at(interactions.by_user, again), items)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise DivergenceError(
                 "the new interactions have no finite solution: raise regularization, or scale the ratings down"
@@ -173,96 +185,144 @@ class RatingModel(Model):
     def _keep_rest(self, before: Self) -> None:  # a model with nothing else has nothing to do
         """Take from the model before what an update leaves as it is."""
 
-    def _solved_users(self, pairs: Rows, items: Floats) -> Floats:
+    @property
+    def _solver(self) -> RowSolver:
+        return RowSolver(
+            self._layout,
+            float(self.mean_[0]),
+            float(self.deviation_[0]),
+            self.regularization,
+            self.bias_regularization,
+            self._scales_with_count,
+        )
+
+    @property
+    def _scales_with_count(self) -> bool:
+        return True
+
+    @property
+    def _fitted_solver(self) -> RowSolver:
+        return self._solver
+
+    # -- answering ----------------------------------------------------------------------------------------------------
+
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people."""
+        return FactorScorer(
+            **self.known,
+            user_factors=self.user_factors_,
+            item_factors=self.item_factors_,
+            user_biases=self.mean_ + self.user_biases_,
+            item_biases=self.item_biases_,
+            score_range=self.range_,
+            fold_in=_FoldIn(self._fitted_solver, self.item_factors_, self.item_biases_),
+        )
+
+    @property
+    def unstated_weight(self) -> float:
+        """The weight of an item that a history names without one: the highest rating."""
+        return float(self.range_[1])
+
+
+@dataclass(frozen=True, eq=False)
+class RowSolver:
+    """Solves rows of users or items for the others as they are, all that a rating model learned but the rows.
+
+    deviation : of the ratings, which multiplies the regularization of factors
+    scales_with_count : whether the regularization of a row is multiplied with the number of its ratings
+    implicit_factors : float32, (n_items, factors): a user is pulled towards the sum of them over the own items, divided
+        by the root of their number; None pulls towards zeros
+    """
+
+    layout: Layout
+    mean: float
+    deviation: float
+    regularization: float
+    bias_regularization: float
+    scales_with_count: bool
+    implicit_factors: Floats | None = None
+
+    def solve_users(self, pairs: Rows, items: Floats) -> Floats:
         """Return the wide rows of users that belong to their pairs and to wide rows of items."""
-        users = self._layout.users(len(pairs.indptr) - 1, self._user_priors(pairs))
-        self._half_step(pairs, users, items, self._layout.user_bias)
+        priors = None
+        if self.implicit_factors is not None:
+            wide = self.layout.widen(self.implicit_factors)
+            priors = spread(pairs).times(wide)[:, : self.layout.factors]
+        users = self.layout.users(len(pairs.counts), priors)
+        self.half_step(pairs, users, items, self.layout.user_bias)
         return users
 
-    def _half_step(self, pairs: Rows, P: Floats, Q: Floats, bias: int) -> float:
+    def half_step(self, pairs: Rows, P: Floats, Q: Floats, bias: int) -> float:
         """Solve the rows of P, whose biases are in column `bias`, pulled towards what they come in as.
 
         Returns the sum of the rows' objectives, added in block order.
         """
-        mean, fixed = np.float32(self.mean_[0]), self._fixed(bias)
-        scale, ridge = self._scale(pairs.counts), self._ridge(bias).astype(np.float32)
+        mean, fixed = np.float32(self.mean), self._fixed(bias)
+        scale, ridge = self.scale(pairs.counts), self._ridge(bias).astype(np.float32)
         blocks = parallel.even_blocks(pairs.indptr)
         objectives = np.zeros(len(blocks))
 
         def solve(b: int) -> None:
-            objectives[b] = rating_rows(*pairs, *blocks[b], P, Q, ridge, scale, mean, fixed)
+            start, stop = blocks[b]
+            objectives[b] = rating_rows(
+                *pairs, start=start, stop=stop, P=P, Q=Q, ridge=ridge, scale=scale, mean=mean, fixed=fixed
+            )
 
         parallel.run(solve, len(blocks))
         return float(objectives.sum())
 
-    def _penalty(self, rows: Floats, pairs: Rows, bias: int) -> float:
+    def penalty(self, rows: Floats, pairs: Rows, bias: int) -> float:
         """Return the regularization of rows with these pairs, whose biases are in column `bias`."""
         ridge = self._ridge(bias)
         ridge[self._fixed(bias)] = 0
         with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
             squares = np.einsum("uf,uf,f->u", rows, rows, ridge, dtype=np.float64)
-            return float(self._scale(pairs.counts) @ squares)
+            return float(self.scale(pairs.counts) @ squares)
 
-    def _fixed(self, bias: int) -> int:
-        """Return the column of ones in rows whose biases are in column `bias`."""
-        return self._layout.user_bias + self._layout.item_bias - bias
-
-    def _ridge(self, bias: int) -> npt.NDArray[np.float64]:
-        """Return the regularization of every column of a row: float64, (width,)."""
-        ridge = np.full(self._layout.width, float(self.deviation_[0]) * self.regularization)
-        ridge[bias] = self.bias_regularization
-        return ridge
-
-    def _scale(self, counts: RowNumbers) -> Floats:
-        """Return what the regularization of rows with so many ratings is multiplied with."""
-        if self._ridge(self._layout.user_bias).max() * counts.max(initial=0) > LARGEST_FLOAT:
+    def scale(self, counts: Counts) -> Floats:
+        """Return what the regularization of rows with so many ratings is multiplied with: float32, (rows,)."""
+        if not self.scales_with_count:
+            counts = np.ones_like(counts)
+        if self._ridge(self.layout.user_bias).max() * counts.max(initial=0) > LARGEST_FLOAT:
             raise ValueError(
                 f"regularization {self.regularization} (biases: {self.bias_regularization}) times the ratings of a row "
                 "is more than 32-bit floats hold: lower it, or scale the ratings down"
             )
         return counts.astype(np.float32)
 
-    def _user_priors(self, pairs: Rows) -> Floats | None:
-        """Return the factors that regularization pulls users with these pairs towards, None for zeros."""
-        return None
+    def _fixed(self, bias: int) -> int:
+        """Return the column of ones in rows whose biases are in column `bias`."""
+        return self.layout.user_bias + self.layout.item_bias - bias
 
-    # -- what the base class asks -------------------------------------------------------------------------------------
+    def _ridge(self, bias: int) -> Doubles:
+        """Return the regularization of every column of a row: float64, (width,)."""
+        ridge = np.full(self.layout.width, self.deviation * self.regularization)
+        ridge[bias] = self.bias_regularization
+        return ridge
 
-    def _queries(self, rows: RowNumbers) -> Floats:
-        return self._as_queries(self.user_factors_[rows], self.user_biases_[rows])
 
-    def _as_queries(self, factors: Floats, biases: Floats) -> Floats:
-        return np.hstack([factors, (self.mean_ + biases)[:, None], np.ones((len(factors), 1), np.float32)])
+@dataclass(frozen=True, eq=False)
+class _FoldIn(Lean):
+    """Solves people for the items as they are.
 
-    @cached_property
-    def _vectors(self) -> Floats:
-        ones = np.ones((len(self.item_factors_), 1), np.float32)
-        return np.hstack([self.item_factors_, ones, self.item_biases_[:, None]])
+    item_factors, item_biases : as fitted
+    """
 
-    def _shown(self, scores: Floats) -> Floats:
-        return np.clip(scores, *self.range_)
+    solver: RowSolver
+    item_factors: Floats
+    item_biases: Floats
 
-    @property
-    def _liking(self) -> float:
-        return float(self.range_[1])
+    def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, Floats]:
+        """Return the factors, float32 (n, factors), and the biases of people, the mean among them."""
+        layout = self.solver.layout
+        users = self.solver.solve_users(histories, self._wide_items)
+        if not np.isfinite(users).all():
+            raise DataError("a history has no finite solution: its weights must be ratings like the training's")
+        return users[:, : layout.factors], np.float32(self.solver.mean) + users[:, layout.user_bias]
 
     @cached_property
     def _wide_items(self) -> Floats:
-        return self._layout.items(len(self.item_factors_), self.item_factors_, self.item_biases_)
-
-    def _fold_in(self, histories: Rows) -> Floats:
-        users = self._solved_users(histories, self._wide_items)
-        if not np.isfinite(users).all():
-            raise DataError("a history has no finite solution: its weights must be ratings like the training's")
-        return self._as_queries(users[:, : self.factors], users[:, self._layout.user_bias])
-
-    @cached_property
-    def _item_space(self) -> Space:
-        return Space(self.item_factors_, np.flatnonzero(self.popularity_))
-
-    @cached_property
-    def _user_space(self) -> Space:
-        return Space(self.user_factors_, self._active_users())
+        return self.solver.layout.items(len(self.item_factors), self.item_factors, self.item_biases)
 
 
 class RatingTask(ABC):
@@ -294,13 +354,13 @@ class RatingTask(ABC):
     def predict(self, state: Arrays, users: RowNumbers, items: RowNumbers) -> Floats:
         """Return the ratings of pairs with the rows as they are."""
         catalogue = VectorCandidates(state["items"])
-        return self._model._shown(self._model.mean_ + catalogue.pair_scores(state["users"], users, items))
+        return self._model.keep_to_range(self._model.mean_ + catalogue.pair_scores(state["users"], users, items))
 
-    def _random_factors(self, pairs: Rows, key: int, deviation: float) -> Floats:
-        """Return factors for rows with these pairs, a function of seed and key; zeros for a row without any."""
+    def _random_factors(self, pairs: Rows, stream: Stream, deviation: float) -> Floats:
+        """Return factors for rows with these pairs, a function of seed and stream; zeros for a row without any."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
         size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
-        fill_uniform(factors, seeded(self._model.seed, key), size)
+        fill_uniform(factors, derive_state(self._model.seed, stream), size)
         factors[~pairs.has_pairs] = 0
         return factors
 

@@ -58,9 +58,12 @@ class Range:
         kept = round(value) if self.is_whole else float(f"{value:.{DIGITS}g}")
         return type(kept)(min(max(kept, self.low), self.high))
 
-    def steps(self, n: int = GRID_STEPS) -> list[float]:
-        """Return both ends and values between them, n in all, at even distances or, with log=True, even ratios."""
-        shares = [i / (n - 1) for i in range(n)]
+    def steps(self) -> list[float]:
+        """Return both ends and two values between them, at even distances or, with log=True, even ratios.
+
+        Whole numbers are fewer where the range holds fewer.
+        """
+        shares = [i / (GRID_STEPS - 1) for i in range(GRID_STEPS)]
         if self.log:
             values = [self.low * (self.high / self.low) ** share for share in shares]
         else:

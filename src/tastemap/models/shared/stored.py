@@ -6,100 +6,108 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data._pairs import Rows, read_only
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.metrics.definitions import parse
+from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch
 from tastemap.training.side_features import SideFeatures
-from tastemap.typing import Arrays
-
-if TYPE_CHECKING:
-    from tastemap.models.shared.base import Model
+from tastemap.typing import Array, Arrays
 
 
-def arrays_of(model: Model, history: bool) -> Arrays:
+def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
     """Return the fitted arrays, how often users and items occur, the ids and the features.
 
-    With `history` also the training pairs and the users' own features.
+    With `interactions` also the training pairs and the users' own features.
     """
-    arrays: Arrays = {name: getattr(model, name) for name in ("popularity_", "activity_", *model._fitted)}
-    arrays |= _ids_to_arrays("users", model.users) | _ids_to_arrays("items", model.items)
-    if model._user_features is not None:  # what is known of a person is as much theirs as what they did
-        arrays |= _features_to_arrays("user_features", model._user_features, with_rows=history)
-    if model._item_features is not None:
-        arrays |= _features_to_arrays("item_features", model._item_features, with_rows=True)
-    if history:
-        pairs = model._training("saving with interactions=True").by_user
+    arrays: Arrays = {"popularity_": state.popularity, "activity_": state.activity, **fitted}
+    arrays |= _ids_to_arrays("users", state.users) | _ids_to_arrays("items", state.items)
+    if state.user_features is not None:  # what is known of a person is as much theirs as what they did
+        arrays |= _features_to_arrays("user_features", state.user_features, with_rows=interactions)
+    if state.item_features is not None:
+        arrays |= _features_to_arrays("item_features", state.item_features, with_rows=True)
+    if interactions:
+        pairs = state.training("saving with interactions=True").by_user
         arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
     return arrays
 
 
-def header_of(model: Model) -> dict[str, Any]:
+def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[Epoch]) -> dict[str, Any]:
     """Return what is known of a fitted model beside its arrays; equal models have equal headers."""
-    if model._fingerprint is None and model._interactions is not None:
-        model._fingerprint = model._interactions.fingerprint()
     return {
-        "class": type(model).__name__,
-        "parameters": asdict(model),
-        "columns": asdict(model._columns),
-        "users": model.users.name,
-        "items": model.items.name,
-        "frame": model._frame,
-        "data": model._fingerprint,
+        "class": name,
+        "parameters": parameters,
+        "columns": asdict(state.columns),
+        "users": state.users.name,
+        "items": state.items.name,
+        "frame": state.frame_kind,
+        "data": state.fingerprint,
         # Seconds differ from run to run, and a file should not.
-        "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in model.epochs_],
+        "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in epochs],
+        "metric": epochs[-1].metric_name if epochs else None,
         "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
         | {"python": platform.python_version()},
     }
 
 
-def restore(model: Model, arrays: Mapping[str, npt.NDArray[Any]], header: dict[str, Any]) -> None:
-    """Set everything fitted of a new model."""
+def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
+    """Return what a file knows of the training data."""
     columns = Columns(**header["columns"])
-    model._users = _ids_from_arrays(arrays, "users", header["users"])
-    model._items = _ids_from_arrays(arrays, "items", header["items"])
-    model._columns, model._frame, model._fingerprint = columns, header["frame"], header["data"]
-    model._interactions = None
+    users = _ids_from_arrays(arrays, "users", header["users"])
+    items = _ids_from_arrays(arrays, "items", header["items"])
+    interactions = None
     if "pairs.indptr" in arrays:
         parts = (arrays["pairs.data"], arrays["pairs.indices"], arrays["pairs.indptr"])
-        matrix = sp.csr_matrix(parts, shape=(len(model._users), len(model._items)))
+        matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
         names = Columns(columns.user, columns.item, columns.weight)  # a file keeps no times
-        model._interactions = Interactions(
-            matrix, model._users, model._items, columns=names, frame_kind=header["frame"]
-        )
-    model.epochs_ = [Epoch(e["epoch"], 0.0, e["objective"], e["metric"]) for e in header["history"]]
-    for name in ("popularity_", "activity_", *model._fitted):
-        setattr(model, name, arrays[name])
-    model._user_features = _features_from_arrays(arrays, "user_features")
-    model._item_features = _features_from_arrays(arrays, "item_features")
+        interactions = Interactions(matrix, users, items, columns=names, frame_kind=header["frame"])
+    return State(
+        users=users,
+        items=items,
+        columns=columns,
+        frame_kind=header["frame"],
+        popularity=arrays["popularity_"],
+        activity=arrays["activity_"],
+        interactions=interactions,
+        user_features=_features_from_arrays(arrays, "user_features"),
+        item_features=_features_from_arrays(arrays, "item_features"),
+        known_fingerprint=header["data"],
+    )
 
 
-def card(model: Model) -> str:
+def epochs_of(header: dict[str, Any]) -> list[Epoch]:
+    """Return what a file knows of the epochs trained."""
+    measured = header.get("metric")  # older files do not say
+    return [Epoch(e["epoch"], 0.0, e["objective"], e["metric"], measured) for e in header["history"]]
+
+
+def card(header: dict[str, Any], state: State) -> str:
     """Return a description in Markdown."""
-    header = header_of(model)
     parameters = [f"| {name} | {value} |" for name, value in header["parameters"].items()]
     data = (
-        f"Data: {model.popularity_.sum():,} pairs, {len(model.users):,} {model.users.name} x "
-        f"{len(model.items):,} {model.items.name}, fingerprint {header['data']}."
+        f"Data: {state.popularity.sum():,} pairs, {len(state.users):,} {state.users.name} x "
+        f"{len(state.items):,} {state.items.name}, fingerprint {header['data']}."
     )
-    sides = ((model.users, model._user_features), (model.items, model._item_features))
+    sides = ((state.users, state.user_features), (state.items, state.item_features))
     described = [f"{len(own.names):,} of {own.described.sum():,} {ids.name}" for ids, own in sides if own is not None]
     if described:
         data += f" Features: {', '.join(described)}."
     training = []
-    if model.epochs_:
-        training = [f"Trained for {len(model.epochs_)} epochs to an objective of {model.epochs_[-1].objective:.6g}."]
-        measured = [(done.metric, done.epoch) for done in model.epochs_ if done.metric is not None]
-        if measured:
-            best, epoch = max(measured)
-            training[0] += f" Best on the validation part: {best:.4f} in epoch {epoch}."
+    epochs = epochs_of(header)
+    if epochs:
+        training = [f"Trained for {len(epochs)} epochs to an objective of {epochs[-1].objective:.6g}."]
+        if header["metric"] is not None:
+            goodness = parse(header["metric"]).goodness
+            measured = [(done.metric, done.epoch) for done in epochs if done.metric is not None]
+            best, epoch = max(measured, key=lambda one: goodness(one[0]))  # of equal ones the first
+            training[0] += f" Best on the validation part: {header['metric']} {best:.4f} in epoch {epoch}."
     versions = "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."
     blocks = ["| parameter | value |\n|---|---|\n" + "\n".join(parameters)] if parameters else []
     return "\n\n".join([f"# {header['class']}", *blocks, data, *training, versions]) + "\n"
@@ -109,7 +117,7 @@ def _ids_to_arrays(side: str, ids: IdMap) -> Arrays:
     return _strings_to_arrays(side, ids.ids) if ids.holds_strings else {f"{side}.ids": ids.ids.to_numpy()}
 
 
-def _ids_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], side: str, name: str) -> IdMap:
+def _ids_from_arrays(arrays: Mapping[str, Array], side: str, name: str) -> IdMap:
     if f"{side}.ids" in arrays:
         return IdMap(pl.Series(name, arrays[f"{side}.ids"]), name)
     return IdMap(pl.Series(name, _strings_from_arrays(arrays, side), dtype=pl.String), name)
@@ -124,13 +132,13 @@ def _features_to_arrays(side: str, features: SideFeatures, with_rows: bool) -> A
     return arrays
 
 
-def _features_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], side: str) -> SideFeatures | None:
+def _features_from_arrays(arrays: Mapping[str, Array], side: str) -> SideFeatures | None:
     if f"{side}.factors" not in arrays:
         return None
     names = tuple(_strings_from_arrays(arrays, f"{side}.names"))
     rows = None
     if f"{side}.indptr" in arrays:
-        rows = read_only(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
+        rows = freeze_rows(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
     return SideFeatures(names, rows, arrays[f"{side}.described"], arrays[f"{side}.factors"])
 
 
@@ -140,6 +148,6 @@ def _strings_to_arrays(name: str, strings: pl.Series) -> Arrays:
     return {f"{name}.bytes": np.frombuffer("".join(strings).encode(), np.uint8), f"{name}.ends": ends}
 
 
-def _strings_from_arrays(arrays: Mapping[str, npt.NDArray[Any]], name: str) -> list[str]:
+def _strings_from_arrays(arrays: Mapping[str, Array], name: str) -> list[str]:
     text, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
     return [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,219 @@
+"""Reads the columns of text: csv, tsv, MovieLens .dat and u.data, RecBole .inter."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from tastemap.data.frames import check_columns
+from tastemap.data.sources._unpack import Content, as_polars_source, open_content
+from tastemap.errors import DataError, Remedy
+
+MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+
+_SAMPLE = 10_000  # rows that column types are taken from
+# The csv module has one limit for everybody.
+_csv_limit = threading.Lock()
+_SEPARATORS = (";", ",", "\t", "|")
+
+
+class _Layout(NamedTuple):
+    """How polars has to read a text: the position of each column, the separator, whether it has a header."""
+
+    places: dict[str, int]
+    separator: str
+    has_header: bool
+
+
+class _Tally(NamedTuple):
+    lines: int
+    separators: int
+    has_quotes: bool
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The columns and rows of a text.
+
+    name : that of the file, whose ending tells the format
+    content : where it lies, or its bytes
+    label : its name in messages
+    separator : the character between columns; None takes it from the name
+    """
+
+    name: str
+    content: Content
+    label: str
+    separator: str | None = None
+
+    def header(self) -> list[str]:
+        """Return the names of the columns."""
+        return list(self._layout().places)
+
+    def other_separator(self) -> str | None:
+        """Return the character between columns where the usual one parts no column and this one does, else None."""
+        if self.separator is not None or self._suffix in (".dat", ".data"):
+            return None
+        first = self._first_line()
+        others = [mark for mark in _SEPARATORS if mark in first]
+        return None if self._usual_separator in first or not others else max(others, key=first.count)
+
+    def read(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields."""
+        layout = self._layout()
+        check_columns(columns or (), list(layout.places))
+        names = columns or list(layout.places)
+        tally = self._count(layout) if layout.has_header else None
+        if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
+            # polars counts the fields of a line only where it reads all columns; else one too many shifts the rest.
+            names = list(layout.places)
+        table = self._read_typed(layout, {layout.places[name]: name for name in names})
+        if tally and tally.has_quotes and table.height != tally.lines - 1:
+            self._check_quotes(table.height)
+        return table.select(columns or list(layout.places))
+
+    def explain(self, reason: str) -> str:
+        """Return a sentence on what polars could not read, for its reason."""
+        if "utf-8" in reason.lower() or "utf8" in reason.lower():
+            return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
+        if "malformed" in reason:
+            return self._quotes_hide_lines
+        if self._suffix != ".dat" and "fields" in reason:
+            line, fields, expected = self._ragged_line()
+            return (
+                f"{self.label} has {fields} fields in line {line}, where {expected} are expected: "
+                "quote the fields that contain the separator, or pass another separator="
+            )
+        return f"cannot read {self.label}: {reason}"
+
+    @property
+    def _suffix(self) -> str:
+        return PurePosixPath(self.name).suffix.lower()
+
+    @property
+    def _usual_separator(self) -> str:
+        return "\t" if self._suffix in (".tsv", ".inter", ".item", ".user", ".data") else ","
+
+    def _first_line(self) -> str:
+        with open_content(self.content) as stream:
+            return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
+
+    def _count(self, layout: _Layout) -> _Tally:
+        """Count what the lines of the text are made of."""
+        separators = lines = 0
+        has_quotes, last = False, b"\n"
+        with open_content(self.content) as stream:
+            while chunk := stream.read(1 << 24):
+                has_quotes = has_quotes or b'"' in chunk
+                separators += chunk.count(layout.separator.encode())
+                lines += chunk.count(b"\n")
+                last = chunk[-1:]
+        return _Tally(lines + (last != b"\n"), separators, has_quotes)
+
+    def _check_quotes(self, n_read: int) -> None:
+        """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
+        with self._records() as records:
+            rows = sum(1 for fields in records if fields) - 1
+        if rows != n_read:
+            raise DataError(self._quotes_hide_lines)
+
+    @contextmanager
+    def _records(self) -> Iterator[Any]:
+        """Read the lines as Python's csv module does, but with fields of any size, such as the texts of articles."""
+        stream = open_content(self.content)
+        with _csv_limit, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
+            usual = csv.field_size_limit(2**31 - 1)
+            try:
+                yield csv.reader(text, delimiter=self.separator or self._usual_separator)
+            finally:
+                csv.field_size_limit(usual)
+
+    @property
+    def _quotes_hide_lines(self) -> str:
+        return (
+            f"{self.label} has quotes inside fields, which hide the ends of lines: double such quotes and put the "
+            "field in quotes"
+        )
+
+    def _layout(self) -> _Layout:
+        with open_content(self.content) as stream:
+            start = stream.read(1000)
+        if b"\0" in start:
+            raise DataError(
+                f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
+            )
+        if start.lstrip()[:1] in (b"{", b"["):
+            raise DataError(f"{self.label} is JSON: save it as a csv or parquet file, or read it into a frame")
+        if self.separator is None and self._suffix in (".dat", ".data"):
+            return self._movielens_layout()
+        separator = self.separator or self._usual_separator
+        source = as_polars_source(self.content)
+        names = pl.read_csv(source, separator=separator, n_rows=0, infer_schema=False, glob=False).columns
+        other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
+        if other:
+            way = Remedy(f"pass separator={other[0]!r}", "separator", other[0])
+            raise DataError(f"{self.label} has one column, {names[0]!r}", way)
+        if separator == "\t":
+            # RecBole writes each column's type behind its name: user_id:token.
+            names = [name.partition(":")[0] for name in names]
+        return _Layout({name: place for place, name in enumerate(names)}, separator, has_header=True)
+
+    def _movielens_layout(self) -> _Layout:
+        line = self._first_line()
+        if self._suffix == ".data":
+            names = MOVIELENS_COLUMNS[: line.count("\t") + 1]
+            return _Layout({name: place for place, name in enumerate(names)}, "\t", has_header=False)
+        n_columns = line.count("::") + 1
+        if not 2 <= n_columns <= len(MOVIELENS_COLUMNS):
+            raise DataError(
+                f"{self.label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
+                f"{line[:80]!r}",
+                Remedy("for another layout pass separator=", "separator", ...),
+            )
+        # polars splits on single characters: '::' leaves an empty column between two others.
+        places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
+        return _Layout(places, ":", has_header=False)
+
+    def _read_typed(self, layout: _Layout, wanted: dict[int, str]) -> pl.DataFrame:
+        """Read columns with types from the first rows; where a later row disproves them, from all rows."""
+        places = sorted(wanted)
+        options: dict[str, Any] = {
+            "separator": layout.separator,
+            "has_header": layout.has_header,
+            "columns": places,
+            "quote_char": '"' if layout.has_header else None,
+            "glob": False,  # brackets in a name are part of it
+        }
+        first = pl.read_csv(as_polars_source(self.content), n_rows=_SAMPLE, infer_schema=False, **options)
+        # As an integer, the id 007 would become 7.
+        padded = [column.name for column in first if column.str.contains(r"^[+-]?0\d+$").any()]
+        for rows in (_SAMPLE, None):
+            try:
+                table = pl.read_csv(
+                    as_polars_source(self.content),
+                    infer_schema_length=rows,
+                    schema_overrides=dict.fromkeys(padded, pl.String),
+                    **options,
+                )
+                return table.rename(dict(zip(table.columns, (wanted[place] for place in places), strict=True)))
+            except pl.exceptions.ComputeError as error:
+                if rows is None or "could not parse" not in str(error):
+                    raise
+        raise AssertionError("the second attempt returns or raises")
+
+    def _ragged_line(self) -> tuple[int, int, int]:
+        """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
+        with self._records() as records:
+            expected = len(next(records))
+            for fields in records:
+                if len(fields) > expected:
+                    return records.line_num, len(fields), expected
+        return 0, 0, expected

@@ -1,0 +1,49 @@
+"""Finds the files of a data set in a folder, in a folder of it, or in a zip file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from tastemap.data.sources._unpack import Content
+from tastemap.data.sources.files import DataFile, open_file
+from tastemap.errors import DataError
+
+
+def find_file(source: Path, *names: str) -> tuple[str, Content] | None:
+    """Return the first of ``names`` that a folder, one of its folders or a zip file holds, and its path or bytes."""
+    if source.is_dir():
+        for name in names:
+            for file in (source / name, *sorted(source.glob(f"*/{name}"))):
+                if file.is_file():
+                    return name, file
+        return None
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = {PurePosixPath(member).name: member for member in archive.namelist()}
+            for name in names:
+                if name in members:
+                    return name, archive.read(members[name])
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{source} is not a whole zip file ({error}): get it again") from error
+    return None
+
+
+def open_held(source: Path, name: str) -> DataFile | None:
+    """Open a file that a folder, packed or not, or a zip file holds; None where it holds none, or is another file."""
+    if not source.is_dir() and (source.suffix.lower() != ".zip" or not source.exists()):
+        return None
+    found = find_file(source, name, *((f"{name}.zip", f"{name}.gz") if source.is_dir() else ()))
+    if found is None:
+        return None
+    content = found[1]
+    return open_file(content) if isinstance(content, Path) else DataFile(name, content, f"{source}: {name}")
+
+
+def read_text(file: Content) -> str:
+    """Return the text of a file in UTF-8 or, as the older data sets are, in latin-1."""
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

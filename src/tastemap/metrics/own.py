@@ -1,0 +1,131 @@
+"""Metrics that the caller defines by a function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from tastemap.data._checks import check_switch
+from tastemap.errors import DataError
+from tastemap.metrics.definitions import METRICS, ListMetric, first_paragraph
+from tastemap.typing import Doubles
+
+
+@dataclass(frozen=True, init=False, repr=False, kw_only=True)
+class OwnMetric(ListMetric):
+    """A metric of your own, of the list of each user.
+
+    function : takes two polars Series of lists of item ids, each with a row for a user, in the same order: what is
+        listed, best first and at most k items, and the test items, in no order. It returns a finite number for each
+        user: an array, a Series or a list
+    k : how many places of the lists it gets
+    name : None for the function's own; results call it "name@k"
+    lower_is_better : whether less is better
+
+    It may be passed wherever metrics are: to `evaluate`, `evaluate_lists`, `compare`, `cross_validate` and to `tune`,
+    with its intervals, tests and plots; but not to `Model.fit`, which measures its own metrics between epochs. So the
+    trials of `tune` are not watched on their way, and none is given up.
+
+    The function is called for some of the users at a time, by `tune` with parallel above 1 from several threads at
+    once. What it raises is passed on. A user's list may be empty, the test items never are. How deep the first hit is,
+    where a list without one counts as one that has it behind its end::
+
+        def first_hit(lists, truth):
+            return [
+                next((place for place, item in enumerate(shown, 1) if item in wanted), len(shown) + 1)
+                for shown, wanted in zip(lists, truth)
+            ]
+
+        test = tm.Interactions.from_frame({"user": ["ann", "bob"], "item": ["Aja", "Peg"]})
+        lists = {"user": ["ann", "ann", "bob"], "item": ["Hey", "Aja", "Aja"]}
+        depth = tm.OwnMetric(first_hit, k=5, lower_is_better=True)
+        assert tm.evaluate_lists(lists, test, metrics=depth)["first_hit@5"] == (2 + 2) / 2
+
+    Raises ValueError for a function that is none, a cut-off that no list has, and a name that is missing or taken.
+    Measuring raises DataError where the function returns anything but a finite number for each user.
+    """
+
+    function: Callable[[pl.Series, pl.Series], Any]
+    base_name: str
+    lower_is_better: bool
+
+    def __init__(
+        self,
+        function: Callable[[pl.Series, pl.Series], Any],
+        k: int = 10,
+        *,
+        name: str | None = None,
+        lower_is_better: bool = False,
+    ) -> None:
+        if not callable(function):
+            raise ValueError(f"an own metric is a function of lists and test items, got {function!r}")
+        base_name = getattr(function, "__name__", "<lambda>") if name is None else name
+        if base_name == "<lambda>":
+            raise ValueError("this function has no name to show in results: pass name=")
+        if not isinstance(base_name, str) or not base_name.strip() or "@" in base_name:
+            raise ValueError(f"the name of a metric must be text without an @, got {base_name!r}")
+        if base_name in METRICS:
+            raise ValueError(f"{base_name!r} is a metric of tastemap's: pass another name=")
+        check_switch("lower_is_better", lower_is_better)
+        fields = {"k": k, "function": function, "base_name": base_name, "lower_is_better": lower_is_better}
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)  # the class is frozen
+        self.__post_init__()
+
+    @property
+    def definition(self) -> str:
+        """What its function says of itself."""
+        text = first_paragraph(self.function) if inspect.isroutine(self.function) else ""
+        return text or "A metric of one's own, whose function says no more."
+
+    def at(self, k: int) -> OwnMetric:
+        """Return the same metric with another cut-off."""
+        return OwnMetric(self.function, k, name=self.base_name, lower_is_better=self.lower_is_better)
+
+    def of_users(self, lists: pl.Series, truth: pl.Series) -> Doubles:
+        """Return the metric of each user, float64; raises DataError where the function returns something else."""
+        try:
+            found = self.function(lists, truth)
+        except Exception as error:
+            error.add_note(f"This was raised by the function of the metric {self.name}.")
+            raise
+        try:
+            values = np.asarray(found.to_numpy() if isinstance(found, pl.Series) else found)
+        except ValueError:
+            values = np.empty((len(lists), 0))  # lists of different lengths
+        wrong = _wrong(found, values, len(lists))
+        if wrong:
+            raise DataError(
+                f"the metric {self.name} returned {wrong}: its function must return a finite number for each user, in "
+                "the order of the lists"
+            )
+        return values.astype(np.float64)
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", repr(self.function))
+        options = [f"k={self.k}"]
+        if self.base_name != name:
+            options.append(f"name={self.base_name!r}")
+        if self.lower_is_better:
+            options.append("lower_is_better=True")
+        return f"OwnMetric({name}, {', '.join(options)})"
+
+
+def _wrong(found: object, values: Any, n_users: int) -> str:
+    """Say what is wrong with the values of so many users, "" where nothing is."""
+    if values.ndim == 0:
+        return f"{found!r}"
+    if values.ndim > 1:
+        return f"a {type(found).__name__} with several values for a user"
+    if len(values) != n_users:
+        return f"{len(values):,} values for {n_users:,} users"
+    if values.dtype.kind not in "biuf":
+        odd = [value for value in values.tolist() if not isinstance(value, int | float)]
+        return f"values that are no numbers, such as {odd[0]!r}"
+    bad = np.flatnonzero(~np.isfinite(values))
+    return f"{values[bad[0]]} for user {bad[0] + 1:,} of {n_users:,}" if len(bad) else ""

@@ -1,0 +1,436 @@
+"""What a fitted model answers: ids in, frames out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from tastemap.data._checks import check_choice, check_whole
+from tastemap.data._pairs import Rows
+from tastemap.data.features import Features, check_features
+from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
+from tastemap.data.ids import IdMap
+from tastemap.errors import DataError, NotSupportedError, Remedy, UnknownIdError, name_some
+from tastemap.models.shared.abilities import Abilities
+from tastemap.models.shared.explain import Explanation, leave_one_out
+from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.state import State
+from tastemap.ranking.scorer import FactorScorer, Scorer
+from tastemap.ranking.similar import Closeness, Space
+from tastemap.ranking.top_k import Candidates, Hidden, Lists
+from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
+
+if TYPE_CHECKING:
+    from tastemap.ranking.similar import Neighbours
+
+OnUnknown = Literal["raise", "popular", "skip"]
+
+# Users whose lists `recommend_all` holds in memory at a time.
+USERS_AT_ONCE = 1 << 16
+
+_UNKNOWN_USER = Remedy(
+    "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
+)
+
+
+class ScoringVectors(NamedTuple):
+    """Vectors whose products are the scores, before a rating is kept to its range.
+
+    users : float32, (n_users, d)
+    items : float32, (n_items, d)
+    """
+
+    users: Floats
+    items: Floats
+
+
+class Answers(ABC):
+    """The questions that every fitted model answers, from its `state` and its `scorer`.
+
+    scorer : scores items for people from plain arrays; what a server or another process needs
+    """
+
+    abilities: ClassVar[Abilities]
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """What the model knows of its training data; raises NotFittedError before `fit`."""
+
+    @abstractmethod
+    def make_scorer(self) -> Scorer:
+        """Return what scores items for people, made of the fitted arrays; `self.known` has what all scorers need."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """What scores items for people, from plain arrays; raises NotFittedError before `fit`."""
+        _ = self.state  # raises before `fit`
+        return self._scorer
+
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return self.make_scorer()
+
+    # -- what models may say otherwise --------------------------------------------------------------------------------
+
+    @property
+    def unstated_weight(self) -> float:
+        """The weight of an item that a history names without one."""
+        return 1.0
+
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return what each item of a user's history adds to a score, and what comes from none: float64, (n,), a number.
+
+        user, item : their rows
+        items, weights : the training items of the user, rows and weights
+
+        For models whose abilities say that they explain exactly.
+        """
+        raise NotSupportedError(self._no("exact explanations"))
+
+    def make_item_space(self) -> Neighbours:
+        """Return what makes items neighbours; for models whose abilities say that they find similar items."""
+        if not self.abilities.similar_items or not isinstance(self.scorer, FactorScorer):
+            raise NotSupportedError(self._no("similar items"))
+        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items))
+
+    def make_user_space(self) -> Neighbours:
+        """Return what makes users neighbours; for models whose abilities say that they find similar users."""
+        if not self.abilities.similar_users or not isinstance(self.scorer, FactorScorer):
+            raise NotSupportedError(self._no("similar users"))
+        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users))
+
+    @cached_property
+    def _item_space(self) -> Neighbours:
+        return self.make_item_space()
+
+    @cached_property
+    def _user_space(self) -> Neighbours:
+        return self.make_user_space()
+
+    def _no(self, what: str, *, verb: str = "knows") -> str:
+        return f"{type(self).__name__} {verb} no {what}: fit ImplicitALS for them"
+
+    # -- recommend ----------------------------------------------------------------------------------------------------
+
+    def recommend(
+        self,
+        users: Any = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        on_unknown: OnUnknown = "raise",
+        frame: FrameKind | None = None,
+    ) -> Any:
+        """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
+
+        users : an id, ids, or None for every user with a training pair or features
+        exclude_seen : leave out the items of the user's own training pairs
+        candidates : only these items may appear (ids); named here, items without a training pair or features may appear
+            as well
+        exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
+        on_unknown : users without a training pair or features raise UnknownIdError, get the most "popular" items (their
+            score is then the number of training pairs), or are "skip"ped
+        frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
+
+        A user for whom fewer than k items are left gets fewer rows.
+        """
+        state, kind = self.state, self._kind(frame)
+        check_whole("k", k, lowest=1)
+        check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
+        if users is None:
+            rows = np.flatnonzero(state.known_users)
+            ids = state.users.take(rows)
+        else:
+            ids = to_series(as_many(users), state.users.name)
+            ids = ids if len(ids) else state.users.ids.clear()  # nothing has no type of its own
+            rows = self._user_rows(ids, _UNKNOWN_USER) if on_unknown == "raise" else state.find_users(ids)
+            if on_unknown == "skip":
+                ids, rows = ids.filter(pl.Series(rows >= 0)), rows[rows >= 0]
+        hidden = [self.scorer.hide_seen(rows)] if exclude_seen else []
+        if exclude is not None:
+            hidden.append(read_exclusions(exclude, ids, state.users, state.items))
+        lists = self.scorer.rank(rows, k, hidden, self.candidates(candidates))
+        return self._list_items(ids, lists, kind)
+
+    def recommend_for(
+        self,
+        history: Any,
+        *,
+        k: int = 10,
+        weights: Any = None,
+        user_features: Features | None = None,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        frame: FrameKind | None = None,
+    ) -> Any:
+        """Return the k best items for people known by their history alone: a frame of history, item, rank and score.
+
+        history : item ids, {item id: weight}, or a list of either for many people; the column `history` numbers them
+            from 0
+        weights : the weights of item ids, as many; None for 1, or, where the model predicts ratings, for the highest
+            rating of the training data: who names an item without a rating likes it
+        user_features : the people's features, a row for each history in the same order, whatever its id; a history may
+            then be empty ([], or [[], []] for two people). Without them a model with user features takes the people for
+            users without any
+        exclude_seen : leave out what is in the history
+        candidates, exclude, frame : as for `recommend`
+
+        Raises UnknownIdError for items that are not in the training data, DataError for an empty history of somebody
+        without features.
+        """
+        state, kind = self.state, self._kind(frame)
+        check_whole("k", k, lowest=1)
+        self._check_more_features(user_features, None)
+        histories = read_histories(
+            history,
+            weights,
+            state.items,
+            unweighted=self.unstated_weight,
+            allow_negative=self.abilities.ratings,
+            may_be_empty=user_features is not None,
+        )
+        if not state.known_items[histories.indices].all():
+            without = state.items.take(histories.indices[~state.known_items[histories.indices]])
+            raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
+        people = pl.Series("history", np.arange(len(histories.counts)))
+        hidden = [Hidden(histories, np.arange(len(people)))] if exclude_seen else []
+        if exclude is not None:
+            if is_frame(exclude):
+                raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
+            hidden.append(read_exclusions(exclude, people, state.users, state.items))
+        queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
+        lists = self.scorer.rank_queries(queries, k, hidden, self.candidates(candidates))
+        return self._list_items(people, lists, kind)
+
+    def recommend_all(
+        self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
+    ) -> None:
+        """Write the recommendations of every user with a training pair or features to a Parquet file, some at a time.
+
+        The file holds what `recommend` returns, and is written whole or not at all. Memory does not grow with users.
+        """
+        users = self.state.users.take(np.flatnonzero(self.state.known_users))
+        parts = (
+            self.recommend(
+                users[start : start + USERS_AT_ONCE],
+                k=k,
+                exclude_seen=exclude_seen,
+                candidates=candidates,
+                exclude=exclude,
+                frame="polars",
+            )
+            for start in range(0, len(users), USERS_AT_ONCE)
+        )
+        write_parquet(path, parts)
+
+    def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
+        """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
+        return self.scorer.recommend(rows, k, exclude_seen=exclude_seen)
+
+    # -- similar ------------------------------------------------------------------------------------------------------
+
+    def similar_items(
+        self,
+        items: Any,
+        *,
+        k: int = 10,
+        metric: Closeness = "cosine",
+        candidates: Any = None,
+        frame: FrameKind | None = None,
+    ) -> Any:
+        """Return the k items most like each item: a frame of item, neighbour, rank and score. Itself is left out.
+
+        items : an id or ids
+        metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that more is always nearer
+        candidates : only these items may appear (ids)
+
+        Raises UnknownIdError for items without a training pair or features.
+        """
+        kind = self._kind(frame)
+        rows = self._item_rows(to_series(as_many(items), self.state.items.name))
+        among = None if candidates is None else self._candidate_rows(candidates)
+        lists = self._item_space.nearest(rows, k, metric, among)
+        return self._list_neighbours(self.state.items, rows, lists, kind)
+
+    def similar_users(
+        self, users: Any, *, k: int = 10, metric: Closeness = "cosine", frame: FrameKind | None = None
+    ) -> Any:
+        """Return the k users most like each user: a frame of user, neighbour, rank and score; as `similar_items`."""
+        kind = self._kind(frame)
+        rows = self._user_rows(to_series(as_many(users), self.state.users.name), "They have no vector to compare.")
+        lists = self._user_space.nearest(rows, k, metric)
+        return self._list_neighbours(self.state.users, rows, lists, kind)
+
+    def item_vectors(self) -> tuple[pl.Series, Floats]:
+        """Return the vectors in which `similar_items` compares items, of those with a training pair or features.
+
+        The ids are a Series in the order of the rows, and float32 (items, d), one vector an item. Biases are not in
+        them, and those of ImplicitALS are its factors turned and scaled as its docstring says: for products that are
+        scores see `scoring_vectors`.
+
+        Raises NotSupportedError for a model that compares items otherwise or not at all.
+        """
+        _ = self.state
+        space = self._item_space if self.abilities.similar_items else None
+        if not isinstance(space, Space):
+            raise NotSupportedError(
+                f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them"
+            )
+        return self.state.items.take(space.active), space.vectors[space.active]
+
+    def scoring_vectors(self) -> ScoringVectors:
+        """Return vectors of all users and items, in the order of their rows, whose products are the scores.
+
+        With biases in them: what an index of nearest neighbours by inner product needs. Users and items without a
+        training pair or features have one too, which means nothing.
+
+        Raises NotSupportedError for a model whose scores are no products of vectors.
+        """
+        scorer = self.scorer
+        if not isinstance(scorer, FactorScorer):
+            raise NotSupportedError(
+                f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them"
+            )
+        return ScoringVectors(scorer.queries(np.arange(len(self.state.users))), scorer.item_vectors)
+
+    # -- predict, explain ---------------------------------------------------------------------------------------------
+
+    def predict(self, users: Any, items: Any) -> Floats:
+        """Return one score a pair, float32 (n,): the one that `recommend` shows. One id is taken for all pairs.
+
+        Raises UnknownIdError for ids without a training pair or features.
+        """
+        user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        rows = self._user_rows(user_ids, "They have no vector to score with.")
+        columns = self._item_rows(item_ids)
+        if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
+            raise ValueError(f"users and items must be pairs: got {len(rows)} users and {len(columns)} items")
+        rows, columns = np.broadcast_arrays(rows, columns)
+        distinct, place = np.unique(rows, return_inverse=True)
+        return self.scorer.score_pairs(self.scorer.queries(distinct), place.astype(np.int64), columns)
+
+    def explain(self, user: Any, item: Any, *, frame: FrameKind | None = None) -> Explanation:
+        """Return which items of the user's history the score of an item comes from.
+
+        Exactly, as a sum over the history and a baseline, or by leaving out one item at a time: the model's `abilities`
+        say which, its docstring how.
+
+        Raises NotSupportedError for a model whose scores come from no history, UnknownIdError.
+        """
+        state, kind, how = self.state, self._kind(frame), self.abilities.explains
+        if how is None:
+            raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
+        row = int(self._user_rows(pl.Series([user]), "They have no history to explain from.")[0])
+        column = int(self._item_rows(pl.Series([item]))[0])
+        pairs = state.training("explain").by_user
+        mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
+        items, weights = pairs.indices[mine], pairs.data[mine]
+        if how == "exact":
+            parts, baseline = self.contributions(row, column, items, weights)
+            score = float(parts.sum()) + baseline
+        else:
+            items, parts = leave_one_out(self.scorer, state.user_features, row, column, items, weights)
+            (score,), baseline = self.predict(user, item).tolist(), 0.0
+        order = np.argsort(-parts, kind="stable")
+        columns = {state.items.name: state.items.take(items[order]), "contribution": parts[order]}
+        return Explanation(as_kind(pl.DataFrame(columns), kind), how, score, baseline)
+
+    # -- ids in, frames out -------------------------------------------------------------------------------------------
+
+    def _kind(self, frame: FrameKind | None) -> FrameKind:
+        """Return the kind of frame to answer with; a wrong one is refused before there is work."""
+        return self.state.frame_kind if frame is None else check_kind(frame)
+
+    def candidates(self, candidates: Any = None) -> Candidates:
+        """Return what is ranked: the candidates (ids), or every item with a training pair or features."""
+        return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
+
+    def _candidate_rows(self, candidates: Any) -> RowNumbers:
+        items = self.state.items
+        return np.unique(items.rows(to_series(as_many(candidates), items.name), UNKNOWN_ITEM))
+
+    def _user_rows(self, ids: pl.Series, hint: str | Remedy) -> RowNumbers:
+        return _find_known(self.state.users, ids, self.state.known_users, hint)
+
+    def _item_rows(self, ids: pl.Series) -> RowNumbers:
+        return _find_known(self.state.items, ids, self.state.known_items, UNKNOWN_ITEM)
+
+    def _features_of(self, n_people: int, features: Features | None) -> Rows | None:
+        """Return the features of people known by histories, in the numbers of the training's; None for none."""
+        own = self.state.user_features
+        if features is None or own is None:
+            return None
+        rows = own.translated(features)
+        if len(rows.counts) != n_people:
+            raise DataError(f"user_features must have a row for each history: got {len(rows.counts)} for {n_people}")
+        return rows
+
+    def _check_more_features(self, users: Features | None, items: Features | None) -> None:
+        """Raise where features are given for a side that was fitted without."""
+        self._check_takes_features(users, items)
+        sides = (("user_features", users, self.state.user_features), ("item_features", items, self.state.item_features))
+        for name, given, own in sides:
+            check_features(name, given)
+            if given is not None and own is None:
+                raise NotSupportedError(
+                    f"the model was fitted without {name}, so it cannot use them now: pass them to fit"
+                )
+
+    def _check_takes_features(self, *given: Features | None) -> None:
+        """Raise NotSupportedError where features are given and the model takes none."""
+        if any(features is not None for features in given) and not self.abilities.features:
+            from tastemap.models import MODELS
+
+            able = " or ".join(name for name, cls in MODELS.items() if cls.abilities.features)
+            raise NotSupportedError(f"{type(self).__name__} takes no features: leave them out, or fit {able}")
+
+    def _list_items(self, who: pl.Series, lists: Lists, kind: FrameKind) -> Any:
+        repeated, ranks, filled = _flatten(lists)
+        columns = {
+            who.name: who.gather(repeated),
+            self.state.items.name: self.state.items.take(lists.rows[filled]),
+            "rank": ranks,
+            "score": lists.scores[filled],
+        }
+        return as_kind(pl.DataFrame(columns), kind)
+
+    def _list_neighbours(self, ids: IdMap, rows: RowNumbers, lists: Lists, kind: FrameKind) -> Any:
+        repeated, ranks, filled = _flatten(lists)
+        columns = {
+            ids.name: ids.take(rows[repeated]),
+            "neighbour": ids.take(lists.rows[filled]),
+            "rank": ranks,
+            "score": lists.scores[filled],
+        }
+        return as_kind(pl.DataFrame(columns), kind)
+
+
+def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy) -> RowNumbers:
+    """Return the rows of ids, each of which must have a training pair or features."""
+    rows = ids.rows(wanted, hint)
+    if not known[rows].all():
+        without = [ids[int(row)] for row in rows[~known[rows]]]
+        raise UnknownIdError(
+            f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}.",
+            hint,
+            column=ids.name,
+            ids=without,
+        )
+    return rows
+
+
+def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:
+    """Return for every filled place the list it is in, its rank from 1, and the mask of filled places."""
+    n, k = lists.rows.shape
+    filled = np.arange(k) < lists.counts[:, None]
+    return np.repeat(np.arange(n), lists.counts), np.broadcast_to(np.arange(1, k + 1), (n, k))[filled], filled

@@ -1,0 +1,159 @@
+"""What a fitted model knows of its training data, beside what it learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from tastemap.data.features import Features
+from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Columns, Interactions
+from tastemap.errors import DataError, NotSupportedError, name_some
+from tastemap.training.side_features import SideFeatures
+from tastemap.typing import Counts, Flags, FrameKind, RowNumbers
+
+# Results have columns of these names beside those of the training data.
+RESULT_COLUMNS = ("rank", "score", "neighbour", "history", "contribution")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State:
+    """The data of a fitted model. It never changes: an update makes another.
+
+    users, items : the id maps
+    columns : the caller's names of the columns; frame_kind : the kind of frame that results are
+    popularity, activity : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
+    interactions : the training pairs, None where a file left them out
+    user_features, item_features : what is known of users and items beside the pairs, None for nothing
+    known_fingerprint : of the training pairs, as a file says it
+    """
+
+    users: IdMap
+    items: IdMap
+    columns: Columns
+    frame_kind: FrameKind
+    popularity: Counts
+    activity: Counts
+    interactions: Interactions | None
+    user_features: SideFeatures | None = None
+    item_features: SideFeatures | None = None
+    known_fingerprint: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        interactions: Interactions,
+        user_features: SideFeatures | None = None,
+        item_features: SideFeatures | None = None,
+    ) -> Self:
+        """Return the state for training pairs and features whose ids are all in the id maps."""
+        users, items = interactions.users, interactions.items
+        taken = {*RESULT_COLUMNS} & {users.name, items.name}
+        if taken:
+            raise DataError(f"the column {min(taken)!r} has the name of a column in results: rename it before reading")
+        return cls(
+            users=users,
+            items=items,
+            columns=interactions.columns,
+            frame_kind=interactions.frame_kind,
+            popularity=np.bincount(interactions.matrix.indices, minlength=len(items)).astype(np.int64),
+            activity=interactions.by_user.counts,
+            interactions=interactions,
+            user_features=user_features,
+            item_features=item_features,
+        )
+
+    @classmethod
+    def learn(cls, interactions: Interactions, users: Features | None, items: Features | None) -> Self:
+        """Return the state of a training: ids that only the features have are added to the id maps.
+
+        Raises DataError where features describe none of the ids.
+        """
+        check_describe("user_features", users, interactions.users)
+        check_describe("item_features", items, interactions.items)
+        known = extend(interactions, users, items)
+        return cls.of(
+            known,
+            None if users is None else SideFeatures.of(users, known.users),
+            None if items is None else SideFeatures.of(items, known.items),
+        )
+
+    def merge(self, news: Interactions, users: Features | None = None, items: Features | None = None) -> State:
+        """Return the state with more pairs, of which those known take the new weight, and with more features."""
+        merged = extend(self.training("update").merge(news), users, items)
+        return State.of(
+            merged,
+            self.user_features and self.user_features.extend(merged.users, users),
+            self.item_features and self.item_features.extend(merged.items, items),
+        )
+
+    def add_items(self, features: Features) -> State:
+        """Return the state with more items, known by their features alone; those with a training pair keep theirs."""
+        assert self.item_features is not None
+        items = self.items.extend(features.ids)
+        popularity = np.append(self.popularity, np.zeros(len(items) - len(self.items), np.int64))
+        news = features.only(features.ids.take(np.flatnonzero(popularity[items.find(features.ids.ids)] == 0)))
+        interactions = self.interactions and self.interactions.extend(self.users, items)
+        return replace(
+            self,
+            items=items,
+            popularity=popularity,
+            interactions=interactions,
+            item_features=self.item_features.extend(items, news),
+            known_fingerprint=self.known_fingerprint if interactions is None else None,
+        )
+
+    def training(self, purpose: str) -> Interactions:
+        """Return the training pairs; raises NotSupportedError, with the purpose, where there are none."""
+        if self.interactions is None:
+            raise NotSupportedError(
+                f"{purpose} needs the training pairs, and this model was saved with interactions=False",
+                what="no interactions",
+                purpose=purpose,
+            )
+        return self.interactions
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A hash of the training pairs and ids, None where nobody knows."""
+        if self.known_fingerprint is None and self.interactions is not None:
+            return self.interactions.fingerprint()
+        return self.known_fingerprint
+
+    @cached_property
+    def known_users(self) -> Flags:
+        """Which users have a training pair or features: bool, (n_users,)."""
+        return _known(self.activity, self.user_features)
+
+    @cached_property
+    def known_items(self) -> Flags:
+        """Which items have a training pair or features: bool, (n_items,)."""
+        return _known(self.popularity, self.item_features)
+
+    def find_users(self, ids: Any) -> RowNumbers:
+        """Return the rows of users, -1 for those without a training pair or features."""
+        return self.users.find_among(ids, self.known_users)
+
+
+def extend(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:
+    """Return the interactions on id maps that hold the features' ids too."""
+    return interactions.extend(
+        interactions.users if users is None else interactions.users.extend(users.ids),
+        interactions.items if items is None else interactions.items.extend(items.ids),
+    )
+
+
+def check_describe(name: str, features: Features | None, ids: IdMap) -> None:
+    """Raise DataError where features are of other ids than those of the interactions."""
+    if features is not None and not (ids.find(features.ids.ids) >= 0).any():
+        raise DataError(
+            f"{name} describe none of the {ids.name!r} of the interactions: they have "
+            f"{name_some(features.ids.ids.head(3))}, these {name_some(ids.ids.head(3))}"
+        )
+
+
+def _known(n_pairs: Counts, features: SideFeatures | None) -> Flags:
+    return n_pairs > 0 if features is None else (n_pairs > 0) | features.described

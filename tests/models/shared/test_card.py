@@ -1,0 +1,62 @@
+"""What a card says of the training."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tastemap as tm
+from tastemap.models.shared import stored
+from tastemap.training.loop import Epoch
+
+STARS = tm.Interactions.from_frame({"user": [1, 1, 2, 2], "item": [7, 8, 7, 9], "stars": [5, 1, 4, 2]}, weight="stars")
+
+
+def trained(metric: str | None, values: list[float]) -> tm.SVD:
+    """Return a model whose epochs measured these values."""
+    model = tm.SVD(factors=1, epochs=len(values)).fit(STARS)
+    model.epochs_ = [Epoch(n, 0.5, 1 / n, value, metric) for n, value in enumerate(values, 1)]
+    return model
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [
+        ("rmse", [1.5, 0.9, 1.2], "rmse 0.9000 in epoch 2"),
+        ("mae", [0.8, 0.7, 0.7], "mae 0.7000 in epoch 2"),
+        ("ndcg@10", [0.1, 0.3, 0.2], "ndcg@10 0.3000 in epoch 2"),
+        ("ndcg@10", [0.3, 0.3, 0.1, 0.3], "ndcg@10 0.3000 in epoch 1"),
+    ],
+)
+def test_the_best_epoch_is_by_the_metric_and_of_equal_ones_the_first(
+    metric: str, values: list[float], best: str, tmp_path: Path
+) -> None:
+    model = trained(metric, values)
+    assert f"Best on the validation part: {best}." in model.card()
+    model.save(tmp_path / "model")
+    assert tm.load(tmp_path / "model").card() == model.card()
+
+
+def test_the_name_of_what_fit_measured_is_kept(tmp_path: Path) -> None:
+    model = tm.SVD(factors=1, epochs=3).fit(STARS, validation=STARS, metric="mae")
+    assert {done.metric_name for done in model.epochs_} == {"mae"}
+    least = min(done.metric for done in model.epochs_ if done.metric is not None)
+    assert f"Best on the validation part: mae {least:.4f} in epoch" in model.card()
+    model.save(tmp_path / "model")
+    again: Any = tm.load(tmp_path / "model")
+    assert [(e.metric, e.metric_name) for e in again.epochs_] == [(e.metric, "mae") for e in model.epochs_]
+    alone = tm.SVD(factors=1, epochs=3).fit(STARS)
+    assert [done.metric_name for done in alone.epochs_] == [None] * 3
+    assert "Best on" not in alone.card()
+
+
+def test_of_a_file_that_does_not_say_what_was_measured_no_epoch_is_called_the_best() -> None:
+    model = trained("rmse", [1.5, 0.9])
+    header = stored.header_of(model)
+    del header["metric"]
+    older = tm.SVD.from_arrays(stored.arrays_of(model, True), header)
+    assert [done.metric for done in older.epochs_] == [1.5, 0.9]
+    assert re.search(r"Trained for 2 epochs to an objective of 0\.5\.\n", older.card())
