@@ -34,15 +34,18 @@ PACKAGES = ("tastemap", *PEERS, "numpy", "scipy", "numba", "polars")
 Row = dict[str, Any]
 
 
-def fresh(function: Callable[..., Any], *, threads: int, **arguments: Any) -> Any:
+def fresh(function: Callable[..., Any], *, threads: int, source: str | None = None, **arguments: Any) -> Any:
     """Call a module's function in a new process and return its result; both travel as JSON.
 
     tastemap, polars and BLAS may use `threads` threads there; `function` gets the number too.
+    source : the folder that tastemap is imported from; None: as it is installed
     """
     environment = os.environ | {
         name: str(threads)
         for name in ("TASTEMAP_THREADS", "POLARS_MAX_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     }
+    if source is not None:
+        environment["PYTHONPATH"] = source
     module = Path(inspect.getfile(function)).stem
     said = ", ".join(f"{k}={v}" for k, v in arguments.items() if k != "folder")
     print(f"  {module}.{function.__name__}({said}), {threads} threads", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,9 @@ def test_the_name_of_what_fit_measured_is_kept(tmp_path: Path) -> None:
 
 def test_of_a_file_that_does_not_say_what_was_measured_no_epoch_is_called_the_best() -> None:
     model = trained("rmse", [1.5, 0.9])
-    header = stored.header_of(model)
+    header = stored.header_of("SVD", asdict(model), model.state, model.epochs_)
     del header["metric"]
-    older = tm.SVD.from_arrays(stored.arrays_of(model, True), header)
+    fitted = {name: getattr(model, name) for name in model.fitted_arrays}
+    older = tm.SVD.from_arrays(stored.arrays_of(model.state, fitted, True), header)
     assert [done.metric for done in older.epochs_] == [1.5, 0.9]
     assert re.search(r"Trained for 2 epochs to an objective of 0\.5\.\n", older.card())
