@@ -116,7 +116,7 @@ class DivergenceError(TastemapError, ArithmeticError):
 
 
 class TastemapWarning(_Told, UserWarning):
-    """What is done, though it is rarely meant; it has the ``problem``, ``remedies`` and ``facts`` of an error."""
+    """A `UserWarning` of what is rarely meant; it has the ``problem``, ``remedies`` and ``facts`` of an error."""
 
 
 class Note(str):

@@ -53,17 +53,20 @@ def test_a_folder_that_cannot_be_written_is_refused(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("ask", [check_folder, lambda path, names: whole_folder(path, names).__enter__()])
-def test_a_folder_is_replaced_only_where_nothing_else_is_lost(ask: Any) -> None:
+def test_only_a_folder_of_such_files_is_replaced(ask: Any) -> None:
     Path("file").touch()
     Path("full").mkdir()
     Path("full/a").touch()
     Path("full/notes").touch()
+    Path("odd/a").mkdir(parents=True)
     for path, words in (
         ("file", "file is no folder and cannot be replaced by one: name another"),
         ("none/new", "there is no folder none to make new in"),
         ("full", "full holds 'notes', which would be lost: name a new folder"),
+        ("odd", "odd holds 'a', which would be lost: name a new folder"),
         (".", "is the folder you are in: name a new one in it"),
     ):
         with pytest.raises(OSError, match=words):
             ask(path, ["a"])
     check_folder("full", ["a", "notes"])
+    check_folder("new", ["a"])
