@@ -16,7 +16,10 @@ from tastemap.errors import MissingPackageError as MissingPackageError
 from tastemap.errors import ModelFileError as ModelFileError
 from tastemap.errors import NotFittedError as NotFittedError
 from tastemap.errors import NotSupportedError as NotSupportedError
+from tastemap.errors import ParameterError as ParameterError
+from tastemap.errors import Remedy as Remedy
 from tastemap.errors import TastemapError as TastemapError
+from tastemap.errors import TastemapWarning as TastemapWarning
 from tastemap.errors import UnknownIdError as UnknownIdError
 from tastemap.evaluation.compare import compare as compare
 from tastemap.evaluation.comparison import Comparison as Comparison

@@ -1,25 +1,98 @@
-"""The exceptions users catch. Every message is one sentence with the name, the value and the way out."""
+"""The exceptions users catch, and the warnings: each a sentence for people and facts for programs."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+Said = TypeVar("Said", bound=Exception)
 
 
-class TastemapError(Exception):
-    """Base of every error that tastemap raises on purpose."""
+@dataclass(frozen=True)
+class Remedy:
+    """A way out of a problem, which a screen may say in its own words.
+
+    text : as the library says it, e.g. "pass exclude=None"
+    parameter : the argument to change, "exclude", or what to do with the data, "drop_nulls"; None where it is neither
+    value : what to pass for it; ... where that is for the caller to choose
+    """
+
+    text: str
+    parameter: str | None = None
+    value: object = None
+
+
+class _Told(Exception):  # noqa: N818 - errors and warnings share it
+    """A problem, the ways out of it and the facts; the text is the one sentence of all.
+
+    subjects : what it is about, the outermost first, such as the name of a model
+    """
+
+    problem: str
+    remedies: tuple[Remedy, ...]
+    facts: dict[str, Any]
+    subjects: tuple[str, ...] = ()
+
+    def __init__(self, problem: str = "", *remedies: Remedy | str, **facts: Any) -> None:
+        self.problem, self.facts = problem, facts
+        self.remedies = tuple(Remedy(way) if isinstance(way, str) else way for way in remedies)
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        # Not as KeyError, which shows the repr of its message.
+        return compose(self.problem, [remedy.text for remedy in self.remedies], self.subjects)
+
+    def about(self, subject: str, *more: Remedy | str) -> Self:
+        """Return the same with its subject before the sentence and more ways out behind it; notes are kept."""
+        told = type(self)(self.problem, *self.remedies, *more, **self.facts)
+        told.subjects = (subject, *self.subjects)
+        told.args = (str(told),)
+        return _keep_notes(self, told)
+
+
+class TastemapError(_Told):
+    """Base of every error that tastemap raises on purpose; its text is one sentence.
+
+    problem : what is wrong, without the way out
+    remedies : the ways out, each a `Remedy`
+    facts : what it is about, by name: the ``column``, its ``rows``, the ``ids``, the ``path``, the ``parameter`` and
+        its ``value``; which of them are there depends on the error
+    """
 
 
 class DataError(TastemapError, ValueError):
     """The data cannot be used as given: a missing column, a null, a file that does not parse."""
 
+    @property
+    def column(self) -> str | None:
+        """The column that is wrong, None where it is no single one."""
+        return self.facts.get("column")
+
+
+class ParameterError(TastemapError, ValueError):
+    """A parameter cannot have the value that was given."""
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter."""
+        name: str = self.facts["parameter"]
+        return name
+
+    @property
+    def value(self) -> Any:
+        """What was given for it."""
+        return self.facts["value"]
+
 
 class UnknownIdError(TastemapError, KeyError):
     """Ids that were not in the training data."""
 
-    def __str__(self) -> str:
-        # KeyError shows the repr of its message; a sentence should read as one.
-        return str(self.args[0]) if self.args else ""
+    @property
+    def ids(self) -> tuple[Any, ...]:
+        """The ids, each once."""
+        return tuple(self.facts.get("ids", ()))
 
 
 class NotFittedError(TastemapError, RuntimeError):
@@ -42,15 +115,57 @@ class DivergenceError(TastemapError, ArithmeticError):
     """Training left the numbers a float can hold; the message names the parameter to change."""
 
 
+class TastemapWarning(_Told, UserWarning):
+    """A `UserWarning` of what is rarely meant; it has the ``problem``, ``remedies`` and ``facts`` of an error."""
+
+
+class Note(str):
+    """A note on an error, for `add_note`, whose ways out are data too."""
+
+    problem: str
+    remedies: tuple[Remedy, ...]
+
+    def __new__(cls, problem: str, *remedies: Remedy) -> Self:
+        """Make the sentence."""
+        note = super().__new__(cls, compose(problem, [remedy.text for remedy in remedies]))
+        note.problem, note.remedies = problem, remedies
+        return note
+
+
+def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> str:
+    """Make one text of a problem and the ways out: ``Popular: problem: this, or that``.
+
+    A problem that ends with a full stop is followed by a sentence.
+    """
+    text = ": ".join([*subjects, problem])
+    if not ways:
+        return text
+    way = f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
+    return f"{text} {way[0].upper()}{way[1:].rstrip('.')}." if problem.endswith(".") else f"{text}: {way}"
+
+
+def tell_about(subject: str, said: Said) -> Said:
+    """Return the same error or warning with its subject before the sentence; facts and notes are kept."""
+    if isinstance(said, _Told):
+        return said.about(subject)
+    return _keep_notes(said, type(said)(f"{subject}: {said}"))
+
+
+def _keep_notes(said: Exception, told: Said) -> Said:
+    for note in getattr(said, "__notes__", ()):
+        told.add_note(note)
+    return told
+
+
 def name_some(values: Iterable[object], limit: int = 3) -> str:
-    """The first few values for a message: ``'a', 'b', 'c' and 2 more``."""
+    """Name the first few values for a message: ``'a', 'b', 'c' and 2 more``."""
     values = list(values)
     shown = ", ".join(repr(v) for v in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 
 def meant(word: object, known: Iterable[object], otherwise: str = "") -> str:
-    """The end of a message about an unknown word: ``; did you mean 'user'?``, or `otherwise` where none is close."""
+    """Ask for the closest known word, as the end of a message: ``; did you mean 'user'?``; `otherwise` if none is."""
     by_lower = {str(name).lower(): str(name) for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else otherwise

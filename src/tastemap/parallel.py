@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tastemap.errors import ParameterError
+
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 
 
@@ -28,7 +30,7 @@ def threads(n: int) -> Iterator[None]:
     The number never changes a result. Raises ValueError where `n` is no whole number of at least 1.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"threads must be a whole number of at least 1, got {n!r}")
+        raise ParameterError(f"threads must be a whole number of at least 1, got {n!r}", parameter="threads", value=n)
     token = _chosen.set(n)
     try:
         yield

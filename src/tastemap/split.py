@@ -12,7 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError
+from tastemap.errors import DataError, ParameterError, Remedy
 
 __all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
 
@@ -166,16 +166,19 @@ def _parts(
 ) -> tuple[Interactions, Interactions]:
     held = int(np.count_nonzero(in_test))
     if held == 0 or held == len(in_test):
+        part = "test" if held == 0 else "training"
         raise DataError(
-            f"the {'test' if held == 0 else 'training'} part is empty with {settings}: "
-            f"all {len(in_test):,} pairs fall into the other"
+            f"the {part} part is empty with {settings}: all {len(in_test):,} pairs fall into the other",
+            what="empty part",
+            part=part,
+            pairs=len(in_test),
         )
     return interactions.pick(~in_test), interactions.pick(in_test)
 
 
 def _check_share(share: float, name: str = "test") -> float:
     if not isinstance(share, int | float | np.number) or not 0 < share < 1:
-        raise ValueError(f"{name} must be a share between 0 and 1, got {share!r}")
+        raise ParameterError(f"{name} must be a share between 0 and 1, got {share!r}", parameter=name, value=share)
     return share
 
 
@@ -183,7 +186,7 @@ def _time_of(split: str, interactions: Interactions) -> npt.NDArray[Any]:
     check_interactions(split, interactions)
     time: npt.NDArray[Any] | None = interactions.time
     if time is None:
-        raise DataError("a split by time needs times: pass time= to from_frame or from_file")
+        raise DataError("a split by time needs times", Remedy("pass time= to from_frame or from_file", "time", ...))
     return time
 
 
@@ -197,7 +200,10 @@ def moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
     # A tie that reaches back to the first pair would leave nothing to train on.
     later = ascending[np.searchsorted(ascending, moment, side="right") :]
     if not len(later):
-        raise DataError(f"all {len(time):,} pairs have the same time, so no moment parts them: use split.random")
+        raise DataError(
+            f"all {len(time):,} pairs have the same time, so no moment parts them",
+            Remedy("use split.random", "split", "random"),
+        )
     return later[0]
 
 

@@ -105,14 +105,14 @@ def test_fit_writes_the_model_that_the_library_fits(als: tm.ImplicitALS) -> None
 
 
 def test_fit_says_on_stderr_which_columns_it_guessed(folder: Path) -> None:
-    result = run("fit", "ratings.csv", "--item", "movieId", *SMALL, "--out", "own.safetensors")
+    result = run("fit", "ratings.csv", "--item-column", "movieId", *SMALL, "--out", "own.safetensors")
     assert "took the columns user 'userId', weight 'rating'" in result.stderr
     assert result.stdout.startswith("ImplicitALS fitted in ")
 
 
 def test_fit_takes_named_columns_a_seed_threads_and_no_weight(folder: Path) -> None:
     Path("odd.tsv").write_text("who\twhat\trating\na\tx\t2\na\ty\t1\nb\ty\t3\n")
-    named = ["odd.tsv", "--user", "who", "--item", "what", *SMALL]
+    named = ["odd.tsv", "--user-column", "who", "--item-column", "what", *SMALL]
     run("fit", *named, "--no-weight", "--seed", "3", "--threads", "1", "--out", "own.safetensors")
     model = tm.load("own.safetensors")
     assert (model.seed, list(model.users), list(model.items)) == (3, ["a", "b"], ["x", "y"])
@@ -194,7 +194,7 @@ def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
     guessed = run("info", "gaps.csv", "--drop-nulls", "--json")
     assert "left the guessed column of times out" in guessed.stderr
     assert json.loads(guessed.stdout)["pairs"] == 2
-    assert run_json("info", "gaps.csv", "--drop-nulls", "--time", "timestamp")["pairs"] == 1
+    assert run_json("info", "gaps.csv", "--drop-nulls", "--time-column", "timestamp")["pairs"] == 1
 
 
 def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> None:
@@ -399,7 +399,7 @@ def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> Non
 
 def test_info_describes_a_model(als: tm.ImplicitALS) -> None:
     told = run_json("info", "als.safetensors")
-    assert (told["model"], told["users"], told["items"], told["history"]) == ("ImplicitALS", 4, 3, True)
+    assert (told["model"], told["users"], told["items"], told["interactions"]) == ("ImplicitALS", 4, 3, True)
     assert run("info", "als.safetensors").stdout == als.card()
 
 
@@ -428,10 +428,10 @@ FIT = ("--out", "own.safetensors")
         ("user,item\n", (), "bad.csv has no rows"),
         (
             "user,item\n1,2\n",
-            ("--item", "itme"),
+            ("--item-column", "itme"),
             "there is no column 'itme', only 'user', 'item'; did you mean 'item'?",
         ),
-        ("a,b\n1,2\n", (), "bad.csv has the columns 'a', 'b': pass --user COLUMN"),
+        ("a,b\n1,2\n", (), "bad.csv has the columns 'a', 'b': pass --user-column COLUMN"),
         ("user,item\n1,\n", (), "column 'item' has no id in row 0: pass --drop-nulls to leave such rows out"),
         (
             "user,item,rating\n1,2,\n1,3,4\n",
@@ -441,7 +441,7 @@ FIT = ("--out", "own.safetensors")
         (
             "user;item;rating\n1;2;1,5\n",
             (),
-            "('1,5' in row 0), and weights are numbers such as 1.5: write them so, pass --no-weight, or pass --event",
+            "('1,5' in row 0), and weights are numbers: write them such as 1.5, pass --no-weight, or pass --event",
         ),
         ("user,item,rating\n1,2,NaN\n", (), "column 'rating' has weights that are not finite, nan in row 0"),
         (
@@ -456,18 +456,28 @@ FIT = ("--out", "own.safetensors")
         ),
         ("user,item\n1,2\n1,2\n", (), "user 1 and item 2 come together in rows 0, 1"),
         ("user,item,rating\n1,2,3\n", ("--at-least", "4"), "no weight is at least 4: the largest is 3"),
-        ("user,item,grade\n1,2,5\n", ("--at-least", "4"), "every row of bad.csv counts as 1: pass --weight COLUMN"),
+        (
+            "user,item,grade\n1,2,5\n",
+            ("--at-least", "4"),
+            "every row of bad.csv counts as 1: pass --weight-column COLUMN",
+        ),
         ("user,item\n1,2\n", ("--model", "ImplictALS"), "there is no model 'ImplictALS', only "),
         ("user,item\n1,2\n", ("--set", "factor=2"), "ImplicitALS has no parameter 'factor', only "),
         ("user,item\n1,2\n", ("--set", "factors=two"), "factors must be a whole number, got 'two'"),
         ("user,item\n1,2\n", ("--set", "alpha=much"), "alpha must be a number, got 'much'"),
         ("user,item\n1,2\n", ("--set", "solver=lu"), "solver must be one of 'cg', 'cholesky'"),
         ("user,item\n1,2\n", ("--set", "factors=0"), "factors must be a whole number of at least 1, got 0"),
-        ("user,item\n1,2\n", ("--set", "factors"), "--set takes NAME=VALUE, e.g. factors=128, got 'factors'"),
+        ("user,item\n1,2\n", ("--set", "factors"), "--set must be NAME=VALUE, e.g. factors=128, got 'factors'"),
         (
             "user,item\n1,2\n",
-            ("--event", "VIEW"),
-            "bad.csv has the columns 'user', 'item': pass --weight COLUMN",
+            ("--event", "VIEW=1"),
+            "bad.csv has the columns 'user', 'item': pass --weight-column COLUMN",
+        ),
+        ("user,item\n1,2\n", ("--event", "VIEW"), "--event must be NAME=WEIGHT, e.g. 'LIKE=2', got 'VIEW'"),
+        (
+            "user,item\n1,2\n",
+            ("--weight-column", "item", "--no-weight"),
+            "--weight-column must be left out where every row counts as 1, got 'item'",
         ),
     ],
 )
@@ -496,7 +506,7 @@ def test_messages_name_options_not_arguments(folder: Path) -> None:
     [
         (("recommend", "--user", "99"), "99. Pass --on-unknown popular to give them the most popular items"),
         (("recommend", "--user", "ann"), "the ids of 'userId' are integers here, got 'ann'"),
-        (("recommend", "--user", "1", "-k", "0"), "k must be a whole number of at least 1, got 0"),
+        (("recommend", "--user", "1", "-k", "0"), "--k must be a whole number of at least 1, got 0"),
         (("recommend", "--liked", "99"), "1 of 1 movieId values were not in the training data: 99."),
         (("recommend", "--user", "1", "--titles", "none.csv"), "there is no file none.csv"),
         (("recommend", "--user", "1", "--titles", "ratings.csv"), "pass --title-column COLUMN"),
@@ -506,7 +516,7 @@ def test_messages_name_options_not_arguments(folder: Path) -> None:
         ),
         (("recommend", "--all", "--out", "no/recs.csv"), "there is no folder no to write recs.csv in"),
         (("similar", "--item", "99"), "1 of 1 movieId values were not in the training data: 99."),
-        (("similar", "--item", "10", "-k", "-1"), "k must be a whole number of at least 1, got -1"),
+        (("similar", "--item", "10", "-k", "-1"), "--k must be a whole number of at least 1, got -1"),
         (("evaluate", "ratings.csv", "--metric", "ndcg"), "got 'ndcg'"),
         (("evaluate", "none.csv"), "there is no file none.csv"),
     ],

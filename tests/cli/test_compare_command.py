@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 import tastemap as tm
 from tastemap.cli import app
-from tastemap.cli.data import are_ratings
+from tastemap.service.reading import are_ratings
 
 SMALL = ["--set", "factors=4", "--set", "epochs=3"]
 
@@ -136,7 +136,7 @@ def test_the_report_has_the_command_that_repeats_it(ratings: tm.Interactions) ->
 def test_a_catalogue_too_large_for_ease_goes_without_it(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tastemap.cli.compare.MOST_ITEMS", 5)
+    monkeypatch.setattr("tastemap.service.making.MOST_ITEMS", 5)
     result = run("ratings.csv", *SMALL)
     assert "left EASE out, which is slow with 9 items: name it with --model to have it" in result.stderr
     assert " EASE " not in result.stdout
@@ -194,8 +194,10 @@ def test_semicolons_nulls_odd_names_and_repeats_at_once(ratings: tm.Interactions
         return [f"{i};x;u{u};{1 + i}"] + [f"{i};;u{u};2"] * (u == 3) + [f";x;u{u};1"] * (u == 4)
 
     write_messy("messy.csv", "Artikel;note;Kunde;Menge", rows)
-    assert "messy.csv has the columns 'Artikel', 'note', 'Kunde', 'Menge': pass --user COLUMN" in refused("messy.csv")
-    named = ["--user", "Kunde", "--item", "Artikel", "--weight", "Menge"]
+    assert "messy.csv has the columns 'Artikel', 'note', 'Kunde', 'Menge': pass --user-column COLUMN" in refused(
+        "messy.csv"
+    )
+    named = ["--user-column", "Kunde", "--item-column", "Artikel", "--weight-column", "Menge"]
     result = run("messy.csv", *named, *SMALL, "--report", "messy.html")
     assert "messy.csv: took ';' as the character between columns" in result.stderr
     assert "left out 4 of 88 rows, with a null in 'Artikel'" in result.stderr
@@ -221,13 +223,13 @@ def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.In
         (("none.csv",), "there is no file none.csv"),
         (("ratings.csv", "--models", "EASE,Easy"), "there is no model 'Easy', only "),
         (("ratings.csv", "--set", "factor=3"), "have no parameter 'factor', only "),
-        (("ratings.csv", "--metric", "gain@3", "--user", "nobody"), "gain@3"),  # before anything is read
+        (("ratings.csv", "--metric", "gain@3", "--user-column", "nobody"), "gain@3"),  # before anything is read
         (("ratings.csv", "--holdout", "2"), "--holdout must be a share between 0 and 1, got 2.0"),
         (("ratings.csv", "--holdout", "1e-9"), "the test part is empty: all "),
         (("ratings.csv", "--report", "no/report.html"), "there is no folder no to write report.html in"),
         (("ratings.csv", "--report", "boss.pdf"), "a report is an HTML page: name it boss.html, got boss.pdf"),
         (("ratings.csv", "--report", "ratings.csv"), "ratings.csv is an input and would be lost"),
-        (("undated.csv", "--by-time"), "a split by time needs times: pass --time COLUMN"),
+        (("undated.csv", "--by-time"), "a split by time needs times: pass --time-column COLUMN"),
         (
             ("popular.safetensors",),
             "popular.safetensors is a fitted model: `tastemap evaluate popular.safetensors TEST`",
@@ -280,5 +282,5 @@ def test_the_help_names_the_models_and_the_options_of_files(ratings: tm.Interact
     shown = " ".join(run("--help").stdout.replace("│", " ").split())
     assert "If absent: Popular, ItemKNN, EASE, ImplicitALS, WARP" in shown
     assert "If absent: ndcg@10, recall@10, precision@10" in shown
-    for word in ("--models", "--by-time", "--report", "--at-least", "--duplicates", "--refuse-nulls", "--time"):
+    for word in ("--models", "--by-time", "--report", "--at-least", "--duplicates", "--refuse-nulls", "--time-column"):
         assert word in shown

@@ -593,13 +593,14 @@ def test_what_is_no_study_is_refused_and_left_as_it_is(tmp_path: Path, no_trial:
         ("shop.db", "is no study of tune"),
         ("own.db", "holds studies that tune did not make"),
         ("broken.db", "is no study of tune"),
-        ("folder", "is no ordinary file"),
     ):
-        before = (tmp_path / name).read_bytes() if (tmp_path / name).is_file() else None
+        before = (tmp_path / name).read_bytes()
         with pytest.raises(tm.ModelFileError, match=words) as caught:
             search(study=tmp_path / name)
         assert "\n" not in str(caught.value)
-        assert before is None or (tmp_path / name).read_bytes() == before
+        assert (tmp_path / name).read_bytes() == before
+    with pytest.raises(IsADirectoryError, match="is no ordinary file"):
+        search(study=tmp_path / "folder")
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         search(study=tmp_path / "nowhere" / "tune.db")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from tastemap.cli import models, output
 from tastemap.cli import options as opt
+from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, described, most_common, reading, to_id
-from tastemap.cli.titles import Titles
-from tastemap.errors import DataError
+from tastemap.errors import DataError, ParameterError
+from tastemap.files.writable import check_file
 
 
 @app.command()
@@ -39,20 +39,26 @@ def demo(
 
 
 @app.command()
-@reading(but=("time",))
 def fit(
     data: opt.DataFile,
     out: Annotated[Path, typer.Option(help="Where to write the model, e.g. als.safetensors.")],
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
     settings: opt.Settings = None,
-    *,
-    reader: Reader,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "error",
+    drop_nulls: opt.DropNulls = False,
+    separator: opt.Separator = None,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     checkpoint: Annotated[
         Path | None, typer.Option(help="File to save training in; the same command goes on from it.")
     ] = None,
-    history: Annotated[
+    interactions: Annotated[
         bool, typer.Option(help="Keep the interactions in the file: they are needed to leave out what was seen.")
     ] = True,
     as_json: opt.Json = False,
@@ -60,23 +66,40 @@ def fit(
     """Fit a model to interactions and save it."""
     for path in (out, checkpoint):
         if path is not None:
-            output.check_output(path, [data])
-    (chosen,) = models.make_models([model], settings, seed)
-    with models.on_threads(threads):
-        train = reader.read(data)
-        output.note(f"{train!r}")
-        fitted, seconds = models.fitted(chosen, train, checkpoint)
+            check_file(path, [data])
+    from tastemap.service.making import make_models
+    from tastemap.service.reading import Reading, parse_event_weights
+
+    (chosen,) = make_models([model], settings or (), seed=seed)
+    reading = Reading(
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        count_rows=no_weight,
+        event_weights=parse_event_weights(event or ()),
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+    )
+    with opt.use_threads(threads):
+        found = reading.read(data)
+        output.print_remarks(found.remarks)
+        output.note(f"{found.data!r}")
+        started = time.perf_counter()
+        chosen.fit(found.data, checkpoint=checkpoint)
+        seconds = time.perf_counter() - started
         with output.writing(out):
-            fitted.save(out, interactions=history)
+            chosen.save(out, interactions=interactions)
     if as_json:
         output.print_json(
             {
                 "file": str(out),
                 "model": model,
-                "parameters": asdict(fitted),
-                "pairs": len(train),
-                "users": train.n_users,
-                "items": train.n_items,
+                "parameters": asdict(chosen),
+                "pairs": len(found.data),
+                "users": found.data.n_users,
+                "items": found.data.n_items,
                 "fit_seconds": seconds,
             }
         )
@@ -86,7 +109,6 @@ def fit(
 
 
 @app.command()
-@reading(only=("at_least", "drop_nulls"), duplicates="sum")
 def recommend(
     model: opt.ModelFile,
     user: Annotated[list[str] | None, typer.Option(help="A user of the training data; repeat it.")] = None,
@@ -98,8 +120,8 @@ def recommend(
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
-    *,
-    reader: Reader,
+    at_least: opt.AtLeast = None,
+    drop_nulls: opt.DropNulls = False,
     k: opt.Top = 10,
     seen: opt.Seen = False,
     on_unknown: Annotated[
@@ -119,15 +141,22 @@ def recommend(
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
     output.check_table(out, model, titles, history)
     import tastemap as tm
+    from tastemap.service.reading import Reading
+    from tastemap.service.strangers import recommend_to_strangers
+    from tastemap.service.titles import Titles, parse_id
 
     fitted = tm.load(model)
-    names = Titles.read(titles, title_id, title_column, fitted.items)
-    with models.on_threads(threads):
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    output.print_remarks(names.remarks)
+    with opt.use_threads(threads):
         if liked:
-            wanted = [names.item(text) for text in liked]
-            frame = fitted.recommend_for(wanted, k=k, frame="polars").drop("history")
+            frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
+            frame = frame.drop(frame.columns[0])  # the number of the only one
         elif history is not None:
-            frame = models.recommend_to_strangers(fitted, reader.read(history, like=fitted), k)
+            found = Reading(at_least=at_least, drop_nulls=drop_nulls, duplicates="sum").read(history, like=fitted)
+            output.print_remarks(found.remarks)
+            frame, remarks = recommend_to_strangers(fitted, found.data, k=k)
+            output.print_remarks(remarks)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
             # Every user's list need not fit in memory.
             with output.writing(out):
@@ -135,10 +164,10 @@ def recommend(
             output.note(f"wrote {output.n_rows(out):,} rows to {out}")
             return
         else:
-            users = None if everyone else [to_id(text, fitted.users) for text in user or ()]
+            users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
             frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
     group = None if liked else frame.columns[0]
-    frame = names.joined(frame, fitted.items.name)
+    frame = names.join(frame, fitted.items.name)
     output.answer(frame, "recommendations", as_json=as_json, out=out, group=group)
 
 
@@ -158,64 +187,96 @@ def similar(
     """List the items most like one."""
     output.check_table(out, model, titles)
     import tastemap as tm
+    from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, title_id, title_column, fitted.items)
-    with models.on_threads(threads):
-        items = [names.item(text) for text in item]
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    output.print_remarks(names.remarks)
+    with opt.use_threads(threads):
+        items = [names.find(text) for text in item]
         frame = fitted.similar_items(items, k=k, metric=metric, frame="polars")
     output.answer(
-        names.joined(frame, "neighbour"),
+        names.join(frame, "neighbour"),
         "neighbours",
         as_json=as_json,
         out=out,
         group=frame.columns[0],
-        heading=lambda value: f"like {names.of(value)}",
+        heading=lambda value: f"like {names.name(value)}",
     )
 
 
 @app.command()
-@reading(but=("time",))
 def evaluate(
     model: opt.ModelFile,
     test: Annotated[
         Path | None, typer.Argument(metavar="TEST", help="Interactions to measure on.", show_default=False)
     ] = None,
     metric: opt.Metrics = None,
-    *,
-    reader: Reader,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "error",
+    drop_nulls: opt.DropNulls = False,
+    separator: opt.Separator = None,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
     """Measure a fitted model on a test file. To fit several and compare them, see `tastemap compare`."""
-    if not models.is_model(model):
-        raise ValueError(
+    import tastemap as tm
+    from tastemap.service.documents import describe_comparison
+    from tastemap.service.reading import Reading, is_model, parse_event_weights
+
+    if not is_model(model):
+        raise ParameterError(
             f"{model} is no fitted model: `tastemap compare {model}` fits models to a part of it and measures them on "
-            "the rest"
+            "the rest",
+            parameter="model",
+            value=model,
         )
     if test is None:
         raise typer.BadParameter("a fitted model needs a file to test on")
-    import tastemap as tm
-
+    reading = Reading(
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        count_rows=no_weight,
+        event_weights=parse_event_weights(event or ()),
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+    )
     fitted = tm.load(model)
-    with models.on_threads(threads):
-        held = reader.read(test, like=fitted)
-        metrics = opt.listed(metric) or opt.DEFAULT_METRICS
-        board = tm.compare([fitted], held, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown)
+    with opt.use_threads(threads):
+        held = reading.read(test, like=fitted)
+        output.print_remarks(held.remarks)
+        metrics = opt.split_names(metric) or opt.DEFAULT_METRICS
+        exclude: Literal["train"] | None = None if seen else "train"
+        board = tm.compare([fitted], held.data, metrics=metrics, exclude=exclude, on_unknown=on_unknown)
     if as_json:
-        output.print_json({"models": models.described_board(board)})
+        output.print_json({"models": describe_comparison(board)})
     else:
         output.print_board(board)
 
 
 @app.command()
-@reading(duplicates="auto", drop_nulls=True, guess_time=True)
 def info(
     file: Annotated[Path, typer.Argument(help="A model, or interactions.", show_default=False)],
-    *,
-    reader: Reader,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    time_column: opt.TimeColumn = None,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "auto",
+    drop_nulls: opt.DropNulls = True,
+    separator: opt.Separator = None,
     k: opt.Top = 10,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
@@ -224,18 +285,37 @@ def info(
 ) -> None:
     """Say what a file of interactions or a model holds."""
     import tastemap as tm
+    from tastemap.service.documents import describe_interactions, describe_model, find_most_common
+    from tastemap.service.reading import Reading, is_model, parse_event_weights
+    from tastemap.service.titles import Titles
 
-    if models.is_model(file):
+    if is_model(file):
         fitted = tm.load(file)
         if as_json:
-            output.print_json({"file": str(file), **models.described(fitted)})
+            output.print_json({"file": str(file), **describe_model(fitted)})
         else:
             output.print_markdown(fitted.card())
         return
-    data, columns = reader.read_with_columns(file)
-    names = Titles.read(titles, title_id, title_column, data.items, data=file)
-    top = names.joined(most_common(data, k), data.items.name)
+    found = Reading(
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        time=time_column,
+        count_rows=no_weight,
+        event_weights=parse_event_weights(event or ()),
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+        guess_time=True,
+    ).read(file)
+    output.print_remarks(found.remarks)
+    data = found.data
+    names = Titles.read(titles, data.items, id_column=title_id, title_column=title_column, data=file)
+    output.print_remarks(names.remarks)
+    top = names.join(find_most_common(data, k), data.items.name)
     if as_json:
-        output.print_json({"file": str(file), "columns": columns, **described(data), "top_items": top.to_dicts()})
+        described = describe_interactions(data)
+        output.print_json({"file": str(file), "columns": found.columns, **described, "top_items": top.to_dicts()})
     else:
         output.print_data(data, top)

@@ -8,24 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from tastemap.cli import models as makers
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, described, note_on_ratings, note_on_repeats, reading
 from tastemap.cli.errors import ARGUMENTS
-from tastemap.cli.output import note
+from tastemap.errors import ParameterError
+from tastemap.files.writable import check_file
 
 # What is compared where no model is named: to rank, and to predict ratings.
 RANKING = ("Popular", "ItemKNN", "EASE", "ImplicitALS", "WARP")
 RANKING_SEEN = (*RANKING, "PersonalPopular")
 RATING = ("ExplicitALS", "SVD", "SVDpp")
-# EASE inverts a matrix of items x items: beyond so many it is fitted only where it is named.
-MOST_ITEMS = 10_000
 
 
 @app.command()
-@reading(duplicates="auto", drop_nulls=True)
 def compare(
     ctx: typer.Context,
     data: opt.DataFile,
@@ -52,8 +48,16 @@ def compare(
     report: Annotated[
         Path | None, typer.Option(help="Write an HTML page that stands alone, too, e.g. report.html.")
     ] = None,
-    *,
-    reader: Reader,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    time_column: opt.TimeColumn = None,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "auto",
+    drop_nulls: opt.DropNulls = True,
+    separator: opt.Separator = None,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
     seed: opt.Seed = 0,
@@ -64,37 +68,63 @@ def compare(
     import tastemap as tm
     from tastemap.evaluation.report import check_report, write_report
     from tastemap.metrics.definitions import RatingMetric, parse_all
+    from tastemap.service.documents import describe_comparison, describe_interactions
+    from tastemap.service.making import leave_out_slow, make_models
+    from tastemap.service.reading import Reading, find_low_ratings, is_model, parse_event_weights
 
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
     if report is not None:
-        output.check_output(report, [data, test])
+        check_file(report, [data, test])
         check_report(report)
-    if makers.is_model(data):
-        raise ValueError(f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it")
-    metrics = parse_all(opt.listed(metric) or opt.DEFAULT_METRICS)
+    if is_model(data):
+        raise ParameterError(
+            f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it", parameter="data", value=data
+        )
+    metrics = parse_all(opt.split_names(metric) or opt.DEFAULT_METRICS)
     of_ratings = all(isinstance(one, RatingMetric) for one in metrics)
-    named = opt.listed(model)
+    named = opt.split_names(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
-    chosen = makers.make_models(named or usual, settings, seed)
-    with makers.on_threads(threads):
+    chosen = make_models(named or usual, settings or (), seed=seed)
+    reading = Reading(
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        time=time_column,
+        count_rows=no_weight,
+        event_weights=parse_event_weights(event or ()),
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+    )
+    with opt.use_threads(threads):
         if by_time:
-            (train, held, _), columns = reader.read_parts(data, holdout)
+            parts = reading.read_parts(data, holdout)
+            train, held, columns, remarks = parts.early, parts.late, parts.columns, parts.remarks
         else:
-            train, columns = reader.read_with_columns(data)
-        if reader.at_least is None and not of_ratings:
-            note_on_ratings(train, columns.get("weight"))
+            found = reading.read(data)
+            train, columns, remarks = found.data, found.columns, found.remarks
+        output.print_remarks(remarks)
+        if at_least is None and not of_ratings:
+            output.print_remarks(find_low_ratings(train, columns.get("weight")))
         if test is not None:
-            held = reader.read(test, like=train)
+            measured = reading.read(test, like=train)
+            output.print_remarks(measured.remarks)
+            held = measured.data
         elif not by_time:
             train, held = tm.split.random(train, holdout, seed=seed)
             if seen:
-                note_on_repeats()
-        note(f"train: {train!r}")
-        note(f"test: {held!r}")
-        if not named and train.n_items > MOST_ITEMS:
-            chosen = [one for one in chosen if not one.abilities.squares_items]
-            note(f"left EASE out, which is slow with {train.n_items:,} items: name it with --model to have it")
+                output.note(output.SEEN_AT_RANDOM)
+        output.note(f"train: {train!r}")
+        output.note(f"test: {held!r}")
+        if not named:
+            chosen, slow = leave_out_slow(chosen, train.n_items)
+            for one in slow:
+                name = type(one).__name__
+                output.note(
+                    f"left {name} out, which is slow with {train.n_items:,} items: name it with --model to have it"
+                )
         board = tm.compare(
             chosen, held, train=train, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown
         )
@@ -102,12 +132,12 @@ def compare(
             with output.writing(report):
                 command = shlex.join(["tastemap", *ctx.meta[ARGUMENTS]])
                 write_report(board, report, f"Models compared on {data.name}", command=command)
-            note(f"wrote {report}")
+            output.note(f"wrote {report}")
     if as_json:
         answer: dict[str, Any] = {
-            "train": described(train),
-            "test": described(held),
-            "models": makers.described_board(board),
+            "train": describe_interactions(train),
+            "test": describe_interactions(held),
+            "models": describe_comparison(board),
             "differences": board.differences.to_dicts(),
             "warnings": list(board.notes),
             "report": None if report is None else str(report),

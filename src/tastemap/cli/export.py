@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.cli.titles import item_table
 
 export = typer.Typer(no_args_is_help=True, help="Write a model for other tools.")
 app.add_typer(export, name="export")
@@ -30,15 +29,20 @@ def tensorboard(
 ) -> None:
     """Write the items' vectors, titles and popularity for TensorBoard's projector."""
     from tastemap.export.tensorboard import FILES
-    from tastemap.files.whole import check_replaceable
+    from tastemap.files.writable import check_folder
 
-    check_replaceable(out, FILES)
+    check_folder(out, FILES)
     import tastemap as tm
+    from tastemap.service.titles import ItemTable
 
     fitted = tm.load(model)
-    table, id_column = (None, None) if titles is None else item_table(titles, title_id, fitted.items)
+    items: dict[str, Any] = {}
+    if titles is not None:
+        table = ItemTable.read(titles, fitted.items, id_column=title_id)
+        output.print_remarks(table.remarks)
+        items = {"items": table.frame, "id": table.id_column}
     with output.writing(out):
-        tm.export.tensorboard(fitted, out, items=table, id=id_column, n=n)
+        tm.export.tensorboard(fitted, out, **items, n=n)
     vectors = fitted.item_vectors()[1]
     n_items, n_dimensions = len(vectors[:n]), vectors.shape[1]
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,15 +16,16 @@ DataFile = Annotated[
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 
-User = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of users; guessed if its name is usual.")]
-Item = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of items; guessed if its name is usual.")]
-Weight = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Column of weights or ratings; guessed if its name is usual.")
+UserColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of users; guessed if its name is usual.")]
+ItemColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of items; guessed if its name is usual.")]
+WeightColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="That of weights or ratings; guessed if its name is usual.")
 ]
+TimeColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of times; guessed if its name is usual.")]
 NoWeight = Annotated[bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")]
 Events = Annotated[
     list[str] | None,
-    typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in the column --weight; repeat it."),
+    typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in --weight-column; repeat it."),
 ]
 AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
 Duplicates = Annotated[
@@ -44,7 +46,6 @@ Separator = Annotated[
     str | None,
     typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),
 ]
-Time = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of times; guessed if its name is usual.")]
 
 Settings = Annotated[
     list[str] | None,
@@ -79,6 +80,13 @@ Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parque
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
-def listed(values: list[str] | None) -> list[str]:
+def split_names(values: list[str] | None) -> list[str]:
     """Return the names in what an option got, one by one or with commas."""
     return [name for value in values or () for name in map(str.strip, value.split(",")) if name]
+
+
+def use_threads(n: int | None) -> AbstractContextManager[None]:
+    """Work on ``n`` threads, or on as many as without --threads."""
+    import tastemap as tm
+
+    return nullcontext() if n is None else tm.threads(n)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,20 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from tastemap.cli.words import say_remark
+from tastemap.errors import ParameterError
 from tastemap.files.whole import whole_file
+from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
     import polars as pl
 
     from tastemap import Interactions
     from tastemap.evaluation.comparison import Comparison
+    from tastemap.service.remarks import Remark
 
 _TABLES = (".parquet", ".csv", ".tsv")
+
+SEEN_AT_RANDOM = (
+    "--seen lets a list hold what a user has, which is never right where pairs are held out at random: --by-time "
+    "parts the rows instead, so that what comes again is in both parts"
+)
 
 
 def note(text: str) -> None:
     """Say something that is not the answer."""
     typer.echo(text, err=True)
+
+
+def print_remarks(remarks: Iterable[Remark]) -> None:
+    """Say what was decided on the way to the answer."""
+    for remark in remarks:
+        note(say_remark(remark))
 
 
 def print_text(text: str) -> None:
@@ -130,28 +144,15 @@ def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> No
     screen.print(PlainTable(columns, frame.select(names).iter_rows()))
 
 
-def check_output(path: Path, inputs: Iterable[Path | None] = ()) -> None:
-    """Refuse a place that cannot be written, or that holds an input, before the work is done, not after."""
-    if path.is_dir():
-        raise OSError(f"{path} is a folder: name a file in it")
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no ordinary file: name another")
-    if any(given is not None and given.exists() and path.exists() and path.samefile(given) for given in inputs):
-        raise OSError(f"{path} is an input and would be lost: name another file to write")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise OSError(f"there is no folder {path.parent} to write {path.name} in")
-    if not os.access(folder, os.W_OK):
-        raise OSError(f"the folder {folder} cannot be written")
-
-
 def check_table(path: Path | None, *inputs: Path | None) -> None:
     """Refuse an --out that is no kind of table or cannot be written."""
     if path is None:
         return
     if path.suffix.lower() not in _TABLES:
-        raise ValueError(f"--out must end in {', '.join(_TABLES)}, got {path.name!r}")
-    check_output(path, inputs)
+        raise ParameterError(
+            f"--out must end in {', '.join(_TABLES)}, got {path.name!r}", parameter="out", value=path.name
+        )
+    check_file(path, inputs)
 
 
 def is_parquet(path: Path | None) -> bool:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tastemap.cli import models, output
 from tastemap.cli import options as opt
+from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.cli.data import Reader, note_on_ratings, note_on_repeats, reading
+from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
     from tastemap import Interactions
@@ -23,7 +22,6 @@ SHOWN = 10
 
 
 @app.command()
-@reading(duplicates="auto", drop_nulls=True)
 def tune(
     data: opt.DataFile,
     validation: Annotated[
@@ -61,8 +59,16 @@ def tune(
     out: Annotated[
         Path | None, typer.Option(help="Where to write the best model, fitted to all of DATA, e.g. best.safetensors.")
     ] = None,
-    *,
-    reader: Reader,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    time_column: opt.TimeColumn = None,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    duplicates: opt.Duplicates = "auto",
+    drop_nulls: opt.DropNulls = True,
+    separator: opt.Separator = None,
     seen: opt.Seen = False,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
@@ -73,28 +79,49 @@ def tune(
         raise typer.BadParameter("--by-time parts DATA, so it goes without a VALIDATION file")
     for path in (out, study):
         if path is not None:
-            output.check_output(path, [data, validation])
+            check_file(path, [data, validation])
     if out is not None and study is not None and out.resolve() == study.resolve():
         raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
-    (chosen,) = models.make_models([model], settings, seed)
+    from tastemap.service.making import make_models, make_space
+    from tastemap.service.reading import Reading, find_low_ratings, parse_event_weights
+
+    (chosen,) = make_models([model], settings or (), seed=seed)
     fixed = [setting.partition("=")[0] for setting in settings or ()]
-    searched = dict.fromkeys(fixed) | models.space_of(chosen, space)
+    searched = dict.fromkeys(fixed) | make_space(chosen, space or ())
+    reading = Reading(
+        user=user_column,
+        item=item_column,
+        weight=weight_column,
+        time=time_column,
+        count_rows=no_weight,
+        event_weights=parse_event_weights(event or ()),
+        at_least=at_least,
+        duplicates=duplicates,
+        drop_nulls=drop_nulls,
+        separator=separator,
+    )
     import tastemap as tm
     from tastemap.tuning.tune import HELD_OUT
 
-    with models.on_threads(threads):
+    with opt.use_threads(threads):
         held: Interactions | None = None
         refit: bool | Interactions = True
         if by_time:
-            (train, held, refit), columns = reader.read_parts(data, HELD_OUT)
+            parts = reading.read_parts(data, HELD_OUT)
+            train, held, refit = parts.early, parts.late, parts.whole
+            columns, remarks = parts.columns, parts.remarks
         else:
-            train, columns = reader.read_with_columns(data)
-        if reader.at_least is None and metric not in ("rmse", "mae"):
-            note_on_ratings(train, columns.get("weight"))
+            read = reading.read(data)
+            train, columns, remarks = read.data, read.columns, read.remarks
+        output.print_remarks(remarks)
+        if at_least is None and metric not in ("rmse", "mae"):
+            output.print_remarks(find_low_ratings(train, columns.get("weight")))
         if validation is not None:
-            held = reader.read(validation, like=train)
+            measured = reading.read(validation, like=train)
+            output.print_remarks(measured.remarks)
+            held = measured.data
         if seen and held is None:
-            note_on_repeats()
+            output.note(output.SEEN_AT_RANDOM)
         output.note(f"train: {train!r}")
         if held is not None:
             output.note(f"validation: {held!r}")
@@ -119,28 +146,15 @@ def tune(
                 with output.writing(out):
                     found.model.save(out)
             except OSError:  # what was found stays found
-                output.note(f"{found.metric} {found.score:.4f} with: {_command(found)}")
+                output.note(f"{found.metric} {found.score:.4f} with: {_write_command(found)}")
                 raise
     if as_json:
-        output.print_json(_as_document(found, out))
+        from tastemap.service.documents import describe_tuning
+
+        file = None if out is None else str(out)
+        output.print_json({**describe_tuning(found), "file": file, "options": _list_options(found)})
     else:
         _show(found, out)
-
-
-def _as_document(found: Tuning, out: Path | None) -> dict[str, Any]:
-    importances = found.importances
-    return {
-        "model": type(found.model).__name__,
-        "metric": found.metric.name,
-        "score": found.score,
-        "parameters": found.parameters,
-        "model_parameters": asdict(found.model),
-        "importances": None if importances is None else dict(importances.iter_rows()),
-        "trials": found.trials.to_dicts(),
-        "seconds": found.seconds,
-        "file": None if out is None else str(out),
-        "options": _options(found),
-    }
 
 
 def _show(found: Tuning, out: Path | None) -> None:
@@ -161,20 +175,20 @@ def _show(found: Tuning, out: Path | None) -> None:
     # Not through the console, which would break the lines.
     if out is not None:
         output.print_text(f"fitted to all in {found.refit_seconds:.1f} s and saved as {out}\n")
-    settings = ", ".join(f"{name}={value!r}" for name, value in _changed(found).items())
-    output.print_text(f"\nThe same again:\n  {_command(found)}\n  tastemap.{type(found.model).__name__}({settings})\n")
+    from tastemap.service.documents import find_changes
+
+    settings = ", ".join(f"{name}={value!r}" for name, value in find_changes(found.model).items())
+    output.print_text(
+        f"\nThe same again:\n  {_write_command(found)}\n  tastemap.{type(found.model).__name__}({settings})\n"
+    )
 
 
-def _changed(found: Tuning) -> dict[str, Any]:
-    """Return the parameters of the best model that are not the defaults."""
-    defaults = asdict(type(found.model)())
-    return {name: value for name, value in asdict(found.model).items() if value != defaults[name]}
+def _write_command(found: Tuning) -> str:
+    return " ".join(["tastemap fit ... --model", type(found.model).__name__, *map(shlex.quote, _list_options(found))])
 
 
-def _command(found: Tuning) -> str:
-    return " ".join(["tastemap fit ... --model", type(found.model).__name__, *map(shlex.quote, _options(found))])
-
-
-def _options(found: Tuning) -> list[str]:
+def _list_options(found: Tuning) -> list[str]:
     """Return the options with which `tastemap fit` makes the best model."""
-    return [text for name, value in _changed(found).items() for text in ("--set", f"{name}={value}")]
+    from tastemap.service.documents import find_changes
+
+    return [text for name, value in find_changes(found.model).items() for text in ("--set", f"{name}={value}")]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, Remedy, name_some
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
@@ -25,10 +25,10 @@ def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple
     ids = check_ids(column, name)
     if known is not None:
         own = known if isinstance(known, IdMap) else IdMap(known, name)
-        return own, own.rows(ids, f"Leave {argument} out to take every id.").astype(np.int32)
+        return own, own.rows(ids, Remedy(f"leave {argument} out to take every id", argument)).astype(np.int32)
     distinct = ids.unique(maintain_order=True)
     if len(distinct) > np.iinfo(np.int32).max:
-        raise DataError(f"column {name!r} has {len(distinct):,} ids, and 2,147,483,647 is the most")
+        raise DataError(f"column {name!r} has {len(distinct):,} ids, and 2,147,483,647 is the most", column=name)
     table = pl.DataFrame({"id": distinct, "row": np.arange(len(distinct), dtype=np.int32)})
     rows = ids.to_frame("id").join(table, on="id", how="left", maintain_order="left")["row"]
     return IdMap(distinct, name), rows.to_numpy()
@@ -41,7 +41,11 @@ def _check_numbers(column: pl.Series, name: str) -> None:
     if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
         raise DataError(
             f"column {name!r} has what is no number, {name_some(column.gather(wrong[:3]).to_list())} in "
-            f"{name_rows(wrong)}: fill these rows with numbers, or leave them out"
+            f"{name_rows(wrong)}",
+            "fill these rows with numbers",
+            "leave them out",
+            column=name,
+            rows=wrong,
         )
 
 
@@ -52,8 +56,10 @@ def read_weights(column: pl.Series, name: str) -> Array:
             _check_numbers(column, name)
         raise DataError(
             f"column {name!r} holds {column.dtype} values ({name_some(column.head(3).to_list())} in "
-            f"{name_rows(range(min(3, len(column))))}), and weights are numbers: cast it first, "
-            f"or pass event_weights=({name!r}, {{value: weight}})"
+            f"{name_rows(range(min(3, len(column))))}), and weights are numbers",
+            Remedy("cast it first", "cast", "numbers"),
+            Remedy(f"pass event_weights=({name!r}, {{value: weight}})", "event_weights", ...),
+            column=name,
         )
     _check_nulls(column, name, "weight")
     # float64 until duplicates are merged; float32 input is exact in itself.
@@ -69,8 +75,11 @@ def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array
     if unknown:
         row = events.is_in(pl.Series(unknown).implode()).arg_true()[0]
         raise DataError(
-            f"column {name!r} has events without a weight, {name_some(unknown, 10)}, first in row {row}: "
-            "add them to event_weights or filter these rows out"
+            f"column {name!r} has events without a weight, {name_some(unknown, 10)}, first in row {row}",
+            Remedy("add them to event_weights", "event_weights", ...),
+            "filter these rows out",
+            column=name,
+            events=tuple(unknown),
         )
     try:
         values = [float(weights[event]) for event in distinct]
@@ -87,21 +96,31 @@ def check_weights(weights: Array, name: str, allow_negative: bool) -> None:
     if not (low > -np.inf and high < np.inf):
         rows = np.flatnonzero(~np.isfinite(weights))
         raise DataError(
-            f"column {name!r} has weights that are not finite, {weights[rows[0]]} in {name_rows(rows)}: "
-            "drop these rows or fill them first"
+            f"column {name!r} has weights that are not finite, {weights[rows[0]]} in {name_rows(rows)}",
+            "drop these rows or fill them first",
+            column=name,
+            rows=rows,
         )
     if low < 0 and not allow_negative:
         rows = np.flatnonzero(weights < 0)
         raise DataError(
-            f"column {name!r} has negative weights, {weights[rows[0]]:g} in {name_rows(rows)}: "
-            "drop these rows, or pass allow_negative=True if they are ratings"
+            f"column {name!r} has negative weights, {weights[rows[0]]:g} in {name_rows(rows)}",
+            "drop these rows",
+            Remedy("pass allow_negative=True if they are ratings", "allow_negative", True),
+            column=name,
+            rows=rows,
         )
 
 
 def _check_nulls(column: pl.Series, name: str, what: str) -> None:
     if column.null_count():
         rows = column.is_null().arg_true()
-        raise DataError(f"column {name!r} has no {what} in {name_rows(rows)}: drop these rows or fill them first")
+        raise DataError(
+            f"column {name!r} has no {what} in {name_rows(rows)}",
+            Remedy("drop these rows or fill them first", "drop_nulls", True),
+            column=name,
+            rows=rows.to_numpy(),
+        )
 
 
 def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
@@ -121,14 +140,21 @@ def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             raise DataError(
-                f"column {name!r} has times that are not finite, {values[bad[0]]} in {name_rows(bad)}: "
-                "drop these rows or fill them first"
+                f"column {name!r} has times that are not finite, {values[bad[0]]} in {name_rows(bad)}",
+                "drop these rows or fill them first",
+                column=name,
+                rows=bad,
             )
         return values, pl.Float64()
     raise DataError(
         f"column {name!r} holds {kind} values ({name_some(column.head(3).to_list())}), and times are "
-        f"numbers, dates or datetimes: parse it first, e.g. pl.col({name!r}).str.to_datetime(), "
-        f"in pandas pd.to_datetime(frame[{name!r}])"
+        "numbers, dates or datetimes",
+        Remedy(
+            f"parse it first, e.g. pl.col({name!r}).str.to_datetime(), in pandas pd.to_datetime(frame[{name!r}])",
+            "cast",
+            "times",
+        ),
+        column=name,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, meant, name_some
+from tastemap.errors import DataError, ParameterError, meant, name_some
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
 
@@ -25,9 +25,11 @@ def kind_of(frame: object) -> FrameKind:
 
 
 def check_kind(kind: str) -> FrameKind:
-    """Return ``kind`` if it names a known library, else raise ValueError."""
+    """Return ``kind`` if it names a known library, else raise ParameterError."""
     if kind not in get_args(FrameKind):
-        raise ValueError(f"frame must be 'pandas', 'polars' or 'pyarrow', got {kind!r}")
+        raise ParameterError(
+            f"frame must be 'pandas', 'polars' or 'pyarrow', got {kind!r}", parameter="frame", value=kind
+        )
     return cast(FrameKind, kind)
 
 
@@ -127,7 +129,8 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
         if column not in existing:
             known = name_some(existing, 12)
             raise DataError(
-                f"there is no column {column!r}, only {known}{meant(column, existing, ': name one of these')}"
+                f"there is no column {column!r}, only {known}{meant(column, existing, ': name one of these')}",
+                column=column,
             )
 
 
@@ -216,7 +219,7 @@ def _from_objects(values: list[Any], name: str) -> pl.Series:
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise DataError(f"cannot read {name or 'the values'} as a column: {error}") from error
     if series.dtype == pl.Object:
-        raise DataError(f"column {name!r} holds {types.pop().__name__} objects, which have no column type")
+        raise DataError(f"column {name!r} holds {types.pop().__name__} objects, which have no column type", column=name)
     return series
 
 
@@ -226,7 +229,7 @@ def _from_integers(values: list[Any], name: str) -> pl.Series:
             return pl.Series(name, [None if v is None else int(v) for v in values], dtype=dtype)
         except (TypeError, OverflowError):
             continue
-    raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together")
+    raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together", column=name)
 
 
 def _mixed(values: list[Any], name: str) -> DataError:
@@ -234,7 +237,8 @@ def _mixed(values: list[Any], name: str) -> DataError:
     other_row, other = next((row, v) for row, v in enumerate(values) if v is not None and type(v) is not type(value))
     return DataError(
         f"column {name!r} mixes {type(value).__name__} and {type(other).__name__}: {value!r} in row {row}, "
-        f"{other!r} in row {other_row}; turn them all into one type first"
+        f"{other!r} in row {other_row}; turn them all into one type first",
+        column=name,
     )
 
 

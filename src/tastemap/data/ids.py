@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.frames import to_series
-from tastemap.errors import DataError, UnknownIdError, name_some
+from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.typing import RowNumbers
 
 _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
@@ -128,20 +128,24 @@ class IdMap:
         rows = self.find(ids)
         return np.where(np.append(among, False)[rows], rows, -1)  # -1 finds the last
 
-    def rows(self, ids: Any, hint: str = "") -> RowNumbers:
+    def rows(self, ids: Any, hint: str | Remedy | None = None) -> RowNumbers:
         """Return the rows of ``ids``, int64; raises UnknownIdError naming those not in the map.
 
         ids : as for `find`
-        hint : a sentence with the way out, e.g. "Pass on_unknown='popular' to rank them anyway."
+        hint : the way out, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
         """
         if isinstance(ids, Iterator):
             ids = list(ids)  # read twice
         found = self.find(ids)
         if len(found) and found.min() < 0:
             unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
+            distinct = unknown.unique(maintain_order=True).to_list()
             raise UnknownIdError(
                 f"{len(unknown)} of {len(found)} {_plural(self.name)} were not in the training data: "
-                f"{name_some(unknown.unique(maintain_order=True))}. {hint}".rstrip()
+                f"{name_some(distinct)}.",
+                *([hint] if hint else []),
+                column=self.name,
+                ids=distinct,
             )
         return found
 
@@ -158,7 +162,9 @@ class IdMap:
     def _wrong_type(self, value: object) -> UnknownIdError:
         kind = "strings" if self.holds_strings else "integers"
         return UnknownIdError(
-            f"{_plural(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}"
+            f"{_plural(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}",
+            column=self.name,
+            ids=[value],
         )
 
     def _as_own_type(self, ids: Any) -> pl.Series:
@@ -230,7 +236,10 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     if ids.null_count():
         rows = ids.is_null().arg_true()
         raise DataError(
-            f"column {column!r} has no id in {name_rows(rows)}: drop these rows first, e.g. with drop_nulls({column!r})"
+            f"column {column!r} has no id in {name_rows(rows)}",
+            Remedy(f"drop these rows first, e.g. with drop_nulls({column!r})", "drop_nulls", True),
+            column=column,
+            rows=rows.to_numpy(),
         )
     if ids.dtype in (pl.String, pl.Int64, pl.UInt64):
         return ids
@@ -242,7 +251,9 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
         return ids.cast(pl.Int64)
     raise DataError(
         f"column {column!r} holds {ids.dtype} values ({name_some(ids.head(3).to_list())} in "
-        f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings: {_remedy(ids, column)}"
+        f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings",
+        Remedy(_remedy(ids, column), "cast", "ids"),
+        column=column,
     )
 
 
@@ -251,7 +262,9 @@ def _narrow(ids: pl.Series, column: str) -> pl.Series:
         cast = ids.cast(dtype, strict=False)
         if not cast.null_count():
             return cast
-    raise DataError(f"column {column!r} holds integers that do not fit in 64 bits: cast them to strings")
+    raise DataError(
+        f"column {column!r} holds integers that do not fit in 64 bits", "cast them to strings", column=column
+    )
 
 
 def _remedy(ids: pl.Series, column: str) -> str:

@@ -39,7 +39,7 @@ from tastemap.data._pairs import (
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError
+from tastemap.errors import DataError, Remedy
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -556,6 +556,7 @@ def _raise_duplicate(
     at, end = starts[first], last[first]
     raise DataError(
         f"user {user_map[users[at]]!r} and item {item_map[items[at]]!r} come together in "
-        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,}): "
-        "say what to do with them, e.g. duplicates='last' or duplicates='sum'"
+        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,})",
+        Remedy("say what to do with them, e.g. duplicates='last' or duplicates='sum'", "duplicates", ...),
+        pairs=len(repeated),
     )

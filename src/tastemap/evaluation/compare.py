@@ -14,7 +14,7 @@ import numpy as np
 
 from tastemap.data.features import Features
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError, TastemapError
+from tastemap.errors import DataError, NotFittedError, Remedy, TastemapError, tell_about
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation, check_suits, evaluate
 from tastemap.evaluation.significance import share_users
@@ -109,9 +109,9 @@ def compare(
                 evaluations[name] = evaluate(model, test, metrics=asked, **given)
             shown.update()
     _check_shared(evaluations, asked)
-    notes = warned.sentences(list(named))
-    for text, category in notes:
-        warnings.warn(text, category, stacklevel=2)
+    notes = warned.warnings(list(named))
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
     return Comparison(
         models=named,
         evaluations=evaluations,
@@ -124,7 +124,7 @@ def compare(
             **_given(user_features=user_features, item_features=item_features, validation=validation),
         },
         without_features=tuple(without_features),
-        notes=tuple(text for text, _ in notes),
+        notes=tuple(str(note) for note in notes),
     )
 
 
@@ -173,7 +173,7 @@ class _Warned:
     """What was warned of while each of the models was at work."""
 
     def __init__(self) -> None:
-        self._whose: dict[tuple[str, type[Warning]], list[str]] = {}
+        self._whose: dict[tuple[str, type[Warning]], tuple[Warning, list[str]]] = {}
 
     @contextmanager
     def about(self, name: str) -> Iterator[None]:
@@ -183,24 +183,22 @@ class _Warned:
             try:
                 yield
             except NotFittedError as error:
-                raise NotFittedError(f"{name}: {error}, or pass train to have the models fitted") from error
+                raise error.about(name, Remedy("pass train to have the models fitted", "train", ...)) from error
             except (TastemapError, ValueError, MemoryError) as error:
                 if isinstance(error, TastemapError) or type(error) in (ValueError, MemoryError):
-                    told = type(error)(f"{name}: {error}")
-                    for note in getattr(error, "__notes__", ()):
-                        told.add_note(note)
-                    raise told from error
+                    raise tell_about(name, error) from error
                 raise
         for warning in caught:
-            whose = self._whose.setdefault((str(warning.message), warning.category), [])
+            assert isinstance(warning.message, Warning)
+            _, whose = self._whose.setdefault((str(warning.message), warning.category), (warning.message, []))
             if name not in whose:
                 whose.append(name)
 
-    def sentences(self, names: list[str]) -> list[tuple[str, type[Warning]]]:
+    def warnings(self, names: list[str]) -> list[Warning]:
         """Return each warning once, after the names of the models it is about unless it is about all."""
         return [
-            (text if whose == names else f"{', '.join(whose)}: {text}", category)
-            for (text, category), whose in self._whose.items()
+            warning if whose == names else tell_about(", ".join(whose), warning)
+            for warning, whose in self._whose.values()
         ]
 
 

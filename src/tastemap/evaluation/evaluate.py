@@ -20,7 +20,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotSupportedError, name_some
+from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some
 from tastemap.evaluation.bootstrap import ends, resampled
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
@@ -36,9 +36,6 @@ Exclude = Literal["train"] | Interactions | None
 
 # Places of all lists that are held in memory at a time.
 PLACES_AT_ONCE = 1 << 22
-
-_EXCLUDED = "exclude={} keeps out of the lists, and count as not found: test on other pairs, or pass exclude=None"
-_NO_CANDIDATES = "candidates do not name, and count as not found: name these items too"
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,8 +233,10 @@ def evaluate(
     if on_unknown == "skip":
         tested, rows = tested[rows >= 0], rows[rows >= 0]
     if not len(rows):
-        also = "" if history is not None else "pass history= to fold them in, or "
-        raise DataError(f"no user of the test part has {people.pair}: {also}pass on_unknown='popular'")
+        fold_in = Remedy("pass history= to fold them in", "history", ...)
+        popular = Remedy("pass on_unknown='popular'", "on_unknown", "popular")
+        ways = [popular] if history is not None else [fold_in, popular]
+        raise DataError(f"no user of the test part has {people.pair}", *ways)
 
     start = time.perf_counter()
     user_ids = test.users.take(tested)
@@ -245,17 +244,19 @@ def evaluate(
     n_unknown_items = _n_unknown_items(model, test, tested)
     values = np.empty((len(rows), len(asked)))
     overall: dict[str, float] = {}
-    left_out: list[tuple[int, str]] = []
+    left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
     if of_lists:
         catalogue = model.candidates(candidates)
         hidden = _hidden(model, exclude, user_ids, rows, people)
         reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
-        left_out = [(int(reachable[:, 2].sum()), _EXCLUDED.format("'train'" if exclude == "train" else "Interactions"))]
+        n_hidden = int(reachable[:, 2].sum())
+        left_out = [(n_hidden, _warn_of_excluded(n_hidden, len(test), exclude))]
         if candidates is not None:
             more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
             findable = reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
-            left_out.append((int((findable - reachable[:, 1]).sum()), _NO_CANDIDATES))
+            n_unnamed = int((findable - reachable[:, 1]).sum())
+            left_out.append((n_unnamed, _warn_of_candidates(n_unnamed, len(test))))
         measuring = Measuring(of_lists, _background(model, test, catalogue, item_features), len(catalogue))
         block_values = []
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
@@ -270,15 +271,17 @@ def evaluate(
         values[:, [metric in of_ratings for metric in asked]] = rating_values(errors, whose, len(rows), of_ratings)
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
     seconds = time.perf_counter() - start
-    for n, why in left_out:
+    for n, warning in left_out:
         if n:
-            warnings.warn(f"{n:,} of {len(test):,} test pairs are among those that {why}", stacklevel=2)
+            warnings.warn(warning, stacklevel=2)
     if n_unrated:
-        warnings.warn(
+        unrated = TastemapWarning(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
             f"out of {' and '.join(map(str, of_ratings))}",
-            stacklevel=2,
+            pairs=n_unrated,
+            test_pairs=len(test),
         )
+        warnings.warn(unrated, stacklevel=2)
     return Evaluation(
         metrics=asked,
         values=values,
@@ -293,6 +296,28 @@ def evaluate(
         frame_kind=test.frame_kind,
         overall=overall,
         score_seconds=seconds,
+    )
+
+
+def _warn_of_excluded(n: int, n_test: int, exclude: Exclude) -> TastemapWarning:
+    given = "'train'" if exclude == "train" else "Interactions"
+    return TastemapWarning(
+        f"{n:,} of {n_test:,} test pairs are among those that exclude={given} keeps out of the lists, and count as not "
+        "found",
+        "test on other pairs",
+        Remedy("pass exclude=None", "exclude", None),
+        what="excluded pairs",
+        pairs=n,
+        test_pairs=n_test,
+    )
+
+
+def _warn_of_candidates(n: int, n_test: int) -> TastemapWarning:
+    return TastemapWarning(
+        f"{n:,} of {n_test:,} test pairs are among those that candidates do not name, and count as not found",
+        Remedy("name these items too", "candidates", ...),
+        pairs=n,
+        test_pairs=n_test,
     )
 
 
@@ -375,7 +400,10 @@ def _background(model: Model, test: Interactions, catalogue: Candidates, feature
         if model.interactions is None:
             raise NotSupportedError(
                 "diversity by who has the items needs the training pairs, and this model was saved with "
-                "interactions=False: pass item_features"
+                "interactions=False",
+                Remedy("pass item_features", "item_features", ...),
+                what="no interactions",
+                purpose="diversity by who has the items",
             )
         return owners(model.interactions)
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tastemap.errors import name_some
+from tastemap.files.writable import check_file, check_folder
 
 
 @contextmanager
@@ -19,11 +19,8 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     It is on the disk before it is renamed, so a process or machine that dies at any moment leaves the old file or the
     new one. After an error nothing is left. Raises OSError where the folder cannot be written.
     """
+    check_file(path)
     path = Path(os.path.realpath(path))  # a link stays one, to the new file
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path} is no ordinary file and cannot be replaced by one")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     # Not tempfile: it hides files from others, and the process's umask cannot be read without setting it.
     temporary.touch(exist_ok=False)
@@ -48,8 +45,8 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
     old folder stays. A process that dies between the two renamings leaves the old folder under a hidden name.
     Raises OSError where there is something else, or where the place cannot be written.
     """
+    check_folder(path, names)
     path = Path(os.path.realpath(path))  # a link stays one, to the new folder
-    check_replaceable(path, names)
     temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(8)}.{kind}") for kind in ("tmp", "old"))
     temporary.mkdir()
     try:
@@ -58,7 +55,7 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
             with open(temporary / name, "rb+") as file:
                 os.fsync(file.fileno())
         _sync_folder(temporary)
-        check_replaceable(path, names)  # somebody may have come meanwhile
+        check_folder(path, names)  # somebody may have come meanwhile
         if path.exists():
             path.rename(old)
         try:
@@ -72,22 +69,6 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
         raise
     _sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def check_replaceable(path: Path, names: Collection[str]) -> None:
-    """Raise OSError where `whole_folder` could not put a folder of these files."""
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to make {path.name} in")
-    if not path.exists():
-        return
-    if not path.is_dir():
-        raise NotADirectoryError(f"{path} is no folder and cannot be replaced by one: name another")
-    if path.samefile(Path.cwd()):
-        # It would be gone under the feet of the process, and of the shell that started it.
-        raise OSError(f"{path.absolute()} is the folder you are in: name a new one in it")
-    others = sorted(entry.name for entry in path.iterdir() if entry.name not in names or not entry.is_file())
-    if others:
-        raise FileExistsError(f"{path} holds {name_some(others)}, which would be lost: name a new folder")
 
 
 def _sync_folder(folder: Path) -> None:

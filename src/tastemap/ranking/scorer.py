@@ -79,7 +79,9 @@ class Scorer(Lean, ABC):
         """Return the training items of user rows, for `rank` to leave out; row -1 has none."""
         if self.seen is None:
             raise NotSupportedError(
-                "leaving out seen items needs the training pairs, and this model was saved with interactions=False"
+                "leaving out seen items needs the training pairs, and this model was saved with interactions=False",
+                what="no interactions",
+                purpose="leaving out seen items",
             )
         return Hidden(self.seen, rows)
 
@@ -267,7 +269,9 @@ class HistoryScorer(Scorer):
             return Histories(NOBODY, rows)  # with zero known users no training pairs are needed
         if self.seen is None:
             raise NotSupportedError(
-                "scoring a known user needs the training pairs, and this model was saved with interactions=False"
+                "scoring a known user needs the training pairs, and this model was saved with interactions=False",
+                what="no interactions",
+                purpose="scoring a known user",
             )
         return Histories(self.seen, rows)
 

@@ -8,8 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tastemap.errors import ModelFileError
+from tastemap.errors import ModelFileError, Remedy
 from tastemap.extras import optional
+from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
     import optuna
@@ -70,8 +71,8 @@ class StudyFile:
                 self.study.add_trial(trial)
         except Exception as error:
             raise ModelFileError(
-                f"{self.path} cannot be written: {_reason(error)}; it keeps the {self._n_trials} trials before, and "
-                "the same call goes on from them"
+                f"{self.path} cannot be written: {_reason(error)}; it keeps the {self._n_trials} trials before",
+                Remedy("the same call goes on from them", "call", "again"),
             ) from error
         if n_trials != self._n_trials:
             raise ModelFileError(self._is_busy)
@@ -95,12 +96,9 @@ class StudyFile:
 
 def _check(path: Path) -> None:
     """Refuse a file that is none of ours, before anything is written to it."""
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write {path.name} in")
+    check_file(path)
     if not path.exists():
         return
-    if not path.is_file():
-        raise ModelFileError(f"{path} is no ordinary file: {_ELSE}")
     with path.open("rb") as file:
         start = file.read(len(_MAGIC))
     if not start:

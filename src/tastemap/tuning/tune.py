@@ -20,7 +20,16 @@ from tastemap.data._checks import check_choice, check_switch, check_whole
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, DivergenceError, TastemapError, name_some
+from tastemap.errors import (
+    DataError,
+    DivergenceError,
+    Note,
+    ParameterError,
+    Remedy,
+    TastemapError,
+    name_some,
+    tell_about,
+)
 from tastemap.evaluation.evaluate import check_suits
 from tastemap.extras import optional
 from tastemap.metrics.definitions import Metric, parse
@@ -304,17 +313,19 @@ class _Search:
         except BaseException as error:
             best = self._best()
             if best is not None:
-                error.add_note(
+                found = (
                     f"the best of the trials so far ({len(self._finished)}), with {self._work.metric} "
-                    f"{best.value:.4f}, is {self._work.made(best.params)!r}; {self._kept}"
+                    f"{best.value:.4f}, is {self._work.made(best.params)!r}"
                 )
+                error.add_note(self._note(found))
             raise
 
-    @property
-    def _kept(self) -> str:
+    def _note(self, found: str) -> Note:
         if self._file is None:
-            return "no trial is kept: with study=FILE the same call would go on from here"
-        return f"the trials are kept in {self._file.path}: the same call goes on from them"
+            way = Remedy("with study=FILE the same call would go on from here", "study", ...)
+            return Note(f"{found}; no trial is kept", way)
+        way = Remedy("the same call goes on from them", "call", "again")
+        return Note(f"{found}; the trials are kept in {self._file.path}", way)
 
     def best(self) -> optuna.trial.FrozenTrial:
         """Return the complete trial with the best score; raise where there is none."""
@@ -377,7 +388,13 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
         else:
             space[key] = [value.item() if isinstance(value, np.generic) else value for value in values]
     if not space:
-        raise ValueError(f"there is nothing to search in {name}: fit it as it is, or pass space={{parameter: values}}")
+        raise ParameterError(
+            f"there is nothing to search in {name}",
+            "fit it as it is",
+            Remedy("pass space={parameter: values}", "space", ...),
+            parameter="space",
+            value=changed,
+        )
     model.check()
     for key, values in space.items():
         for value in ends(values):
@@ -386,7 +403,7 @@ def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: boo
             try:
                 type(model)(**{**asdict(model), key: value}).check()
             except ValueError as error:
-                raise ValueError(f"space: {error}") from error
+                raise tell_about("space", error) from error
     return space
 
 
@@ -406,7 +423,9 @@ def _check(
     check_switch("prune", prune)
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and timeout > 0):  # type: ignore[operator]
-        raise ValueError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+        raise ParameterError(
+            f"timeout must be a number of seconds above 0, got {timeout!r}", parameter="timeout", value=timeout
+        )
     if not isinstance(refit, bool | Interactions):
         raise ValueError(f"refit must be True, False or Interactions, got {refit!r}")
 
@@ -450,8 +469,8 @@ def _once_each() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
-    for category, text in dict.fromkeys((warning.category, str(warning.message)) for warning in caught):
-        warnings.warn(text, category, stacklevel=4)
+    for warning in {(one.category, str(one.message)): one for one in caught}.values():
+        warnings.warn(warning.message, warning.category, stacklevel=4)
 
 
 def _score(trial: optuna.trial.FrozenTrial) -> float | None:

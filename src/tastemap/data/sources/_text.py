@@ -15,14 +15,14 @@ import polars as pl
 
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
-from tastemap.errors import DataError
+from tastemap.errors import DataError, Remedy
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 
 _SAMPLE = 10_000  # rows that column types are taken from
 # The csv module has one limit for everybody.
 _csv_limit = threading.Lock()
-_SEPARATORS = {";": "';'", ",": "','", "\t": "'\\t'", "|": "'|'"}
+_SEPARATORS = (";", ",", "\t", "|")
 
 
 class _Layout(NamedTuple):
@@ -159,7 +159,8 @@ class TextTable:
         names = pl.read_csv(source, separator=separator, n_rows=0, infer_schema=False, glob=False).columns
         other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
         if other:
-            raise DataError(f"{self.label} has one column, {names[0]!r}: pass separator={_SEPARATORS[other[0]]}")
+            way = Remedy(f"pass separator={other[0]!r}", "separator", other[0])
+            raise DataError(f"{self.label} has one column, {names[0]!r}", way)
         if separator == "\t":
             # RecBole writes each column's type behind its name: user_id:token.
             names = [name.partition(":")[0] for name in names]
@@ -174,7 +175,8 @@ class TextTable:
         if not 2 <= n_columns <= len(MOVIELENS_COLUMNS):
             raise DataError(
                 f"{self.label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
-                f"{line[:80]!r}; for another layout pass separator="
+                f"{line[:80]!r}",
+                Remedy("for another layout pass separator=", "separator", ...),
             )
         # polars splits on single characters: '::' leaves an empty column between two others.
         places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}

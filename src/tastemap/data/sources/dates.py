@@ -26,14 +26,20 @@ def parse_times(column: pl.Series, label: str) -> pl.Series:
     if len(bad):
         raise DataError(
             f"{label}: column {column.name!r} holds text that is no date or time, {column[bad[0]]!r} in "
-            f"{name_rows(bad)}: write all as 2010-12-31 08:26:00"
+            f"{name_rows(bad)}",
+            "write all as 2010-12-31 08:26:00",
+            column=column.name,
+            rows=bad.to_numpy(),
         )
     other = readings[-1]
     unsure = (other != times).arg_true()
     if len(unsure) and not (other.is_null() & column.is_not_null()).any():
         raise DataError(
             f"{label}: column {column.name!r} may be read by day and month or by month and day, such as "
-            f"{column[unsure[0]]!r} in {name_rows(unsure)}: write all as 2010-12-31 08:26:00"
+            f"{column[unsure[0]]!r} in {name_rows(unsure)}",
+            "write all as 2010-12-31 08:26:00",
+            column=column.name,
+            rows=unsure.to_numpy(),
         )
     return times
 

@@ -16,7 +16,7 @@ from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
 from tastemap.data.ids import IdMap
-from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
+from tastemap.errors import DataError, NotSupportedError, Remedy, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 # Users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
 
-_UNKNOWN_USER = "Pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out."
+_UNKNOWN_USER = Remedy(
+    "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
+)
 
 
 class ScoringVectors(NamedTuple):
@@ -431,7 +433,7 @@ class Answers(ABC):
         items = self.state.items
         return np.unique(items.rows(to_series(as_many(candidates), items.name), UNKNOWN_ITEM))
 
-    def _user_rows(self, ids: pl.Series, hint: str) -> RowNumbers:
+    def _user_rows(self, ids: pl.Series, hint: str | Remedy) -> RowNumbers:
         return _find_known(self.state.users, ids, self.state.known_users, hint)
 
     def _item_rows(self, ids: pl.Series) -> RowNumbers:
@@ -486,13 +488,16 @@ class Answers(ABC):
         return as_kind(pl.DataFrame(columns), kind)
 
 
-def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str) -> RowNumbers:
+def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy) -> RowNumbers:
     """Return the rows of ids, each of which must have a training pair or features."""
     rows = ids.rows(wanted, hint)
     if not known[rows].all():
         without = [ids[int(row)] for row in rows[~known[rows]]]
         raise UnknownIdError(
-            f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}. {hint}"
+            f"{len(without)} of {len(rows)} {ids.name} values have no training pair: {name_some(without)}.",
+            hint,
+            column=ids.name,
+            ids=without,
         )
     return rows
 

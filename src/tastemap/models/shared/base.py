@@ -203,7 +203,7 @@ class Model(Answers):
     def check_fitted(self) -> None:
         """Raise NotFittedError where the model has learned nothing yet."""
         if not hasattr(self, "_state"):
-            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet: call fit first")
+            raise NotFittedError(f"this {type(self).__name__} has learned nothing yet", "call fit first")
 
     @property
     def known(self) -> dict[str, Any]:

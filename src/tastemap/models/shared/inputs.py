@@ -14,10 +14,10 @@ from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._pairs import Rows, freeze_rows, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, Remedy, name_some
 from tastemap.ranking.top_k import Hidden
 
-UNKNOWN_ITEM = "Leave them out, or bring them in with update."
+UNKNOWN_ITEM = Remedy("leave them out, or bring them in with update", "update", ...)
 
 
 def read_histories(

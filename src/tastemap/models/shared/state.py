@@ -110,7 +110,9 @@ class State:
         """Return the training pairs; raises NotSupportedError, with the purpose, where there are none."""
         if self.interactions is None:
             raise NotSupportedError(
-                f"{purpose} needs the training pairs, and this model was saved with interactions=False"
+                f"{purpose} needs the training pairs, and this model was saved with interactions=False",
+                what="no interactions",
+                purpose=purpose,
             )
         return self.interactions
 

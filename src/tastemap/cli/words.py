@@ -1,0 +1,133 @@
+"""What the library says, in the words of the command line: options in place of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tastemap.errors import Note, Remedy, TastemapError, TastemapWarning, compose
+
+if TYPE_CHECKING:
+    from tastemap.service.remarks import Remark
+
+# A parameter that a sentence begins with -> its option. Those of models are as they are: --set takes their names.
+OPTIONS = {
+    "at_least": "--at-least",
+    "event_weights": "--event",
+    "k": "--k",
+    "n": "-n",
+    "parallel": "--parallel",
+    "settings": "--set",
+    "space": "--space",
+    "test": "--holdout",
+    "timeout": "--timeout",
+    "trials": "--trials",
+    "weight": "--weight-column",
+}
+
+# What the library advises, a parameter and its value (... for any), -> how to do that here. What is not among these
+# cannot be done here, and is left out. {value} is what was advised.
+ADVICE: dict[tuple[str, object], str] = {
+    ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
+    ("call", "again"): "the same command goes on from them",
+    ("cast", "numbers"): "write them such as 1.5, pass --no-weight",
+    ("drop_nulls", True): "pass --drop-nulls to leave such rows out",
+    ("duplicates", ...): "say what to do with them, e.g. --duplicates last or --duplicates sum",
+    ("event_weights", ...): "pass --event VALUE=WEIGHT",
+    ("exclude", None): "pass --seen",
+    ("id_column", ...): "pass --title-id COLUMN",
+    ("item", ...): "pass --item-column COLUMN",
+    ("on_unknown", "popular"): "pass --on-unknown popular",
+    ("on_unknown", ...): "pass --on-unknown popular to give them the most popular items, or skip to leave them out",
+    ("separator", ...): "pass --separator {value}",
+    ("space", ...): "say with --space what to try",
+    ("split", "random"): "leave --by-time out",
+    ("study", ...): "with --study FILE the same command would go on from here",
+    ("time", ...): "pass --time-column COLUMN",
+    ("title_column", ...): "pass --title-column COLUMN",
+    ("update", ...): "leave them out",
+    ("user", ...): "pass --user-column COLUMN",
+    ("weight", ...): "pass --weight-column COLUMN",
+}
+
+# What is wrong, where the library says that with arguments -> the same without, of the facts.
+PROBLEMS = {
+    "empty part": "the {part} part is empty: all {pairs:,} pairs fall into the other",
+    "excluded pairs": "{pairs:,} of {test_pairs:,} test pairs are among the training pairs, which are kept out of the "
+    "lists, and count as not found",
+    "no interactions": "{purpose} needs the training pairs, and this model was saved with --no-interactions",
+}
+
+# What was decided or noticed on the way -> a sentence of the facts.
+REMARKS: dict[str, Callable[..., str]] = {
+    "separator": lambda path, separator: f"{path}: took {separator!r} as the character between columns",
+    "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
+    "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
+    "nulls": lambda left_out, rows, columns: (
+        f"left out {left_out:,} of {rows:,} rows, with a null in {', '.join(map(repr, columns))}"
+    ),
+    "whole ids": lambda column, value, whole: f"read the numbers of column {column!r} as whole: {value} is {whole}",
+    "repeats": lambda repeats, rows, duplicates: (
+        f"{repeats:,} of {rows:,} rows repeat a pair of user and item: --duplicates {duplicates}"
+    ),
+    "repeats in parts": lambda repeats, rows, duplicates: (
+        f"{repeats:,} of {rows:,} rows repeat a pair of user and item: --duplicates {duplicates} on either side of the "
+        "split"
+    ),
+    "low ratings": lambda column, low, high, at_least: (
+        f"column {column!r} looks like ratings from {low:g} to {high:g}, and a low one counts as a liking too, only a "
+        f"weaker one: --at-least {at_least} takes those of {at_least} and more as likes and leaves out the others"
+    ),
+    "unknown items": lambda left_out, pairs: (
+        f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"
+    ),
+}
+
+
+def say(said: BaseException | str) -> str:
+    """Say an error, a warning or a note in one line."""
+    if isinstance(said, TastemapError | TastemapWarning):
+        subjects = [OPTIONS.get(subject, subject) for subject in said.subjects]
+        return _in_one_line(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
+    if isinstance(said, Note):
+        return _in_one_line(compose(said.problem, _say_remedies(said.remedies)))
+    if isinstance(said, MemoryError):
+        return f"there is not enough memory: {said}; ask for fewer factors or less data"
+    if isinstance(said, OSError) and said.strerror:
+        return f"{said.strerror}: {said.filename}" if said.filename else said.strerror
+    return _in_one_line(str(said)) or type(said).__name__
+
+
+def say_remark(remark: Remark) -> str:
+    """Say in one line what was decided or noticed."""
+    return REMARKS[remark.kind](**remark.facts)
+
+
+def _say_problem(said: TastemapError | TastemapWarning) -> str:
+    facts: dict[str, Any] = said.facts
+    if facts.get("what") in PROBLEMS:
+        return PROBLEMS[facts["what"]].format_map(facts)
+    parameter = facts.get("parameter")
+    if parameter in OPTIONS and said.problem.startswith(f"{parameter} "):
+        return OPTIONS[parameter] + said.problem.removeprefix(parameter)
+    return said.problem
+
+
+def _say_remedies(remedies: tuple[Remedy, ...]) -> list[str]:
+    ways = [_say_remedy(remedy) for remedy in remedies]
+    return [way for way in ways if way is not None]
+
+
+def _say_remedy(remedy: Remedy) -> str | None:
+    if remedy.parameter is None:
+        return remedy.text
+    way = ADVICE.get((remedy.parameter, remedy.value), ADVICE.get((remedy.parameter, ...)))
+    return way and way.format(value="CHAR" if remedy.value is ... else repr(remedy.value))
+
+
+def _list_uses(columns: dict[str, str]) -> str:
+    return ", ".join(f"{use} {column!r}" for use, column in columns.items())
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

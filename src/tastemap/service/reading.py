@@ -1,0 +1,361 @@
+"""Interactions from files of which little is said: columns that are guessed, odd rows, times, repeated pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import polars as pl
+
+from tastemap.data.ids import restore_whole_ids
+from tastemap.data.interactions import Interactions
+from tastemap.data.sources.files import DataFile, open_file
+from tastemap.datasets import movielens_name, read_ratings
+from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.models.shared.base import Model
+from tastemap.service.remarks import Remark
+from tastemap.split import moment_of_share
+
+Made = TypeVar("Made")
+Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
+
+_USUAL = {
+    "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
+    "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
+    "stock_code sku isbn asin iid movie content product article book track song artist",
+    "weight": "weight rating ratings score stars strength count plays play_count quantity qty",
+    "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
+    "event": "event event_type type action",
+    "id": "id",
+    "title": "title name item_name product_name description",
+}
+_MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a file holds.
+
+    columns : the column that serves as "user", "item", "weight" and "time", where there is one
+    remarks : what was decided on the way
+    """
+
+    data: Interactions
+    columns: dict[str, str]
+    remarks: tuple[Remark, ...]
+
+
+@dataclass(frozen=True)
+class ReadParts:
+    """What a file holds before some moment, from it on, and in all; columns and remarks are as for `Read`.
+
+    The rows are parted before those of a pair are merged: what is done again is in both parts.
+    """
+
+    early: Interactions
+    late: Interactions
+    whole: Interactions
+    columns: dict[str, str]
+    remarks: tuple[Remark, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How files of interactions are read.
+
+    user, item, weight, time : names of columns; None for those whose names are usual
+    count_rows : every row counts as 1, whatever columns there are
+    event_weights : the weight of each event in the column of weights
+    at_least : only ratings of at least this much stay, each as one like
+    duplicates : what is done with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
+        last of ratings and the sum of all else
+    drop_nulls : leave out rows without a user, an item or a weight, in place of an error
+    separator : the character between columns; None for the one that the name or the first line tells
+    guess_time : look for a column of times where none is named; it is left out where it cannot be used
+    """
+
+    user: str | None = None
+    item: str | None = None
+    weight: str | None = None
+    time: str | None = None
+    count_rows: bool = False
+    event_weights: Mapping[str, float] | None = None
+    at_least: float | None = None
+    duplicates: Duplicates = "error"
+    drop_nulls: bool = False
+    separator: str | None = None
+    guess_time: bool = False
+
+    def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
+        """Read a file: csv, tsv, parquet, a file, zip or folder of MovieLens.
+
+        like : a model or interactions whose names of columns are tried first
+
+        Raises DataError for what is not there or cannot be read, ParameterError for options that do not go together.
+        """
+        file = _File(self, path, like)
+        return Read(file.make(file.read), file.columns, tuple(file.remarks))
+
+    def read_parts(self, path: Path, share: float) -> ReadParts:
+        """Read a file in two parts, of which the later has such a share of the rows; raises as `read` does.
+
+        Rows without a time cannot be parted: `drop_nulls` leaves them out.
+        """
+        file = _File(replace(self, guess_time=True), path, needs_time=True)
+        early, late, whole = file.make(partial(file.read_parts, share=share))
+        return ReadParts(early, late, whole, file.columns, tuple(file.remarks))
+
+
+class _File:
+    """One file while it is read.
+
+    needs_time : whether a guessed column of times with gaps is used, less the rows without one, rather than left out
+    """
+
+    def __init__(
+        self, how: Reading, path: Path, like: Model | Interactions | None = None, *, needs_time: bool = False
+    ) -> None:
+        if how.weight is not None and how.count_rows:
+            raise ParameterError(
+                f"weight must be left out where every row counts as 1, got {how.weight!r}",
+                parameter="weight",
+                value=how.weight,
+            )
+        self.how, self.path, self.like = how, path.expanduser(), like
+        self.columns: dict[str, str] = {}
+        self.remarks: list[Remark] = []
+        # Guessed times go where they are not needed.
+        self._keeps_time = how.time is not None or needs_time
+
+    def make(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+        """Find the columns, and make of the table what is wanted."""
+        name = movielens_name(self.path)
+        made = self._of_file(make) if name is None else self._of_movielens(name, make)
+        if self.how.at_least is not None and "weight" not in self.columns:
+            raise DataError(
+                f"at_least is about ratings, and every row of {self.path} counts as 1",
+                Remedy("name the column of ratings with weight=", "weight", ...),
+                parameter="at_least",
+                value=self.how.at_least,
+            )
+        return made
+
+    def _of_movielens(self, name: str, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+        for use, column in _MOVIELENS.items():
+            given = getattr(self.how, use)
+            if given not in (None, column):
+                raise DataError(f"in MovieLens data the {use} column is {column!r}, got {given!r}", column=given)
+        self.columns = {use: column for use, column in _MOVIELENS.items() if use != "weight" or not self.how.count_rows}
+        return make(lambda: read_ratings(self.path, name))
+
+    def _of_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+        file, told = open_any(self.path, self.how.separator)
+        self.remarks += told
+        self._find_columns(file.header())
+        time, n_remarks = self.columns.get("time"), len(self.remarks)
+        try:
+            made = make(lambda: file.read(list(self.columns.values()), time=time))
+        except DataError as error:
+            if time is None or self._keeps_time or error.column != time:
+                raise
+            self.remarks[n_remarks:] = [Remark("time left out", {"error": error})]
+            del self.columns["time"]
+            made = make(lambda: file.read(list(self.columns.values())))
+        guessed = {use: column for use, column in self.columns.items() if getattr(self.how, use) is None}
+        if guessed:
+            self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
+        return made
+
+    def _find_columns(self, header: Sequence[str]) -> None:
+        """Find the columns that were named, or whose names are usual, by their use."""
+        how = self.how
+        user, item = (None, None) if self.like is None else (self.like.users.name, self.like.items.name)
+        has_events = bool(how.event_weights)
+        found = {
+            "user": how.user or guess_column("user", header, user),
+            "item": how.item or guess_column("item", header, item),
+            "weight": None
+            if how.count_rows
+            else how.weight or guess_column("event" if has_events else "weight", header),
+            "time": how.time or (guess_column("time", header) if how.guess_time else None),
+        }
+        missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
+        if missing and all(set(name) <= set("0123456789.:- ") for name in header):
+            raise DataError(
+                f"{self.path} has no names of columns in its first line, which holds {name_some(header, 12)}",
+                "put a line such as user,item,rating before it",
+                path=self.path,
+            )
+        if missing:
+            raise DataError(
+                f"{self.path} has the columns {name_some(header, 12)}",
+                Remedy(f"say with {missing[0]}= which is that of the {missing[0]}s", missing[0], ...),
+                path=self.path,
+                columns=tuple(header),
+            )
+        self.columns = {use: column for use, column in found.items() if column is not None}
+
+    def read(self, read: Callable[[], pl.DataFrame]) -> Interactions:
+        """Return the interactions of the table."""
+        # Nothing here holds on to the table, which from_frame lets go of early.
+        table = [self._rows(read)]
+        n_rows, merge = len(table[0]), self._merging(table[0])
+        data = self._merge(table, merge)
+        self._count_repeats("repeats", len(data), n_rows, merge)
+        return self._keep_likes(data)
+
+    def read_parts(
+        self, read: Callable[[], pl.DataFrame], share: float
+    ) -> tuple[Interactions, Interactions, Interactions]:
+        """Return the interactions of the earlier rows, of the later ones, and of all."""
+        table = self._rows(read)
+        time, merge = self.columns.get("time"), self._merging(table)
+        if time is None:
+            raise DataError("a split by time needs times", Remedy("say with time= which column has them", "time", ...))
+        both = self._merge([table], merge)
+        liked = table
+        if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:
+            liked = table.filter(table[self.columns["weight"]] >= self.how.at_least)
+        moment = moment_of_share((liked if len(liked) else table)[time].to_numpy(), share)
+        is_late = table[time].to_numpy() >= moment
+        early, late = (
+            self._keep_likes(self._merge([table.filter(mask)], merge, users=both.users, items=both.items))
+            for mask in (~is_late, is_late)
+        )
+        self._count_repeats("repeats in parts", len(both), len(table), merge)
+        return early, late, self._keep_likes(both)
+
+    def _count_repeats(
+        self, kind: Literal["repeats", "repeats in parts"], n_pairs: int, n_rows: int, merge: str
+    ) -> None:
+        if n_pairs < n_rows:
+            self.remarks.append(Remark(kind, {"repeats": n_rows - n_pairs, "rows": n_rows, "duplicates": merge}))
+
+    def _rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        table = self._drop_nulls(read()) if self.how.drop_nulls else read()
+        for name in (self.columns["user"], self.columns["item"]):
+            # A program kept integers as 17850.0, because some row had none.
+            ids, whole = table[name], restore_whole_ids(table[name])
+            if whole.dtype != ids.dtype and len(known := whole.drop_nulls()):
+                facts = {"column": name, "value": float(known[0]), "whole": int(known[0])}
+                self.remarks.append(Remark("whole ids", facts))
+                table = table.with_columns(whole)
+        return table
+
+    def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
+        # A guessed column of times is left out instead where it has nulls.
+        used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
+        whole = table.drop_nulls(used)
+        if len(whole) < len(table):
+            empty = tuple(column for column in used if table[column].null_count())
+            facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
+            self.remarks.append(Remark("nulls", facts))
+        return whole
+
+    def _merging(self, table: pl.DataFrame) -> Any:
+        """Return what is done with rows of the same pair."""
+        if self.how.duplicates != "auto":
+            return self.how.duplicates
+        weight = self.columns.get("weight")
+        rated = weight is not None and not self.how.event_weights and are_ratings(weight, table[weight])
+        return "last" if rated else "sum"
+
+    def _merge(self, table: list[pl.DataFrame], merge: Any, **ids: Any) -> Interactions:
+        """Return the pairs of the table, which is taken out of its list."""
+        weight, events = self.columns.get("weight"), self.how.event_weights
+        return Interactions.from_frame(
+            table.pop(),
+            user=self.columns["user"],
+            item=self.columns["item"],
+            weight=None if events else weight,
+            time=self.columns.get("time"),
+            event_weights=(weight, events) if events and weight else None,
+            duplicates=merge,
+            # Ratings below zero are fine where only those of at least so much stay.
+            allow_negative=self.how.at_least is not None,
+            **ids,
+        )
+
+    def _keep_likes(self, data: Interactions) -> Interactions:
+        if self.how.at_least is None or "weight" not in self.columns:  # the latter is refused by name
+            return data
+        return data.at_least(self.how.at_least).binarize()
+
+
+def is_model(path: Path) -> bool:
+    """Tell a model file from data by its name or its first bytes; raises DataError where there is neither."""
+    if not path.exists():
+        raise DataError(f"there is no file {path}", path=path)
+    if path.suffix == ".safetensors" or path.is_dir():
+        return not path.is_dir()
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[Remark]]:
+    """Open a file with the character between its columns that its first line tells, where none is given."""
+    file = open_file(path, separator)
+    other = file.other_separator()
+    if other is None:
+        return file, []
+    return replace(file, separator=other), [Remark("separator", {"path": path, "separator": other})]
+
+
+def guess_column(use: str, header: Sequence[str], first: str | None = None) -> str | None:
+    """Return the column whose name is ``first`` or usual for its use, None if there is none.
+
+    use : "user", "item", "weight", "time", "event", "id" or "title"
+    """
+    if first in header:
+        return first
+    plain = {"".join(letter for letter in name.lower() if "a" <= letter <= "z"): name for name in reversed(header)}
+    return next((plain[name] for name in _USUAL[use].replace("_", "").split() if name in plain), None)
+
+
+def parse_event_weights(settings: Iterable[str]) -> dict[str, float]:
+    """Read texts NAME=WEIGHT; raises ParameterError for another."""
+    weights = {}
+    for setting in settings:
+        event, _, weight = setting.rpartition("=")
+        try:
+            weights[event] = float(weight)
+        except ValueError:
+            event = ""
+        if not event:
+            raise ParameterError(
+                f"event_weights must be NAME=WEIGHT, e.g. 'LIKE=2', got {setting!r}",
+                parameter="event_weights",
+                value=setting,
+            )
+    return weights
+
+
+def are_ratings(name: str, weights: Any) -> bool:
+    """Tell whether weights are rather ratings than counts: by the column's name, or by where they lie on a scale."""
+    values = np.asarray(weights)
+    if values.dtype.kind not in "iuf" or not len(values):
+        return False
+    if any(word in name.lower() for word in ("rating", "star", "score", "grade")):
+        return True
+    highest = values.max()
+    # Most ratings are good ones, most counts are low.
+    few = len(np.unique(values)) <= 2 * highest + 1
+    return bool(highest in (5, 10) and few and values.mean() > highest / 2)
+
+
+def find_low_ratings(data: Interactions, column: str | None) -> list[Remark]:
+    """Point out low ratings, which count as a liking too, and the bound that leaves them out.
+
+    column : the name of the weights, None where there are none
+    """
+    weights = data.matrix.data
+    if column is None or not are_ratings(column, weights) or weights.min() == weights.max():
+        return []
+    low, high = float(weights.min()), float(weights.max())
+    facts = {"column": column, "low": low, "high": high, "at_least": math.ceil(0.8 * high)}
+    return [Remark("low ratings", facts)]

@@ -1,0 +1,27 @@
+"""Recommendations for people of a file, whether the model has met them or not."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError
+from tastemap.models.shared.base import Model
+from tastemap.service.remarks import Remark
+
+
+def recommend_to_strangers(model: Model, data: Interactions, *, k: int = 10) -> tuple[pl.DataFrame, list[Remark]]:
+    """Recommend to each user from what the data say of them alone: user, item, rank, score, under the data's names.
+
+    Pairs whose item the model does not know are left out, with a remark. Raises DataError where none is left.
+    """
+    known, n_unknown = data.align(data.users, model.items)
+    remarks = [Remark("unknown items", {"left_out": n_unknown, "pairs": len(data)})] if n_unknown else []
+    if not len(known):
+        raise DataError("the model knows none of the items in the history: the ids may be of another data set")
+    user, item, weight = data.columns.user, data.columns.item, data.columns.weight
+    histories = known.to_frame("polars").group_by(user, maintain_order=True).agg(item, weight)
+    each = [dict(zip(items, weights, strict=True)) for _, items, weights in histories.iter_rows()]
+    frame = model.recommend_for(each, k=k, frame="polars")
+    who = frame.columns[0]  # which of them, by number
+    return frame.select(histories[user].gather(frame[who]), pl.exclude(who)), remarks

@@ -1,0 +1,154 @@
+"""Titles in place of ids: those that a person types and those that a table shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tastemap.data.frames import check_columns
+from tastemap.data.ids import IdMap
+from tastemap.datasets import read_movies
+from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
+from tastemap.service.reading import guess_column, open_any
+from tastemap.service.remarks import Remark
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The titles of items, or nothing to do where there are none.
+
+    items : the items that may be asked for
+    frame : one row an item: item, title
+    """
+
+    items: IdMap
+    frame: pl.DataFrame | None = None
+    remarks: tuple[Remark, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        path: Path | None,
+        items: IdMap,
+        *,
+        id_column: str | None = None,
+        title_column: str | None = None,
+        data: Path | None = None,
+    ) -> Titles:
+        """Read a file of titles; where there is none, those that MovieLens ``data`` bring themselves.
+
+        id_column, title_column : names of columns; None for those whose names are usual
+
+        Raises DataError where the file cannot be read or a column is not found.
+        """
+        source = path or data
+        if source is None:
+            return cls(items)
+        table, remarks = (read_movies(source.expanduser()), []) if path is None else _read_table(path)
+        if table is None:
+            return cls(items)
+        id_column = id_column or _guess_id(table, items)
+        title_column = title_column or guess_column("title", table.columns)
+        if id_column is None:
+            raise _no_column(source, table, "id_column")
+        if title_column is None:
+            raise _no_column(source, table, "title_column")
+        check_columns((id_column, title_column), table.columns)
+        ids = table[id_column].cast(items.ids.dtype, strict=False)
+        titles = pl.DataFrame({"item": ids, "title": table[title_column].cast(pl.String)})
+        return cls(items, titles.unique("item", keep="first", maintain_order=True), tuple(remarks))
+
+    def find(self, text: str) -> int | str:
+        """Return the id that ``text`` is, or the id of the only item whose title holds it.
+
+        Raises UnknownIdError where no title holds it, DataError where several do.
+        """
+        if self.frame is None:
+            return parse_id(text, self.items)
+        try:
+            item = parse_id(text, self.items)
+        except DataError:
+            pass  # no number, so it is a title
+        else:
+            if item in self.items:
+                return item
+        known = self.frame.filter(pl.col("item").is_in(self.items.ids.implode()))
+        lower = pl.col("title").str.to_lowercase()
+        for match in (lower == text.lower(), lower.str.contains(text.lower(), literal=True)):
+            found = known.filter(match)
+            if len(found) == 1:
+                only: int | str = found["item"].item()
+                return only
+            if len(found) > 1:
+                raise DataError(
+                    f"{text!r} is in {len(found)} titles, {name_some(found['title'], 5)}",
+                    "say more of it",
+                    titles=tuple(found["title"]),
+                )
+        raise UnknownIdError(f"no item of the model has the id or title {text!r}", ids=[text])
+
+    def join(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
+        """Put the titles of the items in ``column`` behind it."""
+        if self.frame is None:
+            return frame
+        place = frame.columns.index(column) + 1
+        both = frame.join(self.frame, left_on=column, right_on="item", how="left", maintain_order="left")
+        return both.select(*frame.columns[:place], "title", *frame.columns[place:])
+
+    def name(self, item: object) -> str:
+        """Return the title of an item, or its id."""
+        found = [] if self.frame is None else self.frame.filter(item=item)["title"].to_list()
+        return found[0] if found else str(item)
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """All that a file says of items: ``frame`` with their ids, in the type of the model's, in ``id_column``."""
+
+    frame: pl.DataFrame
+    id_column: str
+    remarks: tuple[Remark, ...]
+
+    @classmethod
+    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None) -> ItemTable:
+        """Read a file of titles whole; raises DataError as `Titles.read` does."""
+        table, remarks = _read_table(path)
+        id_column = id_column or _guess_id(table, items)
+        if id_column is None:
+            raise _no_column(path, table, "id_column")
+        check_columns((id_column,), table.columns)
+        frame = table.with_columns(pl.col(id_column).cast(items.ids.dtype, strict=False))
+        return cls(frame, id_column, tuple(remarks))
+
+
+def parse_id(text: str, ids: IdMap) -> int | str:
+    """Return an id of the type that the map holds; raises DataError for a text where they are integers."""
+    if ids.holds_strings:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}", column=ids.name) from None
+
+
+def _read_table(path: Path) -> tuple[pl.DataFrame, list[Remark]]:
+    movies = read_movies(path.expanduser())
+    if movies is not None:
+        return movies, []
+    file, remarks = open_any(path)
+    return file.read(), remarks
+
+
+def _guess_id(table: pl.DataFrame, items: IdMap) -> str | None:
+    return guess_column("item", table.columns, items.name) or guess_column("id", table.columns)
+
+
+def _no_column(source: Path, table: pl.DataFrame, parameter: str) -> DataError:
+    return DataError(
+        f"{source} has the columns {name_some(table.columns, 12)}",
+        Remedy(f"name one with {parameter}=", parameter, ...),
+        path=source,
+        columns=tuple(table.columns),
+    )

@@ -1,0 +1,329 @@
+"""Every entry of the tables with which the command line words what the library says."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import tastemap as tm
+from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_remark
+from tastemap.errors import Note, Remedy
+from tastemap.service.making import make_models, make_space
+from tastemap.service.reading import Reading, parse_event_weights
+from tastemap.service.remarks import Kind, Remark
+from tastemap.service.titles import Titles
+
+SOURCE = Path(tm.__file__).parent
+
+# What the library advises and the command line has no option for.
+LEFT_OUT = {
+    ("candidates", ...),
+    ("cast", "ids"),
+    ("cast", "times"),
+    ("history", ...),
+    ("item_features", ...),
+    ("train", ...),
+}
+
+
+def calls(name: str) -> Iterator[ast.Call]:
+    """Return the calls of a function of the package."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+                yield node
+
+
+def advised() -> set[tuple[str, object]]:
+    """Return the parameters and values that remedies in the package have."""
+    found = set[tuple[str, object]]()
+    for call in calls("Remedy"):
+        parameter, value = [*call.args[1:3], None, None][:2]
+        if isinstance(parameter, ast.Constant):
+            found.add((parameter.value, value.value if isinstance(value, ast.Constant) else ...))
+    return found
+
+
+def test_all_that_is_advised_is_worded_or_left_out_on_purpose() -> None:
+    # A column that is missing is named by its use.
+    by_use = {("user", ...), ("item", ...), ("id_column", ...), ("title_column", ...)}
+    assert advised() == set(ADVICE) - by_use | LEFT_OUT
+
+
+def test_every_problem_that_is_worded_here_is_one_of_the_library() -> None:
+    told = {
+        keyword.value.value
+        for kind in ("DataError", "NotSupportedError", "TastemapWarning")
+        for call in calls(kind)
+        for keyword in call.keywords
+        if keyword.arg == "what" and isinstance(keyword.value, ast.Constant)
+    }
+    assert told == set(PROBLEMS)
+
+
+def test_every_kind_of_remark_has_words() -> None:
+    assert set(REMARKS) == set(get_args(Kind))
+
+
+def read(**columns: list[Any]) -> tm.Interactions:
+    options = {name: name for name in ("weight", "time") if name in columns}
+    return tm.Interactions.from_frame({"user": [1, 2], "item": [10, 20], **columns}, **options)
+
+
+def write(text: str) -> Path:
+    Path("in.csv").write_text(text)
+    return Path("in.csv")
+
+
+def raises(act: Callable[[], object]) -> tm.TastemapError | tm.TastemapWarning:
+    with pytest.raises((tm.TastemapError, tm.TastemapWarning)) as caught:
+        act()
+    return caught.value
+
+
+def warned(act: Callable[[], object]) -> Any:
+    with pytest.warns(tm.TastemapWarning) as caught:
+        act()
+    return caught[0].message
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# -- advice -----------------------------------------------------------------------------------------------------------
+
+STRANGER = tm.Interactions.from_frame({"user": [9], "item": [10]})
+ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
+    ("allow_negative", True): (
+        lambda: read(weight=[1, -1]),
+        "column 'weight' has negative weights, -1 in row 1: drop these rows, or pass --at-least to keep higher ones, "
+        "or --no-weight",
+    ),
+    ("cast", "numbers"): (
+        lambda: read(weight=["1,5", "2,5"]),
+        "column 'weight' holds String values ('1,5', '2,5' in rows 0, 1), and weights are numbers: write them such as "
+        "1.5, pass --no-weight, or pass --event VALUE=WEIGHT",
+    ),
+    ("drop_nulls", True): (
+        lambda: read(user=[1, None]),
+        "column 'user' has no id in row 1: pass --drop-nulls to leave such rows out",
+    ),
+    ("duplicates", ...): (
+        lambda: read(user=[1, 1], item=[2, 2]),
+        "user 1 and item 2 come together in rows 0, 1 (pairs that come more than once: 1): say what to do with them, "
+        "e.g. --duplicates last or --duplicates sum",
+    ),
+    ("event_weights", ...): (
+        lambda: tm.Interactions.from_frame(
+            {"user": [1], "item": [2], "event": ["VIEW"]}, event_weights=("event", {"LIKE": 1})
+        ),
+        "column 'event' has events without a weight, 'VIEW', first in row 0: pass --event VALUE=WEIGHT, or filter "
+        "these rows out",
+    ),
+    ("on_unknown", "popular"): (
+        lambda: tm.evaluate(tm.Popular().fit(read()), STRANGER),
+        "no user of the test part has a training pair: pass --on-unknown popular",
+    ),
+    ("on_unknown", ...): (
+        lambda: tm.Popular().fit(read()).recommend(9),
+        "1 of 1 users were not in the training data: 9. Pass --on-unknown popular to give them the most popular items, "
+        "or skip to leave them out.",
+    ),
+    ("separator", ...): (
+        lambda: Reading(separator=",").read(write("user;item\n1;2\n")),
+        "in.csv has one column, 'user;item': pass --separator ';'",
+    ),
+    ("space", ...): (
+        lambda: tm.tune(tm.Popular(), read()),
+        "there is nothing to search in Popular: fit it as it is, or say with --space what to try",
+    ),
+    ("split", "random"): (
+        lambda: tm.split.by_time(read(time=[5, 5]), test=0.5),
+        "all 2 pairs have the same time, so no moment parts them: leave --by-time out",
+    ),
+    ("time", ...): (
+        lambda: tm.split.by_time(read(), test=0.5),
+        "a split by time needs times: pass --time-column COLUMN",
+    ),
+    ("id_column", ...): (
+        lambda: Titles.read(write("nr,name\n1,x\n"), read().items),
+        "in.csv has the columns 'nr', 'name': pass --title-id COLUMN",
+    ),
+    ("title_column", ...): (
+        lambda: Titles.read(write("item,year\n1,1999\n"), read().items),
+        "in.csv has the columns 'item', 'year': pass --title-column COLUMN",
+    ),
+    ("update", ...): (
+        lambda: tm.Popular().fit(read()).recommend_for([99]),
+        "1 of 1 items were not in the training data: 99. Leave them out.",
+    ),
+    ("user", ...): (
+        lambda: Reading().read(write("who,item\n1,2\n")),
+        "in.csv has the columns 'who', 'item': pass --user-column COLUMN",
+    ),
+    ("item", ...): (
+        lambda: Reading().read(write("user,what\n1,2\n")),
+        "in.csv has the columns 'user', 'what': pass --item-column COLUMN",
+    ),
+    ("weight", ...): (
+        lambda: Reading(at_least=4).read(write("user,item\n1,2\n")),
+        "--at-least is about ratings, and every row of in.csv counts as 1: pass --weight-column COLUMN",
+    ),
+}
+
+
+@pytest.mark.parametrize("key", list(ADVISED), ids=str)
+def test_what_the_library_advises_is_said_in_options(key: tuple[str, object]) -> None:
+    act, sentence = ADVISED[key]
+    assert say(raises(act)) == sentence
+
+
+def test_what_is_warned_of_and_noted_is_said_in_options() -> None:
+    model = tm.Popular().fit(read())
+    assert say(warned(lambda: tm.evaluate(model, read()))) == (
+        "2 of 2 test pairs are among the training pairs, which are kept out of the lists, and count as not found: test "
+        "on other pairs, or pass --seen"
+    )
+    # Those of a search that stops are in test_tune_command.
+    on = Remedy("with study=FILE the same call would go on from here", "study", ...)
+    assert say(Note("none is kept", on)) == "none is kept: with --study FILE the same command would go on from here"
+    again = Note("they are kept in a.db", Remedy("the same call goes on from them", "call", "again"))
+    assert say(again) == "they are kept in a.db: the same command goes on from them"
+    assert {*ADVISED, ("exclude", None), ("study", ...), ("call", "again")} == set(ADVICE)
+
+
+def test_what_cannot_be_done_here_is_left_out() -> None:
+    unsure = tm.DataError("it is unclear", Remedy("pass history= to fold them in", "history", ...), "look at it")
+    assert say(unsure) == "it is unclear: look at it"
+    assert say(raises(lambda: read(user=[1.5, 2.5]))) == (
+        "column 'user' holds Float64 values (1.5, 2.5 in rows 0, 1), and ids are integers or strings"
+    )
+    assert say(tm.DataError("it is unclear", Remedy("pass separator=", "separator", ...))) == (
+        "it is unclear: pass --separator CHAR"
+    )
+
+
+# -- problems and parameters ------------------------------------------------------------------------------------------
+
+
+def test_a_problem_is_said_without_arguments(tmp_path: Path) -> None:
+    assert say(raises(lambda: tm.split.random(read(), 1e-9))) == (
+        "the test part is empty: all 2 pairs fall into the other"
+    )
+    tm.Popular().fit(read()).save(tmp_path / "model", interactions=False)
+    model = tm.load(tmp_path / "model")
+    assert say(raises(lambda: model.recommend(1)).about("Popular")) == (
+        "Popular: leaving out seen items needs the training pairs, and this model was saved with --no-interactions"
+    )
+
+
+NAMED: dict[str, tuple[Callable[[], object], str]] = {
+    "at_least": (ADVISED["weight", ...][0], "--at-least is about ratings"),
+    "event_weights": (lambda: parse_event_weights(["VIEW"]), "--event must be NAME=WEIGHT, e.g. 'LIKE=2', got 'VIEW'"),
+    "k": (lambda: tm.Popular().fit(read()).recommend(k=0), "--k must be a whole number of at least 1, got 0"),
+    "n": (
+        lambda: tm.export.tensorboard(tm.ImplicitALS(epochs=1).fit(read()), "map", n=0),
+        "-n must be a whole number of at least 1, got 0",
+    ),
+    "parallel": (lambda: tm.tune(tm.EASE(), read(), parallel=0), "--parallel must be a whole number of at least 1"),
+    "settings": (lambda: make_models(["EASE"], ["x"]), "--set must be NAME=VALUE, e.g. factors=128, got 'x'"),
+    "space": (lambda: make_space(tm.EASE(), ["x"]), "--space must be NAME=VALUES, e.g. epochs=10:40"),
+    "test": (lambda: tm.split.random(read(), 2), "--holdout must be a share between 0 and 1, got 2"),
+    "timeout": (
+        lambda: tm.tune(tm.EASE(), read(), timeout=-1),
+        "--timeout must be a number of seconds above 0",
+    ),
+    "trials": (lambda: tm.tune(tm.EASE(), read(), trials=0), "--trials must be a whole number of at least 1, got 0"),
+    "weight": (
+        lambda: Reading(weight="w", count_rows=True).read(write("user,item\n1,2\n")),
+        "--weight-column must be left out where every row counts as 1, got 'w'",
+    ),
+}
+
+
+@pytest.mark.parametrize("parameter", list(OPTIONS))
+def test_a_parameter_is_called_by_its_option(parameter: str) -> None:
+    act, sentence = NAMED[parameter]
+    assert say(raises(act)).startswith(sentence)
+
+
+def test_parameters_of_models_are_called_as_set_takes_them() -> None:
+    said = say(raises(lambda: make_models(["WARP"], ["factors=0"])))
+    assert said == "factors must be a whole number of at least 1, got 0"
+    wrong = tm.ParameterError("factors must be at least 1, got 0", parameter="factors", value=0)
+    assert say(wrong.about("space")) == "--space: factors must be at least 1, got 0"
+
+
+# -- others -----------------------------------------------------------------------------------------------------------
+
+
+def test_other_errors_are_one_line() -> None:
+    assert say(MemoryError("5 GB")) == "there is not enough memory: 5 GB; ask for fewer factors or less data"
+    assert say(OSError(28, "No space left on device", "a.csv")) == "No space left on device: a.csv"
+    assert say(OSError(28, "No space left on device")) == "No space left on device"
+    assert say(OSError("a.csv is a folder")) == "a.csv is a folder"
+    assert say(ValueError("two\nlines")) == "two lines"
+    assert say(ValueError()) == "ValueError"
+    assert say("a note") == "a note"
+
+
+@pytest.mark.parametrize(
+    ("remark", "sentence"),
+    [
+        (Remark("separator", {"path": "a.csv", "separator": ";"}), "a.csv: took ';' as the character between columns"),
+        (
+            Remark("columns", {"path": "a.csv", "columns": {"user": "u", "item": "i"}}),
+            "a.csv: took the columns user 'u', item 'i'",
+        ),
+        (
+            Remark("time left out", {"error": tm.DataError("column 'date' is wrong", "write it again", column="date")}),
+            "left the guessed column of times out: column 'date' is wrong: write it again",
+        ),
+        (
+            Remark("nulls", {"left_out": 3, "rows": 5000, "columns": ("user", "item")}),
+            "left out 3 of 5,000 rows, with a null in 'user', 'item'",
+        ),
+        (
+            Remark("whole ids", {"column": "user", "value": 17850.0, "whole": 17850}),
+            "read the numbers of column 'user' as whole: 17850.0 is 17850",
+        ),
+        (
+            Remark("repeats", {"repeats": 4, "rows": 84, "duplicates": "sum"}),
+            "4 of 84 rows repeat a pair of user and item: --duplicates sum",
+        ),
+        (
+            Remark("repeats in parts", {"repeats": 4, "rows": 84, "duplicates": "last"}),
+            "4 of 84 rows repeat a pair of user and item: --duplicates last on either side of the split",
+        ),
+        (
+            Remark("low ratings", {"column": "stars", "low": 1.0, "high": 5.0, "at_least": 4}),
+            "column 'stars' looks like ratings from 1 to 5, and a low one counts as a liking too, only a weaker one: "
+            "--at-least 4 takes those of 4 and more as likes and leaves out the others",
+        ),
+        (
+            Remark("unknown items", {"left_out": 2, "pairs": 4}),
+            "left out 2 of 4 pairs: the model does not know their items",
+        ),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Remark) else "",
+)
+def test_what_was_decided_on_the_way_is_said(remark: Remark, sentence: str) -> None:
+    assert say_remark(remark) == sentence
+
+
+def test_no_sentence_is_taken_apart_with_regular_expressions() -> None:
+    for room in ("cli", "service"):
+        for file in (SOURCE / room).rglob("*.py"):
+            imports = {
+                name.name
+                for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+                if isinstance(node, ast.Import)
+                for name in node.names
+            }
+            assert "re" not in imports, file

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import tastemap as tm
+from tastemap.service.remarks import Remark
+from tastemap.service.titles import ItemTable, Titles, parse_id
+
+ITEMS = tm.IdMap([10, 20, 30], "movieId")
+MOVIES = "movieId,title,genres\n10,Alien (1979),Horror\n20,Aliens (1986),Action\n30,Babe (1995),Comedy\n40,Alien 3,\n"
+
+
+@pytest.fixture(autouse=True)
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("movies.csv").write_text(MOVIES)
+
+
+def read(text: str = MOVIES, **columns: str) -> Titles:
+    Path("titles.csv").write_text(text)
+    return Titles.read(Path("titles.csv"), ITEMS, **columns)
+
+
+def test_without_a_file_items_go_by_their_ids() -> None:
+    titles = Titles.read(None, ITEMS)
+    assert (titles.find("10"), titles.find("99"), titles.name(10)) == (10, 99, "10")
+    frame = pl.DataFrame({"movieId": [10]})
+    assert titles.join(frame, "movieId").equals(frame)
+    with pytest.raises(tm.DataError, match="the ids of 'movieId' are integers here, got 'Alien'"):
+        titles.find("Alien")
+
+
+def test_an_item_is_found_by_its_id_its_title_or_a_part_of_it() -> None:
+    titles = read()
+    assert [titles.find(text) for text in ("20", "alien (1979)", "Aliens", "babe")] == [20, 10, 20, 30]
+    # 40 is in the file and not among the items.
+    with pytest.raises(tm.UnknownIdError, match="no item of the model has the id or title '40'") as unknown:
+        titles.find("40")
+    assert unknown.value.ids == ("40",)
+    with pytest.raises(
+        tm.DataError, match=r"'alien' is in 2 titles, 'Alien .1979.', 'Aliens .1986.': say more of it"
+    ) as many:
+        titles.find("alien")
+    assert many.value.facts["titles"] == ("Alien (1979)", "Aliens (1986)")
+
+
+def test_an_id_that_is_a_text_comes_before_a_title() -> None:
+    Path("titles.csv").write_text("sku,name\nred,Blue\nblue,Green\n")
+    titles = Titles.read(Path("titles.csv"), tm.IdMap(["red", "blue"], "sku"))
+    assert (titles.find("blue"), titles.find("Blue"), titles.find("green")) == ("blue", "red", "blue")
+
+
+def test_titles_stand_behind_their_items() -> None:
+    frame = pl.DataFrame({"user": [1, 1], "movieId": [30, 99], "rank": [1, 2]})
+    assert read().join(frame, "movieId").rows() == [(1, 30, "Babe (1995)", 1), (1, 99, None, 2)]
+    assert read().join(frame, "movieId").columns == ["user", "movieId", "title", "rank"]
+    assert (read().name(30), read().name(99)) == ("Babe (1995)", "99")
+
+
+def test_the_first_title_of_an_item_counts_and_columns_may_be_named() -> None:
+    titles = read("nr,was,wie\n10,a,x\n10,b,y\n", id_column="nr", title_column="wie")
+    assert titles.name(10) == "x"
+    with pytest.raises(tm.DataError, match="there is no column 'wo'"):
+        read("nr,was\n10,a\n", id_column="nr", title_column="wo")
+
+
+def test_a_column_that_is_not_found_is_a_fact() -> None:
+    for text, parameter in (("nr,name\n10,a\n", "id_column"), ("movieId,year\n10,1979\n", "title_column")):
+        with pytest.raises(tm.DataError, match=f"name one with {parameter}=") as caught:
+            read(text)
+        assert caught.value.remedies[0].parameter == parameter
+        assert caught.value.facts["columns"] == tuple(text.partition("\n")[0].split(","))
+
+
+def test_the_character_between_columns_is_found_and_said() -> None:
+    titles = read("movieId;title\n30;Babe, the pig\n")
+    assert titles.name(30) == "Babe, the pig"
+    assert titles.remarks == (Remark("separator", {"path": Path("titles.csv"), "separator": ";"}),)
+
+
+def test_movielens_data_bring_their_titles() -> None:
+    Path("ml").mkdir()
+    Path("ml/ratings.dat").write_text("1::10::5::7\n")
+    Path("ml/movies.dat").write_bytes("10::Amélie (2001)::Comedy\n".encode("latin-1"))
+    assert Titles.read(None, ITEMS, data=Path("ml")).name(10) == "Amélie (2001)"
+    assert Titles.read(None, ITEMS, data=Path("movies.csv")).name(10) == "10"
+    assert Titles.read(Path("movies.csv"), ITEMS, data=Path("ml")).name(10) == "Alien (1979)"
+
+
+def test_all_that_a_file_says_of_items_has_ids_of_their_type() -> None:
+    table = ItemTable.read(Path("movies.csv"), tm.IdMap(["10", "20"], "movieId"))
+    assert (table.id_column, table.frame.columns) == ("movieId", ["movieId", "title", "genres"])
+    assert table.frame["movieId"].to_list() == ["10", "20", "30", "40"]
+    with pytest.raises(tm.DataError, match="there is no column 'nr'"):
+        ItemTable.read(Path("movies.csv"), ITEMS, id_column="nr")
+
+
+def test_a_text_becomes_an_id_of_the_maps_type() -> None:
+    assert parse_id("7", ITEMS) == 7
+    assert parse_id("7", tm.IdMap(["7"], "sku")) == "7"
