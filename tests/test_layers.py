@@ -17,12 +17,6 @@ _spec.loader.exec_module(layers)
 IMPORTS = layers.read_imports(layers.SOURCE)
 ROOMS = layers.read_rooms(layers.ORDER.read_text(encoding="utf-8"))
 
-# Arrows that are still to be turned round.
-KNOWN = {
-    ("tastemap.evaluation.comparison", "tastemap.evaluation.report"),  # in a method
-    ("tastemap.evaluation.report", "tastemap.plot"),  # in a function
-}
-
 
 def test_every_room_stands_in_contributing() -> None:
     assert {module for module in IMPORTS if not layers.room_of(module, ROOMS)} == set()
@@ -31,16 +25,11 @@ def test_every_room_stands_in_contributing() -> None:
 
 
 def test_no_module_imports_from_a_room_above_its_own() -> None:
-    assert layers.find_arrows_up(IMPORTS, ROOMS) - KNOWN == set()
+    assert layers.find_arrows_up(IMPORTS, ROOMS) == set()
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    turned = {module: {one for one in found if (module, one) not in KNOWN} for module, found in IMPORTS.items()}
-    assert layers.find_circle(turned) == []
-
-
-def test_what_is_known_is_still_there() -> None:
-    assert {(module, one) for module, found in IMPORTS.items() for one in found} >= KNOWN
+    assert layers.find_circle(IMPORTS) == []
 
 
 def test_imports_of_every_kind_are_read(tmp_path: Path) -> None:

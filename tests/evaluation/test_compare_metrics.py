@@ -45,12 +45,12 @@ def test_less_inequality_is_better_and_orders_the_board(board: Comparison) -> No
 
 
 def test_the_report_shows_them_too(board: Comparison, tmp_path: Path) -> None:
-    board.report(tmp_path / "report.html")
+    tm.export.report(board, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 3 + 1
     assert "Random is best by gini@3" in page
     only = tm.compare([tm.Popular(), tm.EASE()], TEST, train=TRAIN, metrics="coverage@3")
-    only.report(tmp_path / "only.html")
+    tm.export.report(only, tmp_path / "only.html")
     page = (tmp_path / "only.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 1
     assert "chance" not in page

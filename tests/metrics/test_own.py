@@ -198,7 +198,7 @@ def test_a_comparison_treats_it_as_its_own(tmp_path: Path) -> None:
     assert depths == sorted(depths)  # less is better
     assert board.ranking(FIRST_HIT) == board.ranking("first_hit@3")
     assert "own@3" in str(board)
-    board.report(tmp_path / "own.html")
+    tm.export.report(board, tmp_path / "own.html")
     page = (tmp_path / "own.html").read_text(encoding="utf-8")
     assert "is best by own@3, with" in page
     assert "<dt>first_hit@3</dt><dd>The place of the first hit, one behind the list where there is none.</dd>" in page

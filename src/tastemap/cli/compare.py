@@ -66,7 +66,7 @@ def compare(
 ) -> None:
     """Fit models to a part of the data, measure them on the rest, and say which is best and whether by chance."""
     import tastemap as tm
-    from tastemap.evaluation.report import check_report, write_report
+    from tastemap.export.report import check_report
     from tastemap.metrics.definitions import RatingMetric, parse_all
     from tastemap.service.documents import describe_comparison, describe_interactions
     from tastemap.service.making import leave_out_slow, make_models
@@ -131,7 +131,7 @@ def compare(
         if report is not None:
             with output.writing(report):
                 command = shlex.join(["tastemap", *ctx.meta[ARGUMENTS]])
-                write_report(board, report, f"Models compared on {data.name}", command=command)
+                tm.export.report(board, report, f"Models compared on {data.name}", command=command)
             output.note(f"wrote {report}")
     if as_json:
         answer: dict[str, Any] = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -150,17 +149,6 @@ class Comparison:
     def markdown(self) -> str:
         """Return the leaderboard in Markdown, the best of each metric in bold."""
         return self.table().markdown()
-
-    def report(self, path: str | Path, title: str | None = None) -> None:
-        """Write an HTML page that stands alone, with the leaderboard, charts, significance and how to repeat it.
-
-        It loads nothing from anywhere. It is written whole or not at all. Needs the extra "report".
-        Raises MissingPackageError without it, ValueError where the name does not end in .html, OSError where the file
-        cannot be written.
-        """
-        from tastemap.evaluation.report import write_report
-
-        write_report(self, path, title)
 
     def __str__(self) -> str:
         return str(self.table())

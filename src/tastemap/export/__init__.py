@@ -1,5 +1,6 @@
-"""Models for other tools."""
+"""Models and comparisons for other tools and for other people."""
 
+from tastemap.export.report import report
 from tastemap.export.tensorboard import tensorboard
 
-__all__ = ["tensorboard"]
+__all__ = ["report", "tensorboard"]

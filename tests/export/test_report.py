@@ -14,7 +14,6 @@ import tastemap as tm
 from tastemap import plot
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.report import write_report
 from tastemap.metrics.definitions import MRR
 
 HERE = np.random.default_rng(0).random((40, 15)) < 0.4
@@ -31,7 +30,7 @@ def board() -> Comparison:
 @pytest.fixture(scope="module")
 def page(board: Comparison, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("reports") / "report.html"
-    board.report(path, title="Films & <friends>")
+    tm.export.report(board, path, title="Films & <friends>")
     return path.read_text(encoding="utf-8")
 
 
@@ -108,7 +107,7 @@ def test_the_recipe_repeats_the_comparison(board: Comparison, page: str, capsys:
 
 
 def test_a_command_line_stands_in_for_the_recipe(board: Comparison, tmp_path: Path) -> None:
-    write_report(board, tmp_path / "r.html", command="tastemap compare a.csv --metric 'ndcg@5'")
+    tm.export.report(board, tmp_path / "r.html", command="tastemap compare a.csv --metric 'ndcg@5'")
     text = Parts((tmp_path / "r.html").read_text(encoding="utf-8")).text
     assert "tastemap compare a.csv --metric 'ndcg@5'" in text
     assert "import tastemap" not in text
@@ -126,7 +125,7 @@ def test_whoever_and_whatever_is_left_out_is_told_with_the_warnings(tmp_path: Pa
     assert "rmse over all test pairs, less 2 of an unknown user or item" in str(board)
     assert "unknown users left out: 1" in str(board)
     assert "test pairs of unknown items, counted as not found: 1" in str(board)
-    board.report(tmp_path / "left-out.html")
+    tm.export.report(board, tmp_path / "left-out.html")
     page = (tmp_path / "left-out.html").read_text(encoding="utf-8")
     facts = dict(re.findall(r'<th scope="row"[^>]*>([^<]*)</th><td>([^<]*)</td>', page))
     assert facts["Users measured"] == "2"
@@ -143,7 +142,7 @@ def test_whoever_and_whatever_is_left_out_is_told_with_the_warnings(tmp_path: Pa
 
 def test_one_fitted_model_has_a_report_too(tmp_path: Path) -> None:
     board = tm.compare([tm.Popular().fit(TRAIN)], TEST, metrics="mrr@3")
-    board.report(tmp_path / "one.html")
+    tm.export.report(board, tmp_path / "one.html")
     text = Parts((tmp_path / "one.html").read_text(encoding="utf-8")).text
     assert f"Popular has a mrr@3 of {board.evaluations['Popular']['mrr@3']:.4f}." in text
     assert "chance" not in text
@@ -172,7 +171,7 @@ def test_the_best_over_other_users_may_be_behind_on_those_of_both(tmp_path: Path
     assert board.ranking("mrr@3") == ["narrow", "wide"]
     assert board.differences["p"][0] < 0.05
     assert board.is_close("wide", "mrr@3")
-    board.report(tmp_path / "apart.html")
+    tm.export.report(board, tmp_path / "apart.html")
     text = Parts((tmp_path / "apart.html").read_text(encoding="utf-8")).text
     assert "narrow is significantly behind wide (by 0.1000, p < 0.001) on the users whom both know." in text
     assert "narrow is significantly ahead" not in text
@@ -183,13 +182,13 @@ def test_of_a_single_user_there_is_a_report_without_intervals(tmp_path: Path) ->
     assert board.intervals.select("low", "high").unique().rows() == [(None, None)]
     assert board.differences.select("low", "high", "p").rows() == [(None, None, 1)]
     assert "±" not in str(board.table()).partition("means over")[0]
-    board.report(tmp_path / "single.html")
+    tm.export.report(board, tmp_path / "single.html")
 
 
 def test_the_same_board_gives_the_same_charts(board: Comparison, tmp_path: Path) -> None:
     pages = []
     for name in ("a.html", "b.html"):
-        board.report(tmp_path / name)
+        tm.export.report(board, tmp_path / name)
         pages.append((tmp_path / name).read_text(encoding="utf-8"))
     assert pages[0] == pages[1]
 
@@ -205,16 +204,16 @@ def test_a_report_is_written_whole_or_not_at_all(
 
     monkeypatch.setattr(plot, "intervals", fails)
     with pytest.raises(OSError, match="no space left"):
-        board.report(path)
+        tm.export.report(board, path)
     monkeypatch.undo()
     monkeypatch.setattr(Path, "write_text", fails)
     with pytest.raises(OSError, match="no space left"):
-        board.report(path)
+        tm.export.report(board, path)
     monkeypatch.undo()
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
     with pytest.raises(OSError, match="there is no folder"):
-        board.report(tmp_path / "no" / "report.html")
+        tm.export.report(board, tmp_path / "no" / "report.html")
 
 
 def test_a_missing_package_is_named_with_its_extra(
@@ -222,5 +221,5 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(tm.MissingPackageError, match=r'a report needs jinja2.*pip install "tastemap\[report\]"'):
-        board.report(tmp_path / "report.html")
+        tm.export.report(board, tmp_path / "report.html")
     assert not list(tmp_path.iterdir())

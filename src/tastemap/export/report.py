@@ -11,20 +11,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
-from tastemap.evaluation.comparison import LEVEL, counted, is_ahead
+from tastemap.evaluation.comparison import LEVEL, Comparison, counted, is_ahead
 from tastemap.evaluation.significance import FLIPS
 from tastemap.extras import optional
 from tastemap.files.whole import whole_file
 from tastemap.metrics.definitions import Metric, RatingMetric
 from tastemap.metrics.own import OwnMetric
 from tastemap.tables import Cell, Table
-
-if TYPE_CHECKING:
-    from tastemap.evaluation.comparison import Comparison
 
 _TEMPLATE = "report.html.jinja"
 
@@ -37,10 +34,17 @@ def check_report(path: str | Path) -> None:
     optional("matplotlib", "matplotlib", extra="report", purpose="a report")
 
 
-def write_report(board: Comparison, path: str | Path, title: str | None = None, *, command: str | None = None) -> None:
-    """Write what `Comparison.report` promises.
+def report(board: Comparison, path: str | Path, title: str | None = None, *, command: str | None = None) -> None:
+    """Write an HTML page that stands alone, with the leaderboard, charts, significance and how to repeat it.
 
+    board : what `compare` returned
+    path : ends in .html; written whole or not at all
+    title : None names the models
     command : the command line that repeats it, in place of the call of `compare`
+
+    The page loads nothing from anywhere. Needs the extra "report".
+    Raises MissingPackageError without it, ValueError where the name does not end in .html, OSError where the file
+    cannot be written.
     """
     check_report(path)
     page = _page(board, title or f"{_listed(board.models)} compared", command)
@@ -50,7 +54,7 @@ def write_report(board: Comparison, path: str | Path, title: str | None = None, 
 
 def _page(board: Comparison, title: str, command: str | None) -> str:
     jinja2 = optional("jinja2", "jinja2", extra="report", purpose="a report")
-    template = files("tastemap.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    template = files("tastemap.export").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page: str = environment.from_string(template).render(
         title=title,
