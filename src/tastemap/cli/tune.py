@@ -82,9 +82,11 @@ def tune(
             check_file(path, [data, validation])
     if out is not None and study is not None and out.resolve() == study.resolve():
         raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
+    from tastemap.metrics.definitions import RatingMetric, parse
     from tastemap.service.making import make_models, make_space
     from tastemap.service.reading import Reading, find_low_ratings, parse_event_weights
 
+    wanted = parse(metric)
     (chosen,) = make_models([model], settings or (), seed=seed)
     fixed = [setting.partition("=")[0] for setting in settings or ()]
     searched = dict.fromkeys(fixed) | make_space(chosen, space or ())
@@ -114,7 +116,7 @@ def tune(
             read = reading.read(data)
             train, columns, remarks = read.data, read.columns, read.remarks
         output.print_remarks(remarks)
-        if at_least is None and metric not in ("rmse", "mae"):
+        if at_least is None and not isinstance(wanted, RatingMetric):
             output.print_remarks(find_low_ratings(train, columns.get("weight")))
         if validation is not None:
             measured = reading.read(validation, like=train)
@@ -129,7 +131,7 @@ def tune(
             chosen,
             train,
             held,
-            metric=metric,
+            metric=wanted,
             trials=trials,
             timeout=timeout,
             space=searched,
