@@ -26,23 +26,23 @@ _PAGES = Path(__file__).parent / "models"
 _HEADING = ("model", "a weight is", "predicts", "explains", "new people", "features", "similar", "epochs", "seeded")
 
 
-def written(page: str) -> str:
+def fill_page(page: str) -> str:
     """Return a page with the table in place of the block."""
-    rows = [_HEADING, ("---",) * len(_HEADING), *map(_row, tm.MODELS.values())]
+    rows = [_HEADING, ("---",) * len(_HEADING), *map(_write_row, tm.MODELS.values())]
     return page.replace(_BLOCK, "\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
-def _row(model: type[tm.Model]) -> tuple[str, ...]:
+def _write_row(model: type[tm.Model]) -> tuple[str, ...]:
     can = model.abilities
     page = model.__module__.rpartition(".")[2]
     text = (_PAGES / f"{page}.md").read_text(encoding="utf-8")
     similar = [name for name, able in (("items", can.similar_items), ("users", can.similar_users)) if able]
     return (
         f"{{doc}}`{page}`",
-        _fact("weight", text),
+        _read_fact("weight", text),
         "ratings" if can.ratings else "an order",
         {"exact": "exactly", "leave-one-out": "leaving one out", None: "-"}[can.explains],
-        _fact("new people", text),
+        _read_fact("new people", text),
         "users, items" if can.features else "-",
         ", ".join(similar) or "-",
         "yes" if can.epochs else "-",
@@ -50,7 +50,7 @@ def _row(model: type[tm.Model]) -> tuple[str, ...]:
     )
 
 
-def _fact(name: str, page: str) -> str:
+def _read_fact(name: str, page: str) -> str:
     """Return what the front matter of a page says under a name."""
     found = re.match(rf"---\n(?:.*\n)*?{name}: (.+)\n", page)
     if found is None:
@@ -60,7 +60,7 @@ def _fact(name: str, page: str) -> str:
 
 def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
     if _BLOCK in content[0]:
-        content[0] = written(content[0])
+        content[0] = fill_page(content[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -35,23 +35,23 @@ _RESULTS = (
 )
 
 
-def rest(lines: Sequence[str], label: str = "") -> list[str]:
+def write_rest(lines: Sequence[str], label: str = "") -> list[str]:
     """Return a docstring as reStructuredText.
 
     label : what heads the fields whose names do not end in "_"; those of the others are what `fit` sets
     """
     written: list[str] = []
-    for kind, run in _runs(lines):
+    for kind, run in _cut_runs(lines):
         written += [*_WRITERS[kind](run, label), ""]
     return written
 
 
-def _runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+def _cut_runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     """Cut a docstring into runs of lines of one kind: "text", "formulas", "fields" or "code"."""
     kind, run, last = "", list[str](), ""
     for line in lines:
         # A docstring opens with a sentence, even where that begins as a formula does.
-        now = _kind(line, kind, starts=not last) if kind else "text"
+        now = _find_kind(line, kind, starts=not last) if kind else "text"
         if now != kind or (line and not last and line[0] != " "):
             if run:
                 yield kind, run
@@ -63,7 +63,7 @@ def _runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         yield kind, run
 
 
-def _kind(line: str, before: str, *, starts: bool) -> str:
+def _find_kind(line: str, before: str, *, starts: bool) -> str:
     """Return the kind of a line after one of the kind `before`, or where a block starts."""
     if not line:
         return before
@@ -76,22 +76,22 @@ def _kind(line: str, before: str, *, starts: bool) -> str:
     return "text"
 
 
-def _text(run: list[str], label: str) -> list[str]:
+def _write_text(run: list[str], label: str) -> list[str]:
     text = " ".join(run).strip()
     # What opens an example ends in two colons. A backslash keeps "A. Author" from being the first of a list.
     opening = "\\ " if re.match(r"\(?\w+[.)] |[-+] ", text) else ""
-    return [opening + _inline(re.sub("::$", ":", text))]
+    return [opening + _mark_inline(re.sub("::$", ":", text))]
 
 
-def _formulas(run: list[str], label: str) -> list[str]:
-    return [".. code-block:: text", "   :class: formula", "", *_indented(run)]
+def _write_formulas(run: list[str], label: str) -> list[str]:
+    return [".. code-block:: text", "   :class: formula", "", *_indent(run)]
 
 
-def _code(run: list[str], label: str) -> list[str]:
-    return [".. code-block:: python", "", *_indented(inspect.cleandoc("\n".join(["", *run])).split("\n"))]
+def _write_code(run: list[str], label: str) -> list[str]:
+    return [".. code-block:: python", "", *_indent(inspect.cleandoc("\n".join(["", *run])).split("\n"))]
 
 
-def _fields(run: list[str], label: str) -> list[str]:
+def _write_fields(run: list[str], label: str) -> list[str]:
     fields: list[tuple[str, list[str]]] = []
     for line in run:
         field = _FIELD.fullmatch(line)
@@ -101,20 +101,20 @@ def _fields(run: list[str], label: str) -> list[str]:
             fields[-1][1].append(line[4:])
     written: list[str] = []
     for names, body in fields:
-        written += [", ".join(f"``{name}``" for name in names.split(", ")), *_indented(rest(body))]
+        written += [", ".join(f"``{name}``" for name in names.split(", ")), *_indent(write_rest(body))]
     if all(names.endswith("_") for names, _ in fields):
         label = "Learned"
-    return [f":{label}:", *_indented(written)] if label else written
+    return [f":{label}:", *_indent(written)] if label else written
 
 
-_WRITERS = {"text": _text, "formulas": _formulas, "code": _code, "fields": _fields}
+_WRITERS = {"text": _write_text, "formulas": _write_formulas, "code": _write_code, "fields": _write_fields}
 
 
-def _indented(lines: Sequence[str]) -> list[str]:
+def _indent(lines: Sequence[str]) -> list[str]:
     return [f"   {line}" if line else "" for line in lines]
 
 
-def _inline(text: str) -> str:
+def _mark_inline(text: str) -> str:
     """Mark code, strings and names, and take the meaning from every other sign that has one."""
     written, end = "", 0
     for span in _SPAN.finditer(text):
@@ -124,16 +124,16 @@ def _inline(text: str) -> str:
             continue
         role = ":py:obj:`{}`" if name and _NAME.fullmatch(name) else "``{}``"
         # The empty escape lets markup end where no space follows, as in "`skip`ped".
-        written += f"{_escaped(text[end : span.start()])}\\ {role.format(code)}\\ "
+        written += f"{_escape(text[end : span.start()])}\\ {role.format(code)}\\ "
         end = span.end()
-    return written + _escaped(text[end:])
+    return written + _escape(text[end:])
 
 
 def _is_error(word: str | None) -> bool:
     return word is not None and word.endswith("Error")
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return re.sub(r"([\\*_`|])", r"\\\1", text)
 
 
@@ -142,7 +142,7 @@ def _on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
         label = "Parameters" if issubclass(obj, Model) and obj is not Model else "Attributes"
     else:
         label = "Columns" if what in ("property", "attribute") else "Parameters"  # such describe frames
-    lines[:] = rest(lines, label)
+    lines[:] = write_rest(lines, label)
 
 
 def _on_signature(

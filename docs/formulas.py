@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 
-def _inline(translator: HTML5Translator, node: math) -> None:
-    translator.body.append(_mathml(node, as_block=False))
+def _write_inline(translator: HTML5Translator, node: math) -> None:
+    translator.body.append(_write_mathml(node, as_block=False))
     raise SkipNode
 
 
-def _display(translator: HTML5Translator, node: math_block) -> None:
-    translator.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>\n')
+def _write_block(translator: HTML5Translator, node: math_block) -> None:
+    translator.body.append(f'<div class="math">{_write_mathml(node, as_block=True)}</div>\n')
     raise SkipNode
 
 
-def _mathml(node: math | math_block, *, as_block: bool) -> str:
+def _write_mathml(node: math | math_block, *, as_block: bool) -> str:
     from sphinx.errors import SphinxError
 
     try:
@@ -35,6 +35,6 @@ def _mathml(node: math | math_block, *, as_block: bool) -> str:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Let Sphinx call the above: html_math_renderer = "mathml"."""
-    app.add_html_math_renderer("mathml", (_inline, None), (_display, None))
+    app.add_html_math_renderer("mathml", (_write_inline, None), (_write_block, None))
     app.add_css_file("formulas.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

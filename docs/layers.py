@@ -29,7 +29,7 @@ def read_imports(source: Path) -> Imports:
     imports: dict[str, frozenset[str]] = dict.fromkeys(names, frozenset())
     for name, file in files:
         package = name if file.stem == "__init__" else name.rpartition(".")[0]
-        found = {_module_of(written, names) for written in _written_imports(file, package)}
+        found = {_module_of(written, names) for written in _find_imports(file, package)}
         imports[name] |= {module for module in found if module} - {name}
     return imports
 
@@ -95,7 +95,7 @@ def _name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _written_imports(file: Path, package: str) -> Iterator[str]:
+def _find_imports(file: Path, package: str) -> Iterator[str]:
     """Return the full name of everything that a file imports."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

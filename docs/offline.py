@@ -16,7 +16,7 @@ _LOADED = re.compile(
 )
 
 
-def loaded_from_elsewhere(text: str) -> list[str]:
+def find_remote_addresses(text: str) -> list[str]:
     """Return the addresses that a page or a style sheet loads from another place when it is opened."""
     return [next(filter(None, found)) for found in _LOADED.findall(text)]
 
@@ -28,7 +28,7 @@ def _on_build_finished(app: Sphinx, error: Exception | None) -> None:
 
     folder = Path(app.outdir)
     for file in sorted([*folder.rglob("*.html"), *folder.rglob("*.css")]):
-        loaded = loaded_from_elsewhere(file.read_text(encoding="utf-8"))
+        loaded = find_remote_addresses(file.read_text(encoding="utf-8"))
         if loaded:
             raise SphinxError(f"{file.relative_to(folder)} loads {loaded[0]}: pages must work without a network")
 

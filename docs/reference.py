@@ -28,16 +28,16 @@ _BLOCK = re.compile(r"^```\{public\} (.+)\n```$", flags=re.MULTILINE)
 _PAGES = Path(__file__).parent / "api"
 
 
-def written(page: str) -> str:
+def fill_page(page: str) -> str:
     """Return a page with entries in place of its blocks."""
-    return _BLOCK.sub(lambda block: _as_rest([*_entries(block[1].split())]), page)
+    return _BLOCK.sub(lambda block: _as_rest([*_write_entries(block[1].split())]), page)
 
 
 def _as_rest(lines: list[str]) -> str:
     return "\n".join(["```{eval-rst}", *lines, "```"]) if lines else ""
 
 
-def _entries(places: list[str]) -> Iterator[str]:
+def _write_entries(places: list[str]) -> Iterator[str]:
     all_places = [
         place
         for page in _PAGES.glob("*.md")
@@ -46,23 +46,23 @@ def _entries(places: list[str]) -> Iterator[str]:
     ]
     for place in places:
         for name, home in tm._HOMES.items():
-            if _place(name, home, all_places) == place:
-                yield from _entry(f"tastemap.{name}", getattr(tm, name), home)
+            if _choose_place(name, home, all_places) == place:
+                yield from _write_entry(f"tastemap.{name}", getattr(tm, name), home)
 
 
-def _place(name: str, home: str, places: list[str]) -> str:
+def _choose_place(name: str, home: str, places: list[str]) -> str:
     """Return the most special of the places, each a name or a module, that a public name can go to."""
     path = f"tastemap.{name}" if home == "tastemap" else home
     fit = [place for place in places if place == name or f"{path}.".startswith(f"{place}.")]
     return name if name in fit else max(fit, key=len, default="")
 
 
-def _entry(name: str, value: Any, home: str) -> Iterator[str]:
+def _write_entry(name: str, value: Any, home: str) -> Iterator[str]:
     if inspect.ismodule(value):
         yield from (f".. automodule:: {name}", "   :no-members:", "")
         for member in value.__all__:
             if getattr(tm, member, None) is not getattr(value, member):
-                yield from _entry(f"{name}.{member}", getattr(value, member), name)
+                yield from _write_entry(f"{name}.{member}", getattr(value, member), name)
     elif inspect.isclass(value):
         kind = "exception" if issubclass(value, Exception) else "class"
         yield f".. auto{kind}:: {name}"
@@ -74,13 +74,13 @@ def _entry(name: str, value: Any, home: str) -> Iterator[str]:
     elif callable(value):
         yield from (f".. autofunction:: {name}", "")
     else:
-        yield from (f".. py:data:: {name}", "", f"   {_comment(name, home)}", "")
+        yield from (f".. py:data:: {name}", "", f"   {_read_comment(name, home)}", "")
         for member in value.values() if isinstance(value, Mapping) else ():
             if inspect.isclass(member) and member.__name__ not in tm.__all__:
-                yield from _entry(f"{member.__module__}.{member.__name__}", member, member.__module__)
+                yield from _write_entry(f"{member.__module__}.{member.__name__}", member, member.__module__)
 
 
-def _comment(name: str, home: str) -> str:
+def _read_comment(name: str, home: str) -> str:
     """Return what the lines `#:` above an assignment say."""
     short = name.rpartition(".")[2]
     lines = re.search(rf"((?:^#: .*\n)+)^{short}\b", inspect.getsource(importlib.import_module(home)), re.MULTILINE)
@@ -92,7 +92,7 @@ def _comment(name: str, home: str) -> str:
 def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
     if name.startswith("api/"):
         app.env.note_dependency(str(Path(tm.__file__).with_suffix(".pyi")))
-        content[0] = written(content[0])
+        content[0] = fill_page(content[0])
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -24,41 +24,41 @@ _TITLE = re.compile(r"^# .*\n", flags=re.MULTILINE)
 _QUOTED = re.compile(r"<td>(?:null|&quot;(.*?)(?:&quot;)?)</td>", flags=re.DOTALL)  # cut off, a string has no second
 
 
-def missing(text: str, data: Path) -> list[str]:
+def find_missing(text: str, data: Path) -> list[str]:
     """Return what a tutorial needs and the folder of data does not hold."""
     needs = _NEEDS.match(text)
     return [] if needs is None else [name for name in re.split(r", *", needs[1].strip()) if not (data / name).exists()]
 
 
-def with_note(text: str, absent: list[str]) -> str:
+def add_note(text: str, absent: list[str]) -> str:
     """Return a tutorial that says under its title what was absent."""
     note = f":::{{note}}\nNot run here, so shown without results: TASTEMAP_DATA holds no {', no '.join(absent)}.\n:::"
     return _TITLE.sub(lambda title: f"{title[0]}\n{note}\n", text, count=1)
 
 
-def plain(table: str) -> str:
+def strip_quotes(table: str) -> str:
     """Return a frame of polars in HTML with bare strings and empty cells for nulls."""
     return _QUOTED.sub(lambda cell: f"<td>{cell[1] or ''}</td>", table)
 
 
-def _data() -> Path:
+def _find_data() -> Path:
     return Path(os.environ.get("TASTEMAP_DATA", "../shared/data")).absolute()
 
 
 def _on_config(app: Sphinx, config: Config) -> None:
     # Notebooks run in a folder of their own.
-    os.environ["TASTEMAP_DATA"] = str(_data())
+    os.environ["TASTEMAP_DATA"] = str(_find_data())
     for file in sorted(Path(app.srcdir).glob("tutorials/*.md")):
-        absent = missing(file.read_text(encoding="utf-8"), _data())
+        absent = find_missing(file.read_text(encoding="utf-8"), _find_data())
         if absent:
             print(f"tutorials/{file.name} is not run: TASTEMAP_DATA holds no {', no '.join(absent)}", file=sys.stderr)
             config.nb_execution_excludepatterns = [*config.nb_execution_excludepatterns, f"tutorials/{file.name}"]
 
 
 def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
-    absent = missing(content[0], _data()) if name.startswith("tutorials/") else []
+    absent = find_missing(content[0], _find_data()) if name.startswith("tutorials/") else []
     if absent:
-        content[0] = with_note(content[0], absent)
+        content[0] = add_note(content[0], absent)
 
 
 def _on_read(app: Sphinx, page: document) -> None:
@@ -66,7 +66,7 @@ def _on_read(app: Sphinx, page: document) -> None:
 
     for output in page.findall(raw):
         if output["format"] == "html" and 'class="dataframe"' in output.astext():
-            output.rawsource = plain(output.astext())
+            output.rawsource = strip_quotes(output.astext())
             output.children = [Text(output.rawsource)]
 
 

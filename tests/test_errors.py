@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import tastemap as tm
-from tastemap.errors import Note, Remedy, compose, meant, name_some, tell_about
+from tastemap.errors import Note, Remedy, compose, name_some, suggest, tell_about
 
 KINDS = [
     tm.TastemapError,
@@ -155,7 +155,7 @@ def test_some_values_stand_for_all() -> None:
 
 
 def test_the_closest_word_is_asked_for() -> None:
-    assert meant("ease", ["WARP", "EASE"]) == "; did you mean 'EASE'?"
-    assert meant("itme", ["user", "item"]) == "; did you mean 'item'?"
-    assert meant("price", ["user", "item"]) == ""
-    assert meant("price", ["user", "item"], ": name one") == ": name one"
+    assert suggest("ease", ["WARP", "EASE"]) == "; did you mean 'EASE'?"
+    assert suggest("itme", ["user", "item"]) == "; did you mean 'item'?"
+    assert suggest("price", ["user", "item"]) == ""
+    assert suggest("price", ["user", "item"], ": name one") == ": name one"

@@ -13,6 +13,6 @@ def test_some_memory_is_there() -> None:
 
 def test_the_narrower_of_machine_and_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     for machine, container, expected in ((5, 3, 3), (5, None, 5), (None, None, None)):
-        monkeypatch.setattr(memory, "_of_machine", lambda machine=machine: machine)
-        monkeypatch.setattr(memory, "_of_container", lambda container=container: container)
+        monkeypatch.setattr(memory, "_read_machine", lambda machine=machine: machine)
+        monkeypatch.setattr(memory, "_read_container", lambda container=container: container)
         assert available_memory() == expected

@@ -34,7 +34,9 @@ abilities, docstrings, offline, reference, tutorials = map(
 
 # -- the reference ----------------------------------------------------------------------------------------------------
 
-REFERENCE = "".join(reference.written(page.read_text(encoding="utf-8")) for page in sorted((DOCS / "api").glob("*.md")))
+REFERENCE = "".join(
+    reference.fill_page(page.read_text(encoding="utf-8")) for page in sorted((DOCS / "api").glob("*.md"))
+)
 DOCUMENTED = re.findall(r"^\.\. (?:auto\w+|py:data):: tastemap\.(\S+)$", REFERENCE, flags=re.MULTILINE)
 
 
@@ -76,7 +78,7 @@ def _words(text: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "text"), list(_documented()))
 def test_no_word_of_a_docstring_is_lost_and_none_is_added(name: str, text: str) -> None:
-    written = "\n".join(docstrings.rest(text.split("\n")))
+    written = "\n".join(docstrings.write_rest(text.split("\n")))
     for markup in (r"\.\. code-block:: \w+", ":class: formula", ":py:obj:", ":Learned:", r"\\"):
         written = re.sub(markup, "", written)
     assert _words(written) == _words(text)
@@ -92,7 +94,7 @@ def test_the_examples_of_docstrings_run(data_folder: Path, tmp_path: Path, monke
     examples = [
         (name, inspect.cleandoc("\n".join(["", *run])))
         for name, text in _documented()
-        for kind, run in docstrings._runs(text.split("\n"))
+        for kind, run in docstrings._cut_runs(text.split("\n"))
         if kind == "code"
     ]
     assert {name for name, _ in examples} >= {"datasets.deskdrop", "datasets.online_retail", "Dataset.pairs"}
@@ -120,7 +122,7 @@ A. Author, of ``a_b``. For example::
 
     model.fit(1)
 """
-    assert docstrings.rest(text.split("\n"), "Parameters") == [
+    assert docstrings.write_rest(text.split("\n"), "Parameters") == [
         r"Pairs, times p\*q\_.",
         "",
         ".. code-block:: text",
@@ -162,14 +164,14 @@ A. Author, of ``a_b``. For example::
 
 
 def test_an_empty_block_of_the_reference_leaves_nothing() -> None:
-    assert reference.written("a\n```{public} tastemap.kernels\n```\nb") == "a\n\nb"
+    assert reference.fill_page("a\n```{public} tastemap.kernels\n```\nb") == "a\n\nb"
 
 
 # -- the models -------------------------------------------------------------------------------------------------------
 
 
 def test_the_table_of_abilities_says_what_the_models_declare() -> None:
-    heading, _, *rows = abilities.written("```{abilities}\n```").split("\n")
+    heading, _, *rows = abilities.fill_page("```{abilities}\n```").split("\n")
     assert heading == (
         "| model | a weight is | predicts | explains | new people | features | similar | epochs | seeded |"
     )
@@ -185,7 +187,7 @@ def test_the_table_of_abilities_says_what_the_models_declare() -> None:
 
 def test_a_page_of_a_model_without_its_facts_is_refused() -> None:
     with pytest.raises(ValueError, match=r"must say in its front matter 'weight: \.\.\.': '# WARP"):
-        abilities._fact("weight", "# WARP\n\nweight: 1\n")
+        abilities._read_fact("weight", "# WARP\n\nweight: 1\n")
 
 
 # -- the site ---------------------------------------------------------------------------------------------------------
@@ -201,20 +203,20 @@ def test_a_page_of_a_model_without_its_facts_is_refused() -> None:
     ],
 )
 def test_what_a_page_loads_from_elsewhere_is_found(text: str, loaded: list[str]) -> None:
-    assert offline.loaded_from_elsewhere(text) == loaded
+    assert offline.find_remote_addresses(text) == loaded
 
 
 def test_a_tutorial_says_which_of_its_data_are_absent(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     text = "---\nkernelspec:\n  name: python3\nneeds: here/, there.csv\n---\n# Title\n\nneeds: text\n"
-    assert tutorials.missing(text, tmp_path) == ["there.csv"]
-    assert tutorials.missing("# Title\n\nneeds: text\n", tmp_path) == []
-    assert "# Title\n\n:::{note}\nNot run here" in tutorials.with_note(text, ["there.csv"])
-    assert "holds no there.csv." in tutorials.with_note(text, ["there.csv"])
+    assert tutorials.find_missing(text, tmp_path) == ["there.csv"]
+    assert tutorials.find_missing("# Title\n\nneeds: text\n", tmp_path) == []
+    assert "# Title\n\n:::{note}\nNot run here" in tutorials.add_note(text, ["there.csv"])
+    assert "holds no there.csv." in tutorials.add_note(text, ["there.csv"])
 
 
 def test_frames_in_tutorials_have_bare_strings_and_empty_nulls() -> None:
     frame = pl.DataFrame({"title": ['say "Aja"', None, "null", "too long to show"], "n": [1, None, 3, 4]})
     with pl.Config(fmt_str_lengths=9):
-        cells = re.findall("<td>(.*?)</td>", tutorials.plain(frame._repr_html_()))
+        cells = re.findall("<td>(.*?)</td>", tutorials.strip_quotes(frame._repr_html_()))
     assert cells[2:] == ["say &quot;Aja&quot;", "1", "", "", "null", "3", "too long …", "4"]

@@ -21,9 +21,9 @@ def __getattr__(name: str) -> object:
 
         return version("tastemap")
     if name not in _HOMES:
-        from tastemap.errors import meant
+        from tastemap.errors import suggest
 
-        raise AttributeError(f"module 'tastemap' has no attribute {name!r}{meant(name, __all__)}", name=name)
+        raise AttributeError(f"module 'tastemap' has no attribute {name!r}{suggest(name, __all__)}", name=name)
     home = _HOMES[name]
     if home == "tastemap":
         value: object = importlib.import_module(f"tastemap.{name}")

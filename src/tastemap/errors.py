@@ -164,7 +164,7 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 
-def meant(word: object, known: Iterable[object], otherwise: str = "") -> str:
+def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:
     """Ask for the closest known word, as the end of a message: ``; did you mean 'user'?``; `otherwise` if none is."""
     by_lower = {str(name).lower(): str(name) for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)

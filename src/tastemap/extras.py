@@ -9,7 +9,7 @@ from types import ModuleType
 from tastemap.errors import MissingPackageError
 
 
-def optional(module: str, package: str, *, extra: str, purpose: str) -> ModuleType:
+def import_extra(module: str, package: str, *, extra: str, purpose: str) -> ModuleType:
     """Import a module of a package that comes with an extra, or raise MissingPackageError.
 
     package : its name where it is installed from; purpose : what needs it, e.g. "text_features"

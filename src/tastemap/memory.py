@@ -8,11 +8,11 @@ from pathlib import Path
 
 def available_memory() -> int | None:
     """Return the bytes that can be had without swapping, None where the system does not tell."""
-    known = [number for number in (_of_machine(), _of_container()) if number is not None]
+    known = [number for number in (_read_machine(), _read_container()) if number is not None]
     return min(known, default=None)
 
 
-def _of_machine() -> int | None:
+def _read_machine() -> int | None:
     try:
         with Path("/proc/meminfo").open() as lines:
             kilobytes = dict(line.split(":") for line in lines)["MemAvailable"]
@@ -25,7 +25,7 @@ def _of_machine() -> int | None:
         return None
 
 
-def _of_container() -> int | None:
+def _read_container() -> int | None:
     folder = Path("/sys/fs/cgroup")
     try:
         limit = int((folder / "memory.max").read_text())  # "max" where there is none

@@ -45,7 +45,7 @@ def n_threads() -> int:
         return chosen
     asked = os.environ.get("TASTEMAP_THREADS")
     if not asked:
-        return _usable_cores()
+        return _count_usable_cores()
     if not asked.isdecimal() or int(asked) < 1:
         raise ValueError(f"TASTEMAP_THREADS must be a whole number of at least 1, got {asked!r}")
     return int(asked)
@@ -78,7 +78,7 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
         helpers: list[Future[None]] = []
         try:
             # One pool for every size of run: a pool a number of blocks would leave n (n - 1) / 2 idle threads behind.
-            pool = _pool(n - 1)
+            pool = _make_pool(n - 1)
             for _ in range(n_helpers):
                 helpers.append(pool.submit(work))
             work()
@@ -128,7 +128,7 @@ class _BlasLimit:
     def enter(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._limiter = _controller().limit(limits=1, user_api="blas")
+                self._limiter = _make_controller().limit(limits=1, user_api="blas")
             self._inside += 1
 
     def leave(self) -> None:
@@ -142,19 +142,19 @@ class _BlasLimit:
 _blas = _BlasLimit()
 
 
-def _start_afresh() -> None:
+def _reset_after_fork() -> None:
     """Forget in a forked child the pools, whose threads stayed behind, and a lock that nobody gives back."""
     global _blas
-    _pool.cache_clear()
+    _make_pool.cache_clear()
     _blas = _BlasLimit()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_afresh)
+    os.register_at_fork(after_in_child=_reset_after_fork)
 
 
 @cache
-def _controller() -> Any:
+def _make_controller() -> Any:
     # Making one scans the loaded libraries (1 ms). scipy brings a BLAS of its own, so load it before the scan.
     import scipy.linalg  # noqa: F401
     from threadpoolctl import ThreadpoolController
@@ -163,11 +163,11 @@ def _controller() -> Any:
 
 
 @cache
-def _pool(n: int) -> ThreadPoolExecutor:
+def _make_pool(n: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=n, thread_name_prefix="tastemap")
 
 
-def _usable_cores() -> int:
+def _count_usable_cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux tells the processor's share of this process

@@ -11,7 +11,7 @@ def is_shown(progress: bool | None) -> bool:
     return sys.stderr.isatty() if progress is None else progress
 
 
-def bar(total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
+def make_bar(total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
     """Return a bar of tqdm on stderr, hidden where progress is not shown.
 
     total, done : how many units there are, None where nobody knows, and how many of them are done at the start

@@ -30,8 +30,8 @@ def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> t
     """
     check_interactions("random", interactions)
     _check_share(test)
-    drawn = _generator(seed).random(len(interactions)) < test
-    return _parts(interactions, drawn, f"test={test} and seed={seed}")
+    drawn = _make_generator(seed).random(len(interactions)) < test
+    return _cut(interactions, drawn, f"test={test} and seed={seed}")
 
 
 def by_time(
@@ -50,14 +50,14 @@ def by_time(
 
     Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
-    time = _time_of("by_time", interactions)
+    time = _take_times("by_time", interactions)
     if (at is None) == (test is None):
         raise ValueError(f"pass either at or test, got at={at!r} and test={test!r}")
     if test is not None:
-        moment = moment_of_share(time, test)
-        return _parts(interactions, (time >= moment)[interactions.input_order], f"test={test}")
-    moment = _stored(interactions, at, "at")
-    return _parts(interactions, (time >= moment)[interactions.input_order], f"at={at}")
+        moment = find_moment(time, test)
+        return _cut(interactions, (time >= moment)[interactions.input_order], f"test={test}")
+    moment = _convert_moment(interactions, at, "at")
+    return _cut(interactions, (time >= moment)[interactions.input_order], f"at={at}")
 
 
 def leave_last(
@@ -70,7 +70,7 @@ def leave_last(
 
     Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
-    time = _time_of("leave_last", interactions)
+    time = _take_times("leave_last", interactions)
     check_whole("n", n, lowest=1)
     pairs = len(interactions)
     indptr, users = interactions.by_user.indptr, interactions.row_of_pair()
@@ -82,9 +82,9 @@ def leave_last(
     held = np.zeros(pairs, dtype=bool)
     held[by_time] = (to_go <= n) & (np.diff(indptr)[users] > n)
     if after is not None:
-        held &= time >= _stored(interactions, after, "after")
+        held &= time >= _convert_moment(interactions, after, "after")
     settings = f"n={n}" if after is None else f"n={n} and after={after}"
-    return _parts(interactions, held[interactions.input_order], settings)
+    return _cut(interactions, held[interactions.input_order], settings)
 
 
 def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator[tuple[Interactions, Interactions]]:
@@ -102,7 +102,7 @@ def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator
     if pairs < k:
         raise DataError(f"{k} folds need as many pairs, got {pairs}: lower k")
     fold = np.empty(pairs, dtype=np.int64)
-    fold[_shuffle(_generator(seed), pairs)] = np.arange(pairs) % k
+    fold[_shuffle(_make_generator(seed), pairs)] = np.arange(pairs) % k
     return ((interactions.pick(fold != one), interactions.pick(fold == one)) for one in range(k))
 
 
@@ -125,7 +125,7 @@ def by_user(
     check_interactions("by_user", interactions)
     _check_share(test)
     _check_share(history, "history")
-    rng = _generator(seed)
+    rng = _make_generator(seed)
     per_user = interactions.by_user.counts
     eligible = np.flatnonzero(per_user >= 2)
     if not len(eligible):
@@ -151,7 +151,7 @@ def by_user(
     )
 
 
-def _generator(seed: int) -> np.random.Generator:
+def _make_generator(seed: int) -> np.random.Generator:
     check_whole("seed", seed, lowest=0)
     return np.random.default_rng(seed)
 
@@ -161,7 +161,7 @@ def _shuffle(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
     return np.argsort(rng.random(n), kind="stable")
 
 
-def _parts(
+def _cut(
     interactions: Interactions, in_test: npt.NDArray[np.bool_], settings: str
 ) -> tuple[Interactions, Interactions]:
     held = int(np.count_nonzero(in_test))
@@ -182,7 +182,7 @@ def _check_share(share: float, name: str = "test") -> float:
     return share
 
 
-def _time_of(split: str, interactions: Interactions) -> npt.NDArray[Any]:
+def _take_times(split: str, interactions: Interactions) -> npt.NDArray[Any]:
     check_interactions(split, interactions)
     time: npt.NDArray[Any] | None = interactions.time
     if time is None:
@@ -190,7 +190,7 @@ def _time_of(split: str, interactions: Interactions) -> npt.NDArray[Any]:
     return time
 
 
-def moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
+def find_moment(time: npt.NDArray[Any], test: float) -> Any:
     """Return the time from which at least such a share of the times is, no tie torn apart; see `by_time`."""
     held = max(1, round(len(time) * _check_share(test)))
     ascending = np.sort(time)
@@ -207,7 +207,7 @@ def moment_of_share(time: npt.NDArray[Any], test: float) -> Any:
     return later[0]
 
 
-def _stored(interactions: Interactions, moment: Any, argument: str) -> Any:
+def _convert_moment(interactions: Interactions, moment: Any, argument: str) -> Any:
     """Express a moment as the interactions store their times."""
     dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
     if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):

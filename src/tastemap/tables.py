@@ -57,30 +57,30 @@ class Table:
             wanted = Measurement.get(console, options.update(max_width=10_000), table).maximum
             return bool(wanted <= options.max_width)
 
-        table = self._laid_out(bold, apart=False)
+        table = self._lay_out(bold, apart=False)
         if fits(table):
             yield table
         else:
-            for part in self._parts(lambda part: fits(part._laid_out(bold, apart=True, names=FOLDED))):
-                yield part._laid_out(bold, apart=True)
-        for line in self._legend("in bold" if bold else BEST):
+            for part in self._cut_columns(lambda part: fits(part._lay_out(bold, apart=True, names=FOLDED))):
+                yield part._lay_out(bold, apart=True)
+        for line in self._explain_marks("in bold" if bold else BEST):
             yield Text(line)
 
-    def _parts(self, fits: Callable[[Table], bool]) -> Iterator[Table]:
+    def _cut_columns(self, fits: Callable[[Table], bool]) -> Iterator[Table]:
         """Part the columns of numbers among tables that fit, each with the names; a single column goes in any case."""
         first, n_columns = 1, len(self.heading)
         while first < n_columns:
             end = first + 1
-            while end < n_columns and fits(self._part(first, end + 1)):
+            while end < n_columns and fits(self._take_columns(first, end + 1)):
                 end += 1
-            yield self._part(first, end)
+            yield self._take_columns(first, end)
             first = end
 
-    def _part(self, first: int, end: int) -> Table:
+    def _take_columns(self, first: int, end: int) -> Table:
         rows = tuple((row[0], *row[first:end]) for row in self.rows)
         return Table((self.heading[0], *self.heading[first:end]), rows)
 
-    def _laid_out(self, bold: bool, *, apart: bool, names: int | None = None) -> Any:
+    def _lay_out(self, bold: bool, *, apart: bool, names: int | None = None) -> Any:
         """Return a table of rich.
 
         apart : what follows a ± gets a line of its own, for narrow screens
@@ -101,34 +101,35 @@ class Table:
             shown = []
             for cell, text, width in zip(row, cells, widths, strict=True):
                 lines = "\n".join(line.rjust(width) for line in text.split("\n"))
-                shown.append(Text(lines + _mark(cell, bold), "bold" if cell.is_best and bold else ""))
+                shown.append(Text(lines + _choose_mark(cell, bold), "bold" if cell.is_best and bold else ""))
             table.add_row(*shown)
         return table
 
     def markdown(self) -> str:
         """Return the table in Markdown, the best in bold, and the legend below."""
-        lines = [[_escaped(name) for name in self.heading], ["---", *["---:"] * (len(self.heading) - 1)]]
+        lines = [[_escape(name) for name in self.heading], ["---", *["---:"] * (len(self.heading) - 1)]]
         for row in self.rows:
-            texts = [(_escaped(cell.text) + _mark(cell, True), cell.is_best) for cell in row]
+            texts = [(_escape(cell.text) + _choose_mark(cell, True), cell.is_best) for cell in row]
             lines.append([f"**{text}**" if is_best else text for text, is_best in texts])
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        legend = "\n".join(f"{_escaped(line)}  " for line in self._legend("in bold"))
+        legend = "\n".join(f"{_escape(line)}  " for line in self._explain_marks("in bold"))
         return f"{table}\n\n{legend}\n" if legend else f"{table}\n"
 
     def html(self) -> str:
         """Return the table as HTML, the best in bold, and the legend below."""
         rows = "".join(
-            "<tr>" + "".join(_html_cell(cell, place) for place, cell in enumerate(row)) + "</tr>\n" for row in self.rows
+            "<tr>" + "".join(_write_html_cell(cell, place) for place, cell in enumerate(row)) + "</tr>\n"
+            for row in self.rows
         )
         heading = "".join(
             f'<th scope="col" style="text-align: {"right" if place else "left"}">{html.escape(name)}</th>'
             for place, name in enumerate(self.heading)
         )
-        legend = "<br>\n".join(html.escape(line) for line in self._legend("in bold"))
+        legend = "<br>\n".join(html.escape(line) for line in self._explain_marks("in bold"))
         below = f"<p><small>{legend}</small></p>\n" if legend else ""
         return f"<table>\n<thead><tr>{heading}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{below}"
 
-    def _legend(self, best: str) -> Iterator[str]:
+    def _explain_marks(self, best: str) -> Iterator[str]:
         cells = [cell for row in self.rows for cell in row]
         if any(cell.is_best for cell in cells):
             close = f"; {CLOSE}: not significantly worse than it" if any(cell.is_close for cell in cells) else ""
@@ -192,17 +193,17 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _mark(cell: Cell, bold: bool) -> str:
+def _choose_mark(cell: Cell, bold: bool) -> str:
     return BEST if cell.is_best and not bold else CLOSE if cell.is_close else ""
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Keep Markdown from reading a name as a cell's end or as emphasis."""
     return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in " ".join(text.split()))
 
 
-def _html_cell(cell: Cell, place: int) -> str:
-    text = html.escape(cell.text) + _mark(cell, True)
+def _write_html_cell(cell: Cell, place: int) -> str:
+    text = html.escape(cell.text) + _choose_mark(cell, True)
     if place == 0:
         return f'<th scope="row" style="text-align: left; font-weight: normal">{text}</th>'
     return f'<td style="text-align: right; white-space: nowrap">{f"<b>{text}</b>" if cell.is_best else text}</td>'

@@ -14,7 +14,7 @@ import pytest
 
 import tastemap as tm
 from tastemap.data.frames import as_kind, kind_of, to_polars, to_series
-from tastemap.errors import DataError, meant
+from tastemap.errors import DataError, suggest
 
 FRAME = pl.DataFrame(
     {
@@ -124,9 +124,9 @@ def test_the_keys_of_a_dict_are_texts() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
-    assert meant("User", ["user", "item"]) == "; did you mean 'user'?"
-    assert meant("itme", ["Item", "user"]) == "; did you mean 'Item'?"
-    assert meant("x", ["user"]) == ""
-    assert meant("x", ["user"], ": name one of these") == ": name one of these"
+    assert suggest("User", ["user", "item"]) == "; did you mean 'user'?"
+    assert suggest("itme", ["Item", "user"]) == "; did you mean 'Item'?"
+    assert suggest("x", ["user"]) == ""
+    assert suggest("x", ["user"], ": name one of these") == ": name one of these"
     with pytest.raises(AttributeError, match=r"^module 'tastemap' has no attribute 'WRAP'; did you mean 'WARP'\?$"):
         tm.WRAP  # type: ignore[attr-defined]  # noqa: B018

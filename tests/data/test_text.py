@@ -224,7 +224,7 @@ def test_a_package_that_is_absent_is_named_with_the_way_to_get_it(
     monkeypatch: pytest.MonkeyPatch, package: str, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    text_module._stop_words.cache_clear()
+    text_module._load_stop_words.cache_clear()
     message = f'text_features needs {package}, which is not installed: run pip install "tastemap[text]"'
     with pytest.raises(tm.MissingPackageError, match=re.escape(message)):
         features_of("cats")

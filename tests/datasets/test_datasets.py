@@ -27,8 +27,8 @@ from tastemap.datasets import (
     _download,
     _movielens,
     deskdrop,
+    find_movielens_name,
     movielens,
-    movielens_name,
     online_retail,
     read_movies,
 )
@@ -369,9 +369,9 @@ def test_a_layout_is_told_by_its_files(tmp_path: Path, files: tuple[str, ...], n
         (tmp_path / "ml" / file).touch()
     (tmp_path / "ml.zip").write_bytes(_zip({f"ml/{file}": "" for file in files}))
     for path in (tmp_path / "ml", tmp_path, tmp_path / "ml.zip"):
-        assert movielens_name(path) == name
-    assert movielens_name(tmp_path / "ml" / files[0]) is None
-    assert movielens_name(tmp_path / "none") is None
+        assert find_movielens_name(path) == name
+    assert find_movielens_name(tmp_path / "ml" / files[0]) is None
+    assert find_movielens_name(tmp_path / "none") is None
 
 
 def test_movies_are_read_from_a_set_or_their_own_file(tmp_path: Path) -> None:

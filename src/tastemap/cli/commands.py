@@ -25,9 +25,9 @@ def demo(
 ) -> None:
     """See it work: learn from film ratings, measure, and recommend."""
     from tastemap.cli import demo as example
-    from tastemap.datasets import movielens_name
+    from tastemap.datasets import find_movielens_name
 
-    name = "100k" if data is None else movielens_name(data.expanduser())
+    name = "100k" if data is None else find_movielens_name(data.expanduser())
     if name is None:
         raise DataError(f"{data} holds no MovieLens ratings: pass a folder or zip file as GroupLens publishes it")
     result = example.run(name, data, say=output.note)
@@ -89,7 +89,7 @@ def fit(
         started = time.perf_counter()
         chosen.fit(found.data, checkpoint=checkpoint)
         seconds = time.perf_counter() - started
-        with output.writing(out):
+        with output.explain_write_errors(out):
             chosen.save(out, interactions=interactions)
     if as_json:
         output.print_json(
@@ -141,8 +141,8 @@ def recommend(
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
     output.check_table(out, model, titles, history)
     import tastemap as tm
+    from tastemap.service.histories import recommend_from_histories
     from tastemap.service.reading import Reading
-    from tastemap.service.strangers import recommend_to_strangers
     from tastemap.service.titles import Titles, parse_id
 
     fitted = tm.load(model)
@@ -155,13 +155,13 @@ def recommend(
         elif history is not None:
             found = Reading(at_least=at_least, drop_nulls=drop_nulls, duplicates="sum").read(history, like=fitted)
             output.print_remarks(found.remarks)
-            frame, remarks = recommend_to_strangers(fitted, found.data, k=k)
+            frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
             # Every user's list need not fit in memory.
-            with output.writing(out):
+            with output.explain_write_errors(out):
                 fitted.recommend_all(out, k=k, exclude_seen=not seen)
-            output.note(f"wrote {output.n_rows(out):,} rows to {out}")
+            output.note(f"wrote {output.count_rows(out):,} rows to {out}")
             return
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]

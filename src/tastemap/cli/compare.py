@@ -129,7 +129,7 @@ def compare(
             chosen, held, train=train, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown
         )
         if report is not None:
-            with output.writing(report):
+            with output.explain_write_errors(report):
                 command = shlex.join(["tastemap", *ctx.meta[ARGUMENTS]])
                 tm.export.report(board, report, f"Models compared on {data.name}", command=command)
             output.note(f"wrote {report}")

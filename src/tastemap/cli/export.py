@@ -41,7 +41,7 @@ def tensorboard(
         table = ItemTable.read(titles, fitted.items, id_column=title_id)
         output.print_remarks(table.remarks)
         items = {"items": table.frame, "id": table.id_column}
-    with output.writing(out):
+    with output.explain_write_errors(out):
         tm.export.tensorboard(fitted, out, **items, n=n)
     vectors = fitted.item_vectors()[1]
     n_items, n_dimensions = len(vectors[:n]), vectors.shape[1]

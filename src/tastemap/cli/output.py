@@ -160,7 +160,7 @@ def is_parquet(path: Path | None) -> bool:
     return path is not None and path.suffix.lower() == ".parquet"
 
 
-def n_rows(path: Path) -> int:
+def count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file."""
     import polars as pl
 
@@ -169,7 +169,7 @@ def n_rows(path: Path) -> int:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def explain_write_errors(path: Path) -> Iterator[None]:
     """Name the file the user asked for where its temporary one cannot be written."""
     try:
         yield
@@ -180,7 +180,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _write_table(frame: pl.DataFrame, path: Path) -> None:
-    with writing(path), whole_file(path) as temporary:
+    with explain_write_errors(path), whole_file(path) as temporary:
         if is_parquet(path):
             frame.write_parquet(temporary)
         else:

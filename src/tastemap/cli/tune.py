@@ -145,7 +145,7 @@ def tune(
         )
         if out is not None:
             try:
-                with output.writing(out):
+                with output.explain_write_errors(out):
                     found.model.save(out)
             except OSError:  # what was found stays found
                 output.note(f"{found.metric} {found.score:.4f} with: {_write_command(found)}")

@@ -88,14 +88,14 @@ def say(said: BaseException | str) -> str:
     """Say an error, a warning or a note in one line."""
     if isinstance(said, TastemapError | TastemapWarning):
         subjects = [OPTIONS.get(subject, subject) for subject in said.subjects]
-        return _in_one_line(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
+        return _join_lines(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
     if isinstance(said, Note):
-        return _in_one_line(compose(said.problem, _say_remedies(said.remedies)))
+        return _join_lines(compose(said.problem, _say_remedies(said.remedies)))
     if isinstance(said, MemoryError):
         return f"there is not enough memory: {said}; ask for fewer factors or less data"
     if isinstance(said, OSError) and said.strerror:
         return f"{said.strerror}: {said.filename}" if said.filename else said.strerror
-    return _in_one_line(str(said)) or type(said).__name__
+    return _join_lines(str(said)) or type(said).__name__
 
 
 def say_remark(remark: Remark) -> str:
@@ -129,5 +129,5 @@ def _list_uses(columns: dict[str, str]) -> str:
     return ", ".join(f"{use} {column!r}" for use, column in columns.items())
 
 
-def _in_one_line(text: str) -> str:
+def _join_lines(text: str) -> str:
     return " ".join(text.split())

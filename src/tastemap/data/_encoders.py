@@ -75,7 +75,7 @@ def make_encoders(
     encoders: list[Encoder] = []
     for column in table:
         is_code = column.name in categorical
-        kind = _kind_of(column, is_code)
+        kind = _find_kind(column, is_code)
         if column.name in bins:
             encoders.append(Bins.of(column, bins[column.name]))
         elif kind == "numbers" and not is_code:
@@ -117,9 +117,9 @@ class Hot:
     @classmethod
     def of(cls, column: pl.Series, kind: Kind | None, separator: str | None, scale: bool) -> Hot:
         """Take the values that a column has."""
-        values = _values(column, separator)["value"].unique().sort()
+        values = _find_values(column, separator)["value"].unique().sort()
         if kind is None or values.is_empty():
-            raise _nothing(column.name)
+            raise _make_empty_error(column.name)
         return cls(column.name, kind, separator, values, scale)
 
     @property
@@ -135,18 +135,18 @@ class Hot:
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the features of every row: float32, (rows, names)."""
         column = table[self.column]
-        kind = _kind_of(column, categorical=self.kind == "numbers")
+        kind = _find_kind(column, categorical=self.kind == "numbers")
         if kind not in (self.kind, None):
             raise DataError(
                 f"column {self.column!r} held {self.kind} when its features were made and holds {column.dtype} now: "
                 "cast it"
             )
         codes = pl.DataFrame({"value": self.values, "code": np.arange(len(self.values))})
-        found = _values(column, self.separator).join(codes, on="value")
+        found = _find_values(column, self.separator).join(codes, on="value")
         rows = found["row"].to_numpy()
         n_values = np.bincount(rows, minlength=len(column))
         ones = 1 / np.sqrt(n_values[rows]) if self.scale else np.ones(len(rows))
-        return _matrix(ones, rows, found["code"].to_numpy(), (len(column), len(self.values)))
+        return _make_matrix(ones, rows, found["code"].to_numpy(), (len(column), len(self.values)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +165,9 @@ class Bins:
         """Cut where the ranges hold about equally many rows; fewer ranges where numbers repeat."""
         if not column.dtype.is_numeric():
             raise DataError(f"bins cuts numbers, and column {column.name!r} holds {column.dtype} values: cast it first")
-        _, numbers = _numbers(column)
+        _, numbers = _find_numbers(column)
         if not len(numbers):
-            raise _nothing(column.name)
+            raise _make_empty_error(column.name)
         # Edges are numbers of the column, so that no range is empty.
         edges = np.quantile(numbers, np.arange(1, n_bins) / n_bins, method="higher")
         return cls(column.name, np.unique(edges[edges > numbers.min()]))
@@ -186,9 +186,9 @@ class Bins:
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the features of every row: float32, (rows, names)."""
-        rows, numbers = _numbers(table[self.column])
+        rows, numbers = _find_numbers(table[self.column])
         codes = np.searchsorted(self.edges, numbers, side="right")
-        return _matrix(np.ones(len(rows)), rows, codes, (len(table), len(self.edges) + 1))
+        return _make_matrix(np.ones(len(rows)), rows, codes, (len(table), len(self.edges) + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,9 +203,9 @@ class Number:
     @classmethod
     def of(cls, column: pl.Series, scale: bool) -> Number:
         """Take the mean and the standard deviation of a column; without `scale`, 0 and 1 and no limit."""
-        _, numbers = _numbers(column)
+        _, numbers = _find_numbers(column)
         if not len(numbers):
-            raise _nothing(column.name)
+            raise _make_empty_error(column.name)
         if not scale:
             return cls(column.name, 0.0, 1.0, np.inf)
         with np.errstate(over="ignore", invalid="ignore"):  # reported below
@@ -226,16 +226,16 @@ class Number:
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the feature of every row: float32, (rows, 1)."""
-        rows, numbers = _numbers(table[self.column])
+        rows, numbers = _find_numbers(table[self.column])
         # Where all numbers were the same, nothing was learned from them, and nothing can be told of another.
         values = (numbers - self.mean) / self.deviation if self.deviation else np.zeros(len(numbers))
         values = values.clip(-self.limit, self.limit)
         if len(values) and np.abs(values).max() > np.finfo(np.float32).max:
             raise DataError(f"column {self.column!r} has numbers too large for 32-bit floats: divide them first")
-        return _matrix(values, rows, np.zeros(len(rows), dtype=np.int64), (len(table), 1))
+        return _make_matrix(values, rows, np.zeros(len(rows), dtype=np.int64), (len(table), 1))
 
 
-def _kind_of(column: pl.Series, categorical: bool) -> Kind | None:
+def _find_kind(column: pl.Series, categorical: bool) -> Kind | None:
     """Name what a column holds, None where that is nulls only; raise DataError for what cannot be a feature."""
     dtype = column.dtype
     if isinstance(dtype, pl.List | pl.Array):
@@ -258,7 +258,7 @@ def _kind_of(column: pl.Series, categorical: bool) -> Kind | None:
     raise DataError(f"column {column.name!r} holds {dtype} values ({shown}), which make no features: {way}")
 
 
-def _values(column: pl.Series, separator: str | None) -> pl.DataFrame:
+def _find_values(column: pl.Series, separator: str | None) -> pl.DataFrame:
     """Return which row has which value, each once: int64 `row`, string `value`. Nulls and "" are no values."""
     if isinstance(column.dtype, pl.Array):
         column = column.arr.to_list()
@@ -272,7 +272,7 @@ def _values(column: pl.Series, separator: str | None) -> pl.DataFrame:
     return table.filter(pl.col("value") != "").unique()
 
 
-def _numbers(column: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _find_numbers(column: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return the rows that have a number, and it."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Null):
         raise DataError(
@@ -289,9 +289,9 @@ def _numbers(column: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.f
     return column.is_not_null().arg_true().to_numpy().astype(np.int64), floats.drop_nulls().to_numpy()
 
 
-def _nothing(name: str) -> DataError:
+def _make_empty_error(name: str) -> DataError:
     return DataError(f"column {name!r} has no value in any row: leave it out of columns")
 
 
-def _matrix(values: Array, rows: Array, codes: Array, shape: tuple[int, int]) -> sp.csr_matrix:
+def _make_matrix(values: Array, rows: Array, codes: Array, shape: tuple[int, int]) -> sp.csr_matrix:
     return sp.csr_matrix((values.astype(np.float32), (rows, codes)), shape=shape)

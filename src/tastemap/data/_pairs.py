@@ -81,7 +81,7 @@ def freeze_matrix(matrix: sp.csr_matrix) -> sp.csr_matrix:
     return matrix
 
 
-def csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.csr_matrix:
+def make_csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.csr_matrix:
     """Make a canonical CSR matrix from arrays that are sorted by row and column."""
     # SciPy needs both index arrays in one type: mixed ones break tocoo().
     index = np.int32 if len(data) <= np.iinfo(np.int32).max else np.int64

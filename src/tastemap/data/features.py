@@ -12,7 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._encoders import Encoder, as_names, check_use, make_encoders
-from tastemap.data._pairs import Rows, csr, freeze_matrix, rows_at, rows_of
+from tastemap.data._pairs import Rows, freeze_matrix, make_csr, rows_at, rows_of
 from tastemap.data.frames import to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
@@ -104,7 +104,7 @@ class Features:
                 f"matrix must be a scipy sparse matrix of ids x features, got a {type(matrix).__name__}: "
                 "wrap a dense one in scipy.sparse.csr_array"
             )
-        with np.errstate(over="ignore"):  # reported by _canonical
+        with np.errstate(over="ignore"):  # reported by _make_canonical
             own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
         n_rows, n_columns = own.shape
         own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or "id")
@@ -116,13 +116,13 @@ class Features:
         for name in own_names:
             if not isinstance(name, str):
                 raise DataError(f"names must be strings, got {name!r}")
-        return cls(_canonical(own), own_ids, own_names)
+        return cls(_make_canonical(own), own_ids, own_names)
 
     @classmethod
     def from_parts(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
         """Return what each encoder made, side by side; raises DataError where a value is not finite."""
         matrix = sp.hstack(parts, format="csr", dtype=np.float32)
-        return cls(_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
+        return cls(_make_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
 
     def transform(self, frame: Any) -> Features:
         """Return the same features of other rows, made and scaled as these were; values not known here are ignored.
@@ -172,7 +172,7 @@ class Features:
         ids = self.ids.extend(other.ids)
         parts = [_as_matrix(table.align(ids), table.n_features) for table in (self, other)]
         encoders = None if self.encoders is None or other.encoders is None else (*self.encoders, *other.encoders)
-        matrix = _canonical(sp.hstack(parts, format="csr", dtype=np.float32))
+        matrix = _make_canonical(sp.hstack(parts, format="csr", dtype=np.float32))
         return Features(matrix, ids, (*self.names, *other.names), encoders)
 
     @property
@@ -231,7 +231,7 @@ def ids_of(table: pl.DataFrame, name: str) -> IdMap:
     return IdMap(ids, name)
 
 
-def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+def _make_canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
     """Return the matrix with sorted rows and no stored zeros; raise DataError where a value is not finite."""
     matrix.sum_duplicates()
     bad = np.flatnonzero(~np.isfinite(matrix.data))
@@ -241,11 +241,11 @@ def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
             f"the matrix has values that are not finite, {matrix.data[bad[0]]} in {name_rows(rows)}: fill them"
         )
     matrix.eliminate_zeros()
-    return csr(matrix.indptr, matrix.indices, matrix.data, matrix.shape[1])
+    return make_csr(matrix.indptr, matrix.indices, matrix.data, matrix.shape[1])
 
 
 def _as_matrix(rows: Rows, n_columns: int) -> sp.csr_matrix:
-    return csr(rows.indptr, rows.indices, rows.data, n_columns)
+    return make_csr(rows.indptr, rows.indices, rows.data, n_columns)
 
 
 def check_features(purpose: str, features: object) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, ParameterError, meant, name_some
+from tastemap.errors import DataError, ParameterError, name_some, suggest
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
 
@@ -61,7 +61,7 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
         if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
             return pl.DataFrame(frame.select(_check_names(frame.column_names, columns, optional)))
         return _select(_as_frame(frame), columns, optional)
-    return _select(_through_narwhals(frame), columns, optional)
+    return _select(_read_with_narwhals(frame), columns, optional)
 
 
 def as_kind(frame: pl.DataFrame, kind: str) -> Any:
@@ -129,7 +129,7 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
         if column not in existing:
             known = name_some(existing, 12)
             raise DataError(
-                f"there is no column {column!r}, only {known}{meant(column, existing, ': name one of these')}",
+                f"there is no column {column!r}, only {known}{suggest(column, existing, ': name one of these')}",
                 column=column,
             )
 
@@ -161,7 +161,7 @@ def _as_frame(frame: Any) -> pl.DataFrame:
         raise DataError(f"cannot read a {type(frame).__name__} as a frame: {error}") from error
 
 
-def _through_narwhals(frame: Any) -> pl.DataFrame:
+def _read_with_narwhals(frame: Any) -> pl.DataFrame:
     import narwhals
 
     try:
@@ -213,7 +213,7 @@ def _from_objects(values: list[Any], name: str) -> pl.Series:
     if types and all(issubclass(t, int | float | np.number) and t is not bool for t in types):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
     if len(types) > 1:
-        raise _mixed(values, name)
+        raise _make_mixture_error(values, name)
     try:
         series = pl.Series(name, values)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
@@ -232,7 +232,7 @@ def _from_integers(values: list[Any], name: str) -> pl.Series:
     raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together", column=name)
 
 
-def _mixed(values: list[Any], name: str) -> DataError:
+def _make_mixture_error(values: list[Any], name: str) -> DataError:
     row, value = next((row, v) for row, v in enumerate(values) if v is not None)
     other_row, other = next((row, v) for row, v in enumerate(values) if v is not None and type(v) is not type(value))
     return DataError(

@@ -55,7 +55,7 @@ class IdMap:
         return value
 
     def __contains__(self, value: object) -> bool:
-        return self._right_type(value) and self._row(value) >= 0
+        return self._has_right_type(value) and self._find_row(value) >= 0
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, IdMap):
@@ -110,12 +110,12 @@ class IdMap:
         """
         if isinstance(ids, list | tuple) and len(ids) <= _FEW:
             self._check_types(ids)
-            return np.array([self._row(value) for value in ids], dtype=np.int64)
+            return np.array([self._find_row(value) for value in ids], dtype=np.int64)
         series = self._as_own_type(ids)
         if not self.holds_strings:
             return self._find_integers(series.to_numpy())
         if len(series) <= _FEW:
-            return np.array([self._row(value) for value in series], dtype=np.int64)
+            return np.array([self._find_row(value) for value in series], dtype=np.int64)
         table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self))})
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
         return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
@@ -141,7 +141,7 @@ class IdMap:
             unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
             distinct = unknown.unique(maintain_order=True).to_list()
             raise UnknownIdError(
-                f"{len(unknown)} of {len(found)} {_plural(self.name)} were not in the training data: "
+                f"{len(unknown)} of {len(found)} {_pluralise(self.name)} were not in the training data: "
                 f"{name_some(distinct)}.",
                 *([hint] if hint else []),
                 column=self.name,
@@ -149,20 +149,20 @@ class IdMap:
             )
         return found
 
-    def _right_type(self, value: object) -> bool:
+    def _has_right_type(self, value: object) -> bool:
         if self.holds_strings:
             return isinstance(value, str | uuid.UUID)
         return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
     def _check_types(self, values: Any) -> None:
         for value in values:
-            if not self._right_type(value):
-                raise self._wrong_type(value)
+            if not self._has_right_type(value):
+                raise self._make_type_error(value)
 
-    def _wrong_type(self, value: object) -> UnknownIdError:
+    def _make_type_error(self, value: object) -> UnknownIdError:
         kind = "strings" if self.holds_strings else "integers"
         return UnknownIdError(
-            f"{_plural(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}",
+            f"{_pluralise(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}",
             column=self.name,
             ids=[value],
         )
@@ -179,19 +179,19 @@ class IdMap:
         if self.holds_strings and series.dtype in (pl.Categorical, pl.Enum):
             series = series.cast(pl.String)
         if series.null_count():
-            raise self._wrong_type(None)
+            raise self._make_type_error(None)
         if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
-            raise self._wrong_type(series[0])
+            raise self._make_type_error(series[0])
         return series
 
-    def _row(self, value: Any) -> int:
+    def _find_row(self, value: Any) -> int:
         """Return the row of one id of the right type, or -1."""
         if self.holds_strings:
             if self._by_string is None:
                 # Built whole before it is assigned, so that threads never see half of it.
                 self._by_string = {value: row for row, value in enumerate(self.ids)}
             return self._by_string.get(str(value), -1)
-        keys, rows = self._sorted_keys()
+        keys, rows = self._sort_keys()
         low, high = _LIMITS[keys.dtype]
         if not low <= value <= high:
             return -1
@@ -200,7 +200,7 @@ class IdMap:
         return int(rows[place]) if place < len(keys) and keys[place] == key else -1
 
     def _find_integers(self, values: npt.NDArray[Any]) -> RowNumbers:
-        keys, rows = self._sorted_keys()
+        keys, rows = self._sort_keys()
         if not len(keys):
             return np.full(len(values), -1, dtype=np.int64)
         # Compared with NumPy's own integers, so that no 64-bit value passes through a float.
@@ -223,7 +223,7 @@ class IdMap:
         places = np.minimum(keys.searchsorted(asked), len(keys) - 1)
         return np.where(fits & (keys[places] == asked), rows[places], -1)
 
-    def _sorted_keys(self) -> tuple[npt.NDArray[Any], RowNumbers]:
+    def _sort_keys(self) -> tuple[npt.NDArray[Any], RowNumbers]:
         if self._sorted is None:
             values = self.ids.to_numpy()
             order = np.argsort(values, kind="stable")
@@ -252,7 +252,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     raise DataError(
         f"column {column!r} holds {ids.dtype} values ({name_some(ids.head(3).to_list())} in "
         f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings",
-        Remedy(_remedy(ids, column), "cast", "ids"),
+        Remedy(_choose_remedy(ids, column), "cast", "ids"),
         column=column,
     )
 
@@ -267,7 +267,7 @@ def _narrow(ids: pl.Series, column: str) -> pl.Series:
     )
 
 
-def _remedy(ids: pl.Series, column: str) -> str:
+def _choose_remedy(ids: pl.Series, column: str) -> str:
     if ids.dtype.is_float():
         missing = ids.is_nan().arg_true()
         if len(missing):
@@ -304,5 +304,5 @@ def name_rows(rows: Any) -> str:
     return f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(int(row) for row in rows)}"
 
 
-def _plural(name: str) -> str:
+def _pluralise(name: str) -> str:
     return f"{name}s" if name in ("user", "item") else f"{name} values"

@@ -26,10 +26,10 @@ from tastemap.data._columns import (
 )
 from tastemap.data._pairs import (
     Rows,
-    csr,
     freeze,
     freeze_matrix,
     indptr_of,
+    make_csr,
     merge_values,
     order_by_pair,
     ranks_of,
@@ -110,7 +110,7 @@ class Interactions:
         self.users = users
         self.items = items
         self.time = freeze(time)
-        self.time_type = None if time is None else time_type or _type_of(time)
+        self.time_type = None if time is None else time_type or _guess_time_type(time)
         self.order = freeze(order)
         self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
         self.frame_kind = frame_kind
@@ -153,7 +153,7 @@ class Interactions:
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        table = to_polars(df, _named_columns(user=user, item=item, weight=source, time=time))
+        table = to_polars(df, _list_columns(user=user, item=item, weight=source, time=time))
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
@@ -191,7 +191,7 @@ class Interactions:
             merged = np.ones(len(by_pair), np.float32) if weights is None else weights[by_pair]
             times = None if times is None else times[by_pair]
         with np.errstate(over="ignore"):  # reported below
-            matrix = csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
+            matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
         return cls(
@@ -217,7 +217,7 @@ class Interactions:
         Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
         missing, empty, cut off or not of its kind.
         """
-        columns, time = _named_columns(**options), options.get("time")
+        columns, time = _list_columns(**options), options.get("time")
         # The bytes of an unpacked file are let go of before the table is taken apart.
         return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
 
@@ -245,11 +245,11 @@ class Interactions:
             raise DataError(f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing")
         check_weights(own.data, "data", allow_negative)
         n_users, n_items = own.shape
-        user_map = _map_of_size(users, n_users, "user", "users")
-        item_map = _map_of_size(items, n_items, "item", "items")
+        user_map = _make_map(users, n_users, "user", "users")
+        item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        return cls(csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
     def __len__(self) -> int:
         return int(self.matrix.nnz)
@@ -260,7 +260,7 @@ class Interactions:
             low, high = self.matrix.data.min(), self.matrix.data.max()
             text += f", weights {low:g} to {high:g}" if low < high else f", weights {low:g}"
             if self.time is not None:
-                text += f", {self._moment(self.time.min())} to {self._moment(self.time.max())}"
+                text += f", {self._format_time(self.time.min())} to {self._format_time(self.time.max())}"
         return text
 
     @property
@@ -283,7 +283,7 @@ class Interactions:
         """The matrix as items x users: scipy CSR, float32, read-only, made once."""
         # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
         by_item = self.matrix.tocsc()
-        return freeze_matrix(csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+        return freeze_matrix(make_csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
 
     @cached_property
     def by_user(self) -> Rows:
@@ -355,8 +355,8 @@ class Interactions:
         indptr = self.matrix.indptr[np.append(used_users, len(self.users))]
         new_column = np.zeros(len(self.items), dtype=np.int32)
         new_column[used_items] = np.arange(len(used_items))
-        return self._with(
-            csr(indptr, new_column[self.matrix.indices], self.matrix.data, len(used_items)),
+        return self._copy_with(
+            make_csr(indptr, new_column[self.matrix.indices], self.matrix.data, len(used_items)),
             users=IdMap(self.users.take(used_users), self.users.name),
             items=IdMap(self.items.take(used_items), self.items.name),
         )
@@ -382,7 +382,7 @@ class Interactions:
             same = (
                 self
                 if users is self.users and items is self.items
-                else self._with(self.matrix, users=users, items=items)
+                else self._copy_with(self.matrix, users=users, items=items)
             )
             return same, 0
         new_row, new_column = users.find(self.users.ids), items.find(self.items.ids)
@@ -390,11 +390,11 @@ class Interactions:
         known = (rows >= 0) & (columns >= 0)
         rows, columns = rows[known], columns[known]
         by_pair = order_by_pair(rows, columns, len(users), len(items))
-        matrix = csr(
+        matrix = make_csr(
             indptr_of(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
         )
         order = np.arange(len(self)) if self.order is None else self.order
-        moved = self._with(
+        moved = self._copy_with(
             matrix,
             users=users,
             items=items,
@@ -408,7 +408,9 @@ class Interactions:
         if users is self.users and items is self.items:
             return self
         indptr = np.append(self.matrix.indptr, np.full(len(users) - len(self.users), self.matrix.indptr[-1]))
-        return self._with(csr(indptr, self.matrix.indices, self.matrix.data, len(items)), users=users, items=items)
+        return self._copy_with(
+            make_csr(indptr, self.matrix.indices, self.matrix.data, len(items)), users=users, items=items
+        )
 
     def merge(self, news: Interactions) -> Interactions:
         """Return the pairs of both, without times; a pair of both takes the weight of ``news``.
@@ -425,7 +427,7 @@ class Interactions:
         rows, columns, weights = rows[by_pair], columns[by_pair], weights[by_pair]
         # The sort is stable: of equal pairs the last is the news.
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
-        matrix = csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
+        matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
         return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
@@ -469,17 +471,19 @@ class Interactions:
     def _keep(self, keep: npt.NDArray[np.bool_]) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
-        matrix = csr(before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items))
-        return self._with(
+        matrix = make_csr(
+            before[self.matrix.indptr], self.matrix.indices[keep], self.matrix.data[keep], len(self.items)
+        )
+        return self._copy_with(
             matrix,
             time=None if self.time is None else self.time[keep],
             order=None if self.order is None else ranks_of(self.order[keep]),
         )
 
     def _reweigh(self, weights: Array) -> Interactions:
-        return self._with(csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
+        return self._copy_with(make_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
 
-    def _with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
+    def _copy_with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
         fields: dict[str, Any] = {
             "users": self.users,
             "items": self.items,
@@ -491,7 +495,7 @@ class Interactions:
         }
         return Interactions(matrix, **{**fields, **changes})
 
-    def _moment(self, value: Any) -> str:
+    def _format_time(self, value: Any) -> str:
         if self.time_type in (pl.Date, pl.Datetime):
             return str(datetime.fromtimestamp(int(value) / 1e6, UTC).date())
         # Unix seconds between 1980 and 2100 read best as dates.
@@ -516,7 +520,7 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 
 
-def _named_columns(
+def _list_columns(
     *,
     user: str = "user",
     item: str = "item",
@@ -533,11 +537,11 @@ def _named_columns(
     return columns
 
 
-def _type_of(time: Array) -> pl.DataType:
+def _guess_time_type(time: Array) -> pl.DataType:
     return pl.Float64() if time.dtype.kind == "f" else pl.Int64()
 
 
-def _map_of_size(ids: Any, size: int, name: str, argument: str) -> IdMap:
+def _make_map(ids: Any, size: int, name: str, argument: str) -> IdMap:
     if ids is None:
         return IdMap(pl.Series(name, np.arange(size, dtype=np.int64)), name)
     own = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or name)

@@ -16,7 +16,7 @@ from tastemap.data._encoders import as_names, check_use
 from tastemap.data.features import Features, ids_of
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError, name_some
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 
 # Snowball's name of a language -> its ISO 639-1 code, which stopwordsiso uses, and its script.
 _LANGUAGES = {
@@ -82,20 +82,20 @@ def text_features(
     MissingPackageError without them, DataError where ids are missing or repeated, a column is unknown, not text or left
     without words.
     """
-    transformer = _needed("sklearn.feature_extraction.text", "scikit-learn").TfidfTransformer
-    names, spoken = as_names(columns), _languages(languages)
+    transformer = _import_package("sklearn.feature_extraction.text", "scikit-learn").TfidfTransformer
+    names, spoken = as_names(columns), _parse_languages(languages)
     check_use(id, [*names] if language is None else [*names, language])
     check_whole("min_documents", min_documents, lowest=1)
     if max_features is not None:
         check_whole("max_features", max_features, lowest=1)
-    left_out = _stop_words(spoken)["word"] if stop_words is None else _own_words(stop_words)
+    left_out = _load_stop_words(spoken)["word"] if stop_words is None else _normalise_words(stop_words)
     table = to_polars(frame, [id, *names] if language is None else [id, *names, language])
     ids = ids_of(table, id)
     _check_language(table, language, spoken)
     encoders, parts = [], []
     for column in names:
         reader = Reader(column, language, spoken, left_out)
-        found = reader.stems(table)
+        found = reader.find_stems(table)
         kept = (
             found.group_by("stem")
             .agg(pl.len().alias("rows"), pl.col("count").sum())
@@ -107,7 +107,7 @@ def text_features(
                 f"column {column!r} has no word in at least {min_documents} rows: leave it out, or lower min_documents"
             )
         vocabulary = kept["stem"].head(max_features or len(kept)).sort()
-        counts = _counts(found, vocabulary, len(table))
+        counts = _count_stems(found, vocabulary, len(table))
         encoders.append(Text(reader, vocabulary, transformer().fit(counts)))
         parts.append(encoders[-1].weigh(counts))
     return Features.from_parts(ids, encoders, parts)
@@ -127,21 +127,21 @@ class Reader:
     languages: tuple[str, ...]
     stop_words: pl.Series
 
-    def stems(self, table: pl.DataFrame) -> pl.DataFrame:
+    def find_stems(self, table: pl.DataFrame) -> pl.DataFrame:
         """Return how often which stem is in which row: `row`, `stem`, `count`."""
-        texts = _text_column(table, self.column)
-        named = None if self.language is None else _codes(_text_column(table, self.language), self.languages)
+        texts = _take_text(table, self.column)
+        named = None if self.language is None else _place_languages(_take_text(table, self.language), self.languages)
         rows = pl.DataFrame({"row": np.arange(len(table), dtype=np.int32), "text": texts})
         if named is not None:
             rows = rows.with_columns(named.alias("language"))
         starts = range(0, max(1, len(rows)), _DOCUMENTS_AT_ONCE)
-        words = pl.concat([self._words(rows[start : start + _DOCUMENTS_AT_ONCE]) for start in starts])
+        words = pl.concat([self._find_words(rows[start : start + _DOCUMENTS_AT_ONCE]) for start in starts])
         return words.join(self._stem(words), on=["word", "language"]).group_by("row", "stem").agg(pl.col("count").sum())
 
-    def _words(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _find_words(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return how often which word is in which row, in which language: `row`, `word`, `language`, `count`."""
         left_out = self.stop_words.to_frame("word")
-        whole = rows.select("row", word=_plain(rows["text"]).str.extract_all(_WORD)).explode("word").drop_nulls()
+        whole = rows.select("row", word=_normalise(rows["text"]).str.extract_all(_WORD)).explode("word").drop_nulls()
         words = (
             whole.join(left_out, on="word", how="anti")
             .with_columns(pl.col("word").str.split("'"))
@@ -151,33 +151,33 @@ class Reader:
             .group_by("row", "word")
             .len("count")
         )
-        scripts = self._scripts()
+        scripts = self._list_scripts()
         first = scripts.unique("script", keep="first", maintain_order=True).rename({"language": "first"})
         script = pl.coalesce(
             pl.when(pl.col("word").str.contains(rf"^\p{{{name}}}")).then(pl.lit(name)) for name in first["script"]
         )
         return (
             words.with_columns(script=script)
-            .join(self._guess(rows, whole), on=["row", "script"], how="left")
+            .join(self._guess_languages(rows, whole), on=["row", "script"], how="left")
             .join(first, on="script", how="left")
             .select("row", "word", pl.coalesce("language", "first", pl.lit(_NONE)).alias("language"), "count")
         )
 
-    def _guess(self, rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+    def _guess_languages(self, rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
         """Return the likeliest language of each script in a row, where there is a sign: `row`, `script`, `language`."""
-        votes = words.join(_stop_words(self.languages), on="word").group_by("row", "language").len("votes")
+        votes = words.join(_load_stop_words(self.languages), on="word").group_by("row", "language").len("votes")
         if "language" in rows.columns:
             # A language that is named outvotes all.
             named = rows.select("row", "language", votes=pl.lit(np.iinfo(np.uint32).max, pl.UInt32))
             votes = pl.concat([votes, named.drop_nulls()])
         return (
-            votes.join(self._scripts(), on="language")
+            votes.join(self._list_scripts(), on="language")
             .sort(["votes", "language"], descending=[True, False])
             .unique(["row", "script"], keep="first")
             .select("row", "script", "language")
         )
 
-    def _scripts(self) -> pl.DataFrame:
+    def _list_scripts(self) -> pl.DataFrame:
         """Return the `script` of each `language`."""
         places = pl.Series(range(len(self.languages)), dtype=pl.Int32)
         return pl.DataFrame({"language": places, "script": [_LANGUAGES[name][1] for name in self.languages]})
@@ -188,7 +188,7 @@ class Reader:
         for (language,), part in words.select("word", "language").unique().group_by("language"):
             found = part["word"]
             if language != _NONE:
-                stemmer = _needed("snowballstemmer").stemmer(self.languages[language])
+                stemmer = _import_package("snowballstemmer").stemmer(self.languages[language])
                 found = pl.Series(stemmer.stemWords(found.to_list()), dtype=pl.String)
             parts.append(part.with_columns(found.alias("stem")))
         return pl.concat(parts) if parts else words.select("word", "language", stem="word")
@@ -219,7 +219,7 @@ class Text:
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the features of every row: float32, (rows, names)."""
-        return self.weigh(_counts(self.reader.stems(table), self.stems, len(table)))
+        return self.weigh(_count_stems(self.reader.find_stems(table), self.stems, len(table)))
 
     def weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Return the weights of counted stems, each row of unit length: float32."""
@@ -228,7 +228,7 @@ class Text:
         return sp.csr_matrix(self.weighting.transform(counts), dtype=np.float32)
 
 
-def _counts(found: pl.DataFrame, stems: pl.Series, n_rows: int) -> sp.csr_matrix:
+def _count_stems(found: pl.DataFrame, stems: pl.Series, n_rows: int) -> sp.csr_matrix:
     """Return how often each of ``stems`` is in each row: float64, (n_rows, stems), in the order of rows and stems."""
     codes = pl.DataFrame({"stem": stems, "code": np.arange(len(stems))})
     known = found.join(codes, on="stem").sort("row", "code")
@@ -236,7 +236,7 @@ def _counts(found: pl.DataFrame, stems: pl.Series, n_rows: int) -> sp.csr_matrix
     return sp.csr_matrix(entries, shape=(n_rows, len(stems)))
 
 
-def _text_column(table: pl.DataFrame, name: str) -> pl.Series:
+def _take_text(table: pl.DataFrame, name: str) -> pl.Series:
     column = table[name]
     if column.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         raise DataError(
@@ -246,12 +246,12 @@ def _text_column(table: pl.DataFrame, name: str) -> pl.Series:
     return column.cast(pl.String)
 
 
-def _plain(texts: pl.Series) -> pl.Series:
+def _normalise(texts: pl.Series) -> pl.Series:
     """Return texts in lower case, in one form of Unicode, with one kind of apostrophe."""
     return texts.str.normalize("NFKC").str.to_lowercase().str.replace_all("’", "'", literal=True)
 
 
-def _languages(languages: str | Sequence[str]) -> tuple[str, ...]:
+def _parse_languages(languages: str | Sequence[str]) -> tuple[str, ...]:
     """Return Snowball's names of languages; raise ValueError for those that are unknown or named twice."""
     names = [_BY_CODE.get(str(name).lower(), str(name).lower()) for name in as_names(languages)]
     for name in names:
@@ -262,7 +262,7 @@ def _languages(languages: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _codes(named: pl.Series, languages: tuple[str, ...]) -> pl.Series:
+def _place_languages(named: pl.Series, languages: tuple[str, ...]) -> pl.Series:
     """Return the places in ``languages`` of names or codes like "pt-BR", int32, null for others."""
     places = {name: place for place, name in enumerate(languages)}
     places |= {_LANGUAGES[name][0]: place for name, place in places.items()}
@@ -274,34 +274,36 @@ def _check_language(table: pl.DataFrame, language: str | None, languages: tuple[
     """Raise DataError where a column of languages names none of them."""
     if language is None:
         return
-    named = _text_column(table, language)
-    if named.null_count() < len(named) and not _codes(named, languages).is_not_null().any():
+    named = _take_text(table, language)
+    if named.null_count() < len(named) and not _place_languages(named, languages).is_not_null().any():
         raise DataError(
             f"column {language!r} names none of the languages {', '.join(languages)}, "
             f"but {name_some(named.drop_nulls().unique(maintain_order=True))}: name these in languages"
         )
 
 
-def _own_words(words: Iterable[str]) -> pl.Series:
+def _normalise_words(words: Iterable[str]) -> pl.Series:
     """Return words as texts hold them; raise ValueError for what is no list of strings."""
     listed = [words] if isinstance(words, str) else list(words)
     if isinstance(words, str) or not all(isinstance(word, str) for word in listed):
         raise ValueError(f"stop_words must be a list of strings, got {words!r}")
-    return _plain(pl.Series(listed, dtype=pl.String))
+    return _normalise(pl.Series(listed, dtype=pl.String))
 
 
 @cache
-def _stop_words(languages: tuple[str, ...]) -> pl.DataFrame:
+def _load_stop_words(languages: tuple[str, ...]) -> pl.DataFrame:
     """Return the stop words of each language: `word`, and its place in ``languages`` as `language`."""
-    stop_words = _needed("stopwordsiso").stopwords
+    stop_words = _import_package("stopwordsiso").stopwords
     parts = []
     for place, name in enumerate(languages):
-        words = _plain(pl.Series(sorted(stop_words(_LANGUAGES[name][0])), dtype=pl.String)).unique(maintain_order=True)
+        words = _normalise(pl.Series(sorted(stop_words(_LANGUAGES[name][0])), dtype=pl.String)).unique(
+            maintain_order=True
+        )
         parts.append(
             pl.DataFrame({"word": words, "language": pl.repeat(place, len(words), dtype=pl.Int32, eager=True)})
         )
     return pl.concat(parts)
 
 
-def _needed(module: str, package: str | None = None) -> Any:
-    return optional(module, package or module, extra="text", purpose="text_features")
+def _import_package(module: str, package: str | None = None) -> Any:
+    return import_extra(module, package or module, extra="text", purpose="text_features")

@@ -2,8 +2,8 @@
 
 from tastemap.datasets._dataset import Dataset
 from tastemap.datasets._deskdrop import deskdrop
+from tastemap.datasets._movielens import find_movielens_name as find_movielens_name  # the three are not public
 from tastemap.datasets._movielens import movielens
-from tastemap.datasets._movielens import movielens_name as movielens_name  # these three are for screens, not public
 from tastemap.datasets._movielens import read_movies as read_movies
 from tastemap.datasets._movielens import read_ratings as read_ratings
 from tastemap.datasets._online_retail import online_retail

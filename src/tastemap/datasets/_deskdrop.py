@@ -12,7 +12,7 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.sources.base import Source
 from tastemap.data.sources.files import open_file
 from tastemap.datasets._dataset import Dataset
-from tastemap.datasets._files import open_held
+from tastemap.datasets._files import open_inside
 from tastemap.errors import DataError
 
 _MERGING: dict[str, Any] = {
@@ -46,14 +46,14 @@ def deskdrop(path: str | Path) -> Dataset:
     Raises DataError where the data are absent, damaged or of another layout.
     """
     source = Path(path).expanduser()
-    log = open_held(source, "users_interactions.csv")
+    log = open_inside(source, "users_interactions.csv")
     if log is None and source.is_dir():
         raise DataError(f"{source} holds no users_interactions.csv, so it is not CI&T Deskdrop")
     events = (log or open_file(source)).read()
     interactions = Interactions.from_frame(events, **_MERGING)
-    articles = open_held(source, "shared_articles.csv")
+    articles = open_inside(source, "shared_articles.csv")
     if articles is None and not source.is_dir():
-        articles = open_held(source.parent, "shared_articles.csv")
+        articles = open_inside(source.parent, "shared_articles.csv")
     items = interactions.items.ids.to_frame("contentId") if articles is None else _read_articles(articles)
     return Dataset(interactions, items, None, _CITATION, _LICENSE, events, _MERGING)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tastemap.errors import DataError
 from tastemap.files.whole import whole_file
-from tastemap.progress import bar
+from tastemap.progress import make_bar
 
 CONNECT_SECONDS = 10.0
 PIP_SECONDS = 300.0
@@ -34,7 +34,7 @@ def download(url: str, target: Path, md5: str | None, progress: bool | None) -> 
     with whole_file(target) as part:
         with part.open("wb") as out, urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
             size = int(response.headers.get("Content-Length") or 0)
-            with bar(size or None, progress, unit="B", about=target.name) as shown:
+            with make_bar(size or None, progress, unit="B", about=target.name) as shown:
                 while chunk := response.read(1 << 20):
                     out.write(chunk)
                     digest.update(chunk)

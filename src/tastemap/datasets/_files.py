@@ -29,7 +29,7 @@ def find_file(source: Path, *names: str) -> tuple[str, Content] | None:
     return None
 
 
-def open_held(source: Path, name: str) -> DataFile | None:
+def open_inside(source: Path, name: str) -> DataFile | None:
     """Open a file that a folder, packed or not, or a zip file holds; None where it holds none, or is another file."""
     if not source.is_dir() and (source.suffix.lower() != ".zip" or not source.exists()):
         return None

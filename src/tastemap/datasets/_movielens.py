@@ -80,7 +80,7 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     return Dataset(interactions, _read_items(source), _read_users(source), _CITATION, _LICENSE)
 
 
-def movielens_name(path: Path) -> Name | None:
+def find_movielens_name(path: Path) -> Name | None:
     """Return the name of a set with the layout of a folder or zip file, told by its files; None if it has none."""
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
@@ -124,7 +124,7 @@ def read_movies(path: Path) -> pl.DataFrame | None:
     """
     if path.name in ("movies.dat", "u.item") and path.is_file():
         return _MOVIES[path.name](path)
-    return None if movielens_name(path) is None else _read_items(path)
+    return None if find_movielens_name(path) is None else _read_items(path)
 
 
 def _read_items(source: Path) -> pl.DataFrame | None:

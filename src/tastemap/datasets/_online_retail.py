@@ -62,7 +62,7 @@ def online_retail(path: str | Path | None = None) -> Dataset:
         )
     file = _as_utf8(open_file(path))
     # Spreadsheets put ";" between columns where the decimal mark is a comma.
-    lines = replace(file, separator=file.other_separator()).read(_COLUMNS, time="InvoiceDate")
+    lines = replace(file, separator=file.find_other_separator()).read(_COLUMNS, time="InvoiceDate")
     lines = lines.with_columns(
         pl.col("InvoiceNo", "StockCode").cast(pl.String),
         pl.col("Description").cast(pl.String).str.strip_chars(),
@@ -73,8 +73,8 @@ def online_retail(path: str | Path | None = None) -> Dataset:
     is_cancelled = pl.col("InvoiceNo").str.contains("^[Cc]")
     events = lines.filter(pl.col("CustomerID").is_not_null() & (pl.col("Quantity") > 0) & ~is_cancelled)
     interactions = Interactions.from_frame(events, **_MERGING)
-    items = _most_frequent(events, interactions.items.ids.alias("StockCode"), "Description")
-    users = _most_frequent(events, interactions.users.ids.alias("CustomerID"), "Country")
+    items = _find_most_frequent(events, interactions.items.ids.alias("StockCode"), "Description")
+    users = _find_most_frequent(events, interactions.users.ids.alias("CustomerID"), "Country")
     return Dataset(interactions, items, users, _CITATION, _LICENSE, events, _MERGING)
 
 
@@ -82,7 +82,7 @@ def _as_utf8(file: DataFile) -> DataFile:
     return file if file.is_parquet else replace(file, content=read_text(file.content).encode())
 
 
-def _most_frequent(events: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:
+def _find_most_frequent(events: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:
     """Return the value that is most frequent with each id, of equally frequent ones the first in the file."""
     counts = events.drop_nulls(column).group_by(ids.name, column, maintain_order=True).len()
     best = counts.sort("len", descending=True, maintain_order=True).unique(ids.name, keep="first", maintain_order=True)

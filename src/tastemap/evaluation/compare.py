@@ -21,7 +21,7 @@ from tastemap.evaluation.significance import share_users
 from tastemap.metrics.definitions import Metric, RatingMetric, parse_all
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import Models, named_models
-from tastemap.progress import bar, is_shown
+from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.top_k import FEW_QUERIES
 from tastemap.training.loop import Epoch
 
@@ -89,7 +89,7 @@ def compare(
     evaluations: dict[str, Evaluation] = {}
     seconds: dict[str, float] = {}
     without_features = []
-    with bar(len(named), progress, unit="model") as shown:
+    with make_bar(len(named), progress, unit="model") as shown:
         for name, model in named.items():
             shown.set_description(name, refresh=False)
             shown.set_postfix_str("")  # no epochs of the one before

@@ -16,7 +16,7 @@ from tastemap.evaluation.compare import DEFAULT_METRICS, compare
 from tastemap.evaluation.comparison import counted, fitted_without_features, shown_seconds
 from tastemap.metrics.definitions import Metric
 from tastemap.models.shared.named import Models, named_models
-from tastemap.progress import bar
+from tastemap.progress import make_bar
 from tastemap.split import k_fold
 from tastemap.tables import Cell, Table
 
@@ -116,7 +116,7 @@ def cross_validate(
     named = named_models(models)
     frames = []
     parts = k_fold(interactions, k, seed=seed)
-    with bar(k, progress, unit="fold") as shown:
+    with make_bar(k, progress, unit="fold") as shown:
         for fold, (train, test) in enumerate(parts, 1):
             board = compare(
                 named,

@@ -17,7 +17,7 @@ from tastemap import parallel
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.comparison import LEVEL, Comparison, counted, is_ahead
 from tastemap.evaluation.significance import FLIPS
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.files.whole import whole_file
 from tastemap.metrics.definitions import Metric, RatingMetric
 from tastemap.metrics.own import OwnMetric
@@ -30,8 +30,8 @@ def check_report(path: str | Path) -> None:
     """Raise ValueError where the name is not that of a page, MissingPackageError where a package is missing."""
     if Path(path).suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"a report is an HTML page: name it {Path(path).stem}.html, got {Path(path).name}")
-    optional("jinja2", "jinja2", extra="report", purpose="a report")
-    optional("matplotlib", "matplotlib", extra="report", purpose="a report")
+    import_extra("jinja2", "jinja2", extra="report", purpose="a report")
+    import_extra("matplotlib", "matplotlib", extra="report", purpose="a report")
 
 
 def report(board: Comparison, path: str | Path, title: str | None = None, *, command: str | None = None) -> None:
@@ -47,31 +47,31 @@ def report(board: Comparison, path: str | Path, title: str | None = None, *, com
     cannot be written.
     """
     check_report(path)
-    page = _page(board, title or f"{_listed(board.models)} compared", command)
+    page = _render_page(board, title or f"{_join_names(board.models)} compared", command)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _page(board: Comparison, title: str, command: str | None) -> str:
-    jinja2 = optional("jinja2", "jinja2", extra="report", purpose="a report")
+def _render_page(board: Comparison, title: str, command: str | None) -> str:
+    jinja2 = import_extra("jinja2", "jinja2", extra="report", purpose="a report")
     template = files("tastemap.export").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page: str = environment.from_string(template).render(
         title=title,
         subtitle=f"{counted(len(board.models), 'model')}, {counted(len(board.metrics), 'metric')}, "
-        f"{_day(datetime.now(UTC))}",
-        verdict=_verdict(board),
+        f"{_write_day(datetime.now(UTC))}",
+        verdict=_say_outcome(board),
         leaderboard=board.table().html(),
-        charts=list(_charts(board)),
-        significance=[sentence for metric in _tested(board) for sentence in _said(board, metric)],
+        charts=list(_draw_charts(board)),
+        significance=[sentence for metric in _find_tested_metrics(board) for sentence in _say_tests(board, metric)],
         about_significance=_ABOUT,
-        differences=_differences(board).html(),
-        facts=list(_facts(board)),
+        differences=_make_difference_table(board).html(),
+        facts=list(_list_facts(board)),
         notes=board.notes,
-        models=[_described(board, name) for name in board.ranking(board.metrics[0])],
+        models=[_describe_model(board, name) for name in board.ranking(board.metrics[0])],
         metrics=[(metric.name, metric.definition) for metric in board.metrics],
         ranks=any(not isinstance(metric, RatingMetric | OwnMetric) for metric in board.metrics),
-        recipe=command or _recipe(board),
+        recipe=command or _write_recipe(board),
         versions={"Python": platform.python_version()}
         | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
         machine=f"{platform.system()} on {platform.machine()}, {counted(parallel.n_threads(), 'thread')}.",
@@ -87,7 +87,7 @@ _ABOUT = (
 )
 
 
-def _verdict(board: Comparison) -> str:
+def _say_outcome(board: Comparison) -> str:
     """Say the outcome by the first metric."""
     metric = board.metrics[0]
     best, *others = board.ranking(metric)
@@ -97,13 +97,13 @@ def _verdict(board: Comparison) -> str:
     close = [name for name in others if board.is_close(name, metric)]
     text = f"{best} is best by {metric}, with {value}"
     if close:
-        return f"{text}; {_listed(close)} {'is' if len(close) == 1 else 'are'} not significantly worse."
+        return f"{text}; {_join_names(close)} {'is' if len(close) == 1 else 'are'} not significantly worse."
     if metric.per_user:
         return f"{text}, and significantly better than {'the other' if len(others) == 1 else 'each of the others'}."
     return f"{text}."
 
 
-def _said(board: Comparison, metric: Metric) -> Iterator[str]:
+def _say_tests(board: Comparison, metric: Metric) -> Iterator[str]:
     """Say what the tests of a metric found."""
     rows = [row for row in board.difference_rows if row["metric"] == metric.name]
     best = board.ranking(metric)[0]
@@ -111,24 +111,24 @@ def _said(board: Comparison, metric: Metric) -> Iterator[str]:
     ahead = [row for row in rows if row["p"] < LEVEL and is_ahead(row, metric)]
     behind = [row for row in rows if row not in chance and row not in ahead]
     if behind:
-        yield f"By {metric}, {best} is significantly ahead of {_by_how_much(behind)}."
+        yield f"By {metric}, {best} is significantly ahead of {_list_margins(behind)}."
     if chance:
-        yield f"By {metric}, the difference between {best} and {_by_how_much(chance)} may be chance."
+        yield f"By {metric}, the difference between {best} and {_list_margins(chance)} may be chance."
     if ahead:
-        yield f"By {metric}, {best} is significantly behind {_by_how_much(ahead)} on the users whom both know."
+        yield f"By {metric}, {best} is significantly behind {_list_margins(ahead)} on the users whom both know."
 
 
-def _by_how_much(rows: list[dict[str, Any]]) -> str:
-    return _listed(f"{row['model']} (by {abs(row['difference']):.4f}, {_p(row['p'])})" for row in rows)
+def _list_margins(rows: list[dict[str, Any]]) -> str:
+    return _join_names(f"{row['model']} (by {abs(row['difference']):.4f}, {_write_p(row['p'])})" for row in rows)
 
 
-def _differences(board: Comparison) -> Table:
+def _make_difference_table(board: Comparison) -> Table:
     rows = [
         (
             Cell(f"{row['metric']}: {row['model']} less {row['other']}"),
             Cell(f"{row['difference']:+.4f}"),
             Cell("–" if row["low"] is None else f"{row['low']:+.4f} to {row['high']:+.4f}"),
-            Cell(_p(row["p"]).removeprefix("p = ").removeprefix("p ")),
+            Cell(_write_p(row["p"]).removeprefix("p = ").removeprefix("p ")),
             Cell(f"{row['users']:,}"),
         )
         for row in board.difference_rows
@@ -136,20 +136,20 @@ def _differences(board: Comparison) -> Table:
     return Table(("", "difference", "95 % interval", "p", "users"), tuple(rows))
 
 
-def _charts(board: Comparison) -> Iterator[dict[str, str]]:
+def _draw_charts(board: Comparison) -> Iterator[dict[str, str]]:
     from tastemap import plot
 
     for metric in board.metrics:
         figure = plot.intervals(board, metric=metric)
-        yield {"about": f"{metric} of every model with its interval", "svg": _svg(figure)}
-    tested = _tested(board)
+        yield {"about": f"{metric} of every model with its interval", "svg": _write_svg(figure)}
+    tested = _find_tested_metrics(board)
     if len(board.models) > 1 and tested:
         first, second, *_ = board.ranking(tested[0])
         figure = plot.differences(board, first, second, metric=tested[0])
-        yield {"about": f"{tested[0]} of {first} less that of {second}, by user", "svg": _svg(figure)}
+        yield {"about": f"{tested[0]} of {first} less that of {second}, by user", "svg": _write_svg(figure)}
 
 
-def _svg(figure: Any) -> str:
+def _write_svg(figure: Any) -> str:
     """Return a figure as an element of a page."""
     import matplotlib
 
@@ -164,7 +164,7 @@ def _svg(figure: Any) -> str:
     return re.sub(r' xmlns(:xlink)?="[^"]*"', "", element).strip()
 
 
-def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
+def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
     """Say what data it was and whom the means are over."""
     evaluations = list(board.evaluations.values())
 
@@ -174,11 +174,11 @@ def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
         return ", ".join(f"{name} {count:,}" for name, count in zip(board.evaluations, counts, strict=True))
 
     if board.train is not None:
-        yield "Trained on", _data(board.train)
-    yield "Measured on", _data(board.test)
+        yield "Trained on", _describe_data(board.train)
+    yield "Measured on", _describe_data(board.test)
     for name in ("history", "validation"):
         if isinstance(board.asked.get(name), Interactions):
-            yield name.capitalize(), _data(board.asked[name])
+            yield name.capitalize(), _describe_data(board.asked[name])
     yield "Users measured", of_models([one.n_users for one in evaluations])
     if any(not one.known.all() for one in evaluations):
         yield "of them new to the model", of_models([int((~one.known).sum()) for one in evaluations])
@@ -200,10 +200,10 @@ def _facts(board: Comparison) -> Iterator[tuple[str, str]]:
         if board.asked.get(name) is not None:
             yield name.replace("_", " ").capitalize(), repr(board.asked[name])
     if board.without_features:
-        yield "Fitted without features", f"{_listed(board.without_features)}, which take none"
+        yield "Fitted without features", f"{_join_names(board.without_features)}, which take none"
 
 
-def _described(board: Comparison, name: str) -> dict[str, Any]:
+def _describe_model(board: Comparison, name: str) -> dict[str, Any]:
     model: Any = board.models[name]
     told = [type(model).__name__] if type(model).__name__ != name else []
     if board.fit_seconds is not None:
@@ -215,12 +215,12 @@ def _described(board: Comparison, name: str) -> dict[str, Any]:
     return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
 
 
-def _recipe(board: Comparison) -> str:
+def _write_recipe(board: Comparison) -> str:
     lines = ["import tastemap as tm", ""]
     if board.train is not None:
         lines.append(f"# train: fingerprint {board.train.fingerprint()}")
     lines += [f"# test: fingerprint {board.test.fingerprint()}", "board = tm.compare(", "    {"]
-    lines += [f"        {name!r}: {_call(model)}," for name, model in board.models.items()]
+    lines += [f"        {name!r}: {_write_call(model)}," for name, model in board.models.items()]
     lines += ["    },", "    test,"]
     if board.train is not None:
         lines.append("    train=train,")
@@ -231,27 +231,27 @@ def _recipe(board: Comparison) -> str:
     return "\n".join([*lines, ")", "print(board)"])
 
 
-def _call(model: Any) -> str:
+def _write_call(model: Any) -> str:
     """Say how a model is made."""
     return f"tm.{model!r}" if type(model).__module__.startswith("tastemap.") else repr(model)
 
 
-def _data(data: Interactions) -> str:
+def _describe_data(data: Interactions) -> str:
     return repr(data).removeprefix("Interactions: ")
 
 
-def _tested(board: Comparison) -> list[Metric]:
+def _find_tested_metrics(board: Comparison) -> list[Metric]:
     return [metric for metric in board.metrics if metric.per_user] if len(board.models) > 1 else []
 
 
-def _p(p: float) -> str:
+def _write_p(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _listed(names: Any) -> str:
+def _join_names(names: Any) -> str:
     *rest, last = names
     return f"{', '.join(rest)} and {last}" if rest else str(last)
 
 
-def _day(moment: datetime) -> str:
+def _write_day(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y}"

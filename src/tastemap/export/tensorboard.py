@@ -64,7 +64,7 @@ def tensorboard(
     taken = {ids.name, "popularity"} & {*known.columns}
     if taken:
         raise DataError(f"the column {min(taken)!r} is written anyway: leave it out of columns, or rename it")
-    cells = [_cells(column) for column in (ids, *known, pl.Series("popularity", popularity))]
+    cells = [_clean_cells(column) for column in (ids, *known, pl.Series("popularity", popularity))]
     repeated = [cell.name for place, cell in enumerate(cells) if cell.name in {one.name for one in cells[:place]}]
     if repeated:
         raise DataError(
@@ -77,7 +77,7 @@ def tensorboard(
         (place / "projector_config.pbtxt").write_text(_CONFIG.format(model=type(model).__name__))
 
 
-def _cells(column: pl.Series) -> pl.Series:
+def _clean_cells(column: pl.Series) -> pl.Series:
     """Return a column as the projector reads it: without the characters that end a cell, and unquoted."""
     text = as_texts(column)
     return text.str.replace_all(r"[\t\r\n]+", " ").str.strip_chars().alias(" ".join(column.name.split()))

@@ -30,7 +30,7 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = as_json({"format": FORMAT_VERSION, "kind": kind, **header})
     # One entry: safetensors writes several in random order.
-    metadata = {"tastemap": f"{_digest(text, arrays)} {text}"}
+    metadata = {"tastemap": f"{_compute_digest(text, arrays)} {text}"}
     with whole_file(path) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
@@ -63,7 +63,7 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
             f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
         ) from reason
     digest, _, text = metadata["tastemap"].partition(" ")
-    if digest != _digest(text, arrays):
+    if digest != _compute_digest(text, arrays):
         raise ModelFileError(
             f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
         )
@@ -82,7 +82,7 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=lambda number: number.item())
 
 
-def _digest(header: str, arrays: Arrays) -> str:
+def _compute_digest(header: str, arrays: Arrays) -> str:
     digest = hashlib.blake2b(header.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]

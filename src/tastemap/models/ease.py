@@ -19,7 +19,7 @@ from tastemap.memory import available_memory
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.progress import bar, is_shown
+from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists
@@ -81,7 +81,7 @@ class EASE(Model):
         n_items, n = interactions.shape[1], len(active)
         _check_memory(n, n_items)
         about = _cost(n, n_items) if is_shown(options.progress) else ""
-        with bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
+        with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
             A = _gram(interactions.compact())
             for b in range(len(A.blocks)):
                 A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += self.regularization

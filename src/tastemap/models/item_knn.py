@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
-from tastemap.data._pairs import Rows, csr, rows_of
+from tastemap.data._pairs import Rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
@@ -128,9 +128,9 @@ class ItemKNN(Model):
             idf = np.log1p(interactions.n_items / np.maximum(self.activity_, 1))[users]
             v = idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturated(w, items))
         unit = _divided(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
-        matrix = csr(pairs.indptr, items, unit, n_items)
+        matrix = make_csr(pairs.indptr, items, unit, n_items)
         by_item = matrix.tocsc()
-        return rows_of(matrix), rows_of(csr(by_item.indptr, by_item.indices, by_item.data, n_users))
+        return rows_of(matrix), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
 
     def _saturated(self, w: npt.NDArray[np.float64], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         lengths = np.bincount(items, w, len(self.popularity_)).astype(np.float64)
@@ -142,8 +142,8 @@ class ItemKNN(Model):
         """Return what scores items for people."""
         # For every item j the items i that have it as a neighbour, and sim(i, j).
         n_items = len(self.popularity_)
-        of = csr(self.neighbour_starts_, self.neighbours_, self.similarities_, n_items).tocsc()
-        is_neighbour_of = rows_of(csr(of.indptr, of.indices, of.data, n_items))
+        of = make_csr(self.neighbour_starts_, self.neighbours_, self.similarities_, n_items).tocsc()
+        is_neighbour_of = rows_of(make_csr(of.indptr, of.indices, of.data, n_items))
         return HistoryScorer(
             **self.known, make_candidates=partial(_Sums, is_neighbour_of), coefficients=self.similarities_
         )

@@ -13,7 +13,7 @@ from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.significance import shared_users
 from tastemap.metrics.definitions import Metric, find
-from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
+from tastemap.plot.canvas import COLOURS, GREY, format_text, prepare_axes, thin, write_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,17 +42,17 @@ def differences(
     Only users that both were measured on count. The legend gives the share of users whom each serves better, and the
     mean difference.
     """
-    results = _evaluations(board)
+    results = _read_evaluations(board)
     for name in (a, b):
         if name not in results:
             raise DataError(f"there is no model {name!r}, only {', '.join(map(repr, results))}")
-    metric = _metric(results, metric)
+    metric = _find_metric(results, metric)
     if not metric.per_user:
         raise DataError(f"{metric} is of all lists together and has no value for a single user: name another metric")
-    values = _differences(results[a], results[b], metric)
+    values = _subtract(results[a], results[b], metric)
     less, mean = metric.lower_is_better, values.mean()
-    percent, curve = thinned(np.linspace(0, 100, len(values) + 1), np.append(values, values[-1]))
-    figure, ax = axes_in(ax, size=(7.2, 4.2))
+    percent, curve = thin(np.linspace(0, 100, len(values) + 1), np.append(values, values[-1]))
+    figure, ax = prepare_axes(ax, size=(7.2, 4.2))
     filled: dict[str, Any] = {"step": "post", "alpha": 0.35, "linewidth": 0}
     higher = ax.fill_between(percent, np.maximum(curve, 0), color=COLOURS[0], **filled)
     lower = ax.fill_between(percent, np.minimum(curve, 0), color=COLOURS[1], **filled)
@@ -61,7 +61,7 @@ def differences(
     handles.append(ax.axhline(mean, color="black", linewidth=1.2, linestyle="--"))
     ax.set_xlim(0, 100)
     ax.set_xlabel(f"users, % of {len(values):,}, in the order of the difference")
-    ax.set_ylabel(shown(f"{metric} of {a} less that of {b}{_LESS if less else ''}", 44))
+    ax.set_ylabel(format_text(f"{metric} of {a} less that of {b}{_LESS if less else ''}", 44))
     better, other = (b, a) if less else (a, b)
     shares = [100 * share.mean() for share in (values > 0, values < 0, values == 0)]
     labels = [
@@ -70,7 +70,7 @@ def differences(
         f"equal for {shares[2]:.1f} % of users",
         f"mean difference {mean:+.4f}",
     ]
-    legend(ax, handles, labels)
+    write_legend(ax, handles, labels)
     return figure
 
 
@@ -85,11 +85,11 @@ def intervals(
     coverage and gini are of all lists together and are drawn without an interval. Intervals that overlap do not say
     that models are alike: they are measured on the same users, so see the differences and p values of `compare`.
     """
-    results = _evaluations(board)
-    metric = _metric(results, metric)
+    results = _read_evaluations(board)
+    metric = _find_metric(results, metric)
     rows = pl.DataFrame([{"model": name, **result.interval(metric)} for name, result in results.items()])
     rows = rows.sort("mean", descending=not metric.lower_is_better, maintain_order=True)
-    figure, ax = axes_in(ax, size=(7.2, 1.2 + 0.36 * len(rows)))
+    figure, ax = prepare_axes(ax, size=(7.2, 1.2 + 0.36 * len(rows)))
     places = np.arange(len(rows))
     mean = rows["mean"].to_numpy()
     known = rows.filter(pl.col("low").is_not_null())
@@ -98,7 +98,7 @@ def intervals(
     ax.plot(mean, places, "o", color=COLOURS[0], markersize=6)
     for place, value in zip(places, mean, strict=True):
         ax.annotate(f"{value:.4f}", (value, place), (0, 5), textcoords="offset points", ha="center", fontsize="small")
-    ax.set_yticks(places, [shown(name, 36) for name in rows["model"]])
+    ax.set_yticks(places, [format_text(name, 36) for name in rows["model"]])
     ax.set_ylim(len(rows) - 0.5, -0.7)
     ax.margins(x=0.08)
     ax.grid(visible=False, axis="y")
@@ -107,11 +107,11 @@ def intervals(
     said = f"{metric}: mean over {of}" if metric.per_user else metric.name
     if len(known):
         said += " and its 95 % interval"
-    ax.set_xlabel(shown(said + (_LESS if metric.lower_is_better else "")))
+    ax.set_xlabel(format_text(said + (_LESS if metric.lower_is_better else "")))
     return figure
 
 
-def _evaluations(board: Comparison | Mapping[str, Evaluation]) -> dict[str, Evaluation]:
+def _read_evaluations(board: Comparison | Mapping[str, Evaluation]) -> dict[str, Evaluation]:
     """Return the evaluations of a board, or those given by name."""
     results = getattr(board, "evaluations", board)
     if not isinstance(results, Mapping) or not all(isinstance(one, Evaluation) for one in results.values()):
@@ -121,7 +121,7 @@ def _evaluations(board: Comparison | Mapping[str, Evaluation]) -> dict[str, Eval
     return {str(name): result for name, result in results.items()}
 
 
-def _metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> Metric:
+def _find_metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> Metric:
     """Return the metric meant, None for the first; raise DataError where one of the evaluations has it not."""
     first = next(iter(results.values()))
     metric = first.metrics[0] if metric is None else metric
@@ -131,7 +131,7 @@ def _metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> M
     return find(metric, first.metrics)
 
 
-def _differences(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
+def _subtract(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
     """Return the values of a less those of b of the users that both have, ascending."""
     of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), shared_users(a, b), strict=True))
     values = of_a - of_b

@@ -15,7 +15,15 @@ from tastemap.evaluation.evaluate import evaluate
 from tastemap.metrics.definitions import METRICS, Metric, parse
 from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.named import Models
-from tastemap.plot.canvas import axes_in, fitted_models, legend, line_style, panels, shown, whole_numbers
+from tastemap.plot.canvas import (
+    choose_line_style,
+    format_text,
+    make_panels,
+    name_fitted_models,
+    prepare_axes,
+    tick_whole_numbers,
+    write_legend,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,12 +45,12 @@ def learning_curves(models: Models, *, metric: str | None = None) -> Figure:
     each is drawn as a share of what it was after its first epoch.
     Of models that train without epochs the legend says so; NotSupportedError is raised where all do.
     """
-    given = fitted_models(models)
+    given = name_fitted_models(models)
     named = {name: model for name, model in given.items() if model.epochs_}
     if not named:
         raise NotSupportedError(f"there is no learning curve to draw: {name_some(given)} trained without epochs")
     measured = {name: model for name, model in named.items() if model.epochs_[-1].metric is not None}
-    figure, axes = panels(*(1, 1) if measured else (1,), size=(9.5 if measured else 7.2, 3.8))
+    figure, axes = make_panels(*(1, 1) if measured else (1,), size=(9.5 if measured else 7.2, 3.8))
     relative = len({type(model) for model in named.values()}) > 1
     from matplotlib.lines import Line2D
 
@@ -51,18 +59,18 @@ def learning_curves(models: Models, *, metric: str | None = None) -> Figure:
         epochs = [done.epoch for done in model.epochs_]
         objective = np.array([done.objective for done in model.epochs_])
         values = objective / objective[0] if relative else objective
-        lines += axes[0].plot(epochs, values, label=shown(name), **line_style(number))
+        lines += axes[0].plot(epochs, values, label=format_text(name), **choose_line_style(number))
         if name in measured:
             metrics = [np.nan if done.metric is None else done.metric for done in model.epochs_]
-            axes[1].plot(epochs, metrics, label=shown(name), **line_style(number))
+            axes[1].plot(epochs, metrics, label=format_text(name), **choose_line_style(number))
     axes[0].set_ylabel("objective, share of that after epoch 1" if relative else "objective")
     if measured:
         names = {done.metric_name for model in measured.values() for done in model.epochs_}
         metric = metric or (names.pop() if len(names) == 1 else None) or "metric"
-        axes[1].set_ylabel(f"{shown(metric)} on the validation part")
+        axes[1].set_ylabel(f"{format_text(metric)} on the validation part")
     for ax in axes:
         ax.set_xlabel("epoch")
-        whole_numbers(ax)
+        tick_whole_numbers(ax)
     without = [name for name in given if name not in named]
     lines += [Line2D([], [], linestyle="none") for _ in without]
     labels = [*named, *(f"{name}\ntrained without epochs" for name in without)]
@@ -89,7 +97,7 @@ def metric_at_k(
 
     The legend is in the order of the lines at the longest list.
     """
-    named = fitted_models(models)
+    named = name_fitted_models(models)
     if not isinstance(metric, OwnMetric) and (not isinstance(metric, str) or "@" in metric):
         raise ValueError(
             f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
@@ -110,23 +118,23 @@ def metric_at_k(
         name: evaluate(model, test, metrics=at_lengths, exclude=exclude, on_unknown=on_unknown)
         for name, model in named.items()
     }
-    figure, ax = axes_in(ax, size=(7.2, 4.2))
+    figure, ax = prepare_axes(ax, size=(7.2, 4.2))
     lines = {}
     for number, (name, result) in enumerate(results.items()):
         values = [result[at_k] for at_k in at_lengths]
-        (lines[name],) = ax.plot(lengths, values, label=shown(name), **line_style(number))
+        (lines[name],) = ax.plot(lengths, values, label=format_text(name), **choose_line_style(number))
     ax.set_xscale("log")
-    ticks = _apart(lengths)
+    ticks = _space_ticks(lengths)
     ax.set_xticks(ticks, [f"{k:,}" for k in ticks])
     ax.set_xticks([], minor=True)
     ax.set_xlabel("k, the length of the list")
-    ax.set_ylabel(f"{shown(at_lengths[0].base_name)}@k")
+    ax.set_ylabel(f"{format_text(at_lengths[0].base_name)}@k")
     order = sorted(lines, key=lambda name: -results[name][at_lengths[-1]])
     _name_lines(ax, [lines[name] for name in order], order)
     return figure
 
 
-def _apart(ks: list[int]) -> list[int]:
+def _space_ticks(ks: list[int]) -> list[int]:
     """Return the lengths, from the first on, whose ticks on a log scale do not run into each other."""
     room = _TICK * math.log(ks[-1] / ks[0])
     apart = ks[:1]
@@ -139,6 +147,6 @@ def _apart(ks: list[int]) -> list[int]:
 def _name_lines(ax: Axes, lines: list[Any], names: list[str]) -> None:
     """Say what the lines are: in a legend, or above a single one."""
     if len(lines) > 1:
-        legend(ax, lines, names)
+        write_legend(ax, lines, names)
     else:
-        ax.set_title(shown(names[0]), fontsize="medium", loc="left")
+        ax.set_title(format_text(names[0]), fontsize="medium", loc="left")

@@ -51,7 +51,7 @@ def write_labels(
         named, others = np.delete(spots[: len(labels)], number, axis=0), spots[len(labels) :]
         free = []
         for place in _PLACES:
-            box = _put(text, place)
+            box = _move(text, place)
             inside = edge.x0 <= box.x0 and box.x1 <= edge.x1 and edge.y0 <= box.y0 and box.y1 <= edge.y1
             if inside and not box.count_contains(named) and not any(box.overlaps(other) for other in taken):
                 free.append((box.count_contains(others), place))
@@ -59,12 +59,12 @@ def write_labels(
             text.remove()
             continue
         best = min(free, key=lambda found: found[0])[1] if free else _PLACES[-1]
-        taken.append(_put(text, best))
+        taken.append(_move(text, best))
         written.append(text)
     return written
 
 
-def _put(text: Any, place: tuple[float, float, str, str]) -> Any:
+def _move(text: Any, place: tuple[float, float, str, str]) -> Any:
     """Move a label to a place around its point and return the box it takes there at any resolution."""
     x, y, ha, va = place
     text.xyann = (x, y)

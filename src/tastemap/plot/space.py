@@ -13,10 +13,10 @@ from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._lookup import as_texts, look_up
 from tastemap.data.frames import to_series
 from tastemap.errors import DataError
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.inputs import as_many
-from tastemap.plot.canvas import COLOURS, axes_in, fitted_models, legend, line_style, shown
+from tastemap.plot.canvas import COLOURS, choose_line_style, format_text, name_fitted_models, prepare_axes, write_legend
 from tastemap.plot.labels import write_labels
 from tastemap.typing import Doubles
 
@@ -69,7 +69,7 @@ def latent_space(
     check_whole("n", n, lowest=2)
     check_whole("n_labels", n_labels, lowest=0)
     check_whole("seed", seed, lowest=0)
-    fitted_models([model])
+    name_fitted_models([model])
     ids, vectors = model.item_vectors()
     bold = model.items.rows(to_series(as_many(highlight), model.items.name) if highlight is not None else [])
     rows = model.items.find(ids)
@@ -86,7 +86,7 @@ def latent_space(
     names, colours = _describe(model, ids, items, id, label, colour)
     points, x_name, y_name = _project(vectors, method, seed)
 
-    figure, ax = axes_in(ax, size=(8.6, 6))
+    figure, ax = prepare_axes(ax, size=(8.6, 6))
     ax.grid(visible=False)
     sizes = 8 + 70 * popularity / max(popularity.max(), 1)
     _draw(ax, points, sizes, colours, colour)
@@ -99,7 +99,7 @@ def latent_space(
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
     first = min(int(is_bold.sum()) + n_labels, len(names))
-    write_labels(ax, points, [shown(name, _LABEL_WIDTH) for name in names[:first]], is_bold[:first])
+    write_labels(ax, points, [format_text(name, _LABEL_WIDTH) for name in names[:first]], is_bold[:first])
     return figure
 
 
@@ -131,7 +131,7 @@ def _project(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tup
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = vectors / np.where(lengths > 0, lengths, 1)
     if method == "tsne":
-        module = optional("sklearn.manifold", "scikit-learn", extra="plot", purpose="latent_space(method='tsne')")
+        module = import_extra("sklearn.manifold", "scikit-learn", extra="plot", purpose="latent_space(method='tsne')")
         neighbours = min(30.0, (len(unit) - 1) / 3)
         tsne = module.TSNE(metric="cosine", init="pca", perplexity=neighbours, random_state=seed)
         return tsne.fit_transform(unit).astype(np.float64), "t-SNE of the items' vectors: near is similar", ""
@@ -157,21 +157,21 @@ def _draw(ax: Any, points: Doubles, sizes: Doubles, colours: pl.Series | None, t
         known = np.isfinite(values)
         ax.scatter(*points[~known].T, s=sizes[~known], color="#d0d0d0", linewidths=0)
         drawn = ax.scatter(*points[known].T, s=sizes[known], c=values[known], cmap="viridis", **_DOTS)
-        ax.figure.colorbar(drawn, ax=ax, label=shown(title), shrink=0.6)
+        ax.figure.colorbar(drawn, ax=ax, label=format_text(title), shrink=0.6)
     else:
-        values, frequent = categories(colours)
+        values, frequent = find_categories(colours)
         handles = []
         for number, category in enumerate(frequent):
-            mine, look = values == category, line_style(number)
+            mine, look = values == category, choose_line_style(number)
             dots = ax.scatter(*points[mine].T, s=sizes[mine], c=look["color"], marker=look["marker"], **_DOTS)
             handles.append(dots)
         others = ~np.isin(values, frequent)
         if others.any():
             handles.append(ax.scatter(*points[others].T, s=sizes[others], color="#d0d0d0", linewidths=0, zorder=0.5))
-        legend(ax, handles, [*frequent, "others"][: len(handles)], shown(title))
+        write_legend(ax, handles, [*frequent, "others"][: len(handles)], format_text(title))
 
 
-def categories(column: pl.Series) -> tuple[npt.NDArray[np.object_], list[str]]:
+def find_categories(column: pl.Series) -> tuple[npt.NDArray[np.object_], list[str]]:
     """Return one value a row, the first of several, and the values that most rows have, the most frequent first."""
     first = as_texts(column).str.split("|").list.first().str.strip_chars().replace("", None)
     counts = first.drop_nulls().alias("value").value_counts().sort(["count", "value"], descending=[True, False])

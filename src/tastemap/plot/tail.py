@@ -12,7 +12,7 @@ from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.metrics.definitions import Coverage, Gini
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import Models
-from tastemap.plot.canvas import GREY, axes_in, fitted_models, legend, line_style, thinned
+from tastemap.plot.canvas import GREY, choose_line_style, name_fitted_models, prepare_axes, thin, write_legend
 from tastemap.typing import Counts
 
 if TYPE_CHECKING:
@@ -40,14 +40,14 @@ def long_tail(
     """
     check_interactions("long_tail", train)
     check_whole("k", k, lowest=1)
-    named = {} if models is None else fitted_models(models)
-    listed = {name: times_listed(model, k, exclude_seen) for name, model in named.items()}
-    figure, ax = axes_in(ax, size=(7.6, 4.4))
+    named = {} if models is None else name_fitted_models(models)
+    listed = {name: count_lists(model, k, exclude_seen) for name, model in named.items()}
+    figure, ax = prepare_axes(ax, size=(7.6, 4.4))
     pairs = np.bincount(train.matrix.indices, minlength=len(train.items))
-    handles = ax.plot(*_curve(pairs[pairs > 0]), color=GREY, linewidth=4, alpha=0.6)
+    handles = ax.plot(*_accumulate(pairs[pairs > 0]), color=GREY, linewidth=4, alpha=0.6)
     labels = [f"the data\ngini {Gini.of(pairs[pairs > 0]):.2f}"]
     for number, (name, counts) in enumerate(listed.items()):
-        handles += ax.plot(*_curve(counts), **line_style(number) | {"marker": ""})
+        handles += ax.plot(*_accumulate(counts), **choose_line_style(number) | {"marker": ""})
         labels.append(f"{name}\ncoverage {100 * Coverage.of(counts):.0f} %, gini {Gini.of(counts):.2f}")
     ax.plot(np.arange(101), np.arange(101), color=GREY, linewidth=0.8, linestyle=":")
     ax.annotate("all alike", (60, 60), (4, -4), textcoords="offset points", va="top", color=GREY, fontsize="small")
@@ -59,11 +59,11 @@ def long_tail(
     ax.set_xlabel("items, %, the most frequent first (square root scale)")
     of_lists = f"\nor of all places in lists of {k}" if listed else ""
     ax.set_ylabel(f"what falls to them, % of all pairs{of_lists}")
-    legend(ax, handles, labels)
+    write_legend(ax, handles, labels)
     return figure
 
 
-def times_listed(model: Model, k: int, exclude_seen: bool) -> Counts:
+def count_lists(model: Model, k: int, exclude_seen: bool) -> Counts:
     """Return in how many users' lists each item with a training pair or features is."""
     users = np.flatnonzero(model.activity_)
     counts = np.zeros(len(model.items), np.int64)
@@ -74,7 +74,7 @@ def times_listed(model: Model, k: int, exclude_seen: bool) -> Counts:
     return known
 
 
-def _curve(counts: Counts) -> list[npt.NDArray[np.float64]]:
+def _accumulate(counts: Counts) -> list[npt.NDArray[np.float64]]:
     """Return the percentages of items, and of the sum that they have, the largest first."""
     sums = np.concatenate(([0], np.cumsum(np.sort(counts)[::-1])))
-    return thinned(np.linspace(0, 100, len(sums)), 100 * sums / max(sums[-1], 1))
+    return thin(np.linspace(0, 100, len(sums)), 100 * sums / max(sums[-1], 1))

@@ -10,7 +10,7 @@ import polars as pl
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
 from tastemap.metrics.definitions import Metric
-from tastemap.plot.canvas import COLOURS, GREY, panels, shown, whole_numbers
+from tastemap.plot.canvas import COLOURS, GREY, format_text, make_panels, tick_whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def tuning(result: Tuning) -> Figure:
     less = result.metric.lower_is_better
     best = done["score"].cum_min() if less else done["score"].cum_max()
     sides = result.importances is not None
-    figure, axes = panels(*(3, 2) if sides else (1,), size=(9.5 if sides else 7.2, 3.8))
+    figure, axes = make_panels(*(3, 2) if sides else (1,), size=(9.5 if sides else 7.2, 3.8))
     ax = axes[0]
     until = [*done["trial"], trials["trial"][-1]]
     ax.step(until, [*best, best[-1]], where="post", color=COLOURS[1], label="best so far")
@@ -52,9 +52,9 @@ def tuning(result: Tuning) -> Figure:
         if len(these):
             ax.plot(these, np.full(len(these), 0.03), marker, color=colour, label=f"{state} ({len(these)})", **edge)
     ax.margins(y=0.1)  # the marks on the edge lie below the scores
-    whole_numbers(ax)
+    tick_whole_numbers(ax)
     ax.set_xlabel("trial")
-    ax.set_ylabel(shown(result.metric.name + (", less is better" if less else "")))
+    ax.set_ylabel(format_text(result.metric.name + (", less is better" if less else "")))
     ax.legend(
         loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3, frameon=False, fontsize="small", ncols=3,
         handlelength=1.2, handletextpad=0.5, columnspacing=1.2,
@@ -62,14 +62,14 @@ def tuning(result: Tuning) -> Figure:
     if sides:
         importances = to_polars(result.importances, ["parameter", "importance"]).sort("importance", "parameter")
         if len(importances) == 1:
-            _by_value(axes[1], to_polars(result.trials).filter(state="complete"), importances["parameter"][0])
+            _draw_by_value(axes[1], to_polars(result.trials).filter(state="complete"), importances["parameter"][0])
         else:
-            _bars(axes[1], importances)
+            _draw_bars(axes[1], importances)
     return figure
 
 
-def _bars(ax: Any, importances: pl.DataFrame) -> None:
-    names = [shown(name, 24) for name in importances["parameter"]]
+def _draw_bars(ax: Any, importances: pl.DataFrame) -> None:
+    names = [format_text(name, 24) for name in importances["parameter"]]
     bars = ax.barh(names, importances["importance"], color=COLOURS[0], height=0.6)
     ax.bar_label(bars, fmt="{:.2f}", padding=3, fontsize="small")
     ax.margins(x=0.12)
@@ -77,7 +77,7 @@ def _bars(ax: Any, importances: pl.DataFrame) -> None:
     ax.grid(visible=False, axis="y")
 
 
-def _by_value(ax: Any, done: pl.DataFrame, parameter: str) -> None:
+def _draw_by_value(ax: Any, done: pl.DataFrame, parameter: str) -> None:
     values = done[parameter]
     if not values.dtype.is_numeric():
         values = values.cast(pl.String)
@@ -85,4 +85,4 @@ def _by_value(ax: Any, done: pl.DataFrame, parameter: str) -> None:
         ax.set_xscale("log")
     ax.plot(values, done["score"], "o", color=COLOURS[0], markersize=4)
     ax.margins(y=0.1)
-    ax.set_xlabel(shown(parameter))
+    ax.set_xlabel(format_text(parameter))

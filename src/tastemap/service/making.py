@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
-from tastemap.errors import ParameterError, meant, name_some
+from tastemap.errors import ParameterError, name_some, suggest
 from tastemap.models import MODELS
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range
@@ -27,11 +27,11 @@ def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int
     for name in names:
         if name not in MODELS:
             raise ParameterError(
-                f"there is no model {name!r}, only {name_some(MODELS, 30)}{meant(name, MODELS)}",
+                f"there is no model {name!r}, only {name_some(MODELS, 30)}{suggest(name, MODELS)}",
                 parameter="model",
                 value=name,
             )
-    parameters = [_parameters(MODELS[name]) for name in names]
+    parameters = [_find_parameters(MODELS[name]) for name in names]
     kinds = {key: kind for own in parameters for key, kind in own.items()}
     values: dict[str, Any] = {"seed": seed}
     for setting in settings:
@@ -44,7 +44,7 @@ def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int
             have = "has" if len(names) == 1 else "have"
             some = f"only {name_some(kinds, 30)}" if kinds else "nor any other"
             raise ParameterError(
-                f"{' and '.join(names)} {have} no parameter {key!r}, {some}{meant(key, kinds)}",
+                f"{' and '.join(names)} {have} no parameter {key!r}, {some}{suggest(key, kinds)}",
                 parameter=key,
                 value=text,
             )
@@ -64,7 +64,7 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
 
     Raises ParameterError for a setting that cannot be.
     """
-    kinds = _parameters(type(model))
+    kinds = _find_parameters(type(model))
     space: dict[str, Any] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
@@ -76,7 +76,7 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
             )
         if key not in kinds:
             raise ParameterError(
-                f"{type(model).__name__} has no parameter {key!r}{meant(key, kinds)}", parameter=key, value=text
+                f"{type(model).__name__} has no parameter {key!r}{suggest(key, kinds)}", parameter=key, value=text
             )
         parts = text.split(":")
         if len(parts) == 1:
@@ -99,7 +99,7 @@ def leave_out_slow(models: Sequence[Model], n_items: int) -> tuple[list[Model], 
     return [model for model in models if model not in slow], slow
 
 
-def _parameters(model: type[Model]) -> dict[str, Any]:
+def _find_parameters(model: type[Model]) -> dict[str, Any]:
     hints = typing.get_type_hints(model)
     return {field.name: hints[field.name] for field in fields(model)}
 

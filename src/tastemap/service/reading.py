@@ -15,11 +15,11 @@ import polars as pl
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.files import DataFile, open_file
-from tastemap.datasets import movielens_name, read_ratings
+from tastemap.datasets import find_movielens_name, read_ratings
 from tastemap.errors import DataError, ParameterError, Remedy, name_some
 from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
-from tastemap.split import moment_of_share
+from tastemap.split import find_moment
 
 Made = TypeVar("Made")
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
@@ -134,8 +134,8 @@ class _File:
 
     def make(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
         """Find the columns, and make of the table what is wanted."""
-        name = movielens_name(self.path)
-        made = self._of_file(make) if name is None else self._of_movielens(name, make)
+        name = find_movielens_name(self.path)
+        made = self._make_from_file(make) if name is None else self._make_from_movielens(name, make)
         if self.how.at_least is not None and "weight" not in self.columns:
             raise DataError(
                 f"at_least is about ratings, and every row of {self.path} counts as 1",
@@ -145,7 +145,7 @@ class _File:
             )
         return made
 
-    def _of_movielens(self, name: str, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+    def _make_from_movielens(self, name: str, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
         for use, column in _MOVIELENS.items():
             given = getattr(self.how, use)
             if given not in (None, column):
@@ -153,10 +153,10 @@ class _File:
         self.columns = {use: column for use, column in _MOVIELENS.items() if use != "weight" or not self.how.count_rows}
         return make(lambda: read_ratings(self.path, name))
 
-    def _of_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+    def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
         file, told = open_any(self.path, self.how.separator)
         self.remarks += told
-        self._find_columns(file.header())
+        self._find_columns(file.read_header())
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
             made = make(lambda: file.read(list(self.columns.values()), time=time))
@@ -203,8 +203,8 @@ class _File:
     def read(self, read: Callable[[], pl.DataFrame]) -> Interactions:
         """Return the interactions of the table."""
         # Nothing here holds on to the table, which from_frame lets go of early.
-        table = [self._rows(read)]
-        n_rows, merge = len(table[0]), self._merging(table[0])
+        table = [self._read_rows(read)]
+        n_rows, merge = len(table[0]), self._choose_merging(table[0])
         data = self._merge(table, merge)
         self._count_repeats("repeats", len(data), n_rows, merge)
         return self._keep_likes(data)
@@ -213,15 +213,15 @@ class _File:
         self, read: Callable[[], pl.DataFrame], share: float
     ) -> tuple[Interactions, Interactions, Interactions]:
         """Return the interactions of the earlier rows, of the later ones, and of all."""
-        table = self._rows(read)
-        time, merge = self.columns.get("time"), self._merging(table)
+        table = self._read_rows(read)
+        time, merge = self.columns.get("time"), self._choose_merging(table)
         if time is None:
             raise DataError("a split by time needs times", Remedy("say with time= which column has them", "time", ...))
         both = self._merge([table], merge)
         liked = table
         if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:
             liked = table.filter(table[self.columns["weight"]] >= self.how.at_least)
-        moment = moment_of_share((liked if len(liked) else table)[time].to_numpy(), share)
+        moment = find_moment((liked if len(liked) else table)[time].to_numpy(), share)
         is_late = table[time].to_numpy() >= moment
         early, late = (
             self._keep_likes(self._merge([table.filter(mask)], merge, users=both.users, items=both.items))
@@ -236,7 +236,7 @@ class _File:
         if n_pairs < n_rows:
             self.remarks.append(Remark(kind, {"repeats": n_rows - n_pairs, "rows": n_rows, "duplicates": merge}))
 
-    def _rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    def _read_rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         table = self._drop_nulls(read()) if self.how.drop_nulls else read()
         for name in (self.columns["user"], self.columns["item"]):
             # A program kept integers as 17850.0, because some row had none.
@@ -257,7 +257,7 @@ class _File:
             self.remarks.append(Remark("nulls", facts))
         return whole
 
-    def _merging(self, table: pl.DataFrame) -> Any:
+    def _choose_merging(self, table: pl.DataFrame) -> Any:
         """Return what is done with rows of the same pair."""
         if self.how.duplicates != "auto":
             return self.how.duplicates
@@ -300,7 +300,7 @@ def is_model(path: Path) -> bool:
 def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[Remark]]:
     """Open a file with the character between its columns that its first line tells, where none is given."""
     file = open_file(path, separator)
-    other = file.other_separator()
+    other = file.find_other_separator()
     if other is None:
         return file, []
     return replace(file, separator=other), [Remark("separator", {"path": path, "separator": other})]

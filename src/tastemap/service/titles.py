@@ -52,9 +52,9 @@ class Titles:
         id_column = id_column or _guess_id(table, items)
         title_column = title_column or guess_column("title", table.columns)
         if id_column is None:
-            raise _no_column(source, table, "id_column")
+            raise _make_column_error(source, table, "id_column")
         if title_column is None:
-            raise _no_column(source, table, "title_column")
+            raise _make_column_error(source, table, "title_column")
         check_columns((id_column, title_column), table.columns)
         ids = table[id_column].cast(items.ids.dtype, strict=False)
         titles = pl.DataFrame({"item": ids, "title": table[title_column].cast(pl.String)})
@@ -117,7 +117,7 @@ class ItemTable:
         table, remarks = _read_table(path)
         id_column = id_column or _guess_id(table, items)
         if id_column is None:
-            raise _no_column(path, table, "id_column")
+            raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
         frame = table.with_columns(pl.col(id_column).cast(items.ids.dtype, strict=False))
         return cls(frame, id_column, tuple(remarks))
@@ -145,7 +145,7 @@ def _guess_id(table: pl.DataFrame, items: IdMap) -> str | None:
     return guess_column("item", table.columns, items.name) or guess_column("id", table.columns)
 
 
-def _no_column(source: Path, table: pl.DataFrame, parameter: str) -> DataError:
+def _make_column_error(source: Path, table: pl.DataFrame, parameter: str) -> DataError:
     return DataError(
         f"{source} has the columns {name_some(table.columns, 12)}",
         Remedy(f"name one with {parameter}=", parameter, ...),

@@ -20,7 +20,7 @@ from tastemap.files.arrays import as_json, read_arrays, write_arrays
 from tastemap.metrics.definitions import METRICS, NDCG, Metric, RankingMetric, RatingMetric
 from tastemap.metrics.lists import list_values
 from tastemap.metrics.ratings import pool
-from tastemap.progress import bar
+from tastemap.progress import make_bar
 from tastemap.typing import Arrays
 
 # A checkpoint may take this share of the training time at most; the first is always written.
@@ -127,7 +127,7 @@ def train(
         state, history = _resumed(path, identity, state, watch)
     saved_at, save_seconds = -np.inf, 0.0
 
-    with bar(task.epochs, options.progress, done=len(history)) as shown:
+    with make_bar(task.epochs, options.progress, done=len(history)) as shown:
         for epoch in range(len(history), task.epochs):
             if watch.is_over(history):
                 break

@@ -13,7 +13,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows, csr, freeze_rows, rows_at, rows_of
+from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_at, rows_of
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.errors import DataError, NotSupportedError, name_some
@@ -201,13 +201,13 @@ class SideFeatures:
     @property
     def _matrix(self) -> sp.csr_matrix:
         indptr, indices, data = self.known_rows
-        return csr(indptr, indices, data, len(self.names))
+        return make_csr(indptr, indices, data, len(self.names))
 
     @cached_property
     def _columns(self) -> Rows:
         """The transpose of F."""
         by_feature = self._matrix.tocsc()
-        return rows_of(csr(by_feature.indptr, by_feature.indices, by_feature.data, len(self.described)))
+        return rows_of(make_csr(by_feature.indptr, by_feature.indices, by_feature.data, len(self.described)))
 
     @cached_property
     def _row_blocks(self) -> Blocks:

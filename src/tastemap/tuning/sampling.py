@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.models.shared.search import Range, SearchSpace, grid
 
 if TYPE_CHECKING:
@@ -136,4 +136,4 @@ def _distribution(values: Range | Sequence[Any]) -> optuna.distributions.BaseDis
 
 
 def _optuna() -> Any:
-    return optional("optuna", "optuna", extra="tune", purpose="tune")
+    return import_extra("optuna", "optuna", extra="tune", purpose="tune")

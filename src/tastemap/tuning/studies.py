@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tastemap.errors import ModelFileError, Remedy
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class StudyFile:
         self.path = Path(path)
         _check(self.path)
         self._is_new = not self.path.exists()
-        module: Any = optional("optuna", "optuna", extra="tune", purpose="tune")
+        module: Any = import_extra("optuna", "optuna", extra="tune", purpose="tune")
         try:
             self.storage = module.storages.RDBStorage(_url(self.path))
             self.study: optuna.Study = module.create_study(
@@ -123,7 +123,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _url(path: Path) -> str:
-    engine: Any = optional("sqlalchemy.engine", "sqlalchemy", extra="tune", purpose="tune")
+    engine: Any = import_extra("sqlalchemy.engine", "sqlalchemy", extra="tune", purpose="tune")
     url: str = engine.URL.create("sqlite", database=str(path)).render_as_string()
     return url.replace("{", "{{").replace("}", "}}")  # Optuna formats it
 

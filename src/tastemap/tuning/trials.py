@@ -15,7 +15,7 @@ from tastemap.data.features import Features
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.evaluation.evaluate import evaluate
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.metrics.definitions import Metric
 from tastemap.models.shared.base import Model
 from tastemap.training.loop import Epoch
@@ -108,7 +108,7 @@ class Work:
             state, reason = end.state, "timeout" if end.state == "stopped" else None
         except (DivergenceError, _Refused) as error:
             state, reason = "failed", str(error)
-        module: Any = optional("optuna.trial", "optuna", extra="tune", purpose="tune")
+        module: Any = import_extra("optuna.trial", "optuna", extra="tune", purpose="tune")
         states = {"complete": module.TrialState.COMPLETE, "pruned": module.TrialState.PRUNED}
         made: optuna.trial.FrozenTrial = module.create_trial(
             state=states.get(state, module.TrialState.FAIL),

@@ -31,13 +31,13 @@ from tastemap.errors import (
     tell_about,
 )
 from tastemap.evaluation.evaluate import check_suits
-from tastemap.extras import optional
+from tastemap.extras import import_extra
 from tastemap.metrics.definitions import Metric, parse
 from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads
-from tastemap.progress import bar
+from tastemap.progress import make_bar
 from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
@@ -123,8 +123,8 @@ class Tuning(Generic[Tuned]):
         complete = [trial for trial in self.finished if _score(trial) is not None]
         if len(complete) < FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) == 1:
             return None
-        importance: Any = optional("optuna.importance", "optuna", extra="tune", purpose="importances")
-        optional("sklearn.ensemble", "scikit-learn", extra="tune", purpose="importances")
+        importance: Any = import_extra("optuna.importance", "optuna", extra="tune", purpose="importances")
+        import_extra("sklearn.ensemble", "scikit-learn", extra="tune", purpose="importances")
         with quiet():
             study = in_memory("maximize", complete)
             found: dict[str, float] = importance.get_param_importances(
@@ -216,7 +216,7 @@ def tune(
         train, validation = splits.random(train, HELD_OUT, seed=seed)
     check_interactions("validation", validation)
     _check_shared(train, validation, user_features)
-    optional("optuna", "optuna", extra="tune", purpose="tune")
+    import_extra("optuna", "optuna", extra="tune", purpose="tune")
 
     given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
     direction: Literal["minimize", "maximize"] = "minimize" if metric.lower_is_better else "maximize"
@@ -260,7 +260,7 @@ class _Search:
     def run(self, trials: int, parallel: int, progress: bool | None) -> None:
         """Make what is missing of so many trials."""
         name = type(self._work.model).__name__
-        with bar(trials, progress, done=min(len(self._finished), trials), unit="trial", about=name) as shown:
+        with make_bar(trials, progress, done=min(len(self._finished), trials), unit="trial", about=name) as shown:
             while not self._clock.is_over():
                 missing = [number for number in range(trials) if number not in self._finished]
                 if not missing:

@@ -76,7 +76,7 @@ def test_brackets_and_stars_in_a_name_are_part_of_it(tmp_path: Path, name: str) 
     path.write_bytes(CONTENTS[name]())
     (tmp_path / f"ratings1.{name}").write_text("what the name would also match")
     file = open_file(path)
-    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert file.read_header() == ["user_id", "movie_id", "rating", "timestamp"]
     assert len(file.read(["rating", "user_id"])) == 3
 
 
@@ -86,15 +86,15 @@ def test_the_header_names_the_columns_that_can_be_read(tmp_path: Path, name: str
     path.write_bytes(gzip.compress(CONTENTS[name]()))
     file = open_file(path)
     path.unlink()  # it is unpacked once
-    assert file.header() == ["user_id", "movie_id", "rating", "timestamp"]
-    assert file.read().columns == file.header()
+    assert file.read_header() == ["user_id", "movie_id", "rating", "timestamp"]
+    assert file.read().columns == file.read_header()
     assert file.read(["rating", "user_id"]).rows() == [(5.0, 1), (3.5, 2), (4.0, 1)]
 
 
 def test_the_header_of_a_bad_file_is_refused_in_the_same_words(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(_parquet()[:-20])
-    for read in (lambda: open_file(path).header(), lambda: open_file(path).read()):
+    for read in (lambda: open_file(path).read_header(), lambda: open_file(path).read()):
         with pytest.raises(DataError, match="is not a whole parquet file"):
             read()
 
@@ -255,5 +255,5 @@ def test_a_file_is_a_source(tmp_path: Path) -> None:
     path.write_text("user,at\n1,2010-12-31\n")
     source: Source = open_file(path)
     assert source.label == str(path)
-    assert source.header() == ["user", "at"]
+    assert source.read_header() == ["user", "at"]
     assert source.read(["at"], time="at").rows() == [(datetime(2010, 12, 31),)]

@@ -18,13 +18,13 @@ class ParquetTable:
     content: Content
     label: str
 
-    def header(self) -> list[str]:
+    def read_header(self) -> list[str]:
         """Return the names of the columns."""
         return pl.scan_parquet(as_polars_source(self.content), glob=False).collect_schema().names()
 
     def read(self, columns: Sequence[str] | None) -> pl.DataFrame:
         """Read the named columns, or all; raises DataError for one that is not there."""
-        check_columns(columns or (), self.header())
+        check_columns(columns or (), self.read_header())
         wanted = None if columns is None else list(columns)
         return pl.read_parquet(as_polars_source(self.content), glob=False, columns=wanted)
 

@@ -54,21 +54,21 @@ class TextTable:
     label: str
     separator: str | None = None
 
-    def header(self) -> list[str]:
+    def read_header(self) -> list[str]:
         """Return the names of the columns."""
-        return list(self._layout().places)
+        return list(self._find_layout().places)
 
-    def other_separator(self) -> str | None:
+    def find_other_separator(self) -> str | None:
         """Return the character between columns where the usual one parts no column and this one does, else None."""
         if self.separator is not None or self._suffix in (".dat", ".data"):
             return None
-        first = self._first_line()
+        first = self._read_first_line()
         others = [mark for mark in _SEPARATORS if mark in first]
         return None if self._usual_separator in first or not others else max(others, key=first.count)
 
     def read(self, columns: Sequence[str] | None) -> pl.DataFrame:
         """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields."""
-        layout = self._layout()
+        layout = self._find_layout()
         check_columns(columns or (), list(layout.places))
         names = columns or list(layout.places)
         tally = self._count(layout) if layout.has_header else None
@@ -87,7 +87,7 @@ class TextTable:
         if "malformed" in reason:
             return self._quotes_hide_lines
         if self._suffix != ".dat" and "fields" in reason:
-            line, fields, expected = self._ragged_line()
+            line, fields, expected = self._find_ragged_line()
             return (
                 f"{self.label} has {fields} fields in line {line}, where {expected} are expected: "
                 "quote the fields that contain the separator, or pass another separator="
@@ -102,7 +102,7 @@ class TextTable:
     def _usual_separator(self) -> str:
         return "\t" if self._suffix in (".tsv", ".inter", ".item", ".user", ".data") else ","
 
-    def _first_line(self) -> str:
+    def _read_first_line(self) -> str:
         with open_content(self.content) as stream:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
@@ -120,13 +120,13 @@ class TextTable:
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
-        with self._records() as records:
+        with self._open_records() as records:
             rows = sum(1 for fields in records if fields) - 1
         if rows != n_read:
             raise DataError(self._quotes_hide_lines)
 
     @contextmanager
-    def _records(self) -> Iterator[Any]:
+    def _open_records(self) -> Iterator[Any]:
         """Read the lines as Python's csv module does, but with fields of any size, such as the texts of articles."""
         stream = open_content(self.content)
         with _csv_limit, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
@@ -143,7 +143,7 @@ class TextTable:
             "field in quotes"
         )
 
-    def _layout(self) -> _Layout:
+    def _find_layout(self) -> _Layout:
         with open_content(self.content) as stream:
             start = stream.read(1000)
         if b"\0" in start:
@@ -153,7 +153,7 @@ class TextTable:
         if start.lstrip()[:1] in (b"{", b"["):
             raise DataError(f"{self.label} is JSON: save it as a csv or parquet file, or read it into a frame")
         if self.separator is None and self._suffix in (".dat", ".data"):
-            return self._movielens_layout()
+            return self._find_movielens_layout()
         separator = self.separator or self._usual_separator
         source = as_polars_source(self.content)
         names = pl.read_csv(source, separator=separator, n_rows=0, infer_schema=False, glob=False).columns
@@ -166,8 +166,8 @@ class TextTable:
             names = [name.partition(":")[0] for name in names]
         return _Layout({name: place for place, name in enumerate(names)}, separator, has_header=True)
 
-    def _movielens_layout(self) -> _Layout:
-        line = self._first_line()
+    def _find_movielens_layout(self) -> _Layout:
+        line = self._read_first_line()
         if self._suffix == ".data":
             names = MOVIELENS_COLUMNS[: line.count("\t") + 1]
             return _Layout({name: place for place, name in enumerate(names)}, "\t", has_header=False)
@@ -209,9 +209,9 @@ class TextTable:
                     raise
         raise AssertionError("the second attempt returns or raises")
 
-    def _ragged_line(self) -> tuple[int, int, int]:
+    def _find_ragged_line(self) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
-        with self._records() as records:
+        with self._open_records() as records:
             expected = len(next(records))
             for fields in records:
                 if len(fields) > expected:

@@ -34,7 +34,7 @@ def unpack(path: Path) -> tuple[str, Content]:
     try:
         if suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
-                member = _only_member(archive, path)
+                member = _find_only_member(archive, path)
                 return _gunzip(member, archive.read(member))
         if suffix == ".gz":
             with gzip.open(path) as stream:
@@ -58,7 +58,7 @@ def _gunzip(name: str, content: bytes) -> tuple[str, bytes]:
     return (name[:-3], gzip.decompress(content)) if name.lower().endswith(".gz") else (name, content)
 
 
-def _only_member(archive: zipfile.ZipFile, path: Path) -> str:
+def _find_only_member(archive: zipfile.ZipFile, path: Path) -> str:
     names = [
         name
         for name in archive.namelist()

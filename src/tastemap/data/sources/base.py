@@ -16,7 +16,7 @@ class Source(Protocol):
         """The name of the source in messages, e.g. the path of a file."""
         ...
 
-    def header(self) -> list[str]:
+    def read_header(self) -> list[str]:
         """Return the names of the columns, without reading the rows; raise DataError where they cannot be read."""
         ...
 

@@ -20,7 +20,7 @@ def parse_times(column: pl.Series, label: str) -> pl.Series:
     """
     known = column.drop_nulls()
     numbers = _NUMBERS.fullmatch(known[0]) if len(known) else None
-    readings = [_iso(column)] if numbers is None else _day_or_month_first(column, numbers)
+    readings = [_parse_iso(column)] if numbers is None else _parse_both_orders(column, numbers)
     times = min(readings, key=pl.Series.null_count)
     bad = (times.is_null() & column.is_not_null()).arg_true()
     if len(bad):
@@ -44,14 +44,14 @@ def parse_times(column: pl.Series, label: str) -> pl.Series:
     return times
 
 
-def _iso(column: pl.Series) -> pl.Series:
+def _parse_iso(column: pl.Series) -> pl.Series:
     try:
         return column.str.to_datetime(strict=False)
     except pl.exceptions.ComputeError:  # it finds no form
         return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
 
 
-def _day_or_month_first(column: pl.Series, numbers: re.Match[str]) -> list[pl.Series]:
+def _parse_both_orders(column: pl.Series, numbers: re.Match[str]) -> list[pl.Series]:
     mark, year, seconds = numbers.groups()
     clock = "" if ":" not in numbers[0] else " %H:%M" if seconds is None else " %H:%M:%S"
     end = f"{mark}%{'y' if len(year) == 2 else 'Y'}{clock}"

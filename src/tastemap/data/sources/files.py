@@ -44,14 +44,14 @@ class DataFile:
     label: str
     separator: str | None = None
 
-    def header(self) -> list[str]:
+    def read_header(self) -> list[str]:
         """Return the names of the columns; raises DataError for a file that is cut off or not of its kind."""
         with self._explain():
-            return self._table.header()
+            return self._table.read_header()
 
-    def other_separator(self) -> str | None:
+    def find_other_separator(self) -> str | None:
         """Return the character between columns where the usual one parts no column and this one does, else None."""
-        return None if self.is_parquet else self._text.other_separator()
+        return None if self.is_parquet else self._text.find_other_separator()
 
     def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
         """Read the named columns, or all.

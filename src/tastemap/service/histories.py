@@ -10,7 +10,7 @@ from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
 
 
-def recommend_to_strangers(model: Model, data: Interactions, *, k: int = 10) -> tuple[pl.DataFrame, list[Remark]]:
+def recommend_from_histories(model: Model, data: Interactions, *, k: int = 10) -> tuple[pl.DataFrame, list[Remark]]:
     """Recommend to each user from what the data say of them alone: user, item, rank, score, under the data's names.
 
     Pairs whose item the model does not know are left out, with a remark. Raises DataError where none is left.

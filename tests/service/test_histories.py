@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 import tastemap as tm
+from tastemap.service.histories import recommend_from_histories
 from tastemap.service.remarks import Remark
-from tastemap.service.strangers import recommend_to_strangers
 
 LIKES = {"reader": ["a", "a", "b", "b", "c", "c"], "book": [1, 2, 2, 3, 1, 3]}
 MODEL = tm.ImplicitALS(factors=2, epochs=3).fit(tm.Interactions.from_frame(LIKES, user="reader", item="book"))
@@ -14,7 +14,7 @@ MODEL = tm.ImplicitALS(factors=2, epochs=3).fit(tm.Interactions.from_frame(LIKES
 def test_each_is_known_by_the_own_pairs_alone() -> None:
     frame = {"person": ["z", "y", "z"], "book": [1, 2, 3], "stars": [5, 4, 1]}
     data = tm.Interactions.from_frame(frame, user="person", item="book", weight="stars")
-    answer, remarks = recommend_to_strangers(MODEL, data, k=2)
+    answer, remarks = recommend_from_histories(MODEL, data, k=2)
     expected = MODEL.recommend_for([{1: 5.0, 3: 1.0}, {2: 4.0}], k=2, frame="polars")
     assert answer.columns == ["person", "book", "rank", "score"]
     assert answer["person"].to_list() == ["z", "y", "y"]
@@ -24,9 +24,9 @@ def test_each_is_known_by_the_own_pairs_alone() -> None:
 
 def test_pairs_of_unknown_items_are_left_out_and_it_is_said() -> None:
     data = tm.Interactions.from_frame({"user": [1, 1, 2], "book": [1, 99, 99]}, item="book")
-    answer, remarks = recommend_to_strangers(MODEL, data, k=1)
+    answer, remarks = recommend_from_histories(MODEL, data, k=1)
     assert answer["user"].to_list() == [1]
     assert remarks == [Remark("unknown items", {"left_out": 2, "pairs": 3})]
     unknown = tm.Interactions.from_frame(pl.DataFrame({"user": [1], "book": [99]}), item="book")
     with pytest.raises(tm.DataError, match="the model knows none of the items in the history"):
-        recommend_to_strangers(MODEL, unknown)
+        recommend_from_histories(MODEL, unknown)
