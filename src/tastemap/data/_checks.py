@@ -1,4 +1,4 @@
-"""Checks of numbers, switches and choices, each with its one sentence."""
+"""Checks of numbers, switches and choices; each raises one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def check_whole(name: str, value: object, *, lowest: int) -> None:
-    """Raise ParameterError where a value is no whole number from `lowest` to what 64 bits hold."""
+    """Raise ParameterError where a value is not a whole number of at least `lowest` and below 2**64."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
         raise ParameterError(
             f"{name} must be a whole number of at least {lowest}, got {value!r}", parameter=name, value=value
@@ -20,7 +20,7 @@ def check_whole(name: str, value: object, *, lowest: int) -> None:
 
 
 def check_amount(name: str, value: object) -> None:
-    """Raise ParameterError where a value is no number from 0 to what a 32-bit float holds."""
+    """Raise ParameterError where a value is not a number from 0 to the largest 32-bit float."""
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= LARGEST_FLOAT:  # type: ignore[operator]
         raise ParameterError(
@@ -29,7 +29,7 @@ def check_amount(name: str, value: object) -> None:
 
 
 def check_share(name: str, value: object) -> None:
-    """Raise ParameterError where a value is no number from 0 to 1."""
+    """Raise ParameterError where a value is not a number from 0 to 1."""
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
         raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}", parameter=name, value=value)

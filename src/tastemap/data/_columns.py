@@ -35,7 +35,7 @@ def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple
 
 
 def _check_numbers(column: pl.Series, name: str) -> None:
-    """Raise DataError naming the values that made a column of numbers one of text, where most are numbers."""
+    """Raise DataError that names the other values of a column of text in which most values are numbers."""
     is_number = column.cast(pl.Float64, strict=False).is_finite().fill_null(False)
     wrong = np.flatnonzero(~is_number.to_numpy())
     if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
@@ -159,7 +159,7 @@ def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
 
 
 def times_to_series(time: Array, kind: pl.DataType | None) -> pl.Series:
-    """Return times as `read_times` found them: dates as dates, whole numbers as whole numbers."""
+    """Return times in the type in which `read_times` found them: dates as dates, whole numbers as whole numbers."""
     series = pl.Series(time)
     if isinstance(kind, pl.Date):
         return series.cast(pl.Datetime("us")).cast(pl.Date)

@@ -25,10 +25,10 @@ _WORDS = (pl.String, pl.Categorical, pl.Enum)
 
 
 class Encoder(Protocol):
-    """What turns some columns of any frame into the same features.
+    """Turns some columns of a frame into features, the same ones for every frame.
 
-    columns : the columns it reads
-    names : one a feature
+    columns : the columns that it reads
+    names : the name of each feature
     """
 
     @property
@@ -50,7 +50,7 @@ def make_encoders(
     bins: Mapping[str, int],
     scale: bool,
 ) -> list[Encoder]:
-    """Return one encoder a column of a table, fitted to it; the arguments are those of `Features.from_frame`.
+    """Return one encoder for each column of a table, fitted to it; the arguments are those of `Features.from_frame`.
 
     Raises ValueError for arguments that do not fit the columns, DataError for a column that no encoder fits.
     """
@@ -100,7 +100,7 @@ def check_use(id: str, columns: Sequence[str]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Hot:
-    """One feature a value, "column=value": 1 where a row has it, or 1 / sqrt(number of values it has).
+    """Makes one feature for each value, "column=value": 1 where a row has it, or 1 / sqrt(number of its values).
 
     kind : what the column holds
     separator : what stands between the values of one string; None takes the string as one value
@@ -116,7 +116,7 @@ class Hot:
 
     @classmethod
     def of(cls, column: pl.Series, kind: Kind | None, separator: str | None, scale: bool) -> Hot:
-        """Take the values that a column has."""
+        """Make an encoder for the values that a column has; raises DataError where it has none."""
         values = _find_values(column, separator)["value"].unique().sort()
         if kind is None or values.is_empty():
             raise _make_empty_error(column.name)
@@ -124,12 +124,12 @@ class Hot:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column it reads."""
+        """The column that it reads."""
         return (self.column,)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One a value."""
+        """The name of each feature, "column=value"."""
         return tuple(f"{self.column}={value}" for value in self.values)
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
@@ -151,7 +151,7 @@ class Hot:
 
 @dataclass(frozen=True, eq=False)
 class Bins:
-    """One feature a range of numbers, 1 in the range that a row's number lies in.
+    """Makes one feature for each range of numbers, 1 for the range in which a row's number lies.
 
     edges : float64, ascending: a range goes from an edge, which belongs to it, up to the next; the first and the last
         are open
@@ -162,7 +162,7 @@ class Bins:
 
     @classmethod
     def of(cls, column: pl.Series, n_bins: int) -> Bins:
-        """Cut where the ranges hold about equally many rows; fewer ranges where numbers repeat."""
+        """Make an encoder for ranges of about equally many rows; there are fewer ranges where numbers repeat."""
         if not column.dtype.is_numeric():
             raise DataError(f"bins cuts numbers, and column {column.name!r} holds {column.dtype} values: cast it first")
         _, numbers = _find_numbers(column)
@@ -174,12 +174,12 @@ class Bins:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column it reads."""
+        """The column that it reads."""
         return (self.column,)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One a range, e.g. "year<1980", "1980<=year<1990", "1990<=year"."""
+        """The name of each feature, e.g. "year<1980", "1980<=year<1990", "1990<=year"."""
         shown = [str(int(edge)) if edge.is_integer() else str(edge) for edge in self.edges.tolist()]
         lows, highs = ["", *(f"{low}<=" for low in shown)], [*(f"<{high}" for high in shown), ""]
         return tuple(f"{low}{self.column}{high}" for low, high in zip(lows, highs, strict=True))
@@ -193,7 +193,7 @@ class Bins:
 
 @dataclass(frozen=True, eq=False)
 class Number:
-    """The column itself: (number - mean) / deviation, held between -limit and limit."""
+    """Makes one feature of a column of numbers: (number - mean) / deviation, clipped to -limit and limit."""
 
     column: str
     mean: float
@@ -202,7 +202,7 @@ class Number:
 
     @classmethod
     def of(cls, column: pl.Series, scale: bool) -> Number:
-        """Take the mean and the standard deviation of a column; without `scale`, 0 and 1 and no limit."""
+        """Make an encoder with the mean and standard deviation of a column; without `scale`, with 0, 1 and no limit."""
         _, numbers = _find_numbers(column)
         if not len(numbers):
             raise _make_empty_error(column.name)
@@ -216,7 +216,7 @@ class Number:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column it reads."""
+        """The column that it reads."""
         return (self.column,)
 
     @property
@@ -227,7 +227,7 @@ class Number:
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
         """Return the feature of every row: float32, (rows, 1)."""
         rows, numbers = _find_numbers(table[self.column])
-        # Where all numbers were the same, nothing was learned from them, and nothing can be told of another.
+        # A column of equal numbers has no deviation to scale by, so its feature is 0 for every number.
         values = (numbers - self.mean) / self.deviation if self.deviation else np.zeros(len(numbers))
         values = values.clip(-self.limit, self.limit)
         if len(values) and np.abs(values).max() > np.finfo(np.float32).max:
@@ -236,7 +236,7 @@ class Number:
 
 
 def _find_kind(column: pl.Series, categorical: bool) -> Kind | None:
-    """Name what a column holds, None where that is nulls only; raise DataError for what cannot be a feature."""
+    """Name what a column holds, None where it holds only nulls; raise DataError for what cannot be a feature."""
     dtype = column.dtype
     if isinstance(dtype, pl.List | pl.Array):
         if dtype.inner in (*_WORDS, pl.Boolean, pl.Null) or dtype.inner.is_integer():
@@ -259,7 +259,7 @@ def _find_kind(column: pl.Series, categorical: bool) -> Kind | None:
 
 
 def _find_values(column: pl.Series, separator: str | None) -> pl.DataFrame:
-    """Return which row has which value, each once: int64 `row`, string `value`. Nulls and "" are no values."""
+    """Return the values of each row, each once: int64 `row`, string `value`. Nulls and "" are not values."""
     if isinstance(column.dtype, pl.Array):
         column = column.arr.to_list()
     table = pl.DataFrame({"row": np.arange(len(column)), "value": column})
@@ -273,7 +273,7 @@ def _find_values(column: pl.Series, separator: str | None) -> pl.DataFrame:
 
 
 def _find_numbers(column: pl.Series) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return the rows that have a number, and it."""
+    """Return the rows that have a number, and these numbers; raise DataError where one is not finite."""
     if not (column.dtype.is_numeric() or column.dtype == pl.Null):
         raise DataError(
             f"column {column.name!r} held numbers when its features were made and holds {column.dtype} now: cast it"

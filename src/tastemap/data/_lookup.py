@@ -1,4 +1,4 @@
-"""What a table says of items: titles, genres, years, found by their ids."""
+"""Looks up by id what a table says about items: titles, genres, years."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def look_up(
 ) -> pl.DataFrame:
     """Return these columns of a table, one row for each of the ids, with nulls for those it does not hold.
 
-    items : all ids that the table may hold; others are passed over
-    table : a frame of any kind with a row an item; of repeated ids the first counts
-    id : its column of ids; None for the one that is called as in the training data
+    items : the known items; other ids in the table are ignored
+    table : a frame of any kind with one row an item; where an id repeats, its first row counts
+    id : the column of ids in the table; None takes the name that it has in the training data
     columns : None for all the others
     """
     id = items.name if id is None else id
@@ -46,7 +46,7 @@ def look_up(
 
 
 def as_texts(column: pl.Series) -> pl.Series:
-    """Return what a column says as texts, the values of lists with "|" between them; raise DataError where it cannot.
+    """Return a column as strings, the values of a list joined by "|"; raise DataError for types that have no text.
 
     Missing numbers are null, whether they were null or NaN.
     """
@@ -58,5 +58,5 @@ def as_texts(column: pl.Series) -> pl.Series:
             "of it"
         )
     if kind.is_float() and not many:
-        column = column.fill_nan(None)  # as pandas writes what is missing
+        column = column.fill_nan(None)  # pandas writes missing numbers as NaN
     return column.cast(pl.List(pl.String)).list.join("|") if many else column.cast(pl.String)

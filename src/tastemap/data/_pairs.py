@@ -54,7 +54,7 @@ def rows_of(matrix: Any) -> Rows:
 def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
     """Return the rows at ``places``, in their order; place -1 gives an empty row."""
     indptr, indices, data = rows
-    lengths = np.append(np.diff(indptr), 0)[places]  # -1 finds the 0
+    lengths = np.append(np.diff(indptr), 0)[places]  # place -1 takes the 0 at the end
     starts = np.concatenate(([0], np.cumsum(lengths)))
     entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
     return freeze_rows(Rows(starts, indices[entries], data[entries]))

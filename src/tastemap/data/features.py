@@ -1,4 +1,4 @@
-"""What is known of users or items beside their interactions."""
+"""Features: what is known about users or items beside their interactions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Features:
     """Named sparse features of users or items. Immutable.
 
     ids : `IdMap`, external id <-> row
-    names : one a column of the matrix, e.g. "genre=Action", "year", "title:stori"
+    names : the name of each column of the matrix, e.g. "genre=Action", "year", "title:stori"
     matrix : scipy CSR, float32, (ids, names), canonical, finite, without stored zeros; its arrays are read-only. A row
         may be empty
     encoders : what turns a frame into these features, for `transform`; None where they were given as a matrix
@@ -61,19 +61,19 @@ class Features:
         df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
         id : the column of ids, integers or strings
         columns : the columns that become features, by their type:
-            strings, categories, booleans : one feature a value, "column=value"
-            lists of these or of integers : the same, many at once
+            strings, categories, booleans : one feature for each value, "column=value"
+            lists of these or of integers : the same, where a row has several values
             numbers : one feature, "column", the number standardised to mean 0 and variance 1 over the rows that have
                 it, and cut off at 3 standard deviations
         separator : what stands between the values of one string, e.g. "|" in "Action|Sci-Fi", which is then read as a
             list; for all string columns, or {column: separator}. Spaces around a value are dropped
-        categorical : columns of integers that are codes: one feature a value
-        bins : {column: n}: cut the numbers of a column into n ranges of about equally many rows, one feature a range
-        scale : scale what each column gives a row to unit length, so that three genres weigh together as much as one,
-            and standardise numbers. False keeps every 1 and every number as it is
+        categorical : columns of integers that are codes: one feature for each value
+        bins : {column: n}: cut the numbers of a column into n ranges of about equally many rows, one feature for each
+        scale : scale the features that a column gives a row to unit length, so that three genres together weigh as much
+            as one, and standardise numbers. False keeps every 1 and every number as it is
 
-        A null, and an empty string or list, gives no feature; a row may have none at all. Features are ordered by
-        column, then value. `transform` gives new rows the same ones.
+        A null, and an empty string or list, gives no feature; a row may have no features at all. Features are ordered
+        by column, then value. `transform` gives new rows the same features.
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy, for ids that are missing
         or repeated, numbers that are not finite, columns that are unknown, without values or of other types.
@@ -93,8 +93,8 @@ class Features:
     def from_csr(cls, matrix: Any, *, ids: Any, names: Sequence[str] | None = None) -> Features:
         """Take a scipy sparse matrix, ids x features, with its values as they are; it is copied.
 
-        ids : `IdMap` or ids, one a row
-        names : distinct strings, one a column; None numbers the columns from "0"
+        ids : `IdMap` or ids, one for each row
+        names : distinct strings, one for each column; None numbers the columns from "0"
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for values that are not finite and for
         ids or names of another number.
@@ -120,14 +120,14 @@ class Features:
 
     @classmethod
     def from_parts(cls, ids: IdMap, encoders: Sequence[Encoder], parts: Sequence[sp.csr_matrix]) -> Features:
-        """Return what each encoder made, side by side; raises DataError where a value is not finite."""
+        """Put the matrices that the encoders made side by side; raises DataError where a value is not finite."""
         matrix = sp.hstack(parts, format="csr", dtype=np.float32)
         return cls(_make_canonical(matrix), ids, [name for encoder in encoders for name in encoder.names], encoders)
 
     def transform(self, frame: Any) -> Features:
-        """Return the same features of other rows, made and scaled as these were; values not known here are ignored.
+        """Return the same features for other rows, made and scaled as these were; values not known here are ignored.
 
-        frame : of any kind, with the id column and the columns that these features were made of
+        frame : of any kind, with the id column and the columns from which these features were made
 
         Raises NotSupportedError where the features were given as a matrix, DataError as `from_frame` does.
         """
@@ -249,7 +249,7 @@ def _as_matrix(rows: Rows, n_columns: int) -> sp.csr_matrix:
 
 
 def check_features(purpose: str, features: object) -> None:
-    """Raise DataError where something else than Features was passed."""
+    """Raise DataError where something other than Features or None was passed to ``purpose``."""
     if features is not None and not isinstance(features, Features):
         raise DataError(
             f"{purpose} takes tastemap.Features, got {type(features).__name__}: make them with Features.from_frame, "

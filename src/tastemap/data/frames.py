@@ -1,4 +1,4 @@
-"""Any kind of data frame in, the same kind out; polars in between."""
+"""Turns frames of any kind into polars frames, and results back into the kind that came in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tastemap.typing import FrameKind
 
 
 def kind_of(frame: object) -> FrameKind:
-    """Name the library whose frames answer ``frame``: its own, or polars for relations, arrays and files."""
+    """Name the library of the frames that results come in: that of ``frame``, or polars for relations and arrays."""
     library = type(frame).__module__.partition(".")[0]
     return cast(FrameKind, library) if library in ("pandas", "pyarrow") else "polars"
 
@@ -39,9 +39,9 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     frame : pandas, polars (eager or lazy) or pyarrow, a DuckDB relation, a dict of columns, or anything else
         that narwhals understands
     columns : the columns to keep, in this order; None keeps all. Only these are converted.
-    optional : columns to keep behind them where the frame has them
+    optional : columns to keep behind these, where the frame has them
 
-    Raises DataError where a column is missing or the frame is of no known kind.
+    Raises DataError where a column is missing or the frame is of an unknown kind.
     """
     if isinstance(frame, pl.DataFrame):
         return _select(frame, columns, optional)

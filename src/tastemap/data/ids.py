@@ -1,4 +1,4 @@
-"""External ids and the rows they stand for."""
+"""Maps between external ids and row numbers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) fo
 # Up to here a Python loop over a dict beats building a polars join.
 _FEW = 2_000
 
-# Integer ids that span at most so many times their number are found in a table in place of a search.
+# Integer ids whose range is at most this many times their number are found in a table, others by a search.
 _SPREAD = 8
 
 
@@ -87,9 +87,9 @@ class IdMap:
         return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
 
     def extend(self, more: IdMap) -> IdMap:
-        """Return a map with the same rows for the same ids, and the ids that only ``more`` has behind them.
+        """Return a map in which these ids keep their rows, and the ids that only ``more`` has come behind them.
 
-        Returns this very map where ``more`` has no other ids. Raises UnknownIdError where the ids of one are strings
+        Returns this map itself where ``more`` has no other ids. Raises UnknownIdError where the ids of one are strings
         and those of the other integers, DataError where some do not fit among 64-bit integers with the others.
         """
         unknown = self.find(more.ids) < 0
@@ -126,13 +126,13 @@ class IdMap:
         among : bool, (len(self),): the marks
         """
         rows = self.find(ids)
-        return np.where(np.append(among, False)[rows], rows, -1)  # -1 finds the last
+        return np.where(np.append(among, False)[rows], rows, -1)  # row -1 takes the False at the end
 
     def rows(self, ids: Any, hint: str | Remedy | None = None) -> RowNumbers:
         """Return the rows of ``ids``, int64; raises UnknownIdError naming those not in the map.
 
         ids : as for `find`
-        hint : the way out, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
+        hint : the remedy in the message, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
         """
         if isinstance(ids, Iterator):
             ids = list(ids)  # read twice
@@ -213,10 +213,10 @@ class IdMap:
         low, high = int(keys[0]), int(keys[-1])
         if high - low < _SPREAD * len(keys) and len(asked) > _FEW:
             if self._table is None:
-                table = np.full(high - low + 2, -1)  # the last place is for what is not between the ids
+                table = np.full(high - low + 2, -1)  # the last place is for values outside the range of the ids
                 table[(keys - keys[0]).astype(np.int64)] = rows
                 self._table = table
-            # Without a sign what is below the lowest id is beyond the highest.
+            # As unsigned numbers, values below the lowest id lie beyond the highest.
             offsets = np.minimum((asked - keys[0]).view(np.uint64), np.uint64(len(self._table) - 1))
             found = self._table[offsets.view(np.int64)]
             return found if fits.all() else np.where(fits, found, -1)
@@ -232,7 +232,7 @@ class IdMap:
 
 
 def check_ids(ids: pl.Series, column: str) -> pl.Series:
-    """Return ids as Int64, UInt64 or String, exactly; raise DataError where they are missing or no ids."""
+    """Return ids as Int64, UInt64 or String, exactly; raise DataError where some are missing or of another type."""
     if ids.null_count():
         rows = ids.is_null().arg_true()
         raise DataError(
@@ -277,10 +277,10 @@ def _choose_remedy(ids: pl.Series, column: str) -> str:
 
 
 def restore_whole_ids(ids: pl.Series) -> pl.Series:
-    """Return ids that were kept as floats, 17850.0, as Int64, and all others as they are.
+    """Return ids that were stored as floats, such as 17850.0, as Int64, and all others as they are.
 
-    pandas makes floats of integers where some are missing: NaN becomes null. Floats stay where one is no whole number,
-    or one of 2**53 and more, from which on a float no longer tells whole numbers apart.
+    pandas turns integers into floats where some are missing; NaN becomes null here. Floats stay as they are where one
+    is not a whole number, or is 2**53 or more, where floats no longer tell neighbouring whole numbers apart.
     """
     if not ids.dtype.is_float():
         return ids

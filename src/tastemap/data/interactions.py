@@ -218,7 +218,7 @@ class Interactions:
         missing, empty, cut off or not of its kind.
         """
         columns, time = _list_columns(**options), options.get("time")
-        # The bytes of an unpacked file are let go of before the table is taken apart.
+        # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
 
     @classmethod
@@ -227,7 +227,7 @@ class Interactions:
     ) -> Interactions:
         """Take a scipy sparse matrix, users x items; it is copied.
 
-        users, items : `IdMap` or ids, one a row and one a column; None numbers them from 0
+        users, items : `IdMap` or ids, for the rows and for the columns; None numbers them from 0
         allow_negative : accept negative weights
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
@@ -309,7 +309,7 @@ class Interactions:
         return np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.matrix.indptr))
 
     def at_least(self, weight: float) -> Interactions:
-        """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is."""
+        """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is left."""
         keep = self.matrix.data >= weight
         if not keep.any():
             raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
@@ -404,7 +404,7 @@ class Interactions:
         return moved, len(self) - len(moved)
 
     def extend(self, users: IdMap, items: IdMap) -> Interactions:
-        """Return the same pairs over longer id maps, which `IdMap.extend` made of those here; the new ids have none."""
+        """Return the same pairs over longer id maps, made by `IdMap.extend` from these; new ids have no pairs."""
         if users is self.users and items is self.items:
             return self
         indptr = np.append(self.matrix.indptr, np.full(len(users) - len(self.users), self.matrix.indptr[-1]))
@@ -413,7 +413,7 @@ class Interactions:
         )
 
     def merge(self, news: Interactions) -> Interactions:
-        """Return the pairs of both, without times; a pair of both takes the weight of ``news``.
+        """Return the pairs of both, without times; a pair that is in both takes the weight of ``news``.
 
         The id maps are those of this one, extended by the ids that only ``news`` has. Raises UnknownIdError where ids
         are of another type.
@@ -505,7 +505,7 @@ class Interactions:
 
 
 def check_interactions(purpose: str, interactions: object) -> None:
-    """Raise DataError where something else than Interactions was passed."""
+    """Raise DataError where something other than Interactions was passed to ``purpose``."""
     if not isinstance(interactions, Interactions):
         raise DataError(
             f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
@@ -529,7 +529,7 @@ def _list_columns(
     event_weights: EventWeights | None = None,
     **_: Any,
 ) -> list[str]:
-    """Return the columns that options of `Interactions.from_frame` name; raise ValueError where one has two uses."""
+    """Return the columns that options of `Interactions.from_frame` name; raise ValueError where two name the same."""
     event = None if event_weights is None else event_weights[0]
     columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
@@ -555,7 +555,7 @@ def _raise_duplicate(
 ) -> NoReturn:
     last = np.append(starts[1:], len(by_pair))
     repeated = np.flatnonzero(last - starts > 1)
-    # The pair whose second row comes first in the input.
+    # The repeated pair that the input repeats first.
     first = repeated[np.argmin(by_pair[starts[repeated] + 1])]
     at, end = starts[first], last[first]
     raise DataError(

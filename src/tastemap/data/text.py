@@ -58,25 +58,25 @@ def text_features(
     min_documents: int = 2,
     max_features: int | None = None,
 ) -> Features:
-    """Read features from text: one a word without its ending, "column:stem", weighted by TF-IDF.
+    """Read features from text: one for each stem of a word, "column:stem", weighted by TF-IDF.
 
     frame : of any kind, one row an id
     id : the column of ids, integers or strings
-    columns : columns of text, each with words of its own
-    languages : those of the texts: "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian",
-        "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", or their ISO codes ("en"); the most
-        frequent first
-    language : a column that names the language of each row, as above or like "pt-BR". None, a null or any other
-        language has it guessed
+    columns : columns of text, each with stems of its own
+    languages : the languages of the texts: "danish", "dutch", "english", "finnish", "french", "german", "hungarian",
+        "italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", or their ISO codes ("en");
+        the most frequent first
+    language : a column that names the language of each row, as above or like "pt-BR". Without the column, and in rows
+        with a null or another language, the language is guessed
     stop_words : words to leave out; None for those of stopwordsiso in all the languages, `()` for none
-    min_documents : leave out the words of fewer rows
-    max_features : keep only so many words of a column, the most frequent; None for all
+    min_documents : leave out stems that fewer rows have
+    max_features : keep only this many stems of a column, the most frequent; None for all
 
     Text is lower-cased and cut into words of letters and digits; words of one character and stop words are left out. A
-    word is stemmed by Snowball in the language whose stop words are most in its text (at par, the first of
-    `languages`), among those written in the word's own script: so Russian and English words of one text both find
-    their stem. Stems are weighted by scikit-learn, count (1 + ln((1 + rows) / (1 + rows with the stem))), and each row
-    scaled to unit length; a row may have no stem. `Features.transform` gives new texts the same stems and weights.
+    word is stemmed by Snowball in a language of the word's script: the one whose stop words are most frequent in the
+    text, in a tie the first of `languages`. So a text may have Russian and English words, and each is stemmed by its
+    own rules. Stems are weighted by scikit-learn, count (1 + ln((1 + rows) / (1 + rows with the stem))), and each row
+    is scaled to unit length; a row may have no stem. `Features.transform` gives new texts the same stems and weights.
 
     Needs scikit-learn, snowballstemmer and stopwordsiso, which come with `pip install "tastemap[text]"`; raises
     MissingPackageError without them, DataError where ids are missing or repeated, a column is unknown, not text or left
@@ -118,8 +118,8 @@ class Reader:
     """Finds the stems in a column of text.
 
     language : the column that names a text's language, or None
-    languages : Snowball's names; of equally likely ones the first is taken
-    stop_words : what is left out
+    languages : Snowball's names; in a tie the first one counts
+    stop_words : words to leave out
     """
 
     column: str
@@ -128,7 +128,7 @@ class Reader:
     stop_words: pl.Series
 
     def find_stems(self, table: pl.DataFrame) -> pl.DataFrame:
-        """Return how often which stem is in which row: `row`, `stem`, `count`."""
+        """Count each stem in each row of a table: `row`, `stem`, `count`."""
         texts = _take_text(table, self.column)
         named = None if self.language is None else _place_languages(_take_text(table, self.language), self.languages)
         rows = pl.DataFrame({"row": np.arange(len(table), dtype=np.int32), "text": texts})
@@ -139,7 +139,7 @@ class Reader:
         return words.join(self._stem(words), on=["word", "language"]).group_by("row", "stem").agg(pl.col("count").sum())
 
     def _find_words(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Return how often which word is in which row, in which language: `row`, `word`, `language`, `count`."""
+        """Count each word in each row, and tell its language: `row`, `word`, `language`, `count`."""
         left_out = self.stop_words.to_frame("word")
         whole = rows.select("row", word=_normalise(rows["text"]).str.extract_all(_WORD)).explode("word").drop_nulls()
         words = (
@@ -164,10 +164,10 @@ class Reader:
         )
 
     def _guess_languages(self, rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
-        """Return the likeliest language of each script in a row, where there is a sign: `row`, `script`, `language`."""
+        """Return each row's likeliest language by script, where a word tells it: `row`, `script`, `language`."""
         votes = words.join(_load_stop_words(self.languages), on="word").group_by("row", "language").len("votes")
         if "language" in rows.columns:
-            # A language that is named outvotes all.
+            # A named language has more votes than all stop words.
             named = rows.select("row", "language", votes=pl.lit(np.iinfo(np.uint32).max, pl.UInt32))
             votes = pl.concat([votes, named.drop_nulls()])
         return (
@@ -183,7 +183,7 @@ class Reader:
         return pl.DataFrame({"language": places, "script": [_LANGUAGES[name][1] for name in self.languages]})
 
     def _stem(self, words: pl.DataFrame) -> pl.DataFrame:
-        """Return the stem of each distinct word in its language, or itself in none: `word`, `language`, `stem`."""
+        """Return the stem of each word, the word itself where it has no language: `word`, `language`, `stem`."""
         parts = []
         for (language,), part in words.select("word", "language").unique().group_by("language"):
             found = part["word"]
@@ -196,7 +196,7 @@ class Reader:
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """One feature a stem, "column:stem", weighted by TF-IDF.
+    """Makes one feature for each stem, "column:stem", weighted by TF-IDF.
 
     stems : the known stems, sorted; others are ignored
     weighting : scikit-learn's TfidfTransformer, fitted
@@ -208,13 +208,13 @@ class Text:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The column of text, and that of languages if there is one."""
+        """The column of text, and the column of languages if there is one."""
         column, language = self.reader.column, self.reader.language
         return (column,) if language is None else (column, language)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One a stem."""
+        """The name of each feature, "column:stem"."""
         return tuple(f"{self.reader.column}:{stem}" for stem in self.stems)
 
     def encode(self, table: pl.DataFrame) -> sp.csr_matrix:
@@ -224,7 +224,7 @@ class Text:
     def weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Return the weights of counted stems, each row of unit length: float32."""
         if not counts.shape[0]:
-            return counts.astype(np.float32)  # scikit-learn refuses no rows
+            return counts.astype(np.float32)  # scikit-learn refuses a matrix without rows
         return sp.csr_matrix(self.weighting.transform(counts), dtype=np.float32)
 
 
@@ -271,7 +271,7 @@ def _place_languages(named: pl.Series, languages: tuple[str, ...]) -> pl.Series:
 
 
 def _check_language(table: pl.DataFrame, language: str | None, languages: tuple[str, ...]) -> None:
-    """Raise DataError where a column of languages names none of them."""
+    """Raise DataError where a column of languages names none of ``languages``."""
     if language is None:
         return
     named = _take_text(table, language)
@@ -283,7 +283,7 @@ def _check_language(table: pl.DataFrame, language: str | None, languages: tuple[
 
 
 def _normalise_words(words: Iterable[str]) -> pl.Series:
-    """Return words as texts hold them; raise ValueError for what is no list of strings."""
+    """Return words in the form of the texts; raise ValueError where they are not a list of strings."""
     listed = [words] if isinstance(words, str) else list(words)
     if isinstance(words, str) or not all(isinstance(word, str) for word in listed):
         raise ValueError(f"stop_words must be a list of strings, got {words!r}")

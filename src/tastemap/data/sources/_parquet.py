@@ -29,5 +29,5 @@ class ParquetTable:
         return pl.read_parquet(as_polars_source(self.content), glob=False, columns=wanted)
 
     def explain(self, reason: str) -> str:
-        """Return a sentence on what polars could not read, for its reason."""
+        """Return one sentence on why polars could not read the file; ``reason`` is what polars says."""
         return f"{self.label} is not a whole parquet file ({reason}): get it again"

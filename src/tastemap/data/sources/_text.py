@@ -20,7 +20,7 @@ from tastemap.errors import DataError, Remedy
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 
 _SAMPLE = 10_000  # rows that column types are taken from
-# The csv module has one limit for everybody.
+# The csv module has one limit for the whole process.
 _csv_limit = threading.Lock()
 _SEPARATORS = (";", ",", "\t", "|")
 
@@ -43,7 +43,7 @@ class _Tally(NamedTuple):
 class TextTable:
     """The columns and rows of a text.
 
-    name : that of the file, whose ending tells the format
+    name : the name of the file, whose ending tells the format
     content : where it lies, or its bytes
     label : its name in messages
     separator : the character between columns; None takes it from the name
@@ -59,7 +59,7 @@ class TextTable:
         return list(self._find_layout().places)
 
     def find_other_separator(self) -> str | None:
-        """Return the character between columns where the usual one parts no column and this one does, else None."""
+        """Return another character that separates columns where the usual one is not in the first line, else None."""
         if self.separator is not None or self._suffix in (".dat", ".data"):
             return None
         first = self._read_first_line()
@@ -73,7 +73,8 @@ class TextTable:
         names = columns or list(layout.places)
         tally = self._count(layout) if layout.has_header else None
         if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
-            # polars counts the fields of a line only where it reads all columns; else one too many shifts the rest.
+            # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
+            # the others unnoticed.
             names = list(layout.places)
         table = self._read_typed(layout, {layout.places[name]: name for name in names})
         if tally and tally.has_quotes and table.height != tally.lines - 1:
@@ -81,7 +82,7 @@ class TextTable:
         return table.select(columns or list(layout.places))
 
     def explain(self, reason: str) -> str:
-        """Return a sentence on what polars could not read, for its reason."""
+        """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
             return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
         if "malformed" in reason:
@@ -107,7 +108,7 @@ class TextTable:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
     def _count(self, layout: _Layout) -> _Tally:
-        """Count what the lines of the text are made of."""
+        """Count the lines and separators of the text, and look for quotes."""
         separators = lines = 0
         has_quotes, last = False, b"\n"
         with open_content(self.content) as stream:
@@ -127,7 +128,7 @@ class TextTable:
 
     @contextmanager
     def _open_records(self) -> Iterator[Any]:
-        """Read the lines as Python's csv module does, but with fields of any size, such as the texts of articles."""
+        """Give Python's csv reader of the lines, with fields of any size, such as the texts of articles."""
         stream = open_content(self.content)
         with _csv_limit, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
             usual = csv.field_size_limit(2**31 - 1)

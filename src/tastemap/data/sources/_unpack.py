@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from tastemap.errors import DataError, name_some
 
-# Where the data of a file lie, or their bytes where they were packed.
+# The path of the data or, where they were packed, their bytes.
 Content = Path | bytes
 
 EMPTY = "pass a file with column names and rows"
@@ -50,7 +50,7 @@ def open_content(content: Content) -> BinaryIO:
 
 
 def as_polars_source(content: Content) -> Path | io.BytesIO:
-    """Return the content as the readers of polars take it."""
+    """Return the content in a type that the readers of polars take."""
     return io.BytesIO(content) if isinstance(content, bytes) else content
 
 

@@ -1,4 +1,4 @@
-"""What interactions are read from: a file today, a database some day."""
+"""The protocol of a source of interactions, such as a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Source(Protocol):
         """Return the named columns, in this order, with at least one row.
 
         columns : names from `header`; None for all
-        time : the column of times, of which text is read as datetimes; None for no such column
+        time : the column of times, where text is read as datetimes; None where there is none
 
         Raises DataError for a column that is not there, for no rows and for what cannot be read.
         """

@@ -1,4 +1,4 @@
-"""Dates and times that stand in a file as text."""
+"""Reads dates and times that a file holds as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _NUMBERS = re.compile(r"\d{1,2}([./-])\d{1,2}\1(\d{4}|\d{2})(?: \d{1,2}:\d\d(:\d
 def parse_times(column: pl.Series, label: str) -> pl.Series:
     """Return text as datetimes: ISO, or numbers in the one order, day/month or month/day, that suits every row.
 
-    Raises DataError where some text is no date, or where both orders suit and mean different days.
+    label : the name of the source, for messages
+
+    Raises DataError where some text is not a date, or where both orders suit and mean different days.
     """
     known = column.drop_nulls()
     numbers = _NUMBERS.fullmatch(known[0]) if len(known) else None
@@ -47,7 +49,7 @@ def parse_times(column: pl.Series, label: str) -> pl.Series:
 def _parse_iso(column: pl.Series) -> pl.Series:
     try:
         return column.str.to_datetime(strict=False)
-    except pl.exceptions.ComputeError:  # it finds no form
+    except pl.exceptions.ComputeError:  # polars recognises no format
         return pl.Series(column.name, [None] * len(column), dtype=pl.Datetime("us"))
 
 

@@ -34,7 +34,7 @@ class DataFile:
     """An unpacked file of columns: a `Source`.
 
     name : its own name, which tells its format
-    content : where it lies, or its bytes
+    content : its path, or its bytes
     label : its name in messages
     separator : the character between columns; None takes it from the name
     """
@@ -50,7 +50,7 @@ class DataFile:
             return self._table.read_header()
 
     def find_other_separator(self) -> str | None:
-        """Return the character between columns where the usual one parts no column and this one does, else None."""
+        """Return another character that separates columns where the usual one is not in the first line, else None."""
         return None if self.is_parquet else self._text.find_other_separator()
 
     def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
@@ -70,7 +70,7 @@ class DataFile:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the name says so."""
+        """Whether the name is that of a Parquet file."""
         return PurePosixPath(self.name).suffix.lower() in (".parquet", ".pq")
 
     @property
