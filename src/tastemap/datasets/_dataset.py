@@ -1,4 +1,4 @@
-"""What every data set is."""
+"""The class of all data sets."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tastemap.errors import DataError
 
 @dataclass(frozen=True)
 class Dataset:
-    """Interactions with what is known of their items and users.
+    """Interactions with what is known about their items and users.
 
     interactions : `Interactions`
     items, users : polars frames keyed by the interactions' item and user column, or None where the publisher
         gives none
     citation, license : what to cite, and what the publisher allows
-    events : polars frame of what happened, one row an event, where a pair may come several times and its events
-        were merged; None where every pair comes once
-    merging : how, as options of `Interactions.from_frame`
+    events : polars frame with one row for each event, where several events of a pair were merged; None where every
+        pair comes once
+    merging : how events are merged, as options of `Interactions.from_frame`
     """
 
     interactions: Interactions
@@ -39,7 +39,7 @@ class Dataset:
         return "; ".join([f"Dataset of {self.interactions!r}", *known])
 
     def pairs(self, events: Any) -> Interactions:
-        """Merge some of the events into pairs, as `interactions` were from all of them, over the same id maps.
+        """Merge some of the events into pairs, as all of them were merged into `interactions`, over the same id maps.
 
         So a pair with events on both sides of a split is in both parts::
 

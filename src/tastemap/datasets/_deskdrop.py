@@ -36,12 +36,14 @@ def deskdrop(path: str | Path) -> Dataset:
     path : a local copy, as published: the folder or the zip file, or users_interactions.csv itself, packed or not
 
     The weight of a pair is the sum over its events: VIEW 1, LIKE 2, BOOKMARK 2.5, FOLLOW 3, COMMENT CREATED 4; its
-    time is that of the last in the file. ``events`` has them all. People with at least five articles, damped weights::
+    time is that of its last event in the file. ``events`` has all events. The users with at least five articles, with
+    damped weights::
 
         tm.datasets.deskdrop(path).interactions.core(min_per_user=5).log2().compact()
 
-    ``items`` has a row for each article of shared_articles.csv where that lies beside: the line of its latest sharing,
-    or of its removal where it was never shared. Without that file, ``items`` has the ids alone. ``users`` is None.
+    ``items`` has a row for each article of shared_articles.csv, where that file is in the same place: the line of its
+    latest sharing, or of its removal where it was never shared. Without that file, ``items`` has the ids alone.
+    ``users`` is None.
 
     Raises DataError where the data are absent, damaged or of another layout.
     """
@@ -59,7 +61,7 @@ def deskdrop(path: str | Path) -> Dataset:
 
 
 def _read_articles(file: Source) -> pl.DataFrame:
-    """Return one row an article: of its latest sharing or else of its removal."""
+    """Return one row for each article: its latest sharing or, where it has none, its removal."""
     table = file.read()
     check_columns(("timestamp", "eventType", "contentId"), table.columns)
     latest = table.sort(pl.col("eventType") == "CONTENT SHARED", "timestamp", maintain_order=True)

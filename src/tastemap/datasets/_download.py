@@ -1,4 +1,4 @@
-"""Fetches a zip file from its publisher, or a wheel from a package registry; whole or not at all."""
+"""Fetches a zip file from its publisher, or a wheel from a package registry, whole or not at all."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def download(url: str, target: Path, md5: str | None, progress: bool | None) -> 
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what downloads of ``target`` left that were killed; a younger one may still be under way."""
+    """Remove what killed downloads of ``target`` left more than a day ago; younger downloads may still be running."""
     for part in target.parent.glob(f".{target.name}.*.tmp"):
         if time.time() - part.stat().st_mtime > 86_400:
             part.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def find_file(source: Path, *names: str) -> tuple[str, Content] | None:
 
 
 def open_inside(source: Path, name: str) -> DataFile | None:
-    """Open a file that a folder, packed or not, or a zip file holds; None where it holds none, or is another file."""
+    """Open a file in a folder, packed or not, or in a zip file; None where it is not there or ``source`` is neither."""
     if not source.is_dir() and (source.suffix.lower() != ".zip" or not source.exists()):
         return None
     found = find_file(source, name, *((f"{name}.zip", f"{name}.gz") if source.is_dir() else ()))
@@ -41,7 +41,7 @@ def open_inside(source: Path, name: str) -> DataFile | None:
 
 
 def read_text(file: Content) -> str:
-    """Return the text of a file in UTF-8 or, as the older data sets are, in latin-1."""
+    """Return the text of a file in UTF-8 or, as in the older data sets, in latin-1."""
     content = file if isinstance(file, bytes) else file.read_bytes()
     try:
         return content.decode("utf-8")

@@ -65,9 +65,9 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     progress : show a bar for the download; None shows it where stderr is a terminal
 
     ``items`` has movie_id, title and genres ("Animation|Comedy"); ``users`` exists for 100k and 1m. Where
-    GroupLens cannot be reached, 100k comes out of the wheel of recbole 1.2.1 by ``pip download``, and a warning
+    GroupLens cannot be reached, 100k is taken from the wheel of recbole 1.2.1 by ``pip download``, and a warning
     says so. Timestamps missing from a local ratings.parquet are filled with the smallest known one: they are
-    known to lie before it, so the order among the others stays right.
+    known to lie before it, so the order of the others stays right.
 
     Raises DataError where the data cannot be fetched, are damaged or are of another layout.
     """
@@ -81,7 +81,7 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
 
 
 def find_movielens_name(path: Path) -> Name | None:
-    """Return the name of a set with the layout of a folder or zip file, told by its files; None if it has none."""
+    """Return the name of a MovieLens set that has the files of a folder or zip file; None if no set has them."""
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
     elif path.suffix.lower() in (".zip", ".whl") and zipfile.is_zipfile(path):
@@ -120,7 +120,7 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
 def read_movies(path: Path) -> pl.DataFrame | None:
     """Read movie_id, title and genres of a MovieLens folder or zip file, of a movies.dat or a u.item.
 
-    None where ``path`` is nothing of these or holds no movies.
+    Returns None where ``path`` is none of these or holds no movies.
     """
     if path.name in ("movies.dat", "u.item") and path.is_file():
         return _MOVIES[path.name](path)

@@ -41,12 +41,12 @@ def online_retail(path: str | Path | None = None) -> Dataset:
     path : a local copy: the publisher's spreadsheet saved as csv or parquet, under the published column names. None
         raises a DataError that says where to get it
 
-    Purchases are the lines with a customer and a positive quantity that are no cancellation (InvoiceNo C...). The
-    weight of a pair is how many lines the customer bought the product in, its time the latest. ``items`` has StockCode
-    and its most frequent Description, ``users`` CustomerID and the most frequent Country.
+    Purchases are the lines with a customer and a positive quantity that are not cancelled (InvoiceNo C...). The weight
+    of a pair is the number of lines in which the customer bought the product; its time is that of the latest. ``items``
+    has StockCode and its most frequent Description, ``users`` CustomerID and the most frequent Country.
 
-    ``events`` has every purchase line. To hold out the last month with what is bought again, part them, not the pairs,
-    and leave nothing out when ranking::
+    ``events`` has every purchase line. To hold out the last month with its repeat purchases, split the events, not the
+    pairs, and leave nothing out when ranking::
 
         shop = tm.datasets.online_retail("online-retail.parquet")
         before = pl.col("InvoiceDate") < datetime(2011, 11, 9)
@@ -83,7 +83,7 @@ def _as_utf8(file: DataFile) -> DataFile:
 
 
 def _find_most_frequent(events: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:
-    """Return the value that is most frequent with each id, of equally frequent ones the first in the file."""
+    """Return the most frequent value of ``column`` for each id, in a tie the first in the file."""
     counts = events.drop_nulls(column).group_by(ids.name, column, maintain_order=True).len()
     best = counts.sort("len", descending=True, maintain_order=True).unique(ids.name, keep="first", maintain_order=True)
     return ids.to_frame().join(best.select(ids.name, column), on=ids.name, how="left", maintain_order="left")

@@ -34,7 +34,7 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     with whole_file(path) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
-        except SafetensorError as error:  # a full disk is no OSError to it, and only its text has the number
+        except SafetensorError as error:  # also for a full disk; only its text has the number of the error
             number = re.search(r"\(os error (\d+)\)", str(error))
             if number is None:
                 raise OSError(f"cannot write {path}: {error}") from error
@@ -42,7 +42,11 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """Read a file of `write_arrays` and check that it is whole; `kind` is what it has to be."""
+    """Read the arrays and the header of a file of `write_arrays`, and check that it is whole and of the kind `kind`.
+
+    Raises OSError where the file is absent or cannot be read, ModelFileError where it is cut short, altered, of a later
+    format or of another kind.
+    """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
@@ -78,7 +82,7 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
 
 
 def as_json(value: object) -> str:
-    """Return the one JSON text of a value; NumPy's numbers count as Python's."""
+    """Return a value as JSON, the same text for equal values; NumPy's numbers count as Python's."""
     return json.dumps(value, sort_keys=True, default=lambda number: number.item())
 
 

@@ -14,13 +14,13 @@ from tastemap.files.writable import check_file, check_folder
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` to write to; when the block ends well, it takes the name of `path`.
+    """Give a temporary file beside `path` to write to; when the block ends without an error, it replaces `path`.
 
     It is on the disk before it is renamed, so a process or machine that dies at any moment leaves the old file or the
-    new one. After an error nothing is left. Raises OSError where the folder cannot be written.
+    new one. After an error the temporary file is removed. Raises OSError where the folder cannot be written.
     """
     check_file(path)
-    path = Path(os.path.realpath(path))  # a link stays one, to the new file
+    path = Path(os.path.realpath(path))  # a link stays a link, to the new file
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     # Not tempfile: it hides files from others, and the process's umask cannot be read without setting it.
     temporary.touch(exist_ok=False)
@@ -39,14 +39,14 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
-    """Give a temporary folder beside `path` to write the files `names` in; when the block ends well, it takes its name.
+    """Give a temporary folder beside `path` for the files `names`; when the block ends without an error, it is renamed.
 
-    A folder of that name is replaced only where it holds nothing but such files. After an error nothing is left and the
-    old folder stays. A process that dies between the two renamings leaves the old folder under a hidden name.
-    Raises OSError where there is something else, or where the place cannot be written.
+    A folder at `path` is replaced only where it holds nothing but such files. After an error the temporary folder is
+    removed and the old one stays. A process that dies between the two renamings leaves the old folder under a hidden
+    name. Raises OSError where something else is at `path`, or where the place cannot be written.
     """
     check_folder(path, names)
-    path = Path(os.path.realpath(path))  # a link stays one, to the new folder
+    path = Path(os.path.realpath(path))  # a link stays a link, to the new folder
     temporary, old = (path.with_name(f".{path.name}.{secrets.token_hex(8)}.{kind}") for kind in ("tmp", "old"))
     temporary.mkdir()
     try:
@@ -55,7 +55,7 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
             with open(temporary / name, "rb+") as file:
                 os.fsync(file.fileno())
         _sync_folder(temporary)
-        check_folder(path, names)  # somebody may have come meanwhile
+        check_folder(path, names)  # another process may have written there meanwhile
         if path.exists():
             path.rename(old)
         try:

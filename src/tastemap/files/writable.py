@@ -1,4 +1,4 @@
-"""Whether a file or a folder may be written: asked before the work, and again by what writes it."""
+"""Checks whether a file or a folder may be written: before the work, and again when it is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tastemap.errors import name_some
 
 
 def check_file(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> None:
-    """Raise OSError where no file can be put at `path`, or where that is one of the files the work reads."""
+    """Raise OSError where no file can be put at `path`, or where `path` is one of the files that the work reads."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, which is no ordinary file: name a file in it")
@@ -24,7 +24,7 @@ def check_file(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> No
 def check_folder(path: str | Path, names: Collection[str]) -> None:
     """Raise OSError where no folder of the files `names` can be put at `path`.
 
-    One that is there is replaced: it may hold nothing else, and not be the folder that the process is in.
+    A folder at `path` will be replaced: it must hold nothing but such files, and must not be the working folder.
     """
     path = Path(path)
     _check_parent(path, "make")
@@ -33,7 +33,7 @@ def check_folder(path: str | Path, names: Collection[str]) -> None:
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is no folder and cannot be replaced by one: name another")
     if path.samefile(Path.cwd()):
-        # It would be gone under the feet of the process, and of the shell that started it.
+        # The process, and the shell that started it, would be left in a folder that is gone.
         raise OSError(f"{path.absolute()} is the folder you are in: name a new one in it")
     others = sorted(entry.name for entry in path.iterdir() if entry.name not in names or not entry.is_file())
     if others:
@@ -41,7 +41,7 @@ def check_folder(path: str | Path, names: Collection[str]) -> None:
 
 
 def _check_parent(path: Path, verb: str) -> None:
-    # A link stays one: what it leads to is written.
+    # A link stays a link: the file that it leads to is written.
     real = Path(os.path.realpath(path)) if path.is_symlink() else path
     if not real.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {real.parent} to {verb} {real.name} in")
