@@ -1,4 +1,4 @@
-"""Models and comparisons for other tools and for other people."""
+"""Writes models for other tools, and comparisons for other people."""
 
 from tastemap.export.report import report
 from tastemap.export.tensorboard import tensorboard

@@ -1,4 +1,4 @@
-"""A comparison as one HTML page that stands alone."""
+"""Writes a comparison as one HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def check_report(path: str | Path) -> None:
 
 
 def report(board: Comparison, path: str | Path, title: str | None = None, *, command: str | None = None) -> None:
-    """Write an HTML page that stands alone, with the leaderboard, charts, significance and how to repeat it.
+    """Write one HTML page with the leaderboard, charts, significance and how to repeat the comparison.
 
     board : what `compare` returned
-    path : ends in .html; written whole or not at all
-    title : None names the models
-    command : the command line that repeats it, in place of the call of `compare`
+    path : ends in .html or .htm; written whole or not at all
+    title : the heading; None names the models
+    command : the command line that repeats the comparison, in place of the call of `compare`
 
-    The page loads nothing from anywhere. Needs the extra "report".
-    Raises MissingPackageError without it, ValueError where the name does not end in .html, OSError where the file
-    cannot be written.
+    The page needs no other file and no network. Needs the extra "report".
+    Raises MissingPackageError without it, ValueError where the name does not end in .html or .htm, OSError where the
+    file cannot be written.
     """
     check_report(path)
     page = _render_page(board, title or f"{_join_names(board.models)} compared", command)
@@ -80,15 +80,16 @@ def _render_page(board: Comparison, title: str, command: str | None) -> str:
 
 
 _ABOUT = (
-    "A difference is that of the model named first less that of the best, over the users whom both know, with its 95 % "
-    f"bootstrap interval over users. p is of the paired randomisation test with {FLIPS:,} swaps (Smucker et al., CIKM "
-    "2007), adjusted by Holm for the number of models: how often as large a difference would come about if each user "
+    "A difference is the metric of the model named first less that of the best, over the users on whom both were "
+    "measured, with its 95 % bootstrap interval over users. p is of the paired randomisation test with "
+    f"{FLIPS:,} swaps (Smucker et al., CIKM 2007), adjusted by Holm for the number of models: how often as large a "
+    "difference would come about if each user "
     f"had the two models' results by the toss of a coin. Below {LEVEL} it is called significant."
 )
 
 
 def _say_outcome(board: Comparison) -> str:
-    """Say the outcome by the first metric."""
+    """Return one sentence on which model is best by the first metric."""
     metric = board.metrics[0]
     best, *others = board.ranking(metric)
     value = f"{board.evaluations[best][metric]:.4f}"
@@ -104,7 +105,7 @@ def _say_outcome(board: Comparison) -> str:
 
 
 def _say_tests(board: Comparison, metric: Metric) -> Iterator[str]:
-    """Say what the tests of a metric found."""
+    """Return sentences on what the tests of a metric found."""
     rows = [row for row in board.difference_rows if row["metric"] == metric.name]
     best = board.ranking(metric)[0]
     chance = [row for row in rows if row["p"] >= LEVEL]
@@ -155,17 +156,17 @@ def _write_svg(figure: Any) -> str:
 
     text = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    # Names of the parts that depend on what they are: no two charts of a page take each other's.
+    # The ids of the parts depend on their content, so that the charts of a page do not use each other's.
     with matplotlib.rc_context({"svg.hashsalt": "tastemap", "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata=nothing, bbox_inches="tight", transparent=True)
     element = text.getvalue()
     element = element[element.index("<svg") :]
-    # A page knows the namespaces by itself.
+    # In HTML the namespaces are known.
     return re.sub(r' xmlns(:xlink)?="[^"]*"', "", element).strip()
 
 
 def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
-    """Say what data it was and whom the means are over."""
+    """Return names and values: the data, the users behind the means, and what was left out."""
     evaluations = list(board.evaluations.values())
 
     def of_models(counts: list[int]) -> str:
@@ -232,7 +233,7 @@ def _write_recipe(board: Comparison) -> str:
 
 
 def _write_call(model: Any) -> str:
-    """Say how a model is made."""
+    """Return the code that makes a model."""
     return f"tm.{model!r}" if type(model).__module__.startswith("tastemap.") else repr(model)
 
 

@@ -1,4 +1,4 @@
-"""The items' vectors for TensorBoard's projector."""
+"""Writes the items' vectors for TensorBoard's projector."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def tensorboard(
     columns: str | Sequence[str] | None = None,
     n: int | None = None,
 ) -> None:
-    """Write the items' vectors, and what is known of the items, for TensorBoard: then run tensorboard --logdir FOLDER.
+    """Write the items' vectors and descriptions for TensorBoard: then run tensorboard --logdir FOLDER.
 
-    folder : gets three files, whole or not at all; one that is there is replaced only if it holds nothing else
-        vectors.tsv : a line an item, the vector in which `similar_items` compares it, exact to the bit; no biases
-        metadata.tsv : a header, then a line for the same item: its id, the columns of `items`, its popularity (in how
-            many training pairs it is). The values of lists stand between "|", tabs and ends of lines become spaces
-        projector_config.pbtxt : what tells TensorBoard of the two
-    items : a frame of any kind that describes the items; those that are not in it get empty cells
-    id : its column of ids; None for the one that is called as in the training data
-    columns : those to write; None for all
-    n : only so many items, the most popular ones; None for all with a training pair or features
+    folder : gets three files, whole or not at all; an existing one is replaced only if it holds nothing else
+        vectors.tsv : one line an item, the vector by which `similar_items` compares it, exact to the bit; no biases
+        metadata.tsv : a header, then one line for the same item: its id, the columns of `items`, its popularity (the
+            number of its training pairs). The values of lists are joined by "|", tabs and ends of lines become spaces
+        projector_config.pbtxt : tells TensorBoard of the two files
+    items : a frame of any kind that describes the items; items that are not in it get empty cells
+    id : its column of ids; None takes the name that it has in the training data
+    columns : the columns of it to write; None takes all
+    n : the number of items to write, the most popular ones; None takes all with a training pair or features
 
     The most popular items come first: the projector shows no more than the first 100,000.
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
@@ -78,6 +78,6 @@ def tensorboard(
 
 
 def _clean_cells(column: pl.Series) -> pl.Series:
-    """Return a column as the projector reads it: without the characters that end a cell, and unquoted."""
+    """Return a column as texts that the projector can read: without tabs, ends of lines and quotes around them."""
     text = as_texts(column)
     return text.str.replace_all(r"[\t\r\n]+", " ").str.strip_chars().alias(" ".join(column.name.split()))

@@ -1,10 +1,10 @@
 """Pictures of training, of comparisons and of what a model has learned, drawn with matplotlib.
 
 Each function returns a matplotlib Figure: a notebook shows it where it is the last value of a cell, and
-`figure.savefig("curves.png")` writes it. Nothing is kept by pyplot, and no setting of matplotlib is changed. Functions
-that draw one pair of axes take `ax=` to draw in a figure of your own. Colours can be told apart by colour-blind people.
+`figure.savefig("curves.png")` writes it. pyplot keeps nothing, and no setting of matplotlib changes. Functions that
+draw one pair of axes take `ax=` to draw in a figure of your own. Colour-blind people can tell the colours apart.
 
-Raises MissingPackageError where matplotlib is not installed: pip install "tastemap[plot]".
+Every function raises MissingPackageError where matplotlib is not installed: pip install "tastemap[plot]".
 """
 
 from tastemap.plot.compared import differences, intervals

@@ -23,7 +23,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 GREY = "#8c8c8c"
 _DASHES, _MARKERS = ("-", "--", ":"), ("o", "s", "^")
 
-# Points of a curve that is drawn: more are no finer on a page.
+# The most points of a curve: more would not look finer.
 _POINTS = 2000
 _NAME_WIDTH = 30
 _LINE_INCHES = 0.18
@@ -40,11 +40,11 @@ def make_panels(*widths: float, size: tuple[float, float]) -> tuple[Figure, list
 
 
 def prepare_axes(ax: Axes | None, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    """Return the axes to draw in with their figure: those given, or new ones."""
+    """Return the figure and the axes to draw in: those of ``ax``, or new ones of `size` inches."""
     if ax is None:
         figure, (new,) = make_panels(1, size=size)
         return figure, new
-    # Of axes in a subfigure it is the whole figure.
+    # For axes in a subfigure this is the whole figure.
     return cast("Figure", ax.get_figure(root=True)), _style_axes(ax)
 
 
@@ -56,30 +56,30 @@ def _style_axes(ax: Axes) -> Axes:
 
 
 def tick_whole_numbers(ax: Axes) -> None:
-    """Put no ticks between whole numbers of the lower axis."""
+    """Put ticks of the lower axis at whole numbers only."""
     from matplotlib.ticker import MaxNLocator
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def choose_line_style(number: int) -> dict[str, Any]:
-    """Return colour, dashes and marker of a series, different ones for 21 of them."""
+    """Return colour, dashes and marker of a series by its number; the first 21 differ."""
     turn, colour = divmod(number, len(COLOURS))
     turn %= len(_DASHES)
     return {"color": COLOURS[colour], "linestyle": _DASHES[turn], "marker": _MARKERS[turn], "markersize": 4}
 
 
 def format_text(text: object, width: int | None = None) -> str:
-    """Return text as matplotlib shows it letter by letter, in lines of some width."""
+    """Return text that matplotlib shows letter by letter, in lines of at most `width` characters."""
     plain = " ".join(str(text).split())
     if width is not None:
         plain = "\n".join(textwrap.wrap(plain, width)) or plain
-    # Dollars would stand around formulas, and what starts with _ is left out of legends.
+    # matplotlib takes $ for the mark of a formula, and leaves labels that start with _ out of legends.
     return (" " if plain.startswith("_") else "") + plain.replace("$", r"\$")
 
 
 def write_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], title: str | None = None) -> None:
-    """Write the legend beside the axes, where it covers nothing; a figure of ours grows to hold it."""
+    """Write the legend beside the axes, where it covers nothing; a figure of tastemap grows to hold it."""
     from tastemap.plot.picture import Picture
 
     labels = ["\n".join(format_text(line, _NAME_WIDTH) for line in name.split("\n")) for name in names]
@@ -93,7 +93,7 @@ def write_legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], title: 
 
 
 def thin(*columns: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    """Return columns of a long curve at fewer places, evenly spaced, with both ends."""
+    """Return the columns of a long curve at fewer, evenly spaced places, with both ends."""
     n = len(columns[0])
     if n <= _POINTS:
         return [*columns]

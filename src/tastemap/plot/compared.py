@@ -33,14 +33,14 @@ def differences(
     *,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a metric of model a less that of b for each user, users in the order of the difference.
+    """Draw the metric of model a less that of model b for each user, in ascending order.
 
     board : what `compare` returns, or {name: Evaluation}
     a, b : the names of two of its models
     metric : None for the first of those measured
 
-    Only users that both were measured on count. The legend gives the share of users whom each serves better, and the
-    mean difference.
+    Only users on whom both models were measured count. The legend gives the share of users whom each model serves
+    better, and the mean difference.
     """
     results = _read_evaluations(board)
     for name in (a, b):
@@ -82,8 +82,9 @@ def intervals(
     board : what `compare` returns, or {name: Evaluation}
     metric : None for the first of those measured
 
-    coverage and gini are of all lists together and are drawn without an interval. Intervals that overlap do not say
-    that models are alike: they are measured on the same users, so see the differences and p values of `compare`.
+    coverage and gini are measured over all lists together and are drawn without an interval. Overlapping intervals do
+    not mean that two models are equally good: both are measured on the same users, so look at the differences and
+    p-values of `compare`.
     """
     results = _read_evaluations(board)
     metric = _find_metric(results, metric)
@@ -122,7 +123,7 @@ def _read_evaluations(board: Comparison | Mapping[str, Evaluation]) -> dict[str,
 
 
 def _find_metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> Metric:
-    """Return the metric meant, None for the first; raise DataError where one of the evaluations has it not."""
+    """Return the metric asked for, the first one for None; raise DataError where one of the evaluations lacks it."""
     first = next(iter(results.values()))
     metric = first.metrics[0] if metric is None else metric
     for name, result in results.items():
@@ -132,7 +133,7 @@ def _find_metric(results: Mapping[str, Evaluation], metric: Metric | str | None)
 
 
 def _subtract(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
-    """Return the values of a less those of b of the users that both have, ascending."""
+    """Return the values of a less those of b for the users of both, ascending."""
     of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), shared_users(a, b), strict=True))
     values = of_a - of_b
     values = values[~np.isnan(values)]

@@ -1,4 +1,4 @@
-"""What changes by epoch, and by the length of the list."""
+"""Draws what changes by epoch, and by the length of the list."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def learning_curves(models: Models, *, metric: str | None = None) -> Figure:
     """Draw the objective by epoch and, beside it, the metric on the validation part where one was measured.
 
     models : a model, a list of models, or {name: model}, fitted
-    metric : what the axis of the metric is called; None for what `fit` measured
+    metric : the name on the axis of the metric; None takes what `fit` measured
 
     Objectives of models of one class are drawn as they are. Those of several classes are sums of different things, so
-    each is drawn as a share of what it was after its first epoch.
-    Of models that train without epochs the legend says so; NotSupportedError is raised where all do.
+    each is drawn as a share of its value after the first epoch.
+    The legend says which models train without epochs. Raises NotSupportedError where all of them do.
     """
     given = name_fitted_models(models)
     named = {name: model for name, model in given.items() if model.epochs_}
@@ -91,7 +91,7 @@ def metric_at_k(
     """Draw a metric by the length of the list, k on a log scale.
 
     models : a model, a list of models, or {name: model}, fitted; each is evaluated once for all k
-    metric : without its cut-off, such as "ndcg" or "recall"; or an own metric, whose own cut-off does not count
+    metric : a name without its cut-off, such as "ndcg" or "recall"; or an `OwnMetric`, whose cut-off does not count
     ks : None for 1, 2, 5, 10, 20, 50, 100, as far as there are items
     exclude, on_unknown : as for `evaluate`
 
@@ -135,7 +135,7 @@ def metric_at_k(
 
 
 def _space_ticks(ks: list[int]) -> list[int]:
-    """Return the lengths, from the first on, whose ticks on a log scale do not run into each other."""
+    """Return the lengths, from the first on, whose tick labels do not overlap on a log scale."""
     room = _TICK * math.log(ks[-1] / ks[0])
     apart = ks[:1]
     for k in ks[1:]:

@@ -1,4 +1,4 @@
-"""Labels of points that cover neither each other nor the edge."""
+"""Writes labels of points that cover neither each other nor the edge."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ _PLACES = (
     (-5, -5, "right", "top"),
 )
 
-# Letters are set on whole pixels: in a file of another resolution a line is wider by up to this share, and higher.
+# Letters are set on whole pixels: in a file of another resolution a line may be higher, and wider by this share.
 _WIDER = 0.15
 
-# The share of that by which it grows to the left.
+# The part of this growth that goes to the left, by alignment.
 _TO_THE_LEFT = {"left": 0.0, "center": 0.5, "right": 1.0}
 
 
 def write_labels(
     ax: Any, points: npt.NDArray[np.float64], labels: Sequence[str], bold: npt.NDArray[np.bool_]
 ) -> list[Any]:
-    """Write as many labels as have room, the first ones first; the bold ones have a place in any case.
+    """Write as many labels as have room, the first ones first; the bold ones are written in any case.
 
-    points : float64 (n, 2), all that are drawn, those with a label first; a label covers none that has one, and as few
-        others as can be
+    points : float64 (n, 2), all points, those to label first; a label covers none of these, and as few others as
+        possible
+    labels, bold : the text of each label, and whether it is bold: bool, (labels,)
     """
     from matplotlib.patheffects import withStroke
 
-    ax.get_figure(root=True).draw_without_rendering()  # only now is it known where the axes end
+    ax.get_figure(root=True).draw_without_rendering()  # this settles where the axes end
     edge, spots = ax.get_window_extent(), ax.transData.transform(points)
     taken: list[Any] = []
     written = []

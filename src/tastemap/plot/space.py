@@ -1,4 +1,4 @@
-"""The items' vectors as points in a plane."""
+"""Draws the items' vectors as points in a plane."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Method = Literal["pca", "tsne"]
 
-# Values of a column that have a colour of their own; the others share grey.
+# The number of values of a column that have a colour of their own; the others share grey.
 _CATEGORIES = 10
 _LABEL_WIDTH = 28
 _DOTS: dict[str, Any] = {"alpha": 0.75, "linewidths": 0}
@@ -48,22 +48,22 @@ def latent_space(
 ) -> Figure:
     """Draw the most popular items in two dimensions, near each other where the model takes them for similar.
 
-    items : a frame of any kind with a row an item, which labels and colours come from
-    id : its column of ids; None for the one that is called as in the training data
-    label : its column of labels; None for "title" if there is one, else the ids
-    colour : its column of colours: numbers become shades; of lists, and of texts such as "Action|Sci-Fi", the value
-        that comes first counts; the 10 most frequent values get colours of their own
+    items : a frame of any kind with one row an item, for labels and colours
+    id : its column of ids; None takes the name that it has in the training data
+    label : its column of labels; None takes "title" if there is one, else the ids
+    colour : its column to colour by: numbers become shades; in lists, and in texts such as "Action|Sci-Fi", the first
+        value counts; the 10 most frequent values get colours of their own
     highlight : ids of items that are drawn however popular they are, and labelled in bold
     n : how many items to draw, the most popular ones
     method : "pca" keeps as much as it can of all distances and shows the model's main directions; "tsne" (scikit-learn)
-        keeps who is next to whom and draws groups apart, of which the distances say little
+        keeps neighbours together and draws groups apart; the distances between groups mean little
     n_labels : how many items to label at most, the most popular ones first; a label that would cover another is left
         out
-    seed : of tsne
+    seed : the seed of "tsne"
 
-    The vectors are those of `Model.item_vectors`, of length 1, so that near is a high cosine. A point's area grows
-    with its item's popularity.
-    Raises NotSupportedError for a model without vectors.
+    The vectors are those of `Model.item_vectors`, scaled to length 1, so that near points have a high cosine. A point's
+    area grows with its item's popularity.
+    Raises NotSupportedError for a model without vectors, DataError for columns and ids that are not there.
     """
     check_choice("method", method, ("pca", "tsne"))
     check_whole("n", n, lowest=2)
@@ -140,7 +140,7 @@ def _project(vectors: npt.NDArray[np.float32], method: Method, seed: int) -> tup
     points = np.zeros((len(unit), 2))
     shares = np.zeros(2)
     for axis in range(min(2, len(scale))):
-        # Either sign would do: the largest entry's is taken, so that it is always the same.
+        # The sign of an axis is arbitrary: the largest entry decides, so that it is always the same.
         sign = np.sign(V[axis, np.argmax(np.abs(V[axis]))])
         points[:, axis] = U[:, axis] * scale[axis] * sign
         shares[axis] = scale[axis] ** 2 / max((scale**2).sum(), np.finfo(float).tiny)
@@ -172,7 +172,7 @@ def _draw(ax: Any, points: Doubles, sizes: Doubles, colours: pl.Series | None, t
 
 
 def find_categories(column: pl.Series) -> tuple[npt.NDArray[np.object_], list[str]]:
-    """Return one value a row, the first of several, and the values that most rows have, the most frequent first."""
+    """Return the first value of each row, and the values that most rows have, the most frequent first."""
     first = as_texts(column).str.split("|").list.first().str.strip_chars().replace("", None)
     counts = first.drop_nulls().alias("value").value_counts().sort(["count", "value"], descending=[True, False])
     return np.array(first.to_list(), object), counts["value"].head(_CATEGORIES).to_list()

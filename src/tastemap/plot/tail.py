@@ -1,4 +1,4 @@
-"""How unequally items are listed."""
+"""How unequally the places in lists are spread over the items."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USERS_AT_ONCE = 1 << 14
 def long_tail(
     train: Interactions, models: Models | None = None, k: int = 10, *, exclude_seen: bool = True, ax: Axes | None = None
 ) -> Figure:
-    """Draw which share of the pairs, and of all places in each model's lists, falls to the most popular items.
+    """Draw which share of the pairs, and of all places in each model's lists, goes to the most popular items.
 
     train : the training data, drawn for comparison
     models : a model, a list of models, or {name: model}, fitted; the lists are those of all users with a training pair.
@@ -35,8 +35,9 @@ def long_tail(
     k : the length of the lists
     exclude_seen : leave out of the lists what the user has
 
-    A curve far above the dotted one says that a few items get nearly everything. The legend has coverage@k and gini@k
-    as `METRICS` defines them, here of the lists of all users. Items are those with a training pair or features.
+    A curve far above the dotted one means that a few items get nearly everything. The legend has coverage@k and gini@k
+    as `METRICS` defines them, here of the lists of all users. The items are the catalogue: those with a training pair
+    or features.
     """
     check_interactions("long_tail", train)
     check_whole("k", k, lowest=1)
@@ -51,7 +52,7 @@ def long_tail(
         labels.append(f"{name}\ncoverage {100 * Coverage.of(counts):.0f} %, gini {Gini.of(counts):.2f}")
     ax.plot(np.arange(101), np.arange(101), color=GREY, linewidth=0.8, linestyle=":")
     ax.annotate("all alike", (60, 60), (4, -4), textcoords="offset points", va="top", color=GREY, fontsize="small")
-    # Most differ at the left.
+    # The curves differ most at the left.
     ax.set_xscale("function", functions=(np.sqrt, np.square))
     ax.set_xlim(0, 100)
     ax.set_xticks([0, 1, 5, 10, 20, 40, 60, 80, 100])
@@ -64,7 +65,7 @@ def long_tail(
 
 
 def count_lists(model: Model, k: int, exclude_seen: bool) -> Counts:
-    """Return in how many users' lists each item with a training pair or features is."""
+    """Count the users' lists in which each item of the catalogue is: int64, (items of the catalogue,)."""
     users = np.flatnonzero(model.activity_)
     counts = np.zeros(len(model.items), np.int64)
     for start in range(0, len(users), USERS_AT_ONCE):
@@ -75,6 +76,6 @@ def count_lists(model: Model, k: int, exclude_seen: bool) -> Counts:
 
 
 def _accumulate(counts: Counts) -> list[npt.NDArray[np.float64]]:
-    """Return the percentages of items, and of the sum that they have, the largest first."""
+    """Return a Lorenz curve from the largest count on: percentages of the items, and of the sum that they have."""
     sums = np.concatenate(([0], np.cumsum(np.sort(counts)[::-1])))
     return thin(np.linspace(0, 100, len(sums)), 100 * sums / max(sums[-1], 1))

@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from tastemap.tuning.tune import Tuning
 
 
-# How trials without a score are marked.
+# The marks of trials without a score.
 _MARKS = {"pruned": ("|", GREY), "failed": ("x", COLOURS[5]), "stopped": ("+", COLOURS[6])}
 
 
 def tuning(result: Tuning) -> Figure:
     """Draw the score of every trial with the best so far and, beside it, how important each parameter was.
 
-    Of a parameter that was searched alone, which has all the importance, the scores by its values are drawn instead.
-
     result : what `tune` returns
 
-    Trials without a score, such as those that were pruned, are ticks on the lower edge. Importances are left out where
-    the trials are too few to tell.
+    Where only one parameter was searched, it has all the importance: its values and their scores are drawn instead.
+    Trials without a score, such as pruned ones, are ticks on the lower edge. Importances are left out where the trials
+    are too few to estimate them.
     """
     if not isinstance(getattr(result, "metric", None), Metric):
         raise DataError(f"result must be what tune returns, got a {type(result).__name__}")
