@@ -1,4 +1,4 @@
-"""The commands."""
+"""The commands that need no file of their own."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
     liked: Annotated[
         list[str] | None,
-        typer.Option(help="An item that somebody new likes: an id, or a title with --titles."),
+        typer.Option(help="An item that a new user likes: an id, or a title with --titles."),
     ] = None,
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
@@ -134,7 +134,7 @@ def recommend(
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Recommend items to known users, or to somebody new from what they like."""
+    """Recommend items to known users, or to new ones from what they like."""
     if sum((bool(user), everyone, bool(liked), history is not None)) != 1:
         raise typer.BadParameter("pass one of --user, --all, --liked and --history")
     if everyone and out is None and not as_json:
@@ -151,14 +151,14 @@ def recommend(
     with opt.use_threads(threads):
         if liked:
             frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
-            frame = frame.drop(frame.columns[0])  # the number of the only one
+            frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             found = Reading(at_least=at_least, drop_nulls=drop_nulls, duplicates="sum").read(history, like=fitted)
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
-            # Every user's list need not fit in memory.
+            # All lists together need not fit in memory.
             with output.explain_write_errors(out):
                 fitted.recommend_all(out, k=k, exclude_seen=not seen)
             output.note(f"wrote {output.count_rows(out):,} rows to {out}")

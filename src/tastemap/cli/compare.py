@@ -1,4 +1,4 @@
-"""The command that finds out which model is best for a file of interactions."""
+"""The command that compares models on a file of interactions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tastemap.cli.errors import ARGUMENTS
 from tastemap.errors import ParameterError
 from tastemap.files.writable import check_file
 
-# What is compared where no model is named: to rank, and to predict ratings.
+# The models to compare where none is named: for ranking, and for predicting ratings.
 RANKING = ("Popular", "ItemKNN", "EASE", "ImplicitALS", "WARP")
 RANKING_SEEN = (*RANKING, "PersonalPopular")
 RATING = ("ExplicitALS", "SVD", "SVDpp")
@@ -46,7 +46,7 @@ def compare(
         bool, typer.Option("--by-time", help="Hold out the latest rows, those from one moment on, not random pairs.")
     ] = False,
     report: Annotated[
-        Path | None, typer.Option(help="Write an HTML page that stands alone, too, e.g. report.html.")
+        Path | None, typer.Option(help="Also write an HTML page that needs no other file, e.g. report.html.")
     ] = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FILM = "Toy Story (1995)"
 DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10")
-# People of clear taste, films for children and science fiction; another data set shows its first user.
+# Users with a clear taste, for children's films and for science fiction; in other data sets it is the first user.
 PERSON = {"100k": 471, "1m": 4}
 # Chosen on splits of the training part; other data sets take the defaults.
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -49,14 +49,14 @@ class Demo:
     recommended: pl.DataFrame
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as what JSON knows, the board as its frames."""
+        """Return everything in types that JSON has, the board as its frames."""
         told = {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items() if k != "board"}
         frames = {"leaderboard": self.board.frame, "differences": self.board.differences}
         return told | {name: frame.to_dicts() for name, frame in frames.items()}
 
 
 def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None] = print) -> Demo:
-    """Do everything that `show` shows, with a line to ``say`` for every step.
+    """Do the work that `show` shows, with a line to ``say`` for every step.
 
     name, path : as for `tastemap.datasets.movielens`
     """
@@ -100,7 +100,7 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
 
 
 def show(demo: Demo, console: Console) -> None:
-    """Print what was found out."""
+    """Print the tables of a demo."""
     from rich.markup import escape
 
     console.print(f"[bold]{escape(demo.data)}[/bold]\n")

@@ -1,4 +1,4 @@
-"""Errors in one sentence, in the words of the command line, with their exit status."""
+"""Turns errors into one sentence, in the words of the command line, and an exit status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS = "tastemap.arguments"
 
 
 class Commands(TyperGroup):
-    """Turns what users can mend into one sentence and exit status 1, for every command."""
+    """Turns errors that users can fix into one sentence and exit status 1, for every command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take --debug wherever it stands."""
@@ -29,7 +29,7 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; what the library warns of becomes a line on stderr."""
+        """Run the command; a warning of the library becomes a line on stderr."""
         try:
             with warnings.catch_warnings():
                 for kind in (UserWarning, RuntimeWarning):
@@ -37,8 +37,8 @@ class Commands(TyperGroup):
                 warnings.showwarning = lambda message, *_: typer.echo(f"Note: {say(message)}", err=True)
                 return super().invoke(ctx)
         except BrokenPipeError:
-            # A reader who closes the pipe has seen enough. The interpreter flushes once more at its end, and would
-            # complain.
+            # The reader has closed the pipe and wants no more. Without this, the interpreter's last flush would print
+            # an error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except KeyboardInterrupt as stop:
@@ -53,6 +53,6 @@ class Commands(TyperGroup):
 
 
 def _echo_notes(error: BaseException) -> None:
-    """Say what the library noted on an error, such as what was found before it."""
+    """Print the notes that the library added to an error, such as what was found before it."""
     for note in getattr(error, "__notes__", ()):
         typer.echo(f"Note: {say(note)}", err=True)

@@ -1,4 +1,4 @@
-"""Models written for other tools."""
+"""The commands that write models for other tools."""
 
 from __future__ import annotations
 

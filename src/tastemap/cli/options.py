@@ -16,12 +16,18 @@ DataFile = Annotated[
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 
-UserColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of users; guessed if its name is usual.")]
-ItemColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of items; guessed if its name is usual.")]
-WeightColumn = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="That of weights or ratings; guessed if its name is usual.")
+UserColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of users; guessed if its name is usual.")
 ]
-TimeColumn = Annotated[str | None, typer.Option(metavar="COLUMN", help="That of times; guessed if its name is usual.")]
+ItemColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of items; guessed if its name is usual.")
+]
+WeightColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of weights or ratings; guessed if its name is usual.")
+]
+TimeColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of times; guessed if its name is usual.")
+]
 NoWeight = Annotated[bool, typer.Option("--no-weight", help="Count every row as 1, whatever columns there are.")]
 Events = Annotated[
     list[str] | None,
@@ -62,7 +68,7 @@ Metrics = Annotated[
 ]
 OnUnknown = Annotated[
     Literal["skip", "popular"],
-    typer.Option(help="Test users that the model does not know: left out, or served what is most popular."),
+    typer.Option(help="Test users that the model does not know: leave them out, or give them the most popular items."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads to use; all cores if absent.")]
@@ -75,18 +81,18 @@ TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; 
 TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]
 
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
-Seen = Annotated[bool, typer.Option("--seen", help="Rank what a user already has, too.")]
+Seen = Annotated[bool, typer.Option("--seen", help="Also rank what a user already has.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 def split_names(values: list[str] | None) -> list[str]:
-    """Return the names in what an option got, one by one or with commas."""
+    """Return the names in the values of an option, each of them one name or several with commas."""
     return [name for value in values or () for name in map(str.strip, value.split(",")) if name]
 
 
 def use_threads(n: int | None) -> AbstractContextManager[None]:
-    """Work on ``n`` threads, or on as many as without --threads."""
+    """Use ``n`` threads in the block; None uses as many as without --threads."""
     import tastemap as tm
 
     return nullcontext() if n is None else tm.threads(n)

@@ -1,4 +1,4 @@
-"""What is printed and what is written to files."""
+"""Prints answers and notes, and writes tables to files."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ SEEN_AT_RANDOM = (
 
 
 def note(text: str) -> None:
-    """Say something that is not the answer."""
+    """Print a line that is not part of the answer, to stderr."""
     typer.echo(text, err=True)
 
 
 def print_remarks(remarks: Iterable[Remark]) -> None:
-    """Say what was decided on the way to the answer."""
+    """Print to stderr what was decided on the way to the answer."""
     for remark in remarks:
         note(say_remark(remark))
 
 
 def print_text(text: str) -> None:
-    """Print the answer."""
-    if not _is_unicode():  # as pipes on Windows: what the encoding lacks is spelt out
+    """Print a text of the answer to stdout."""
+    if not _is_unicode():  # such as pipes on Windows: characters that the encoding lacks are spelt out
         text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -91,7 +91,7 @@ def print_board(board: Comparison) -> None:
 
 
 def print_data(data: Interactions, top: pl.DataFrame) -> None:
-    """Print what interactions hold; ``top`` are their most common items."""
+    """Print what interactions hold; ``top`` has their most common items."""
     density = len(data) / (data.n_users * data.n_items)
     per_user, per_item = len(data) / data.n_users, len(data) / data.n_items
     with console() as screen:
@@ -112,7 +112,8 @@ def answer(
     """Give ranked lists: as a file, as JSON or as tables.
 
     key : their name in the JSON document
-    group, heading : the column whose every value has a table of its own, and what stands above it
+    group : a column; the rows of each of its values get a table of their own
+    heading : returns the heading of such a table for the value; None writes the column's name and the value
     """
     if out is not None:
         _write_table(frame, out)
@@ -145,7 +146,7 @@ def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> No
 
 
 def check_table(path: Path | None, *inputs: Path | None) -> None:
-    """Refuse an --out that is no kind of table or cannot be written."""
+    """Refuse an --out whose ending names no kind of table, or that cannot be written."""
     if path is None:
         return
     if path.suffix.lower() not in _TABLES:
@@ -156,7 +157,7 @@ def check_table(path: Path | None, *inputs: Path | None) -> None:
 
 
 def is_parquet(path: Path | None) -> bool:
-    """Tell whether --out is a Parquet file."""
+    """Return whether --out is a Parquet file."""
     return path is not None and path.suffix.lower() == ".parquet"
 
 
@@ -170,7 +171,7 @@ def count_rows(path: Path) -> int:
 
 @contextmanager
 def explain_write_errors(path: Path) -> Iterator[None]:
-    """Name the file the user asked for where its temporary one cannot be written."""
+    """Raise errors of writing with the path that the user gave, not that of the temporary file."""
     try:
         yield
     except OSError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tastemap import Interactions
     from tastemap.tuning.tune import Tuning
 
-# Trials in the table.
+# The number of trials in the table.
 SHOWN = 10
 
 
@@ -31,15 +31,15 @@ def tune(
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
-    metric: Annotated[str, typer.Option(help="What to search the best of, e.g. recall@20 or rmse.")] = "ndcg@10",
-    trials: Annotated[int, typer.Option(help="How many to make in all, those in --study among them.")] = 50,
+    metric: Annotated[str, typer.Option(help="The metric to improve, e.g. recall@20 or rmse.")] = "ndcg@10",
+    trials: Annotated[int, typer.Option(help="The number of trials, those in --study included.")] = 50,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which the search ends.")] = None,
     study: Annotated[
         Path | None, typer.Option(help="File to keep the trials in, e.g. tune.db; the same command goes on from it.")
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="A parameter that stays as it is said here; repeat it."),
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter that keeps this value; repeat it."),
     ] = None,
     space: Annotated[
         list[str] | None,
@@ -147,7 +147,7 @@ def tune(
             try:
                 with output.explain_write_errors(out):
                     found.model.save(out)
-            except OSError:  # what was found stays found
+            except OSError:  # the result of the search must not be lost
                 output.note(f"{found.metric} {found.score:.4f} with: {_write_command(found)}")
                 raise
     if as_json:

@@ -1,4 +1,4 @@
-"""What the library says, in the words of the command line: options in place of arguments."""
+"""Words the library's errors, warnings and remarks for the command line: options in place of arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tastemap.errors import Note, Remedy, TastemapError, TastemapWarning, compos
 if TYPE_CHECKING:
     from tastemap.service.remarks import Remark
 
-# A parameter that a sentence begins with -> its option. Those of models are as they are: --set takes their names.
+# A parameter that a sentence begins with -> its option. Parameters of models keep their names, which --set takes.
 OPTIONS = {
     "at_least": "--at-least",
     "event_weights": "--event",
@@ -25,8 +25,8 @@ OPTIONS = {
     "weight": "--weight-column",
 }
 
-# What the library advises, a parameter and its value (... for any), -> how to do that here. What is not among these
-# cannot be done here, and is left out. {value} is what was advised.
+# A parameter and the value that the library advises for it (... for any) -> how to do that here. Other advice cannot be
+# followed here, and is left out. {value} is the advised value.
 ADVICE: dict[tuple[str, object], str] = {
     ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
     ("call", "again"): "the same command goes on from them",
@@ -50,7 +50,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("weight", ...): "pass --weight-column COLUMN",
 }
 
-# What is wrong, where the library says that with arguments -> the same without, of the facts.
+# A problem that the library words with arguments -> the same without them, to fill with the facts.
 PROBLEMS = {
     "empty part": "the {part} part is empty: all {pairs:,} pairs fall into the other",
     "excluded pairs": "{pairs:,} of {test_pairs:,} test pairs are among the training pairs, which are kept out of the "
@@ -58,7 +58,7 @@ PROBLEMS = {
     "no interactions": "{purpose} needs the training pairs, and this model was saved with --no-interactions",
 }
 
-# What was decided or noticed on the way -> a sentence of the facts.
+# The kind of a remark -> a sentence, made of the facts.
 REMARKS: dict[str, Callable[..., str]] = {
     "separator": lambda path, separator: f"{path}: took {separator!r} as the character between columns",
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
@@ -85,7 +85,7 @@ REMARKS: dict[str, Callable[..., str]] = {
 
 
 def say(said: BaseException | str) -> str:
-    """Say an error, a warning or a note in one line."""
+    """Return an error, a warning or a note as one line."""
     if isinstance(said, TastemapError | TastemapWarning):
         subjects = [OPTIONS.get(subject, subject) for subject in said.subjects]
         return _join_lines(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
@@ -99,7 +99,7 @@ def say(said: BaseException | str) -> str:
 
 
 def say_remark(remark: Remark) -> str:
-    """Say in one line what was decided or noticed."""
+    """Return a remark as one line."""
     return REMARKS[remark.kind](**remark.facts)
 
 

@@ -1,6 +1,6 @@
-"""What any screen needs beyond the library: to read files of which little is said, to find items by title, to make
-models from texts, to say in JSON what came out.
+"""What every user interface needs beyond the library: it reads files with few options given, finds items by title,
+makes models from texts and describes results for JSON.
 
-Nothing here prints or knows a screen. What was decided on the way comes back as data, and a screen words it: the
-command line in `cli.words`.
+Nothing here prints. What was decided on the way comes back as data, and a user interface words it: the command line
+does so in `cli.words`.
 """

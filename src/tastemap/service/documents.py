@@ -1,4 +1,4 @@
-"""What JSON says of data, models and what was measured and found: dicts of plain values."""
+"""Describes data, models, comparisons and searches for JSON, in dicts of plain values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tastemap.tuning.tune import Tuning
 
 
 def describe_interactions(data: Interactions) -> dict[str, Any]:
-    """Say how much there is: pairs, users, items, the density and the range of weights."""
+    """Return the numbers of pairs, users and items, the density, and the range of the weights."""
     return {
         "pairs": len(data),
         "users": data.n_users,
@@ -27,7 +27,7 @@ def describe_interactions(data: Interactions) -> dict[str, Any]:
 
 
 def describe_model(model: Model) -> dict[str, Any]:
-    """Say what a fitted model is and knows; ``interactions`` is whether it keeps those of its training."""
+    """Return what a fitted model is and knows; ``interactions`` is whether it keeps its training pairs."""
     return {
         "model": type(model).__name__,
         "parameters": asdict(model),
@@ -39,7 +39,7 @@ def describe_model(model: Model) -> dict[str, Any]:
 
 
 def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
-    """Say what was measured of each model, the best first."""
+    """Return what was measured for each model, the best first."""
     rows = []
     for name in board.ranking(board.metrics[0]):
         result = board.evaluations[name]
@@ -63,7 +63,7 @@ def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
 
 
 def describe_tuning(found: Tuning) -> dict[str, Any]:
-    """Say what a search found, and every trial of it."""
+    """Return what a search found, and all its trials."""
     importances = found.importances
     return {
         "model": type(found.model).__name__,

@@ -1,4 +1,4 @@
-"""Recommendations for people of a file, whether the model has met them or not."""
+"""Recommendations for the users of a file, from their histories in that file alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tastemap.service.remarks import Remark
 
 
 def recommend_from_histories(model: Model, data: Interactions, *, k: int = 10) -> tuple[pl.DataFrame, list[Remark]]:
-    """Recommend to each user from what the data say of them alone: user, item, rank, score, under the data's names.
+    """Recommend to each user as to a new one, from the history in ``data``: user, item, rank and score by its names.
 
     Pairs whose item the model does not know are left out, with a remark. Raises DataError where none is left.
     """
@@ -23,5 +23,5 @@ def recommend_from_histories(model: Model, data: Interactions, *, k: int = 10) -
     histories = known.to_frame("polars").group_by(user, maintain_order=True).agg(item, weight)
     each = [dict(zip(items, weights, strict=True)) for _, items, weights in histories.iter_rows()]
     frame = model.recommend_for(each, k=k, frame="polars")
-    who = frame.columns[0]  # which of them, by number
+    who = frame.columns[0]  # the number of the history
     return frame.select(histories[user].gather(frame[who]), pl.exclude(who)), remarks

@@ -1,4 +1,4 @@
-"""Models made from texts: their names, NAME=VALUE for a parameter, NAME=VALUES for what a search tries."""
+"""Makes models from texts: their names, NAME=VALUE for a parameter, NAME=VALUES for what a search tries."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from tastemap.models import MODELS
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range
 
-# EASE inverts a matrix of items x items: beyond so many it is fitted only where it is named.
+# EASE inverts a matrix of items x items: with more items than this it is fitted only where it is named.
 MOST_ITEMS = 10_000
 
 
 def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int = 0) -> list[Model]:
-    """Make models; each takes the settings it has a parameter for, and some model must have it.
+    """Make models; each takes the settings that it has a parameter for.
 
     settings : texts NAME=VALUE
 
-    Raises ParameterError for a name or a setting that cannot be.
+    Raises ParameterError for an unknown name, for a setting that no model has a parameter for, and for one that is out
+    of range or not written so.
     """
     for name in names:
         if name not in MODELS:
@@ -58,11 +59,11 @@ def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int
 
 
 def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
-    """Return what to try for which parameter of a model, as `tune` takes it.
+    """Return the values to try for each parameter of a model, as `tune` takes them.
 
-    settings : texts NAME=VALUES, of which the values are LOW:HIGH, LOW:HIGH:log, or several with commas
+    settings : texts NAME=VALUES; the values are LOW:HIGH, LOW:HIGH:log, or several with commas
 
-    Raises ParameterError for a setting that cannot be.
+    Raises ParameterError for a parameter that the model lacks, and for a setting that is not written so.
     """
     kinds = _find_parameters(type(model))
     space: dict[str, Any] = {}
@@ -94,7 +95,7 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
 
 
 def leave_out_slow(models: Sequence[Model], n_items: int) -> tuple[list[Model], list[Model]]:
-    """Return the models that so many items suit, and those that would take long with them."""
+    """Return the models that are fast enough for ``n_items`` items, and those that are too slow."""
     slow = [model for model in models if n_items > MOST_ITEMS and model.abilities.squares_items]
     return [model for model in models if model not in slow], slow
 

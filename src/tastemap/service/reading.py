@@ -1,4 +1,4 @@
-"""Interactions from files of which little is said: columns that are guessed, odd rows, times, repeated pairs."""
+"""Reads interactions from files with few options given: guesses columns, handles odd rows, times, repeated pairs."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time":
 
 @dataclass(frozen=True)
 class Read:
-    """What a file holds.
+    """The interactions of a file.
 
     columns : the column that serves as "user", "item", "weight" and "time", where there is one
-    remarks : what was decided on the way
+    remarks : what was decided while reading
     """
 
     data: Interactions
@@ -52,9 +52,9 @@ class Read:
 
 @dataclass(frozen=True)
 class ReadParts:
-    """What a file holds before some moment, from it on, and in all; columns and remarks are as for `Read`.
+    """The interactions of a file before a moment, from it on, and all of them; columns and remarks are as for `Read`.
 
-    The rows are parted before those of a pair are merged: what is done again is in both parts.
+    The rows are split before rows of one pair are merged, so that a repeated pair is in both parts.
     """
 
     early: Interactions
@@ -68,14 +68,14 @@ class ReadParts:
 class Reading:
     """How files of interactions are read.
 
-    user, item, weight, time : names of columns; None for those whose names are usual
+    user, item, weight, time : names of columns; None looks for usual names
     count_rows : every row counts as 1, whatever columns there are
     event_weights : the weight of each event in the column of weights
-    at_least : only ratings of at least this much stay, each as one like
-    duplicates : what is done with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
-        last of ratings and the sum of all else
+    at_least : keep only ratings of at least this much, each as one like
+    duplicates : what to do with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
+        last of ratings, and the sum of other weights
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
-    separator : the character between columns; None for the one that the name or the first line tells
+    separator : the character between columns; None takes it from the file's name or first line
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
 
@@ -96,15 +96,16 @@ class Reading:
 
         like : a model or interactions whose names of columns are tried first
 
-        Raises DataError for what is not there or cannot be read, ParameterError for options that do not go together.
+        Raises DataError for files and columns that are absent or cannot be read, ParameterError for options that
+        exclude each other.
         """
         file = _File(self, path, like)
         return Read(file.make(file.read), file.columns, tuple(file.remarks))
 
     def read_parts(self, path: Path, share: float) -> ReadParts:
-        """Read a file in two parts, of which the later has such a share of the rows; raises as `read` does.
+        """Read a file in two parts by time, the later with the share ``share`` of the rows; raises as `read` does.
 
-        Rows without a time cannot be parted: `drop_nulls` leaves them out.
+        Rows without a time fit in neither part: `drop_nulls` leaves them out.
         """
         file = _File(replace(self, guess_time=True), path, needs_time=True)
         early, late, whole = file.make(partial(file.read_parts, share=share))
@@ -114,7 +115,7 @@ class Reading:
 class _File:
     """One file while it is read.
 
-    needs_time : whether a guessed column of times with gaps is used, less the rows without one, rather than left out
+    needs_time : whether a guessed column of times with gaps is kept, and rows without a time dropped in its place
     """
 
     def __init__(
@@ -129,11 +130,11 @@ class _File:
         self.how, self.path, self.like = how, path.expanduser(), like
         self.columns: dict[str, str] = {}
         self.remarks: list[Remark] = []
-        # Guessed times go where they are not needed.
+        # A guessed column of times that cannot be used is left out, unless times are needed.
         self._keeps_time = how.time is not None or needs_time
 
     def make(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
-        """Find the columns, and make of the table what is wanted."""
+        """Find the columns and return what ``make`` makes of the table."""
         name = find_movielens_name(self.path)
         made = self._make_from_file(make) if name is None else self._make_from_movielens(name, make)
         if self.how.at_least is not None and "weight" not in self.columns:
@@ -202,7 +203,7 @@ class _File:
 
     def read(self, read: Callable[[], pl.DataFrame]) -> Interactions:
         """Return the interactions of the table."""
-        # Nothing here holds on to the table, which from_frame lets go of early.
+        # In a list, so that no variable here keeps the table in memory while from_frame works.
         table = [self._read_rows(read)]
         n_rows, merge = len(table[0]), self._choose_merging(table[0])
         data = self._merge(table, merge)
@@ -239,7 +240,7 @@ class _File:
     def _read_rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         table = self._drop_nulls(read()) if self.how.drop_nulls else read()
         for name in (self.columns["user"], self.columns["item"]):
-            # A program kept integers as 17850.0, because some row had none.
+            # Programs write integers as 17850.0 where some row has none.
             ids, whole = table[name], restore_whole_ids(table[name])
             if whole.dtype != ids.dtype and len(known := whole.drop_nulls()):
                 facts = {"column": name, "value": float(known[0]), "whole": int(known[0])}
@@ -258,7 +259,7 @@ class _File:
         return whole
 
     def _choose_merging(self, table: pl.DataFrame) -> Any:
-        """Return what is done with rows of the same pair."""
+        """Return how to merge rows of the same pair."""
         if self.how.duplicates != "auto":
             return self.how.duplicates
         weight = self.columns.get("weight")
@@ -266,7 +267,7 @@ class _File:
         return "last" if rated else "sum"
 
     def _merge(self, table: list[pl.DataFrame], merge: Any, **ids: Any) -> Interactions:
-        """Return the pairs of the table, which is taken out of its list."""
+        """Return the pairs of the table, and empty its list."""
         weight, events = self.columns.get("weight"), self.how.event_weights
         return Interactions.from_frame(
             table.pop(),
@@ -276,7 +277,7 @@ class _File:
             time=self.columns.get("time"),
             event_weights=(weight, events) if events and weight else None,
             duplicates=merge,
-            # Ratings below zero are fine where only those of at least so much stay.
+            # Negative ratings are fine where at_least leaves out low ones.
             allow_negative=self.how.at_least is not None,
             **ids,
         )
@@ -288,7 +289,7 @@ class _File:
 
 
 def is_model(path: Path) -> bool:
-    """Tell a model file from data by its name or its first bytes; raises DataError where there is neither."""
+    """Return whether a file is a model, by its name or its first bytes; raises DataError where there is no file."""
     if not path.exists():
         raise DataError(f"there is no file {path}", path=path)
     if path.suffix == ".safetensors" or path.is_dir():
@@ -298,7 +299,7 @@ def is_model(path: Path) -> bool:
 
 
 def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[Remark]]:
-    """Open a file with the character between its columns that its first line tells, where none is given."""
+    """Open a file; without a ``separator``, its first line tells the character between columns."""
     file = open_file(path, separator)
     other = file.find_other_separator()
     if other is None:
@@ -318,7 +319,7 @@ def guess_column(use: str, header: Sequence[str], first: str | None = None) -> s
 
 
 def parse_event_weights(settings: Iterable[str]) -> dict[str, float]:
-    """Read texts NAME=WEIGHT; raises ParameterError for another."""
+    """Return weights by name from texts NAME=WEIGHT; raises ParameterError for any other text."""
     weights = {}
     for setting in settings:
         event, _, weight = setting.rpartition("=")
@@ -336,7 +337,7 @@ def parse_event_weights(settings: Iterable[str]) -> dict[str, float]:
 
 
 def are_ratings(name: str, weights: Any) -> bool:
-    """Tell whether weights are rather ratings than counts: by the column's name, or by where they lie on a scale."""
+    """Return whether weights look like ratings, not counts: by the column's name, or by where they lie on a scale."""
     values = np.asarray(weights)
     if values.dtype.kind not in "iuf" or not len(values):
         return False
@@ -349,7 +350,7 @@ def are_ratings(name: str, weights: Any) -> bool:
 
 
 def find_low_ratings(data: Interactions, column: str | None) -> list[Remark]:
-    """Point out low ratings, which count as a liking too, and the bound that leaves them out.
+    """Return a remark where low ratings would count as likes too, with the bound that leaves them out.
 
     column : the name of the weights, None where there are none
     """

@@ -1,4 +1,4 @@
-"""What was decided or noticed on the way, as data."""
+"""Remarks: what was decided or noticed while working, as data."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Remark:
-    """Something that was decided or noticed, which whoever asked may want to know.
+    """Something that was decided or noticed, for the user to know.
 
-    kind : what; facts : by name, the numbers and names that belong to it
+    kind : what it is about
+    facts : its numbers and names, listed beside each `Kind`
     """
 
     kind: Kind

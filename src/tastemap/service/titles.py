@@ -1,4 +1,4 @@
-"""Titles in place of ids: those that a person types and those that a table shows."""
+"""Titles in place of ids, in what people type and in what tables show."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tastemap.service.remarks import Remark
 
 @dataclass(frozen=True)
 class Titles:
-    """The titles of items, or nothing to do where there are none.
+    """The titles of items; without any, ids stand for themselves.
 
     items : the items that may be asked for
     frame : one row an item: item, title
@@ -37,9 +37,9 @@ class Titles:
         title_column: str | None = None,
         data: Path | None = None,
     ) -> Titles:
-        """Read a file of titles; where there is none, those that MovieLens ``data`` bring themselves.
+        """Read a file of titles; without one, take the titles that come with MovieLens ``data``.
 
-        id_column, title_column : names of columns; None for those whose names are usual
+        id_column, title_column : names of columns; None looks for usual names
 
         Raises DataError where the file cannot be read or a column is not found.
         """
@@ -61,16 +61,16 @@ class Titles:
         return cls(items, titles.unique("item", keep="first", maintain_order=True), tuple(remarks))
 
     def find(self, text: str) -> int | str:
-        """Return the id that ``text`` is, or the id of the only item whose title holds it.
+        """Return the id that ``text`` is, or the id of the only item whose title contains it.
 
-        Raises UnknownIdError where no title holds it, DataError where several do.
+        Raises UnknownIdError where no title contains it, DataError where several do.
         """
         if self.frame is None:
             return parse_id(text, self.items)
         try:
             item = parse_id(text, self.items)
         except DataError:
-            pass  # no number, so it is a title
+            pass  # not a number, so it is a title
         else:
             if item in self.items:
                 return item
@@ -90,7 +90,7 @@ class Titles:
         raise UnknownIdError(f"no item of the model has the id or title {text!r}", ids=[text])
 
     def join(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
-        """Put the titles of the items in ``column`` behind it."""
+        """Insert the titles of the items in ``column`` as the next column."""
         if self.frame is None:
             return frame
         place = frame.columns.index(column) + 1
@@ -105,7 +105,7 @@ class Titles:
 
 @dataclass(frozen=True)
 class ItemTable:
-    """All that a file says of items: ``frame`` with their ids, in the type of the model's, in ``id_column``."""
+    """All that a file says about items: ``frame`` has their ids, in the type of the model's, in ``id_column``."""
 
     frame: pl.DataFrame
     id_column: str
@@ -124,7 +124,7 @@ class ItemTable:
 
 
 def parse_id(text: str, ids: IdMap) -> int | str:
-    """Return an id of the type that the map holds; raises DataError for a text where they are integers."""
+    """Return an id of the type that the map holds; raises DataError for a text that is not an integer where ids are."""
     if ids.holds_strings:
         return text
     try:
