@@ -1,14 +1,14 @@
 """tastemap learns people's tastes from who-liked-what. The public names, imported when first used.
 
-They stand once, in the stub beside this file: editors and type checkers read it too.
+The stub beside this file is their one list; editors and type checkers read it too.
 """
 
 from __future__ import annotations
 
 import importlib
 
-# Public name -> the module that it is imported from; a public module is imported from the package itself. Read with
-# nothing imported: `import tastemap` takes no time.
+# Public name -> the module that it is imported from; a public module is imported from the package itself. The stub is
+# read without importing anything, so that `import tastemap` takes no time.
 with open(f"{__file__}i", encoding="utf-8") as _stub:
     _HOMES = {words[5]: words[1] for words in map(str.split, _stub) if words[:1] == ["from"]}
 

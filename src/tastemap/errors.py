@@ -1,4 +1,4 @@
-"""The exceptions users catch, and the warnings: each a sentence for people and facts for programs."""
+"""The errors and warnings that tastemap raises: each is one sentence for people, and facts for programs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Said = TypeVar("Said", bound=Exception)
 
 @dataclass(frozen=True)
 class Remedy:
-    """A way out of a problem, which a screen may say in its own words.
+    """A way out of a problem; a user interface can word it in its own way, from `parameter` and `value`.
 
-    text : as the library says it, e.g. "pass exclude=None"
+    text : the library's own words, e.g. "pass exclude=None"
     parameter : the argument to change, "exclude", or what to do with the data, "drop_nulls"; None where it is neither
-    value : what to pass for it; ... where that is for the caller to choose
+    value : what to pass for it; ... where the caller has to choose
     """
 
     text: str
@@ -24,10 +24,10 @@ class Remedy:
     value: object = None
 
 
-class _Told(Exception):  # noqa: N818 - errors and warnings share it
-    """A problem, the ways out of it and the facts; the text is the one sentence of all.
+class _Message(Exception):  # noqa: N818 - errors and warnings share it
+    """What errors and warnings share: a problem, its remedies and its facts; `str` makes one sentence of them.
 
-    subjects : what it is about, the outermost first, such as the name of a model
+    subjects : what the sentence is about, the outermost first, such as the name of a model
     """
 
     problem: str
@@ -45,20 +45,20 @@ class _Told(Exception):  # noqa: N818 - errors and warnings share it
         return compose(self.problem, [remedy.text for remedy in self.remedies], self.subjects)
 
     def about(self, subject: str, *more: Remedy | str) -> Self:
-        """Return the same with its subject before the sentence and more ways out behind it; notes are kept."""
+        """Return a copy with ``subject`` before the sentence and ``more`` remedies behind it; notes are kept."""
         told = type(self)(self.problem, *self.remedies, *more, **self.facts)
         told.subjects = (subject, *self.subjects)
         told.args = (str(told),)
         return _keep_notes(self, told)
 
 
-class TastemapError(_Told):
+class TastemapError(_Message):
     """Base of every error that tastemap raises on purpose; its text is one sentence.
 
-    problem : what is wrong, without the way out
-    remedies : the ways out, each a `Remedy`
-    facts : what it is about, by name: the ``column``, its ``rows``, the ``ids``, the ``path``, the ``parameter`` and
-        its ``value``; which of them are there depends on the error
+    problem : what is wrong, without the remedies
+    remedies : the ways out of the problem, each a `Remedy`
+    facts : what the error is about, by name: the ``column``, its ``rows``, the ``ids``, the ``path``, the
+        ``parameter`` and its ``value``; which of these names are present depends on the error
     """
 
 
@@ -67,7 +67,7 @@ class DataError(TastemapError, ValueError):
 
     @property
     def column(self) -> str | None:
-        """The column that is wrong, None where it is no single one."""
+        """The column that is wrong, None where the error is not about a single one."""
         return self.facts.get("column")
 
 
@@ -91,7 +91,7 @@ class UnknownIdError(TastemapError, KeyError):
 
     @property
     def ids(self) -> tuple[Any, ...]:
-        """The ids, each once."""
+        """The unknown ids, each once."""
         return tuple(self.facts.get("ids", ()))
 
 
@@ -100,42 +100,42 @@ class NotFittedError(TastemapError, RuntimeError):
 
 
 class NotSupportedError(TastemapError, NotImplementedError):
-    """What was asked of a model is beyond it, by its nature or because data it needs was left out."""
+    """The model cannot do what was asked, by its nature or because data that it needs were left out."""
 
 
 class MissingPackageError(TastemapError, ImportError):
-    """What was asked for needs a package that comes with one of tastemap's extras and is not installed."""
+    """A function needs a package that comes with one of tastemap's extras and is not installed."""
 
 
 class ModelFileError(TastemapError, ValueError):
-    """The file is not a whole tastemap model, checkpoint or study, or is that of another training or search."""
+    """The file is not a whole tastemap model, checkpoint or study, or belongs to another training or search."""
 
 
 class DivergenceError(TastemapError, ArithmeticError):
-    """Training left the numbers a float can hold; the message names the parameter to change."""
+    """Training reached numbers that a float cannot hold; the message names the parameter to change."""
 
 
-class TastemapWarning(_Told, UserWarning):
-    """A `UserWarning` of what is rarely meant; it has the ``problem``, ``remedies`` and ``facts`` of an error."""
+class TastemapWarning(_Message, UserWarning):
+    """A warning about something rarely intended; it has the ``problem``, ``remedies`` and ``facts`` of an error."""
 
 
 class Note(str):
-    """A note on an error, for `add_note`, whose ways out are data too."""
+    """A note for `add_note` of an error; it keeps its remedies as data."""
 
     problem: str
     remedies: tuple[Remedy, ...]
 
     def __new__(cls, problem: str, *remedies: Remedy) -> Self:
-        """Make the sentence."""
+        """Make one sentence of the problem and its remedies, and keep both."""
         note = super().__new__(cls, compose(problem, [remedy.text for remedy in remedies]))
         note.problem, note.remedies = problem, remedies
         return note
 
 
 def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> str:
-    """Make one text of a problem and the ways out: ``Popular: problem: this, or that``.
+    """Make one text of a problem and the ways out of it: ``Popular: problem: this, or that``.
 
-    A problem that ends with a full stop is followed by a sentence.
+    After a problem that ends with a full stop, the ways out are a sentence of their own.
     """
     text = ": ".join([*subjects, problem])
     if not ways:
@@ -145,8 +145,8 @@ def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> 
 
 
 def tell_about(subject: str, said: Said) -> Said:
-    """Return the same error or warning with its subject before the sentence; facts and notes are kept."""
-    if isinstance(said, _Told):
+    """Return a copy of an error or warning with ``subject`` before its sentence; facts and notes are kept."""
+    if isinstance(said, _Message):
         return said.about(subject)
     return _keep_notes(said, type(said)(f"{subject}: {said}"))
 
@@ -165,7 +165,7 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
 
 
 def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:
-    """Ask for the closest known word, as the end of a message: ``; did you mean 'user'?``; `otherwise` if none is."""
+    """Return the end of a message, ``; did you mean 'user'?``, with the closest known word; `otherwise` if none is."""
     by_lower = {str(name).lower(): str(name) for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
     return f"; did you mean {by_lower[close[0]]!r}?" if close else otherwise

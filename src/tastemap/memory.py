@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def available_memory() -> int | None:
-    """Return the bytes that can be had without swapping, None where the system does not tell."""
+    """Return the number of bytes that can be allocated without swapping, None where the system does not report it."""
     known = [number for number in (_read_machine(), _read_container()) if number is not None]
     return min(known, default=None)
 
@@ -19,7 +19,7 @@ def _read_machine() -> int | None:
         return int(kilobytes.split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         pass
-    try:  # what there is at all, where nobody tells what is left
+    try:  # all memory, where the free part is not reported
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None

@@ -27,7 +27,7 @@ _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 def threads(n: int) -> Iterator[None]:
     """Use `n` threads for calls made in the block by this thread, instead of all cores or TASTEMAP_THREADS.
 
-    The number never changes a result. Raises ValueError where `n` is no whole number of at least 1.
+    The number never changes a result. Raises ValueError where `n` is not a whole number of at least 1.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ParameterError(f"threads must be a whole number of at least 1, got {n!r}", parameter="threads", value=n)
@@ -77,7 +77,7 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
 
         helpers: list[Future[None]] = []
         try:
-            # One pool for every size of run: a pool a number of blocks would leave n (n - 1) / 2 idle threads behind.
+            # One pool serves all runs: a pool for each number of blocks would leave n (n - 1) / 2 threads idle.
             pool = _make_pool(n - 1)
             for _ in range(n_helpers):
                 helpers.append(pool.submit(work))
@@ -93,12 +93,17 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
 
 
 def row_blocks(n_rows: int, size: int) -> list[slice]:
-    """Return slices of `size` rows that cover n_rows: they follow from the data alone, not from the threads."""
+    """Return slices of `size` rows that cover n_rows; they depend on the data alone, not on the threads."""
     return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 
 def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: int = 32) -> list[tuple[int, int]]:
-    """Return runs (start, stop) of a CSR's rows of equal work, about `size` entries; a row costs `row_cost` more."""
+    """Cut the rows of a CSR matrix into blocks (start, stop) of about equal work.
+
+    indptr : where each row starts, and the end
+    size : the work of a block; an entry counts 1
+    row_cost : what a row counts beside its entries
+    """
     work = indptr + row_cost * np.arange(len(indptr))
     cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))
@@ -106,12 +111,12 @@ def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: in
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Keep BLAS to one thread while any call is inside.
+    """Keep BLAS to one thread inside the block, and in the process until the last such block ends.
 
     The limit belongs to the process and threadpoolctl's own context manager is not re-entrant over threads, so entries
     are counted: the first sets the limit, the last restores what was there.
     """
-    limit = _blas  # a child forked inside gets a new one, and must not leave that
+    limit = _blas  # a child forked inside the block has a new limit, which it did not enter and must not leave
     limit.enter()
     try:
         yield
@@ -120,6 +125,8 @@ def one_blas_thread() -> Iterator[None]:
 
 
 class _BlasLimit:
+    """Counts the calls inside `one_blas_thread`: the first sets the limit, the last restores what was there."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
@@ -143,7 +150,7 @@ _blas = _BlasLimit()
 
 
 def _reset_after_fork() -> None:
-    """Forget in a forked child the pools, whose threads stayed behind, and a lock that nobody gives back."""
+    """Replace in a forked child the pools, whose threads are not copied, and the lock, which may stay locked."""
     global _blas
     _make_pool.cache_clear()
     _blas = _BlasLimit()
@@ -170,5 +177,5 @@ def _make_pool(n: int) -> ThreadPoolExecutor:
 def _count_usable_cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux tells the processor's share of this process
+    except AttributeError:  # only Linux reports the cores of this process
         return os.cpu_count() or 1

@@ -7,17 +7,18 @@ from typing import Any
 
 
 def is_shown(progress: bool | None) -> bool:
-    """Tell whether to show progress: where it is asked for, or where nothing is said and stderr is a terminal."""
+    """Return whether to show progress: what ``progress`` says, and for None whether stderr is a terminal."""
     return sys.stderr.isatty() if progress is None else progress
 
 
 def make_bar(total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
     """Return a bar of tqdm on stderr, hidden where progress is not shown.
 
-    total, done : how many units there are, None where nobody knows, and how many of them are done at the start
+    total : the number of units, None where it is not known
+    done : how many of them are done at the start
     progress : True shows it, False hides it, None shows it where stderr is a terminal
     unit : what is counted; bytes, "B", are shown as kB, MB and GB
-    about : what stands before the bar
+    about : the text before the bar
     """
     from tqdm import tqdm
 

@@ -1,13 +1,13 @@
-"""Where random numbers come from: every use has a stream of its own, named in one table.
+"""The streams of random numbers: every use has one of its own, named in one table.
 
 A seed or a stream's state, a key and a number make the state of another stream; kernels draw from it by counting on
-(kernels/core/random.py). So a number depends on the seed and on what it is for, and never on threads or on who drew
-before. The keys are frozen: another key is another model.
+(kernels/core/random.py). So a number depends on the seed and on its purpose, and never on threads or on earlier draws.
+The keys are frozen: another key makes another model.
 
-Several streams have key 0 of a seed. That is harmless: they belong to different things, a model and a test of
-significance for example, or read the state in different ways. Of those of one model, FIRST_USERS takes the numbers at
-its counters as they are, and EPOCHS takes them as states that are mixed twice more before a pair is moved; nothing ever
-puts a first factor beside the order of an epoch. For the same reason neighbouring seeds may share streams, as they do:
+Several streams have key 0 of a seed. That is harmless: they belong to different things, such as a model and a test of
+significance, or read the state in different ways. Within one model, FIRST_USERS uses the numbers at its counters as
+they are, while EPOCHS uses them as states, which are mixed twice more before a pair is moved; no computation combines a
+first factor with the order of an epoch. For the same reason neighbouring seeds may share streams, and they do:
 FIRST_ITEMS of seed 3 is FIRST_USERS of seed 4.
 
 The splits, the samples of `tune` and of watched users are numpy.random.default_rng(seed), so that anyone can draw them
@@ -30,12 +30,12 @@ class Stream(Enum):
     FIRST_USERS = "seed", 0, "BPR, WARP, SVD, SVDpp: the users' factors before the first epoch"
     FIRST_ITEMS = "seed", 1, "BPR, WARP, SVD, SVDpp: the items' factors before the first epoch"
     FIRST_ITEMS_ALONE = "seed", 0, "ImplicitALS, ExplicitALS: the items' factors before the first epoch"
-    FOLD_IN = "seed", 2, "BPR, WARP: the negatives of people who are known by their history"
-    LISTS = "seed", 0, "Random: the users' seeds; people known by their history have the complement of this state"
+    FOLD_IN = "seed", 2, "BPR, WARP: the negatives of new users, who are folded in"
+    LISTS = "seed", 0, "Random: the users' seeds; those of new users come from the complement of this state"
     RESAMPLES = "seed", 0, "compare: the users drawn for an interval"
-    SIGNS = "seed", 0, "compare: whose results are swapped for a p-value"
+    SIGNS = "seed", 0, "compare: the users whose results are swapped for a p-value"
 
-    EPOCHS = "seed", 0, "BPR, WARP, SVD, SVDpp: what the epochs are made from"
+    EPOCHS = "seed", 0, "BPR, WARP, SVD, SVDpp: the parent of the epochs"
     EPOCH = "EPOCHS", 0, "one epoch; its number counts from 0"
     SHUFFLE_USERS = "EPOCH", 1, "the order of the users before they are cut into blocks"
     SHUFFLE_ITEMS = "EPOCH", 2, "the order of the items before they are cut into blocks"

@@ -37,16 +37,16 @@ def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> t
 def by_time(
     interactions: Interactions, *, at: Moment | None = None, test: float | None = None
 ) -> tuple[Interactions, Interactions]:
-    """Split at one moment for everybody: train before it, test from it on.
+    """Split at one moment for all users: train on the pairs before it, test on those from it on.
 
-    A pair whose events were merged has one time and goes into one part. To have what is done again in both, split the
-    frame of events and read each part with the same ``users`` and ``items``; `Dataset.pairs` does so.
+    A pair whose events were merged has one time and goes into one part. To have repeated events in both parts, split
+    the frame of events and read each part with the same ``users`` and ``items``; `Dataset.pairs` does so.
 
     at : the moment, in the unit of the times; for dates and datetimes a date, a datetime or an ISO string,
         in UTC unless it names its zone
-    test : in place of ``at``, the share of the latest pairs, rounded to whole pairs, that the test part holds at
-        least. The moment is the time of a pair, so equal times are never torn apart: the whole of a tie goes to the
-        test part, unless nothing would be left before it
+    test : in place of ``at``, the share of the pairs, the latest ones, that the test part holds at least, rounded to
+        whole pairs. The moment is the time of a pair, so pairs of equal times stay together: they go to the test part,
+        unless nothing would be left before them
 
     Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
@@ -109,18 +109,19 @@ def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator
 def by_user(
     interactions: Interactions, test: float = 0.1, *, history: float = 0.8, seed: int = 0
 ) -> tuple[Interactions, Interactions, Interactions]:
-    """Hold out whole users: train without them, and test on a part of their pairs when the rest becomes known.
+    """Hold out whole users: train without them, then test on a part of their pairs, with the rest as their histories.
 
-    This measures strong generalisation, to people the model was not trained on (Marlin, Collaborative filtering: a
-    machine learning perspective, 2004). Returns train, history and test: ``train`` has every pair of the other users;
-    of the users held out, ``history`` has the pairs to fold in, and ``test`` those to find. Measure with
+    This measures strong generalisation, to new users (Marlin, Collaborative filtering: a machine learning perspective,
+    2004). Returns train, history and test: ``train`` has every pair of the other users; ``history`` has the pairs of
+    the held-out users to fold in, and ``test`` their other pairs, to find. Measure with
     ``tastemap.evaluate(model, test, history=history)``, or evaluate ``model.update(history)``, in which the items learn
     from the histories too.
 
-    test : share of the users held out, among those with at least two pairs; at least one user
-    history : share of each one's pairs that goes into the history; at least one pair goes and one stays for the test
+    test : share of the users to hold out, among those with at least two pairs; at least one user
+    history : share of each such user's pairs that goes into the history; at least one pair goes there, and at least one
+        into the test part
 
-    Users and pairs are chosen at random. Raises DataError where no user has two pairs or nobody is left to train on.
+    Users and pairs are chosen at random. Raises DataError where no user has two pairs or no user is left to train on.
     """
     check_interactions("by_user", interactions)
     _check_share(test)
@@ -157,13 +158,14 @@ def _make_generator(seed: int) -> np.random.Generator:
 
 
 def _shuffle(rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
-    """Return 0..n-1 in the order of ``n`` draws, a recipe that holds beyond NumPy's own permutation."""
+    """Return 0..n-1 in the order of ``n`` draws: this can be repeated without NumPy's own permutation."""
     return np.argsort(rng.random(n), kind="stable")
 
 
 def _cut(
     interactions: Interactions, in_test: npt.NDArray[np.bool_], settings: str
 ) -> tuple[Interactions, Interactions]:
+    """Return the pairs outside and inside the test part, given in input order; raise DataError where one is empty."""
     held = int(np.count_nonzero(in_test))
     if held == 0 or held == len(in_test):
         part = "test" if held == 0 else "training"
@@ -191,7 +193,7 @@ def _take_times(split: str, interactions: Interactions) -> npt.NDArray[Any]:
 
 
 def find_moment(time: npt.NDArray[Any], test: float) -> Any:
-    """Return the time from which at least such a share of the times is, no tie torn apart; see `by_time`."""
+    """Return the moment from which on at least the share ``test`` of the times lies, ties kept whole; see `by_time`."""
     held = max(1, round(len(time) * _check_share(test)))
     ascending = np.sort(time)
     moment = ascending[len(time) - held]
@@ -208,7 +210,7 @@ def find_moment(time: npt.NDArray[Any], test: float) -> Any:
 
 
 def _convert_moment(interactions: Interactions, moment: Any, argument: str) -> Any:
-    """Express a moment as the interactions store their times."""
+    """Return a moment in the unit in which the interactions store their times."""
     dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
     if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
         if dated:

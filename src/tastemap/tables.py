@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Behind what is not significantly worse than the best, and, where nothing can be bold, behind the best.
+# The marks of cells that are not significantly worse than the best and, where nothing can be bold, of the best.
 CLOSE, BEST = "†", "*"
 
-# Characters of a line that names get at least, where the screen is too narrow for whole ones.
+# The least width of the names, in characters, where the terminal is too narrow for whole ones.
 FOLDED = 16
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: its text, whether it is the best of its column, and whether chance may have parted it from the best."""
+    """A cell: its text, and whether it is the best of its column or not significantly worse than the best."""
 
     text: str
     is_best: bool = False
@@ -27,7 +27,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A heading for each column, rows of cells (the first of each a name, the others numbers) and what explains them.
+    """A table of results with marks.
+
+    heading : a text for each column
+    rows : cells, the first of each row a name, the others numbers
+    legend : lines below the table that explain it
 
     It prints itself on rich's consoles; `str` gives the text, with the best in bold where stdout is a terminal.
     """
@@ -41,7 +45,7 @@ class Table:
 
         on_terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size((100, 24)).columns if on_terminal else 200
-        # For a notebook rich would put the text out by itself, too, and with codes of colours.
+        # In a notebook rich would also show the text itself, with codes of colours.
         console = Console(file=sys.stdout, width=width, highlight=False, force_jupyter=False)
         with console.capture() as captured:
             console.print(self)
@@ -67,7 +71,7 @@ class Table:
             yield Text(line)
 
     def _cut_columns(self, fits: Callable[[Table], bool]) -> Iterator[Table]:
-        """Part the columns of numbers among tables that fit, each with the names; a single column goes in any case."""
+        """Cut the columns of numbers into tables that fit, each with the names and at least one column."""
         first, n_columns = 1, len(self.heading)
         while first < n_columns:
             end = first + 1
@@ -81,9 +85,9 @@ class Table:
         return Table((self.heading[0], *self.heading[first:end]), rows)
 
     def _lay_out(self, bold: bool, *, apart: bool, names: int | None = None) -> Any:
-        """Return a table of rich.
+        """Return the table as one of rich.
 
-        apart : what follows a ± gets a line of its own, for narrow screens
+        apart : whether ± and what follows it get a line of their own, for narrow terminals
         names : the most characters of a name in one line, None for as many as there is room for
         """
         from rich.text import Text
@@ -143,7 +147,7 @@ class Column:
 
     name : its heading
     is_number : whether it stands at the right
-    widest : the most characters of a line, what is longer is cut; None folds what has no room
+    widest : the most characters of a cell, longer text is cut; None folds text that has no room
     """
 
     name: str
@@ -153,7 +157,7 @@ class Column:
 
 @dataclass(frozen=True)
 class PlainTable:
-    """Columns and rows of values, which print themselves on rich's consoles: None as nothing, floats in four digits."""
+    """A table without marks that prints itself on rich's consoles: None as an empty cell, floats in four digits."""
 
     columns: tuple[Column, ...]
     rows: Iterable[tuple[object, ...]]
@@ -174,7 +178,7 @@ class PlainTable:
         for row in self.rows:
             table.add_row(*(Text(_as_text(value)) for value in row))
         if Measurement.get(console, options.update(max_width=10_000), table).maximum > options.max_width:
-            # With less room between columns more of them fit; what does not even so is folded.
+            # With less space between columns more of them fit; text that still has no room is folded.
             table.collapse_padding, table.pad_edge = True, False
         yield table
 
