@@ -1,12 +1,12 @@
-"""Writes the table of what each model can do, from the abilities that its class declares and what its page says.
+"""Writes the table of what each model can do, from the abilities that its class declares and from its page.
 
-It stands in place of the block::
+The table replaces the block::
 
     ```{abilities}
     ```
 
-The page of a model is called as its module, and says in its front matter what a `weight` of the data means to the model
-and how well it treats `new people`.
+The page of a model has the name of its module. Its front matter says what a `weight` of the data means to the model and
+how it serves new users, as `new people`.
 """
 
 from __future__ import annotations
@@ -64,6 +64,6 @@ def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Let Sphinx call the above."""
+    """Register this extension with Sphinx."""
     app.connect("source-read", _on_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

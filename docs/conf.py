@@ -43,11 +43,11 @@ python_maximum_signature_line_length = 100
 
 
 class NDArray(Generic[TypeVar("Scalar")]):
-    """Stands for NumPy's alias, which signatures would show spelled out; so does the next."""
+    """Stands for NumPy's alias of this name, which signatures would show in full."""
 
 
 class ArrayLike:
-    """The same for the other alias."""
+    """Stands for NumPy's alias of this name, for the same reason."""
 
 
 numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tastemap is imported

@@ -25,10 +25,10 @@ _COLUMNS = re.compile(r"\S {2,}\S")
 _SPAN = re.compile(r"""``(?P<code>.+?)``|`(?P<name>.+?)`|(?P<string>(\w+=)?"[^"\s]+")|(?P<word>\b[A-Z]\w*[A-Z]\w*\b)""")
 _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 
-# Everything public is documented under its name there; what only results or signatures mention, where it is defined.
+# Public names are documented under these; what only results or signatures mention is documented where it is defined.
 _PLACES = ("tastemap", "tastemap.Model")
 
-# What is public and only returned.
+# Public classes that are only returned.
 _RESULTS = (
     *("Comparison", "CrossValidation", "Dataset", "Epoch", "Evaluation", "Explanation", "Lists"),
     *("Scorer", "ScoringVectors", "Tuning"),
@@ -38,7 +38,7 @@ _RESULTS = (
 def write_rest(lines: Sequence[str], label: str = "") -> list[str]:
     """Return a docstring as reStructuredText.
 
-    label : what heads the fields whose names do not end in "_"; those of the others are what `fit` sets
+    label : the heading of fields whose names do not end in "_"; fields that end in it, which `fit` sets, are "Learned"
     """
     written: list[str] = []
     for kind, run in _cut_runs(lines):
@@ -64,7 +64,7 @@ def _cut_runs(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _find_kind(line: str, before: str, *, starts: bool) -> str:
-    """Return the kind of a line after one of the kind `before`, or where a block starts."""
+    """Return the kind of a line; `before` is the kind of the line before it, `starts` whether a block starts here."""
     if not line:
         return before
     if line[0] == " ":
@@ -78,7 +78,7 @@ def _find_kind(line: str, before: str, *, starts: bool) -> str:
 
 def _write_text(run: list[str], label: str) -> list[str]:
     text = " ".join(run).strip()
-    # What opens an example ends in two colons. A backslash keeps "A. Author" from being the first of a list.
+    # A line before an example ends in two colons. A backslash keeps "A. Author" from being read as a list.
     opening = "\\ " if re.match(r"\(?\w+[.)] |[-+] ", text) else ""
     return [opening + _mark_inline(re.sub("::$", ":", text))]
 
@@ -115,7 +115,7 @@ def _indent(lines: Sequence[str]) -> list[str]:
 
 
 def _mark_inline(text: str) -> str:
-    """Mark code, strings and names, and take the meaning from every other sign that has one."""
+    """Mark code, strings and names, and escape every other sign that has a meaning."""
     written, end = "", 0
     for span in _SPAN.finditer(text):
         name = span["name"] or (span["word"] if span["word"] in tm.__all__ or _is_error(span["word"]) else None)
@@ -148,7 +148,7 @@ def _on_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lin
 def _on_signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Show no constructor of what is only returned, never made by hand."""
+    """Hide the constructors of classes that are only returned."""
     made = what != "class" or (obj.__name__ in tm.__all__ and obj.__name__ not in _RESULTS)
     return (signature, returns) if made else ("", None)
 
@@ -171,7 +171,7 @@ def _on_missing_reference(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Let Sphinx call the above."""
+    """Register this extension with Sphinx."""
     from sphinx.pycode.parser import VariableCommentPicker
 
     # A function has one signature here: overloads tell checkers of types no more than its docstring tells readers.

@@ -34,7 +34,7 @@ def _write_mathml(node: math | math_block, *, as_block: bool) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Let Sphinx call the above: html_math_renderer = "mathml"."""
+    """Register this extension with Sphinx, for html_math_renderer = "mathml"."""
     app.add_html_math_renderer("mathml", (_write_inline, None), (_write_block, None))
     app.add_css_file("formulas.css")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,9 +20,9 @@ Imports = Mapping[str, frozenset[str]]
 
 
 def read_imports(source: Path) -> Imports:
-    """Return what every module imports, in functions, for types only and relatively too; stubs count as their module.
+    """Return what every module imports, also in functions, for types only and relatively; stubs count as their module.
 
-    What is imported by a name made at run time is not seen, nor are the packages that stand around a module.
+    Imports by a name made at run time are not seen, and the packages around a module do not count.
     """
     files = [(_name_of(file.relative_to(source)), file) for file in sorted(source.rglob("*.py*")) if _is_code(file)]
     names = {name for name, _ in files}
@@ -52,7 +52,7 @@ def room_of(module: str, rooms: list[str]) -> str:
 
 
 def find_arrows_up(imports: Imports, rooms: list[str]) -> set[tuple[str, str]]:
-    """Return the pairs of a module and one it imports whose room stands behind its own."""
+    """Return pairs of a module and a module that it imports from a room behind its own."""
     place = {room: number for number, room in enumerate(rooms)}
     return {
         (module, imported)
@@ -63,7 +63,7 @@ def find_arrows_up(imports: Imports, rooms: list[str]) -> set[tuple[str, str]]:
 
 
 def find_circle(imports: Imports) -> list[str]:
-    """Return modules of which each imports the one before it, the first and the last being the same; or none."""
+    """Return a circle of modules, each imported by the next, the last the same as the first; [] where there is none."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:

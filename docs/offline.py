@@ -1,4 +1,4 @@
-"""Fails the build where a page would load something from the network: readers open it from disk, and unseen."""
+"""Fails the build where a page would load something from the network: it must work from disk, and tell nobody."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def _on_build_finished(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Let Sphinx call the above."""
+    """Register this extension with Sphinx."""
     app.connect("build-finished", _on_build_finished)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

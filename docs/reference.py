@@ -1,13 +1,13 @@
-"""Writes the reference from the public names, so that a new one is in it by itself.
+"""Writes the reference from the public names, so that new names are in it at once.
 
 A page says in blocks where names go::
 
     ```{public} evaluate tastemap.evaluation
     ```
 
-This one becomes the entry of `tastemap.evaluate`, then those of all other public names from within that package, less
-those that a more special block takes. The entry of a public module has those of its `__all__`, that of a table such as
-`METRICS` those of its classes, each less those that are public by themselves.
+This block becomes the entry of `tastemap.evaluate`, then the entries of all other public names from that package, but
+for those that a more specific block takes. A public module has the entries of its `__all__`, a table such as `METRICS`
+those of its classes, but for those that are public themselves.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _write_entries(places: list[str]) -> Iterator[str]:
 
 
 def _choose_place(name: str, home: str, places: list[str]) -> str:
-    """Return the most special of the places, each a name or a module, that a public name can go to."""
+    """Return the most specific of the places, each a name or a module, that a public name can go to."""
     path = f"tastemap.{name}" if home == "tastemap" else home
     fit = [place for place in places if place == name or f"{path}.".startswith(f"{place}.")]
     return name if name in fit else max(fit, key=len, default="")
@@ -96,6 +96,6 @@ def _on_source(app: Sphinx, name: str, content: list[str]) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Let Sphinx call the above."""
+    """Register this extension with Sphinx."""
     app.connect("source-read", _on_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""Runs the tutorials whose data are there; the others are shown without results, and say so.
+"""Runs the tutorials whose data are present; the others are shown without results, with a note.
 
 Frames among the results are shown without the quotes that polars puts around strings, and with nothing for a null.
 
@@ -25,13 +25,13 @@ _QUOTED = re.compile(r"<td>(?:null|&quot;(.*?)(?:&quot;)?)</td>", flags=re.DOTAL
 
 
 def find_missing(text: str, data: Path) -> list[str]:
-    """Return what a tutorial needs and the folder of data does not hold."""
+    """Return the files that a tutorial needs and the folder of data lacks."""
     needs = _NEEDS.match(text)
     return [] if needs is None else [name for name in re.split(r", *", needs[1].strip()) if not (data / name).exists()]
 
 
 def add_note(text: str, absent: list[str]) -> str:
-    """Return a tutorial that says under its title what was absent."""
+    """Return a tutorial with a note under its title that names the absent files."""
     note = f":::{{note}}\nNot run here, so shown without results: TASTEMAP_DATA holds no {', no '.join(absent)}.\n:::"
     return _TITLE.sub(lambda title: f"{title[0]}\n{note}\n", text, count=1)
 
@@ -71,7 +71,7 @@ def _on_read(app: Sphinx, page: document) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Let Sphinx call the above."""
+    """Register this extension with Sphinx."""
     app.connect("config-inited", _on_config, priority=100)  # before MyST-NB reads its settings
     app.connect("source-read", _on_source)
     app.connect("doctree-read", _on_read)
