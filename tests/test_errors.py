@@ -56,7 +56,7 @@ def test_a_copy_says_and_knows_the_same(kind: type[tm.TastemapError], again: Any
     assert other.__notes__ == ["so it was"]
 
 
-def test_what_it_is_about_stands_first_and_facts_are_kept() -> None:
+def test_the_subject_comes_first_and_facts_are_kept() -> None:
     error = tm.ParameterError("k must be above 0, got 0", parameter="k", value=0).about("EASE").about("fold 2", "stop")
     assert str(error) == "fold 2: EASE: k must be above 0, got 0: stop"
     assert (error.parameter, error.value, error.args) == ("k", 0, (str(error),))

@@ -22,7 +22,9 @@ def test_a_package_that_is_absent_is_named_with_its_extra() -> None:
         import_extra("no_such_thing.inside", "no-such-thing", extra="tune", purpose="tune")
 
 
-def test_what_an_installed_package_misses_itself_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_error_inside_an_installed_package_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "half_installed.py").write_text("import no_such_thing")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="No module named 'no_such_thing'") as caught:

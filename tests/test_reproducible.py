@@ -110,7 +110,7 @@ def likes(n_users: int, n_items: int, seed: int) -> tm.Interactions:
     return tm.Interactions.from_csr(sp.csr_array(here.astype(float)))
 
 
-def test_sixteen_threads_that_recommend_while_one_fits_get_the_answers_they_get_alone() -> None:
+def test_sixteen_threads_recommend_the_same_while_one_fits() -> None:
     served, others = likes(500, 300, 1), likes(800, 200, 2)
     model = tm.ImplicitALS(factors=16, epochs=3).fit(served)
     trained = tm.ImplicitALS(factors=16, epochs=3).fit(others).user_factors_

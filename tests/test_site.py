@@ -77,7 +77,7 @@ def _words(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("name", "text"), list(_documented()))
-def test_no_word_of_a_docstring_is_lost_and_none_is_added(name: str, text: str) -> None:
+def test_no_word_of_a_docstring_is_lost_or_added(name: str, text: str) -> None:
     written = "\n".join(docstrings.write_rest(text.split("\n")))
     for markup in (r"\.\. code-block:: \w+", ":class: formula", ":py:obj:", ":Learned:", r"\\"):
         written = re.sub(markup, "", written)

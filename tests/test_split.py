@@ -261,7 +261,7 @@ def test_arguments_and_empty_parts_are_refused(
     [splits.random, splits.by_time, splits.leave_last, splits.k_fold, splits.by_user],
     ids=lambda it: it.__name__,
 )
-def test_what_holds_no_pairs_is_refused(split: Any) -> None:
+def test_an_argument_that_is_not_interactions_is_refused(split: Any) -> None:
     frame = read([1, 1, 2]).to_frame()
     with pytest.raises(DataError, match=f"{split.__name__} takes tastemap.Interactions, got DataFrame: make them"):
         split(frame)

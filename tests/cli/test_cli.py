@@ -73,7 +73,7 @@ def run_json(*args: str) -> Any:
     return json.loads(run(*args, "--json").stdout)
 
 
-def refused(*args: str) -> str:
+def expect_refusal(*args: str) -> str:
     """Return the sentence after 'Error: ' of a command that must fail without an answer."""
     result = run(*args, status=1)
     assert result.stdout == ""
@@ -125,7 +125,7 @@ def test_another_character_between_columns_is_found_and_said(folder: Path) -> No
     result = run("info", "odd.csv", "--json")
     assert "odd.csv: took ';' as the character between columns" in result.stderr
     assert json.loads(result.stdout)["pairs"] == 2
-    assert refused("info", "odd.csv", "--separator", ",").endswith("'user;item;note': pass --separator ';'")
+    assert expect_refusal("info", "odd.csv", "--separator", ",").endswith("'user;item;note': pass --separator ';'")
 
 
 def test_fit_weighs_events_and_merges_duplicates(folder: Path) -> None:
@@ -168,22 +168,22 @@ def test_every_kind_of_file_is_read_without_naming_columns(folder: Path, file: s
     assert (told["pairs"], told["users"], told["items"], told["weights"]) == (3, 2, 2, [3, 5])
 
 
-def test_rows_with_nulls_are_left_out_and_counted_where_asked(folder: Path) -> None:
+def test_rows_with_nulls_are_left_out_and_counted_on_request(folder: Path) -> None:
     Path("gaps.csv").write_text("user,item,rating,note\n1,10,5,\n,10,4,x\n2,,4,x\n2,20,,x\n2,10,3,x\n")
     told = "left out 3 of 5 rows, with a null in 'user', 'item', 'rating'"
     command = ("fit", "gaps.csv", "--model", "Popular", "--out", "own.safetensors")
-    assert refused(*command).endswith("pass --drop-nulls to leave such rows out")
+    assert expect_refusal(*command).endswith("pass --drop-nulls to leave such rows out")
     assert told in run(*command, "--drop-nulls").stderr
-    assert refused("info", "gaps.csv", "--refuse-nulls").endswith("pass --drop-nulls to leave such rows out")
+    assert expect_refusal("info", "gaps.csv", "--refuse-nulls").endswith("pass --drop-nulls to leave such rows out")
     assert told in run("info", "gaps.csv").stderr
     kept = tm.load("own.safetensors").interactions
     assert kept is not None
     assert kept.to_frame().rows() == [(1, 10, 5), (2, 10, 3)]
     asked = ("recommend", "own.safetensors", "--history", "gaps.csv")
-    assert refused(*asked).endswith("pass --drop-nulls to leave such rows out")
+    assert expect_refusal(*asked).endswith("pass --drop-nulls to leave such rows out")
     assert told in run(*asked, "--drop-nulls").stderr
     asked = ("evaluate", "own.safetensors", "gaps.csv", "--seen")
-    assert refused(*asked).endswith("pass --drop-nulls to leave such rows out")
+    assert expect_refusal(*asked).endswith("pass --drop-nulls to leave such rows out")
     assert told in run(*asked, "--drop-nulls").stderr
     whole = run("fit", "ratings.csv", *SMALL, "--drop-nulls", "--out", "own.safetensors")
     assert "left out" not in whole.stderr
@@ -203,10 +203,10 @@ def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> 
     fitted = ("fit", "floats.parquet", "--model", "Popular", "--drop-nulls", "--out", "own.safetensors")
     assert "read the numbers of column 'user' as whole: 17850.0 is 17850" in run(*fitted).stderr
     assert list(tm.load("own.safetensors").users) == [17850, 3]
-    assert refused(*fitted[:4], *fitted[5:]).endswith("pass --drop-nulls to leave such rows out")
+    assert expect_refusal(*fitted[:4], *fitted[5:]).endswith("pass --drop-nulls to leave such rows out")
     for users in ([1.5, 2.0, 3.0], [1.0, 2.0, 2.0**60]):
         frame.with_columns(pl.Series("user", users)).write_parquet("floats.parquet")
-        assert "ids are integers or strings" in refused("info", "floats.parquet")
+        assert "ids are integers or strings" in expect_refusal("info", "floats.parquet")
 
 
 # recommend
@@ -278,7 +278,7 @@ def test_all_users_are_streamed_to_parquet_unless_titles_go_with_them(
     assert pl.read_parquet("all.parquet").equals(with_titles.drop("title"))
 
 
-def test_somebody_new_is_folded_in_by_ids_or_titles(als: tm.ImplicitALS) -> None:
+def test_a_new_user_is_folded_in_by_ids_or_titles(als: tm.ImplicitALS) -> None:
     expected = als.recommend_for([10], frame="polars").drop("history").to_dicts()
     by_id = run_json("recommend", "als.safetensors", "--liked", "10")
     assert by_id == {"recommendations": expected}
@@ -317,8 +317,8 @@ def test_similar_prints_neighbours_with_titles(als: tm.ImplicitALS) -> None:
 
 def test_a_title_that_fits_several_items_names_them(als: tm.ImplicitALS) -> None:
     asked = ["similar", "als.safetensors", "--titles", "movies.csv", "--item"]
-    assert refused(*asked, "alie") == ("'alie' is in 2 titles, 'Alien (1979)', 'Aliens (1986)': say more of it")
-    assert refused(*asked, "Jaws") == "no item of the model has the id or title 'Jaws'"
+    assert expect_refusal(*asked, "alie") == ("'alie' is in 2 titles, 'Alien (1979)', 'Aliens (1986)': say more of it")
+    assert expect_refusal(*asked, "Jaws") == "no item of the model has the id or title 'Jaws'"
 
 
 # evaluate
@@ -336,12 +336,12 @@ def test_evaluate_measures_a_model_as_the_library_does(als: tm.ImplicitALS) -> N
 
 
 def test_evaluate_refuses_to_compare_scores_with_ratings(popular: Path) -> None:
-    said = refused("evaluate", "popular.safetensors", "ratings.csv", "--metric", "rmse")
+    said = expect_refusal("evaluate", "popular.safetensors", "ratings.csv", "--metric", "rmse")
     assert said.startswith("Popular: rmse takes a model that predicts ratings, and the scores of Popular only rank")
 
 
 def test_evaluate_sends_data_to_compare(folder: Path) -> None:
-    said = refused("evaluate", "ratings.csv")
+    said = expect_refusal("evaluate", "ratings.csv")
     assert said.startswith("ratings.csv is no fitted model: `tastemap compare ratings.csv` fits models")
 
 
@@ -362,12 +362,12 @@ def test_export_tensorboard_writes_what_the_library_writes(als: tm.ImplicitALS) 
 def test_export_tensorboard_reads_ids_from_the_column_named(als: tm.ImplicitALS) -> None:
     Path("odd.tsv").write_text("nr\tname\n20\tAliens\nx\tAlien\n")
     asked = ("export", "tensorboard", "als.safetensors", "--titles", "odd.tsv", "--out", "map")
-    assert refused(*asked) == "odd.tsv has the columns 'nr', 'name': pass --title-id COLUMN"
-    assert "there is no column 'id'" in refused(*asked, "--title-id", "id")
+    assert expect_refusal(*asked) == "odd.tsv has the columns 'nr', 'name': pass --title-id COLUMN"
+    assert "there is no column 'id'" in expect_refusal(*asked, "--title-id", "id")
     run(*asked, "--title-id", "nr", "-n", "2")
     assert Path("map/metadata.tsv").read_text() == "movieId\tname\tpopularity\n10\t\t2\n20\tAliens\t2\n"
     Path("map/notes").touch()
-    assert refused(*asked) == "map holds 'notes', which would be lost: name a new folder"
+    assert expect_refusal(*asked) == "map holds 'notes', which would be lost: name a new folder"
 
 
 # info
@@ -487,18 +487,18 @@ def test_bad_data_and_parameters_are_refused_in_a_sentence(
     if content is not None:
         Path("bad.csv").write_text(content)
     before = files()
-    assert sentence in refused("fit", "bad.csv", *FIT, *args)
+    assert sentence in expect_refusal("fit", "bad.csv", *FIT, *args)
     assert files() == before
 
 
 def test_a_cut_gzip_is_refused(folder: Path) -> None:
     Path("cut.csv.gz").write_bytes(gzip.compress(RATINGS.encode())[:60])
-    assert refused("fit", "cut.csv.gz", *FIT).startswith("cut.csv.gz is not a whole .gz file")
+    assert expect_refusal("fit", "cut.csv.gz", *FIT).startswith("cut.csv.gz is not a whole .gz file")
 
 
 def test_messages_name_options_not_arguments(folder: Path) -> None:
     Path("bad.csv").write_text("user,item\n1,2\n1,2\n")
-    assert refused("fit", "bad.csv", *FIT).endswith("e.g. --duplicates last or --duplicates sum")
+    assert expect_refusal("fit", "bad.csv", *FIT).endswith("e.g. --duplicates last or --duplicates sum")
 
 
 @pytest.mark.parametrize(
@@ -525,11 +525,11 @@ def test_bad_questions_to_a_model_are_refused_in_a_sentence(
     als: tm.ImplicitALS, args: tuple[str, ...], sentence: str
 ) -> None:
     before = files()
-    assert sentence in refused(args[0], "als.safetensors", *args[1:])
+    assert sentence in expect_refusal(args[0], "als.safetensors", *args[1:])
     assert files() == before
 
 
-def test_what_is_no_model_is_refused(als: tm.ImplicitALS) -> None:
+def test_a_file_that_is_not_a_model_is_refused(als: tm.ImplicitALS) -> None:
     whole = Path("als.safetensors").read_bytes()
     for name, content in (
         ("half", whole[: len(whole) // 2]),
@@ -539,8 +539,8 @@ def test_what_is_no_model_is_refused(als: tm.ImplicitALS) -> None:
         file = f"{name}.safetensors"
         Path(file).write_bytes(content)
         for args in (("recommend", file, "--user", "1"), ("similar", file, "--item", "10"), ("info", file)):
-            assert refused(*args).startswith(f"{file} is no whole tastemap model")
-    assert refused("recommend", "none.safetensors", "--user", "1") == "there is no file none.safetensors"
+            assert expect_refusal(*args).startswith(f"{file} is no whole tastemap model")
+    assert expect_refusal("recommend", "none.safetensors", "--user", "1") == "there is no file none.safetensors"
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(folder: Path) -> None:
@@ -559,7 +559,7 @@ def test_a_failed_write_leaves_the_old_file(als: tm.ImplicitALS, monkeypatch: py
 
     monkeypatch.setattr(pl.DataFrame, "write_csv", half)
     before = files()
-    assert refused("recommend", "als.safetensors", "--all", "--out", "recs.csv") == (
+    assert expect_refusal("recommend", "als.safetensors", "--all", "--out", "recs.csv") == (
         "cannot write recs.csv: No space left on device"
     )
     assert Path("recs.csv").read_text() == "old"
@@ -613,7 +613,7 @@ def test_debug_shows_the_traceback(folder: Path, args: tuple[str, ...]) -> None:
     assert failed.stderr.rstrip().endswith("DataError: there is no file none.csv")
 
 
-def test_where_stdout_lacks_a_letter_it_is_spelt_out(folder: Path) -> None:
+def test_letters_that_stdout_lacks_are_spelt_out(folder: Path) -> None:
     Path("many.csv").write_text("user,item\nü,ж\nü,b\nv,ж\n", encoding="utf-8")
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = tastemap("info", "many.csv", env=ascii_only)
@@ -676,12 +676,12 @@ def test_the_version_is_printed() -> None:
 
 def test_an_input_is_not_overwritten(als: tm.ImplicitALS) -> None:
     before = Path("ratings.csv").read_bytes()
-    assert "ratings.csv is an input and would be lost" in refused("fit", "ratings.csv", "--out", "ratings.csv")
+    assert "ratings.csv is an input and would be lost" in expect_refusal("fit", "ratings.csv", "--out", "ratings.csv")
     assert Path("ratings.csv").read_bytes() == before
 
 
 def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
-    said = refused("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
+    said = expect_refusal("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
     assert said.startswith("there is not enough memory: ")
     assert "own.safetensors" not in files()
 
@@ -697,7 +697,7 @@ def test_info_counts_repeated_pairs_as_compare_does(folder: Path) -> None:
 
 def test_info_can_do_what_it_advises_of_negative_weights(folder: Path) -> None:
     Path("orders.csv").write_text("user,item,quantity\na,x,2\nb,x,-1\n")
-    assert "pass --at-least to keep higher ones, or --no-weight" in refused("info", "orders.csv")
+    assert "pass --at-least to keep higher ones, or --no-weight" in expect_refusal("info", "orders.csv")
     assert run_json("info", "orders.csv", "--at-least", "1")["pairs"] == 1
     assert run_json("info", "orders.csv", "--no-weight")["pairs"] == 2
 

@@ -24,7 +24,7 @@ def run(*args: str, status: int = 0) -> Result:
     return result
 
 
-def refused(*args: str) -> str:
+def expect_refusal(*args: str) -> str:
     result = run(*args, status=1)
     assert result.stdout == ""
     last = result.stderr.splitlines()[-1]
@@ -87,16 +87,16 @@ def test_models_are_fitted_on_one_file_and_measured_on_another(ratings: tm.Inter
     assert row["unknown_items"] == 1
 
 
-def test_users_whom_the_model_does_not_know_are_left_out_or_counted(ratings: tm.Interactions) -> None:
+def test_unknown_users_are_left_out_or_counted(ratings: tm.Interactions) -> None:
     Path("test.csv").write_text(f"userId,movieId\n1,{ratings.items[0]}\n99,{ratings.items[0]}\n")
     asked = ("ratings.csv", "test.csv", "--model", "Popular", "--seen")
     assert run_json(*asked)["models"][0]["users"] == 1
     assert run_json(*asked, "--on-unknown", "popular")["models"][0]["users"] == 2
     Path("test.csv").write_text(f"userId,movieId\n99,{ratings.items[0]}\n")
-    assert refused(*asked) == "Popular: no user of the test part has a training pair: pass --on-unknown popular"
+    assert expect_refusal(*asked) == "Popular: no user of the test part has a training pair: pass --on-unknown popular"
 
 
-def test_where_what_was_had_may_come_again_the_personal_list_is_compared_too(ratings: tm.Interactions) -> None:
+def test_with_seen_items_the_personal_list_is_compared_too(ratings: tm.Interactions) -> None:
     asked = ("ratings.csv", "--seen", *SMALL)
     assert " PersonalPopular " in run(*asked).stdout
     assert " PersonalPopular " not in run("ratings.csv", *SMALL).stdout
@@ -105,7 +105,7 @@ def test_where_what_was_had_may_come_again_the_personal_list_is_compared_too(rat
     assert said not in run(*asked, "--by-time").stderr
 
 
-def test_the_latest_pairs_are_held_out_where_that_is_asked(ratings: tm.Interactions) -> None:
+def test_the_latest_pairs_are_held_out_on_request(ratings: tm.Interactions) -> None:
     told = run_json("ratings.csv", "--by-time", "--model", "Popular")
     train, test = tm.split.by_time(ratings, test=0.2)
     means = tm.evaluate(tm.Popular().fit(train), test, metrics=("ndcg@10", "recall@10", "precision@10")).means
@@ -119,7 +119,7 @@ def test_ratings_are_predicted_by_models_of_ratings_unless_others_are_named(rati
     errors = [row["metrics"]["rmse"]["mean"] for row in rows]
     assert errors == sorted(errors)
     assert "--at-least" not in result.stderr
-    said = refused("ratings.csv", "--metric", "rmse", "--model", "Popular")
+    said = expect_refusal("ratings.csv", "--metric", "rmse", "--model", "Popular")
     assert said.startswith("Popular: rmse takes a model that predicts ratings")
 
 
@@ -184,7 +184,7 @@ def test_repeats_are_added_up_or_the_last_rating_counts_and_it_is_said(ratings: 
     result = run("stars.csv", "--model", "Popular", "--json")
     assert "4 of 84 rows repeat a pair of user and item: --duplicates last" in result.stderr
     assert json.loads(result.stdout)["train"]["weights"] == [5, 5]
-    assert "come together in rows" in refused("stars.csv", "--model", "Popular", "--duplicates", "error")
+    assert "come together in rows" in expect_refusal("stars.csv", "--model", "Popular", "--duplicates", "error")
     largest = run_json("stars.csv", "--model", "Popular", "--duplicates", "sum")["train"]["weights"][1]
     assert largest == 6
 
@@ -194,7 +194,7 @@ def test_semicolons_nulls_odd_names_and_repeats_at_once(ratings: tm.Interactions
         return [f"{i};x;u{u};{1 + i}"] + [f"{i};;u{u};2"] * (u == 3) + [f";x;u{u};1"] * (u == 4)
 
     write_messy("messy.csv", "Artikel;note;Kunde;Menge", rows)
-    assert "messy.csv has the columns 'Artikel', 'note', 'Kunde', 'Menge': pass --user-column COLUMN" in refused(
+    assert "messy.csv has the columns 'Artikel', 'note', 'Kunde', 'Menge': pass --user-column COLUMN" in expect_refusal(
         "messy.csv"
     )
     named = ["--user-column", "Kunde", "--item-column", "Artikel", "--weight-column", "Menge"]
@@ -204,13 +204,13 @@ def test_semicolons_nulls_odd_names_and_repeats_at_once(ratings: tm.Interactions
     assert "4 of 84 rows repeat a pair of user and item: --duplicates sum" in result.stderr
     assert Path("messy.html").exists()
     assert " WARP " in result.stdout
-    said = refused("messy.csv", *named, "--refuse-nulls")
+    said = expect_refusal("messy.csv", *named, "--refuse-nulls")
     assert said.endswith("pass --drop-nulls to leave such rows out")
 
 
 def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.Interactions) -> None:
     write_messy("bare.csv", "7,3,4", lambda u, i: [f"{u},{i},3"])
-    said = refused("bare.csv")
+    said = expect_refusal("bare.csv")
     assert said.startswith("bare.csv has no names of columns in its first line, which holds '7', '3', '4': put a line")
 
 
@@ -236,13 +236,13 @@ def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.In
         ),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(
+def test_impossible_options_are_refused_in_a_sentence(
     ratings: tm.Interactions, args: tuple[str, ...], sentence: str
 ) -> None:
     tm.Popular().fit(ratings).save("popular.safetensors")
     write_messy("undated.csv", "user,item", lambda u, i: [f"{u},{i}"])
     before = set(Path().iterdir())
-    assert sentence in refused(*args)
+    assert sentence in expect_refusal(*args)
     assert set(Path().iterdir()) == before
 
 
@@ -262,9 +262,9 @@ def test_a_split_by_time_of_likes_holds_out_a_share_of_the_likes(ratings: tm.Int
     told = run_json("ratings.csv", "--by-time", "--at-least", "4", "--model", "Popular")
     train, test = tm.split.by_time(ratings.at_least(4).binarize(), test=0.2)
     assert (told["train"]["pairs"], told["test"]["pairs"]) == (len(train), len(test))
-    assert "--holdout must be a share between 0 and 1" in refused("ratings.csv", "--by-time", "--holdout", "2")
+    assert "--holdout must be a share between 0 and 1" in expect_refusal("ratings.csv", "--by-time", "--holdout", "2")
     Path("noon.csv").write_text("user,item,time\na,x,12\nb,y,12\n")
-    assert refused("noon.csv", "--by-time").endswith("no moment parts them: leave --by-time out")
+    assert expect_refusal("noon.csv", "--by-time").endswith("no moment parts them: leave --by-time out")
 
 
 def test_a_split_by_time_leaves_out_rows_without_a_time(ratings: tm.Interactions) -> None:

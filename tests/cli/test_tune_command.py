@@ -122,7 +122,7 @@ def test_a_study_is_gone_on_with_and_a_validation_file_is_measured(ratings: tm.I
         (("--study", "tune.db"), "the trials are kept in tune.db: the same command goes on from them"),
     ],
 )
-def test_who_interrupts_a_search_is_told_the_best_so_far_and_what_is_kept(
+def test_an_interrupted_search_tells_the_best_so_far_and_what_is_kept(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch, study: tuple[str, ...], words: str
 ) -> None:
     make = trials.Work.run
@@ -181,7 +181,7 @@ def test_a_split_by_time_parts_rows_and_the_final_fit_has_them_all(
         (["--out", "tune.db", "--study", "./tune.db"], "--out and --study are both tune.db"),
     ],
 )
-def test_mistakes_are_said_in_one_sentence(ratings: tm.Interactions, arguments: list[str], words: str) -> None:
+def test_mistakes_are_explained_in_one_sentence(ratings: tm.Interactions, arguments: list[str], words: str) -> None:
     result = run("ratings.csv", *arguments, status=1)
     assert result.stdout == ""
     assert words in result.stderr.splitlines()[-1]
@@ -195,7 +195,7 @@ def test_a_path_is_said_as_it_is_and_advice_in_options(ratings: tm.Interactions)
     assert "or pass --seen" in result.stderr
 
 
-def test_what_was_found_is_said_where_the_model_cannot_be_saved(
+def test_the_parameters_found_are_printed_where_the_model_cannot_be_saved(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*arguments: Any) -> None:

@@ -30,7 +30,7 @@ LEFT_OUT = {
 }
 
 
-def calls(name: str) -> Iterator[ast.Call]:
+def find_calls(name: str) -> Iterator[ast.Call]:
     """Return the calls of a function of the package."""
     for file in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -38,27 +38,27 @@ def calls(name: str) -> Iterator[ast.Call]:
                 yield node
 
 
-def advised() -> set[tuple[str, object]]:
+def find_advice() -> set[tuple[str, object]]:
     """Return the parameters and values that remedies in the package have."""
     found = set[tuple[str, object]]()
-    for call in calls("Remedy"):
+    for call in find_calls("Remedy"):
         parameter, value = [*call.args[1:3], None, None][:2]
         if isinstance(parameter, ast.Constant):
             found.add((parameter.value, value.value if isinstance(value, ast.Constant) else ...))
     return found
 
 
-def test_all_that_is_advised_is_worded_or_left_out_on_purpose() -> None:
+def test_all_advice_is_worded_or_left_out_on_purpose() -> None:
     # A column that is missing is named by its use.
     by_use = {("user", ...), ("item", ...), ("id_column", ...), ("title_column", ...)}
-    assert advised() == set(ADVICE) - by_use | LEFT_OUT
+    assert find_advice() == set(ADVICE) - by_use | LEFT_OUT
 
 
-def test_every_problem_that_is_worded_here_is_one_of_the_library() -> None:
+def test_every_worded_problem_is_raised_by_the_library() -> None:
     told = {
         keyword.value.value
         for kind in ("DataError", "NotSupportedError", "TastemapWarning")
-        for call in calls(kind)
+        for call in find_calls(kind)
         for keyword in call.keywords
         if keyword.arg == "what" and isinstance(keyword.value, ast.Constant)
     }
@@ -79,13 +79,13 @@ def write(text: str) -> Path:
     return Path("in.csv")
 
 
-def raises(act: Callable[[], object]) -> tm.TastemapError | tm.TastemapWarning:
+def catch_error(act: Callable[[], object]) -> tm.TastemapError | tm.TastemapWarning:
     with pytest.raises((tm.TastemapError, tm.TastemapWarning)) as caught:
         act()
     return caught.value
 
 
-def warned(act: Callable[[], object]) -> Any:
+def catch_warning(act: Callable[[], object]) -> Any:
     with pytest.warns(tm.TastemapWarning) as caught:
         act()
     return caught[0].message
@@ -179,14 +179,14 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
 
 
 @pytest.mark.parametrize("key", list(ADVISED), ids=str)
-def test_what_the_library_advises_is_said_in_options(key: tuple[str, object]) -> None:
+def test_advice_is_worded_with_options(key: tuple[str, object]) -> None:
     act, sentence = ADVISED[key]
-    assert say(raises(act)) == sentence
+    assert say(catch_error(act)) == sentence
 
 
-def test_what_is_warned_of_and_noted_is_said_in_options() -> None:
+def test_warnings_and_notes_are_worded_with_options() -> None:
     model = tm.Popular().fit(read())
-    assert say(warned(lambda: tm.evaluate(model, read()))) == (
+    assert say(catch_warning(lambda: tm.evaluate(model, read()))) == (
         "2 of 2 test pairs are among the training pairs, which are kept out of the lists, and count as not found: test "
         "on other pairs, or pass --seen"
     )
@@ -198,10 +198,10 @@ def test_what_is_warned_of_and_noted_is_said_in_options() -> None:
     assert {*ADVISED, ("exclude", None), ("study", ...), ("call", "again")} == set(ADVICE)
 
 
-def test_what_cannot_be_done_here_is_left_out() -> None:
+def test_advice_without_an_option_is_left_out() -> None:
     unsure = tm.DataError("it is unclear", Remedy("pass history= to fold them in", "history", ...), "look at it")
     assert say(unsure) == "it is unclear: look at it"
-    assert say(raises(lambda: read(user=[1.5, 2.5]))) == (
+    assert say(catch_error(lambda: read(user=[1.5, 2.5]))) == (
         "column 'user' holds Float64 values (1.5, 2.5 in rows 0, 1), and ids are integers or strings"
     )
     assert say(tm.DataError("it is unclear", Remedy("pass separator=", "separator", ...))) == (
@@ -213,12 +213,12 @@ def test_what_cannot_be_done_here_is_left_out() -> None:
 
 
 def test_a_problem_is_said_without_arguments(tmp_path: Path) -> None:
-    assert say(raises(lambda: tm.split.random(read(), 1e-9))) == (
+    assert say(catch_error(lambda: tm.split.random(read(), 1e-9))) == (
         "the test part is empty: all 2 pairs fall into the other"
     )
     tm.Popular().fit(read()).save(tmp_path / "model", interactions=False)
     model = tm.load(tmp_path / "model")
-    assert say(raises(lambda: model.recommend(1)).about("Popular")) == (
+    assert say(catch_error(lambda: model.recommend(1)).about("Popular")) == (
         "Popular: leaving out seen items needs the training pairs, and this model was saved with --no-interactions"
     )
 
@@ -250,11 +250,11 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
 @pytest.mark.parametrize("parameter", list(OPTIONS))
 def test_a_parameter_is_called_by_its_option(parameter: str) -> None:
     act, sentence = NAMED[parameter]
-    assert say(raises(act)).startswith(sentence)
+    assert say(catch_error(act)).startswith(sentence)
 
 
 def test_parameters_of_models_are_called_as_set_takes_them() -> None:
-    said = say(raises(lambda: make_models(["WARP"], ["factors=0"])))
+    said = say(catch_error(lambda: make_models(["WARP"], ["factors=0"])))
     assert said == "factors must be a whole number of at least 1, got 0"
     wrong = tm.ParameterError("factors must be at least 1, got 0", parameter="factors", value=0)
     assert say(wrong.about("space")) == "--space: factors must be at least 1, got 0"

@@ -180,13 +180,13 @@ def test_ids_close_to_each_other_are_found_in_a_table(shift: int) -> None:
         assert m.find(pl.Series(values, dtype=dtype)).tolist() == [rows.get(value, -1) for value in values]
 
 
-def test_what_is_found_may_be_narrowed_to_some_rows() -> None:
+def test_ids_may_be_found_among_some_rows_only() -> None:
     m = IdMap(["a", "b", "c"])
     assert m.find_among(["c", "x", "b", "a"], np.array([True, False, True])).tolist() == [2, -1, -1, 0]
     assert IdMap([]).find_among([7], np.zeros(0, bool)).tolist() == [-1]
 
 
-def test_an_empty_map_knows_nobody() -> None:
+def test_an_empty_map_finds_no_id() -> None:
     m = IdMap(pl.Series([], dtype=pl.Int64))
     assert len(m) == 0
     assert m.find([1]).tolist() == [-1]

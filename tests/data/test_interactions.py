@@ -268,7 +268,7 @@ def test_wrong_arguments_are_named(options: dict[str, Any], message: str) -> Non
         Interactions.from_frame(OK, **options)
 
 
-def test_given_maps_are_used_and_strangers_refused() -> None:
+def test_given_maps_are_used_and_unknown_ids_refused() -> None:
     users = IdMap([9, 2, 1])
     ratings = Interactions.from_frame({"user": [1, 2], "item": ["a", "b"]}, users=users)
     assert ratings.users is users

@@ -17,7 +17,7 @@ ITEMS = IdMap([7, 3, 9, 4], "film")
 FILMS = {"film": [3, 8, 7, 3, None], "title": ["Three", "Eight", "Seven", "Again", "Nobody"], "year": [1, 2, 3, 4, 5]}
 
 
-def test_ids_get_their_row_repeated_ones_the_first_and_absent_ones_nulls() -> None:
+def test_ids_get_their_first_row_and_absent_ids_get_nulls() -> None:
     found = look_up(ITEMS, pl.Series([4, 3, 7, 3]), FILMS)
     assert found.columns == ["title", "year"]
     assert found.rows() == [(None, None), ("Three", 1), ("Seven", 3), ("Three", 1)]
@@ -60,6 +60,6 @@ def test_a_column_is_told_as_texts(column: pl.Series, texts: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("values", [[b"a"], [timedelta(1)], [{"a": 1}], [[[1]]]])
-def test_what_is_no_text_is_refused(values: list[Any]) -> None:
+def test_a_column_that_is_not_text_is_refused(values: list[Any]) -> None:
     with pytest.raises(DataError, match=r"column 'x' holds .*, which is no text: leave it out"):
         as_texts(pl.Series("x", values))

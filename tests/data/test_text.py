@@ -205,7 +205,7 @@ def test_wrong_arguments_are_named(options: dict[str, Any], message: str) -> Non
         ({"l": [1, 2]}, "column 'l' holds Int64 values (1, 2), and text is strings"),
     ],
 )
-def test_what_is_no_text_is_refused(columns: dict[str, Any], message: str) -> None:
+def test_a_column_that_is_not_text_is_refused(columns: dict[str, Any], message: str) -> None:
     frame = {"id": [1, 2], "t": ["cat", "cats"], **columns}
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         text_features(frame, id="id", columns=["t"], language="l" if "l" in columns else None)

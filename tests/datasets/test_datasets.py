@@ -181,7 +181,7 @@ def test_a_download_is_kept_and_used_again(publisher: Publisher, cache: Path, ca
 
 
 @pytest.mark.parametrize("progress", [False, None])
-def test_a_download_is_silent_where_nobody_asks_or_looks(publisher: Publisher, capsys: Any, progress: Any) -> None:
+def test_a_download_is_silent_without_progress_and_terminal(publisher: Publisher, capsys: Any, progress: Any) -> None:
     movielens("100k", progress=progress)
     assert capsys.readouterr().err == ""
 
@@ -193,7 +193,7 @@ def test_a_wrong_checksum_is_refused(publisher: Publisher, cache: Path) -> None:
     assert list(cache.iterdir()) == []
 
 
-def test_what_is_no_zip_is_refused_without_a_checksum(publisher: Publisher, cache: Path) -> None:
+def test_a_file_that_is_not_a_zip_is_refused_without_a_checksum(publisher: Publisher, cache: Path) -> None:
     publisher.body = b"<html>please sign in</html>"
     with pytest.raises(DataError, match="is not a zip file: try again, or pass a local copy as path="):
         movielens("latest-small")
@@ -478,7 +478,7 @@ def test_the_text_of_an_article_may_be_of_any_length(tmp_path: Path) -> None:
     assert csv.field_size_limit() == limit
 
 
-def test_what_is_not_deskdrop_is_refused(tmp_path: Path) -> None:
+def test_data_that_are_not_deskdrop_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no users_interactions\.csv, so it is not CI&T Deskdrop"):
         deskdrop(tmp_path)
     with pytest.raises(DataError, match="there is no file"):
@@ -583,7 +583,7 @@ def test_customers_that_are_no_numbers_stay_as_they_are(tmp_path: Path) -> None:
     assert list(online_retail(tmp_path / "orders.csv").interactions.users) == ["c17850", "c13047"]
 
 
-def test_what_is_bought_before_and_after_a_moment_is_in_both_parts(tmp_path: Path) -> None:
+def test_pairs_with_orders_before_and_after_a_moment_are_in_both_parts(tmp_path: Path) -> None:
     ORDERS.write_parquet(tmp_path / "orders.parquet")
     shop = online_retail(tmp_path / "orders.parquet")
     assert shop.events is not None

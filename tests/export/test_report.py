@@ -114,7 +114,7 @@ def test_a_command_line_stands_in_for_the_recipe(board: Comparison, tmp_path: Pa
     assert "<i>als</i>, ease and Popular compared" in text
 
 
-def test_whoever_and_whatever_is_left_out_is_told_with_the_warnings(tmp_path: Path) -> None:
+def test_the_page_tells_who_and_what_is_left_out_and_the_warnings(tmp_path: Path) -> None:
     rated = {"user": ["a", "a", "b", "b", "c"], "item": [1, 2, 1, 3, 2], "stars": [1, 2, 3, 4, 5]}
     train = tm.Interactions.from_frame(rated, weight="stars")
     # b's 3 is in training, 9 is a new item, d a new user, and c has no test pair.
@@ -177,7 +177,7 @@ def test_the_best_over_other_users_may_be_behind_on_those_of_both(tmp_path: Path
     assert "narrow is significantly ahead" not in text
 
 
-def test_of_a_single_user_there_is_a_report_without_intervals(tmp_path: Path) -> None:
+def test_a_single_user_gives_a_report_without_intervals(tmp_path: Path) -> None:
     board = tm.compare([tm.Popular(), tm.EASE()], TEST.pick(np.arange(len(TEST)) == 0), train=TRAIN, metrics="mrr@50")
     assert board.intervals.select("low", "high").unique().rows() == [(None, None)]
     assert board.differences.select("low", "high", "p").rows() == [(None, None, 1)]

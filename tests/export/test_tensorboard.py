@@ -124,7 +124,7 @@ def test_another_export_is_replaced_and_nothing_else(model: tm.BPR, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"map"}
 
 
-def test_the_folder_one_is_in_is_not_replaced(model: tm.BPR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_working_folder_is_not_replaced(model: tm.BPR, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for here in (".", tmp_path):
         with pytest.raises(OSError, match="is the folder you are in: name a new one in it"):

@@ -22,7 +22,7 @@ def test_a_new_file_and_one_to_replace_are_fine() -> None:
 
 
 @pytest.mark.parametrize("ask", [check_file, lambda path: whole_file(path).__enter__()])
-def test_what_no_file_can_take_the_place_of_is_refused(ask: Any) -> None:
+def test_a_path_that_cannot_become_a_file_is_refused(ask: Any) -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")
     Path("lost").symlink_to("no/where")

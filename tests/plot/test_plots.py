@@ -98,7 +98,7 @@ def legend_of(figure: Figure) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
-def refused(draw: Callable[[], Any], kind: type[Exception], sentence: str) -> None:
+def expect_refusal(draw: Callable[[], Any], kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=re.escape(sentence)):
         draw()
 
@@ -143,12 +143,12 @@ def test_a_model_without_epochs_has_no_learning_curve() -> None:
     assert legend_of(figure) == ["als", "ease\ntrained without epochs"]
     assert [len(ax.lines) for ax in figure.axes] == [1, 1]
     assert figure.axes[0].get_ylabel() == "objective"  # of one class only
-    refused(
+    expect_refusal(
         lambda: tm.plot.learning_curves([models()["popular"], models()["ease"]]),
         tm.NotSupportedError,
         "there is no learning curve to draw: 'Popular', 'EASE' trained without epochs",
     )
-    refused(lambda: tm.plot.learning_curves(tm.WARP()), tm.NotFittedError, "call fit first")
+    expect_refusal(lambda: tm.plot.learning_curves(tm.WARP()), tm.NotFittedError, "call fit first")
 
 
 # metric_at_k
@@ -195,7 +195,7 @@ def test_metric_at_k_leaves_new_users_out_or_counts_them() -> None:
     assert values[0] != values[1]
 
 
-def test_numbers_of_lengths_do_not_run_into_each_other() -> None:
+def test_tick_labels_of_lengths_do_not_overlap() -> None:
     (ax,) = tm.plot.metric_at_k(models()["ease"], parts()[1], ks=range(1, 21)).axes
     assert len(ax.lines[0].get_xdata()) == 20
     ax.figure.draw_without_rendering()
@@ -206,15 +206,15 @@ def test_numbers_of_lengths_do_not_run_into_each_other() -> None:
 
 def test_metric_at_k_refuses_what_is_no_metric_or_length() -> None:
     draw = lambda **options: lambda: tm.plot.metric_at_k(models(), parts()[1], **options)  # noqa: E731
-    refused(draw(metric="ndcg@10"), ValueError, "metric is a name without a cut-off here")
-    refused(draw(metric="fame"), ValueError, "fame")
-    refused(draw(ks=[]), ValueError, "ks must hold at least one")
-    refused(draw(ks=10), ValueError, "ks must be lengths of the list, such as [5, 10], got 10")
-    refused(draw(ks="10"), ValueError, "ks must be lengths of the list, such as [5, 10], got '10'")
-    refused(draw(ks=[5, "a"]), ValueError, "ks must be a whole number of at least 1, got 'a'")
-    refused(draw(metric="rmse"), ValueError, "rmse is not of lists, so no length changes it")
-    refused(draw(metric=5), ValueError, "metric is a name without a cut-off here")
-    refused(draw(ks=[0]), ValueError, "ks must be a whole number of at least 1, got 0")
+    expect_refusal(draw(metric="ndcg@10"), ValueError, "metric is a name without a cut-off here")
+    expect_refusal(draw(metric="fame"), ValueError, "fame")
+    expect_refusal(draw(ks=[]), ValueError, "ks must hold at least one")
+    expect_refusal(draw(ks=10), ValueError, "ks must be lengths of the list, such as [5, 10], got 10")
+    expect_refusal(draw(ks="10"), ValueError, "ks must be lengths of the list, such as [5, 10], got '10'")
+    expect_refusal(draw(ks=[5, "a"]), ValueError, "ks must be a whole number of at least 1, got 'a'")
+    expect_refusal(draw(metric="rmse"), ValueError, "rmse is not of lists, so no length changes it")
+    expect_refusal(draw(metric=5), ValueError, "metric is a name without a cut-off here")
+    expect_refusal(draw(ks=[0]), ValueError, "ks must be a whole number of at least 1, got 0")
 
 
 # long_tail
@@ -252,9 +252,9 @@ def test_long_tail_of_lists_with_seen_items_made_some_users_at_a_time(monkeypatc
 
 
 def test_long_tail_refuses_what_it_cannot_draw() -> None:
-    refused(lambda: tm.plot.long_tail(FILMS, models()), Exception, "Interactions")  # type: ignore[arg-type]
-    refused(lambda: tm.plot.long_tail(parts()[0], models(), k=0), ValueError, "k must be a whole number")
-    refused(lambda: tm.plot.long_tail(parts()[0], {}), ValueError, "models must name at least one")
+    expect_refusal(lambda: tm.plot.long_tail(FILMS, models()), Exception, "Interactions")  # type: ignore[arg-type]
+    expect_refusal(lambda: tm.plot.long_tail(parts()[0], models(), k=0), ValueError, "k must be a whole number")
+    expect_refusal(lambda: tm.plot.long_tail(parts()[0], {}), ValueError, "models must name at least one")
 
 
 # differences
@@ -278,7 +278,7 @@ def test_differences_are_sorted_per_user_and_counted() -> None:
         assert f"% of {len(expected)}" in ax.get_xlabel()
 
 
-def test_of_errors_the_lower_is_better() -> None:
+def test_lower_errors_are_better() -> None:
     a, b = ratings()["flat"], ratings()["deep"]
     values = (a.values - b.values)[:, 0]
     values = values[~np.isnan(values)]
@@ -290,7 +290,7 @@ def test_of_errors_the_lower_is_better() -> None:
     ]
 
 
-def test_only_users_measured_with_both_are_compared() -> None:
+def test_only_users_measured_for_both_models_are_compared() -> None:
     test = parts()[1]
     few = test.pick(np.arange(len(test)) < len(test) // 3)
     part = {"als": results()["als"], "few": tm.evaluate(models()["popular"], few, metrics="ndcg@5")}
@@ -312,19 +312,23 @@ def test_a_single_user_is_seen() -> None:
 
 def test_differences_refuse_what_was_not_measured_for_each_user() -> None:
     draw = lambda *names, **options: lambda: tm.plot.differences(results(), *names, **options)  # noqa: E731
-    refused(draw("als", "x"), tm.DataError, "there is no model 'x', only 'als', 'warp', 'ease', 'popular'")
-    refused(draw("als", "ease", metric="map@9"), tm.DataError, "'map@9' was not measured for 'als', only ndcg@5")
-    refused(draw("als", "ease", metric="gini@5"), tm.DataError, "gini@5 is of all lists together")
+    expect_refusal(draw("als", "x"), tm.DataError, "there is no model 'x', only 'als', 'warp', 'ease', 'popular'")
+    expect_refusal(draw("als", "ease", metric="map@9"), tm.DataError, "'map@9' was not measured for 'als', only ndcg@5")
+    expect_refusal(draw("als", "ease", metric="gini@5"), tm.DataError, "gini@5 is of all lists together")
     other = results() | {"other": tm.evaluate(models()["als"], parts()[1], metrics="map@9")}
-    refused(lambda: tm.plot.differences(other, "als", "other"), tm.DataError, "'ndcg@5' was not measured for 'other'")
+    expect_refusal(
+        lambda: tm.plot.differences(other, "als", "other"), tm.DataError, "'ndcg@5' was not measured for 'other'"
+    )
     frame = {"user": ["u1", "u1"], "item": [100, 101]}
     numbered = {"user": [1, 1], "item": [100, 101]}
     apart = {
         name: tm.evaluate(tm.Popular().fit(pairs), pairs, metrics="ndcg@1", exclude=None)
         for name, pairs in (("a", tm.Interactions.from_frame(frame)), ("b", tm.Interactions.from_frame(numbered)))
     }
-    refused(lambda: tm.plot.differences(apart, "a", "b"), tm.DataError, "measured on no user together")
-    refused(lambda: tm.plot.differences(models(), "als", "ease"), tm.DataError, "board must be what compare returns")
+    expect_refusal(lambda: tm.plot.differences(apart, "a", "b"), tm.DataError, "measured on no user together")
+    expect_refusal(
+        lambda: tm.plot.differences(models(), "als", "ease"), tm.DataError, "board must be what compare returns"
+    )
 
 
 # intervals
@@ -345,14 +349,14 @@ def test_intervals_are_those_of_the_evaluation_the_best_at_the_top() -> None:
     assert ax.get_xlabel() == f"recall@5: mean over {rows[0]['users']} users and its 95 % interval"
 
 
-def test_of_errors_the_lowest_is_at_the_top() -> None:
+def test_the_lowest_error_is_at_the_top() -> None:
     (ax,) = tm.plot.intervals(ratings()).axes
     names = sorted(ratings(), key=lambda name: ratings()[name]["rmse"])
     assert [text.get_text() for text in ax.get_yticklabels()] == names
     assert ax.get_xlabel().endswith("interval, less is better")
 
 
-def test_what_is_of_all_lists_together_has_no_interval() -> None:
+def test_a_metric_of_all_lists_together_has_no_interval() -> None:
     (ax,) = tm.plot.intervals(results(), metric="gini@5").axes
     assert not ax.collections
     assert ax.get_xlabel() == "gini@5, less is better"
@@ -388,10 +392,10 @@ def test_tuning_of_errors_seeks_the_lowest_and_does_without_importances() -> Non
     assert values_of(ax.lines[0]) == [0.2, 0.1, 0.1, 0.1]
     assert ax.get_ylabel() == "rmse, less is better"
     none = search(trials=search().trials.filter(pl.col("state") != "complete"))
-    refused(
+    expect_refusal(
         lambda: tm.plot.tuning(models()["als"]), tm.DataError, "result must be what tune returns, got a ImplicitALS"
     )
-    refused(lambda: tm.plot.tuning(none), tm.DataError, "none of the 3 trials came to its end")
+    expect_refusal(lambda: tm.plot.tuning(none), tm.DataError, "none of the 3 trials came to its end")
 
 
 @pytest.mark.parametrize(
@@ -510,19 +514,21 @@ def test_tsne_draws_as_many_points() -> None:
 def test_latent_space_refuses_what_it_cannot_draw() -> None:
     als = models()["als"]
     draw = lambda *given, **options: lambda: tm.plot.latent_space(*given, **options)  # noqa: E731
-    refused(draw(models()["ease"]), tm.NotSupportedError, "EASE has no vectors of users and items: fit ImplicitALS")
-    refused(draw(als, highlight=7), tm.UnknownIdError, "7")
-    refused(draw(als, colour="year"), tm.DataError, "colour='year' is a column of items: pass items=FRAME")
-    refused(draw(als, FILMS, colour="yaer"), tm.DataError, "there is no column 'yaer'")
-    refused(draw(als, FILMS, label="titel"), tm.DataError, "there is no column 'titel'")
+    expect_refusal(
+        draw(models()["ease"]), tm.NotSupportedError, "EASE has no vectors of users and items: fit ImplicitALS"
+    )
+    expect_refusal(draw(als, highlight=7), tm.UnknownIdError, "7")
+    expect_refusal(draw(als, colour="year"), tm.DataError, "colour='year' is a column of items: pass items=FRAME")
+    expect_refusal(draw(als, FILMS, colour="yaer"), tm.DataError, "there is no column 'yaer'")
+    expect_refusal(draw(als, FILMS, label="titel"), tm.DataError, "there is no column 'titel'")
     lengths = FILMS.with_columns(length=pl.duration(minutes="year"))
     for use in ("colour", "label"):
-        refused(draw(als, lengths, **{use: "length"}), tm.DataError, "column 'length' holds Duration")
-    refused(draw(als, FILMS, method="umap"), ValueError, "method must be one of 'pca', 'tsne', got 'umap'")
-    refused(draw(als, FILMS, n=1), ValueError, "n must be a whole number of at least 2, got 1")
-    refused(draw(als, FILMS, seed=-1), ValueError, "seed must be a whole number of at least 0, got -1")
-    refused(draw("als"), ValueError, "models must be models of tastemap, got 'als'")
-    refused(draw(tm.BPR()), tm.NotFittedError, "call fit first")
+        expect_refusal(draw(als, lengths, **{use: "length"}), tm.DataError, "column 'length' holds Duration")
+    expect_refusal(draw(als, FILMS, method="umap"), ValueError, "method must be one of 'pca', 'tsne', got 'umap'")
+    expect_refusal(draw(als, FILMS, n=1), ValueError, "n must be a whole number of at least 2, got 1")
+    expect_refusal(draw(als, FILMS, seed=-1), ValueError, "seed must be a whole number of at least 0, got -1")
+    expect_refusal(draw("als"), ValueError, "models must be models of tastemap, got 'als'")
+    expect_refusal(draw(tm.BPR()), tm.NotFittedError, "call fit first")
 
 
 # What holds for all
@@ -606,4 +612,4 @@ def test_without_matplotlib_one_sentence_says_what_to_install(monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     said = 'tm.plot needs matplotlib, which is not installed: run pip install "tastemap[plot]"'
     for draw in every_plot(1).values():
-        refused(draw, tm.MissingPackageError, said)
+        expect_refusal(draw, tm.MissingPackageError, said)

@@ -43,7 +43,7 @@ def test_a_model_says_what_it_is_and_whether_it_keeps_its_interactions() -> None
     }
 
 
-def test_models_are_told_the_best_first_with_their_intervals() -> None:
+def test_models_are_described_the_best_first_with_their_intervals() -> None:
     board = tm.compare([tm.Popular(), tm.EASE()], TEST, train=DATA, metrics=["hit_rate@1", "ndcg@2"])
     told = describe_comparison(board)
     assert [row["model"] for row in told] == board.ranking("hit_rate@1")
@@ -58,7 +58,7 @@ def test_models_are_told_the_best_first_with_their_intervals() -> None:
     assert alone[0]["fit_seconds"] is None
 
 
-def test_a_search_is_told_with_its_trials() -> None:
+def test_a_search_is_described_with_its_trials() -> None:
     found = tm.tune(tm.EASE(), DATA, TEST, trials=2, space={"regularization": [1.0, 100.0]}, sampler="grid")
     told = describe_tuning(found)
     assert (told["model"], told["metric"], told["score"]) == ("EASE", "ndcg@10", found.score)

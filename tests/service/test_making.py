@@ -31,7 +31,7 @@ def test_each_model_takes_the_settings_it_has_a_parameter_for() -> None:
         (["WARP"], ["factors=0"], "factors", "factors must be a whole number of at least 1, got 0"),
     ],
 )
-def test_what_cannot_be_made_is_said(names: list[str], settings: list[str], parameter: str, sentence: str) -> None:
+def test_impossible_models_are_refused(names: list[str], settings: list[str], parameter: str, sentence: str) -> None:
     with pytest.raises(tm.ParameterError, match=f"^{sentence}") as caught:
         make_models(names, settings)
     assert caught.value.parameter == parameter
@@ -59,7 +59,7 @@ def test_a_space_is_made_of_ranges_and_values() -> None:
         ("epochs=a:b", "epochs must be a whole number, got 'a'"),
     ],
 )
-def test_a_space_that_cannot_be_is_said(setting: str, sentence: str) -> None:
+def test_an_impossible_space_is_refused(setting: str, sentence: str) -> None:
     with pytest.raises(tm.ParameterError, match=f"^{sentence}"):
         make_space(tm.ImplicitALS(), [setting])
 

@@ -38,7 +38,7 @@ def kinds(read: Any) -> list[str]:
     return [remark.kind for remark in read.remarks]
 
 
-def test_columns_with_usual_names_are_found_and_it_is_said() -> None:
+def test_columns_with_usual_names_are_found_with_a_remark() -> None:
     path = write("movieId,userId,rating,note\n10,1,5,x\n20,1,4,y\n")
     read = Reading().read(path)
     assert rows(read.data) == [(1, 10, 5), (1, 20, 4)]
@@ -46,7 +46,7 @@ def test_columns_with_usual_names_are_found_and_it_is_said() -> None:
     assert read.remarks == (Remark("columns", {"path": path, "columns": read.columns}),)
 
 
-def test_columns_that_are_named_are_taken_without_a_word() -> None:
+def test_named_columns_are_taken_without_a_remark() -> None:
     path = write("who,what,user\na,x,1\n")
     read = Reading(user="who", item="what").read(path)
     assert (rows(read.data), read.columns, read.remarks) == ([("a", "x", 1)], {"user": "who", "item": "what"}, ())
@@ -82,7 +82,7 @@ def test_a_column_that_is_missing_is_a_fact() -> None:
         Reading().read(write("1,10,25\n2,10,4\n"))
 
 
-def test_the_character_between_columns_is_found_and_said() -> None:
+def test_the_character_between_columns_is_found_with_a_remark() -> None:
     path = write("user;item;note\n1;2;a,b\n")
     read = Reading().read(path)
     assert rows(read.data) == [(1, 2, 1)]

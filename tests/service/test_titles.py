@@ -75,7 +75,7 @@ def test_a_column_that_is_not_found_is_a_fact() -> None:
         assert caught.value.facts["columns"] == tuple(text.partition("\n")[0].split(","))
 
 
-def test_the_character_between_columns_is_found_and_said() -> None:
+def test_the_character_between_columns_is_found_with_a_remark() -> None:
     titles = read("movieId;title\n30;Babe, the pig\n")
     assert titles.name(30) == "Babe, the pig"
     assert titles.remarks == (Remark("separator", {"path": Path("titles.csv"), "separator": ";"}),)

@@ -29,7 +29,7 @@ def test_dates_need_no_clock() -> None:
     assert parse_times(pl.Series(["31.12.2010"]), "").to_list() == [datetime(2010, 12, 31)]
 
 
-def test_where_both_orders_suit_neither_is_taken() -> None:
+def test_dates_that_suit_both_orders_are_refused() -> None:
     with pytest.raises(DataError, match=r"^o\.csv: column 'at' may be read by .*, such as '1/2/2010' in row 1: write"):
         parse_times(pl.Series("at", ["2/2/2010", "1/2/2010"]), "o.csv")
     # On these days both orders mean the same.

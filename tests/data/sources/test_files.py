@@ -235,7 +235,7 @@ def test_a_quote_inside_a_field_that_hides_lines_is_noticed(tmp_path: Path) -> N
     assert len(Interactions.from_file(path)) == 3
 
 
-def test_what_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_refused_without_showing_it(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_bytes(b"\x10\0\0\0binary" * 50)
     with pytest.raises(DataError, match=r"r\.csv is not text: pass a csv"):
