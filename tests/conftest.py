@@ -18,7 +18,7 @@ from tastemap.datasets import Dataset, movielens
 from tastemap.errors import DataError
 from tastemap.models.shared.registry import MODELS
 
-# Speed is no test: the first example compiles a kernel, and a busy machine takes its time.
+# Examples have no deadline: the first one compiles a kernel, and a busy machine is slow.
 settings.register_profile("tastemap", deadline=None)
 settings.load_profile("tastemap")
 
@@ -101,5 +101,5 @@ def run_python() -> Callable[..., str]:
 
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget after the test what it registers."""
+    """Remove after the test the models that it registers."""
     monkeypatch.setattr(MODELS, "_classes", dict(MODELS._classes))

@@ -96,7 +96,7 @@ def test_it_shows_the_best_trials_what_matters_and_how_to_repeat_it(ratings: tm.
     assert "tastemap fit ... --model ExplicitALS --set factors=2 --set epochs=" in shown
     assert "  tastemap.ExplicitALS(factors=2, epochs=" in shown
     few = run("ratings.csv", "--trials", "1", *FIXED).stdout
-    told = "How much each parameter matters is told from ten complete trials of different scores on."
+    told = "How much each parameter matters can be told from ten complete trials with different scores."
     assert told in " ".join(few.split())
 
 

@@ -1,4 +1,4 @@
-"""Every entry of the tables with which the command line words what the library says."""
+"""Every entry of the tables by which the command line words errors, warnings and remarks of the library."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def test_advice_without_an_option_is_left_out() -> None:
 # -- problems and parameters ------------------------------------------------------------------------------------------
 
 
-def test_a_problem_is_said_without_arguments(tmp_path: Path) -> None:
+def test_a_problem_is_worded_without_arguments(tmp_path: Path) -> None:
     assert say(catch_error(lambda: tm.split.random(read(), 1e-9))) == (
         "the test part is empty: all 2 pairs fall into the other"
     )
@@ -313,7 +313,7 @@ def test_other_errors_are_one_line() -> None:
     ],
     ids=lambda value: value.kind if isinstance(value, Remark) else "",
 )
-def test_what_was_decided_on_the_way_is_said(remark: Remark, sentence: str) -> None:
+def test_remarks_are_worded(remark: Remark, sentence: str) -> None:
     assert say_remark(remark) == sentence
 
 

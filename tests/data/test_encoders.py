@@ -29,7 +29,7 @@ def test_each_column_gets_the_encoder_of_its_type() -> None:
     assert [encoder.columns for encoder in encoders] == [(name,) for name in table.columns]
 
 
-def test_a_value_is_one_feature_and_new_values_are_none() -> None:
+def test_each_value_is_one_feature_and_new_values_are_ignored() -> None:
     hot = Hot.of(pl.Series("x", ["b", "a", "b", None, ""]), "strings", None, scale=True)
     assert hot.names == ("x=a", "x=b")
     assert encode(hot, ["b", "c", None]) == [[0, 1], [0, 0], [0, 0]]
@@ -49,7 +49,7 @@ def test_an_edge_belongs_to_the_range_above_it() -> None:
     assert Bins.of(pl.Series("x", [0.5, 0.5, 0.5]), 3).names == ("x",)
 
 
-def test_a_number_is_standardised_and_held_within_three_deviations() -> None:
+def test_a_number_is_standardised_and_clipped_to_three_deviations() -> None:
     number = Number.of(pl.Series("x", [0, 2, None]), scale=True)
     assert (number.mean, number.deviation) == (1, 1)
     assert encode(number, [3.0, 100.0, -100.0, None]) == [[2], [3], [-3], [0]]
@@ -72,7 +72,7 @@ def test_a_number_is_standardised_and_held_within_three_deviations() -> None:
         ),
     ],
 )
-def test_what_no_encoder_fits_is_refused(make: Any, message: str) -> None:
+def test_a_column_that_no_encoder_fits_is_refused(make: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make()
 

@@ -130,7 +130,7 @@ def test_every_row_equals_the_naive_encoding(drawn: list[tuple[Any, ...]], scale
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=60), st.integers(2, 6))
-def test_bins_cut_numbers_into_ranges_none_of_them_empty(numbers: list[int], n: int) -> None:
+def test_bins_cut_numbers_into_ranges_that_are_not_empty(numbers: list[int], n: int) -> None:
     frame = {"id": range(len(numbers)), "x": numbers}
     features = Features.from_frame(frame, id="id", columns=["x"], bins={"x": n})
     assert 1 <= features.n_features <= n
@@ -151,7 +151,7 @@ def test_bins_hold_about_equally_many_rows_and_are_open_at_both_ends() -> None:
     assert far.matrix.toarray().tolist() == [[1, 0, 0, 0, 1], [0, 0, 1, 0, 0]]
 
 
-def test_a_number_far_out_is_held_back_and_a_constant_tells_nothing() -> None:
+def test_far_numbers_are_clipped_and_a_constant_column_is_zero() -> None:
     features = Features.from_frame({"id": range(100), "x": [0] * 99 + [1], "y": [5] * 100}, id="id", columns=["x", "y"])
     assert features.matrix[99, 0] == 3
     assert features.matrix[:, 1].nnz == 0
@@ -297,7 +297,7 @@ def test_a_matrix_that_cannot_be_used_is_refused(matrix: Any, options: dict[str,
         ("x", [1, 2, 3], {"separator": {"x": "|"}}, "separator cuts strings, and column 'x' holds Int64 values"),
     ],
 )
-def test_what_makes_no_features_is_refused_with_column_rows_and_remedy(
+def test_columns_that_make_no_features_are_refused_with_rows_and_remedy(
     column: str, values: Any, options: dict[str, Any], message: str
 ) -> None:
     frame = {"id": [1, 2, 3], "x": ["a", "b", "c"], column: values}

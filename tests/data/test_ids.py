@@ -145,7 +145,7 @@ def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
         ("abc", "user must be a list, an array or a series, got 'abc'"),
     ],
 )
-def test_what_is_no_id_is_rejected(ids: Any, message: str) -> None:
+def test_values_that_are_not_ids_are_rejected(ids: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         IdMap(ids)
 

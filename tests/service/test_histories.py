@@ -11,7 +11,7 @@ LIKES = {"reader": ["a", "a", "b", "b", "c", "c"], "book": [1, 2, 2, 3, 1, 3]}
 MODEL = tm.ImplicitALS(factors=2, epochs=3).fit(tm.Interactions.from_frame(LIKES, user="reader", item="book"))
 
 
-def test_each_is_known_by_the_own_pairs_alone() -> None:
+def test_each_user_is_known_by_the_pairs_of_the_file_alone() -> None:
     frame = {"person": ["z", "y", "z"], "book": [1, 2, 3], "stars": [5, 4, 1]}
     data = tm.Interactions.from_frame(frame, user="person", item="book", weight="stars")
     answer, remarks = recommend_from_histories(MODEL, data, k=2)
@@ -22,7 +22,7 @@ def test_each_is_known_by_the_own_pairs_alone() -> None:
     assert remarks == []
 
 
-def test_pairs_of_unknown_items_are_left_out_and_it_is_said() -> None:
+def test_pairs_of_unknown_items_are_left_out_with_a_remark() -> None:
     data = tm.Interactions.from_frame({"user": [1, 1, 2], "book": [1, 99, 99]}, item="book")
     answer, remarks = recommend_from_histories(MODEL, data, k=1)
     assert answer["user"].to_list() == [1]

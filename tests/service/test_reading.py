@@ -154,7 +154,7 @@ def test_only_likes_are_kept_where_a_bound_is_given() -> None:
         Reading(weight="rating", count_rows=True).read(path)
 
 
-def test_parts_by_time_have_one_catalogue_and_what_comes_again_is_in_both() -> None:
+def test_parts_by_time_share_id_maps_and_repeated_pairs_are_in_both() -> None:
     path = write("user,item,time\n1,a,1\n1,b,2\n2,a,3\n1,a,8\n2,c,9\n,c,9\n3,a,\n")
     parts = Reading(drop_nulls=True, duplicates="sum").read_parts(path, 0.4)
     assert rows(parts.early) == [(1, "a", 1, 1), (1, "b", 1, 2), (2, "a", 1, 3)]
@@ -200,7 +200,7 @@ def test_low_ratings_are_pointed_out_with_a_bound() -> None:
     assert find_low_ratings(data([1, 5, 4]), None) == []
 
 
-def test_a_model_is_told_from_data_by_its_name_or_its_first_bytes() -> None:
+def test_a_model_is_recognised_by_its_name_or_its_first_bytes() -> None:
     data = tm.Interactions.from_frame({"user": [1], "item": [2]})
     tm.Popular().fit(data).save("model")
     assert is_model(Path("model"))
@@ -211,7 +211,7 @@ def test_a_model_is_told_from_data_by_its_name_or_its_first_bytes() -> None:
         is_model(Path("none.csv"))
 
 
-def test_no_screen_comes_with_the_service() -> None:
+def test_the_service_imports_no_user_interface() -> None:
     modules = "reading titles making documents strangers remarks"
     code = (
         f"import sys, importlib; [importlib.import_module('tastemap.service.' + n) for n in '{modules}'.split()];"

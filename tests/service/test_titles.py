@@ -90,7 +90,7 @@ def test_movielens_data_bring_their_titles() -> None:
     assert Titles.read(Path("movies.csv"), ITEMS, data=Path("ml")).name(10) == "Alien (1979)"
 
 
-def test_all_that_a_file_says_of_items_has_ids_of_their_type() -> None:
+def test_a_table_of_items_has_ids_of_their_type() -> None:
     table = ItemTable.read(Path("movies.csv"), tm.IdMap(["10", "20"], "movieId"))
     assert (table.id_column, table.frame.columns) == ("movieId", ["movieId", "title", "genres"])
     assert table.frame["movieId"].to_list() == ["10", "20", "30", "40"]

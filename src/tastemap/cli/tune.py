@@ -170,7 +170,7 @@ def _show(found: Tuning, out: Path | None) -> None:
         screen.print(f"[bold]{found.metric} {found.score:.4f}[/bold] on the held-out part, {found.seconds:.1f} s")
         output.show_table(screen, best.head(SHOWN), f"the best of {len(trials)} trials ({counts})")
         if found.importances is None:
-            screen.print("How much each parameter matters is told from ten complete trials of different scores on.")
+            screen.print("How much each parameter matters can be told from ten complete trials with different scores.")
         else:
             shares = found.importances.with_columns(pl.col("importance").round(2))
             output.show_table(screen, shares, "how much of the differences each parameter explains")
