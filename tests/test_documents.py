@@ -116,7 +116,7 @@ def test_the_tables_of_models_have_each_of_them_once(page: str, heading: str) ->
     assert sorted(_models(_rows(page, heading))) == sorted(tm.MODELS)
 
 
-def test_the_readme_says_of_the_models_what_they_declare() -> None:
+def test_the_readme_says_about_models_what_they_declare() -> None:
     prose = " ".join(PAGES["README.md"].split())
     (unexplained,) = re.findall(r"All but ([^.]*?) explain a score", prose)
     assert set(_models(unexplained)) == {name for name, cls in tm.MODELS.items() if cls.abilities.explains is None}

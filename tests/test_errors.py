@@ -119,7 +119,7 @@ def test_a_parameter_out_of_range_is_named_and_is_a_value_error() -> None:
     assert (asked.value.parameter, asked.value.value) == ("threads", 0)
 
 
-def test_what_compare_says_of_a_model_keeps_the_facts() -> None:
+def test_errors_of_compare_about_a_model_keep_the_facts() -> None:
     with pytest.raises(tm.ParameterError, match=r"^WARP: factors must be") as caught:
         tm.compare([tm.WARP(factors=0)], pairs(), train=pairs())
     assert (caught.value.parameter, caught.value.subjects) == ("factors", ("WARP",))
@@ -143,7 +143,7 @@ def test_a_warning_has_facts_and_ways_out() -> None:
     assert [str(one.message) for one in compared] == [str(warning)]
 
 
-def test_a_warning_made_an_error_is_no_error_of_tastemap() -> None:
+def test_a_warning_raised_as_an_error_is_not_an_error_of_tastemap() -> None:
     with pytest.raises(tm.TastemapWarning) as caught:  # as all warnings are in these tests
         tm.evaluate(tm.Popular().fit(pairs()), pairs())
     assert not isinstance(caught.value, tm.TastemapError)

@@ -202,7 +202,7 @@ def test_a_page_of_a_model_without_its_facts_is_refused() -> None:
         ('<a href="https://a.b">elsewhere</a> <img src="here.svg"> <link rel="stylesheet" href="c.css">', []),
     ],
 )
-def test_what_a_page_loads_from_elsewhere_is_found(text: str, loaded: list[str]) -> None:
+def test_addresses_that_a_page_loads_are_found(text: str, loaded: list[str]) -> None:
     assert offline.find_remote_addresses(text) == loaded
 
 

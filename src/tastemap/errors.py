@@ -46,10 +46,10 @@ class _Message(Exception):  # noqa: N818 - errors and warnings share it
 
     def about(self, subject: str, *more: Remedy | str) -> Self:
         """Return a copy with ``subject`` before the sentence and ``more`` remedies behind it; notes are kept."""
-        told = type(self)(self.problem, *self.remedies, *more, **self.facts)
-        told.subjects = (subject, *self.subjects)
-        told.args = (str(told),)
-        return _keep_notes(self, told)
+        copy = type(self)(self.problem, *self.remedies, *more, **self.facts)
+        copy.subjects = (subject, *self.subjects)
+        copy.args = (str(copy),)
+        return _keep_notes(self, copy)
 
 
 class TastemapError(_Message):
@@ -82,12 +82,12 @@ class ParameterError(TastemapError, ValueError):
 
     @property
     def value(self) -> Any:
-        """What was given for it."""
+        """The value that was given."""
         return self.facts["value"]
 
 
 class UnknownIdError(TastemapError, KeyError):
-    """Ids that were not in the training data."""
+    """Some ids were not in the training data."""
 
     @property
     def ids(self) -> tuple[Any, ...]:
@@ -151,10 +151,10 @@ def tell_about(subject: str, said: Said) -> Said:
     return _keep_notes(said, type(said)(f"{subject}: {said}"))
 
 
-def _keep_notes(said: Exception, told: Said) -> Said:
+def _keep_notes(said: Exception, copy: Said) -> Said:
     for note in getattr(said, "__notes__", ()):
-        told.add_note(note)
-    return told
+        copy.add_note(note)
+    return copy
 
 
 def name_some(values: Iterable[object], limit: int = 3) -> str:

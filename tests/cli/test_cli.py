@@ -120,7 +120,7 @@ def test_fit_takes_named_columns_a_seed_threads_and_no_weight(folder: Path) -> N
     assert model.interactions.matrix.data.tolist() == [1, 1, 1]
 
 
-def test_another_character_between_columns_is_found_and_said(folder: Path) -> None:
+def test_another_character_between_columns_is_found_with_a_note(folder: Path) -> None:
     Path("odd.csv").write_text("user;item;note\n1;2;a,b\n2;2;c\n")
     result = run("info", "odd.csv", "--json")
     assert "odd.csv: took ';' as the character between columns" in result.stderr
@@ -197,7 +197,7 @@ def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
     assert run_json("info", "gaps.csv", "--drop-nulls", "--time-column", "timestamp")["pairs"] == 1
 
 
-def test_ids_that_became_floats_are_whole_again_and_it_is_said(folder: Path) -> None:
+def test_ids_that_became_floats_are_whole_again_with_a_note(folder: Path) -> None:
     frame = pl.DataFrame({"user": [17850.0, None, 3.0], "item": ["a", "b", "a"]})
     frame.write_parquet("floats.parquet")
     fitted = ("fit", "floats.parquet", "--model", "Popular", "--drop-nulls", "--out", "own.safetensors")
@@ -695,7 +695,7 @@ def test_info_counts_repeated_pairs_as_compare_does(folder: Path) -> None:
     assert "--duplicates last" in run("info", "rated.csv").stderr
 
 
-def test_info_can_do_what_it_advises_of_negative_weights(folder: Path) -> None:
+def test_info_can_follow_its_own_advice_on_negative_weights(folder: Path) -> None:
     Path("orders.csv").write_text("user,item,quantity\na,x,2\nb,x,-1\n")
     assert "pass --at-least to keep higher ones, or --no-weight" in expect_refusal("info", "orders.csv")
     assert run_json("info", "orders.csv", "--at-least", "1")["pairs"] == 1

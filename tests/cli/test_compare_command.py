@@ -167,7 +167,7 @@ def test_low_ratings_are_pointed_out(ratings: tm.Interactions) -> None:
         ("weight", ["a"], False),
     ],
 )
-def test_ratings_are_told_from_counts(name: str, weights: list[Any], expected: bool) -> None:
+def test_ratings_are_distinguished_from_counts(name: str, weights: list[Any], expected: bool) -> None:
     assert are_ratings(name, np.array(weights)) == expected
 
 
@@ -176,7 +176,7 @@ def write_messy(name: str, header: str, rows: Callable[[int, int], list[str]]) -
     Path(name).write_text("\n".join([header, *lines]) + "\n")
 
 
-def test_repeats_are_added_up_or_the_last_rating_counts_and_it_is_said(ratings: tm.Interactions) -> None:
+def test_repeats_are_added_up_or_the_last_rating_counts_with_a_note(ratings: tm.Interactions) -> None:
     write_messy("log.csv", "customer,sku", lambda u, i: [f"{u},s{i}"] * (1 + (u == i + 1)))
     said = run("log.csv", "--model", "Popular").stderr
     assert "4 of 84 rows repeat a pair of user and item: --duplicates sum" in said

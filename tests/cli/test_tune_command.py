@@ -188,7 +188,7 @@ def test_mistakes_are_explained_in_one_sentence(ratings: tm.Interactions, argume
     assert [path.name for path in Path().iterdir()] == ["ratings.csv"]
 
 
-def test_a_path_is_said_as_it_is_and_advice_in_options(ratings: tm.Interactions) -> None:
+def test_a_path_keeps_its_text_and_advice_names_options(ratings: tm.Interactions) -> None:
     result = run("ratings.csv", "ratings.csv", "--trials", "1", *FIXED, "--out", "[bold]best.safetensors")
     assert "saved as [bold]best.safetensors\n" in result.stdout
     assert "test pairs are among the training pairs, which are kept out of the lists" in result.stderr

@@ -199,9 +199,7 @@ OK: dict[str, list[Any]] = {
         ("time", [1, 2, 2**64 - 1], "column 'time' has no time that fits in 64 bits in row 2"),
     ],
 )
-def test_what_cannot_be_used_is_rejected_with_column_rows_and_remedy(
-    column: str, values: list[Any], message: str
-) -> None:
+def test_unusable_values_are_rejected_with_column_rows_and_remedy(column: str, values: list[Any], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         read(**{**OK, column: values})
     assert "\n" not in str(caught.value)

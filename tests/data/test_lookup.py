@@ -55,7 +55,7 @@ def test_a_table_of_other_items_is_refused() -> None:
         (pl.Series(["a"], dtype=pl.Categorical), ["a"]),
     ],
 )
-def test_a_column_is_told_as_texts(column: pl.Series, texts: list[Any]) -> None:
+def test_a_column_becomes_texts(column: pl.Series, texts: list[Any]) -> None:
     assert as_texts(column).to_list() == texts
 
 

@@ -577,7 +577,7 @@ def test_orders_are_read_from_parquet(tmp_path: Path) -> None:
         check_orders(online_retail(tmp_path / name))
 
 
-def test_customers_that_are_no_numbers_stay_as_they_are(tmp_path: Path) -> None:
+def test_customers_that_are_not_numbers_stay_as_they_are(tmp_path: Path) -> None:
     table = ORDERS.with_columns(CustomerID="c" + pl.col("CustomerID").cast(pl.String))
     table.write_csv(tmp_path / "orders.csv")
     assert list(online_retail(tmp_path / "orders.csv").interactions.users) == ["c17850", "c13047"]

@@ -204,7 +204,7 @@ def test_tick_labels_of_lengths_do_not_overlap() -> None:
     assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
-def test_metric_at_k_refuses_what_is_no_metric_or_length() -> None:
+def test_metric_at_k_refuses_other_metrics_and_lengths() -> None:
     draw = lambda **options: lambda: tm.plot.metric_at_k(models(), parts()[1], **options)  # noqa: E731
     expect_refusal(draw(metric="ndcg@10"), ValueError, "metric is a name without a cut-off here")
     expect_refusal(draw(metric="fame"), ValueError, "fame")

@@ -170,7 +170,7 @@ def test_parts_by_time_share_id_maps_and_repeated_pairs_are_in_both() -> None:
         Reading(drop_nulls=True, duplicates="sum").read_parts(write("user,item,time\n1,a,1\n1,b,2\n"), 2)
 
 
-def test_a_share_of_the_likes_is_the_later_part_where_likes_are_asked_for() -> None:
+def test_with_a_bound_the_later_part_is_a_share_of_the_likes() -> None:
     path = write("user,item,rating,time\n1,a,5,1\n1,b,5,2\n1,c,1,3\n1,d,1,4\n")
     parts = Reading(at_least=4).read_parts(path, 0.5)
     assert (rows(parts.early), rows(parts.late)) == ([(1, "a", 1, 1)], [(1, "b", 1, 2)])

@@ -1,4 +1,4 @@
-"""The commands that need no file of their own."""
+"""The commands `demo`, `fit`, `recommend`, `similar`, `evaluate` and `info`."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def similar(
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
-    """List the items most like one."""
+    """List the items most similar to an item."""
     output.check_table(out, model, titles)
     import tastemap as tm
     from tastemap.service.titles import Titles

@@ -21,7 +21,7 @@ class Commands(TyperGroup):
     """Turns errors that users can fix into one sentence and exit status 1, for every command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take --debug wherever it stands."""
+        """Accept --debug at any place among the arguments."""
         ctx.meta[ARGUMENTS] = list(args)
         # After a failure --debug is added where the cursor is: at the end.
         if "--debug" in args:

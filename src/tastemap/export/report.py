@@ -169,7 +169,7 @@ def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
     """Return names and values: the data, the users behind the means, and what was left out."""
     evaluations = list(board.evaluations.values())
 
-    def of_models(counts: list[int]) -> str:
+    def list_counts(counts: list[int]) -> str:
         if min(counts) == max(counts):
             return f"{counts[0]:,}"
         return ", ".join(f"{name} {count:,}" for name, count in zip(board.evaluations, counts, strict=True))
@@ -180,9 +180,9 @@ def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
     for name in ("history", "validation"):
         if isinstance(board.asked.get(name), Interactions):
             yield name.capitalize(), _describe_data(board.asked[name])
-    yield "Users measured", of_models([one.n_users for one in evaluations])
+    yield "Users measured", list_counts([one.n_users for one in evaluations])
     if any(not one.known.all() for one in evaluations):
-        yield "of them new to the model", of_models([int((~one.known).sum()) for one in evaluations])
+        yield "of them new to the model", list_counts([int((~one.known).sum()) for one in evaluations])
     for about, counts in (
         ("Users left out: not known to the model", [one.n_skipped for one in evaluations]),
         ("Users left out: without a test pair", [one.n_without_test for one in evaluations]),
@@ -191,7 +191,7 @@ def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
         ("Test pairs left out of rating metrics", [one.n_unrated for one in evaluations]),
     ):
         if any(counts):
-            yield about, of_models(counts)
+            yield about, list_counts(counts)
     exclude = board.asked.get("exclude")
     hidden = {"train": "what the user has in training", "None": "nothing"}.get(str(exclude), "pairs given for it")
     yield "Left out of the lists", hidden

@@ -98,7 +98,7 @@ class Titles:
         return both.select(*frame.columns[:place], "title", *frame.columns[place:])
 
     def name(self, item: object) -> str:
-        """Return the title of an item, or its id."""
+        """Return the title of an item, or its id as a text where it has none."""
         found = [] if self.frame is None else self.frame.filter(item=item)["title"].to_list()
         return found[0] if found else str(item)
 
