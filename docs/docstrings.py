@@ -26,7 +26,7 @@ _SPAN = re.compile(r"""``(?P<code>.+?)``|`(?P<name>.+?)`|(?P<string>(\w+=)?"[^"\
 _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 
 # Everything public is documented under its name there; what only results or signatures mention, where it is defined.
-_PLACES = ("tastemap", "tastemap.Model")
+_PLACES = ("tastemap", "tastemap.Model", "tastemap.modelling")
 
 # What is public and only returned.
 _RESULTS = (
