@@ -52,9 +52,8 @@ class ArrayLike:
 
 numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tastemap is imported
 
-# Types of other packages: finding their pages would take a network. Variables of types, and
-# options that another function documents, have no page.
-nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*"), ("py:class", r".*\.(Frame|Reading|Tuned)")]
+# Types of other packages: finding their pages would take a network.
+nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
 
 # -- pages and tutorials ----------------------------------------------------------------------------------------------
 

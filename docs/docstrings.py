@@ -6,10 +6,11 @@ arrays, and paragraphs. Backticks mark code. Nothing else is markup: a * is a pr
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, is_typeddict
 
 import tastemap as tm
 from tastemap.models.shared.base import Model
@@ -26,7 +27,7 @@ _SPAN = re.compile(r"""``(?P<code>.+?)``|`(?P<name>.+?)`|(?P<string>(\w+=)?"[^"\
 _NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
 
 # Public names are documented under these; what only results or signatures mention is documented where it is defined.
-_PLACES = ("tastemap", "tastemap.Model")
+_PLACES = ("tastemap", "tastemap.Model", "tastemap.modelling")
 
 # Public classes that are only returned.
 _RESULTS = (
@@ -153,6 +154,12 @@ def _on_signature(
     return (signature, returns) if made else ("", None)
 
 
+def _on_bases(app: Sphinx, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
+    """Show the public classes that a class derives from, through those that are not."""
+    while any(base.__name__.startswith("_") for base in bases):
+        bases[:] = [one for base in bases for one in (base.__bases__ if base.__name__.startswith("_") else (base,))]
+
+
 def _on_missing_reference(
     app: Sphinx, env: BuildEnvironment, node: Element, content: Element
 ) -> reference | Element | None:
@@ -167,7 +174,17 @@ def _on_missing_reference(
                 from sphinx.util.nodes import make_refnode
 
                 return make_refnode(app.builder, node["refdoc"], found.docname, found.node_id, content)
-    return content if node["reftype"] == "obj" else None
+    return content if node["reftype"] == "obj" or _has_no_page(target) else None
+
+
+def _has_no_page(target: str) -> bool:
+    """Return whether a name is that of a type variable, or of options that another function documents."""
+    module, _, name = target.rpartition(".")
+    try:
+        named = getattr(importlib.import_module(module), name, None)
+    except (ImportError, ValueError):
+        return False
+    return isinstance(named, TypeVar) or is_typeddict(named)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -178,5 +195,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     VariableCommentPicker.is_overload = lambda self, decorators: False  # type: ignore[method-assign]
     app.connect("autodoc-process-docstring", _on_docstring)
     app.connect("autodoc-process-signature", _on_signature)
+    app.connect("autodoc-process-bases", _on_bases)
     app.connect("missing-reference", _on_missing_reference)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

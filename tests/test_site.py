@@ -102,6 +102,12 @@ def test_the_examples_of_docstrings_run(data_folder: Path, tmp_path: Path, monke
         exec(compile(example, name, "exec"), names)
 
 
+def test_variables_of_types_and_options_have_no_page() -> None:
+    names = ("tuning.tune.Tuned", "data.interactions.Reading", "data.interactions.Columns", "data.absent.Columns", "x")
+    assert [docstrings._has_no_page(f"tastemap.{name}") for name in names] == [True, True, False, False, False]
+    assert not docstrings._has_no_page("Columns")
+
+
 def test_a_docstring_becomes_restructuredtext() -> None:
     text = """Pairs, times p*q_.
 

@@ -1,6 +1,7 @@
 # The public names and where each lives: the one list, read by editors, type checkers, `tastemap` itself and the docs.
 from tastemap import datasets as datasets
 from tastemap import export as export
+from tastemap import modelling as modelling
 from tastemap import plot as plot
 from tastemap import split as split
 from tastemap import testing as testing
