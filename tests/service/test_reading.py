@@ -212,7 +212,7 @@ def test_a_model_is_recognised_by_its_name_or_its_first_bytes() -> None:
 
 
 def test_the_service_imports_no_user_interface() -> None:
-    modules = "reading titles making documents strangers remarks"
+    modules = "reading titles making documents histories remarks"
     code = (
         f"import sys, importlib; [importlib.import_module('tastemap.service.' + n) for n in '{modules}'.split()];"
         "print([m for m in ('typer', 'rich', 'tastemap.cli') if m in sys.modules])"
