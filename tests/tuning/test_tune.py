@@ -284,7 +284,7 @@ def numbers_in(file: Path) -> list[int]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     stored.study = optuna.load_study(study_name=studies.NAME, storage=storage)
     assert all(trial.state.is_finished() for trial in stored.study.trials)
-    kept = list(stored.finished())
+    kept = list(stored.read_finished())
     storage.remove_session()
     storage.engine.dispose()
     return kept
