@@ -18,7 +18,7 @@ import tastemap as tm
 from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
 from tastemap.metrics.definitions import parse_all
-from tastemap.metrics.measure import Measuring, Shown
+from tastemap.metrics.measure import ListBatch, ListMeasurer
 from tastemap.ranking.scorer import Scorer
 
 
@@ -217,8 +217,8 @@ def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
 def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     held_out = read({"u": "ab"}).by_user
     lists = np.zeros((1, 3), np.int32)
-    (values,) = Measuring(parse_all(("precision@10", "recall@10"))).add(
-        Shown(lists, np.array([1]), held_out, np.array([0]))
+    (values,) = ListMeasurer(parse_all(("precision@10", "recall@10"))).add(
+        ListBatch(lists, np.array([1]), held_out, np.array([0]))
     )
     assert values.tolist() == [1 / 10, 1 / 2]
 

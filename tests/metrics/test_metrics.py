@@ -17,7 +17,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.metrics import definitions as metrics
-from tastemap.metrics.measure import Measuring, Shown
+from tastemap.metrics.measure import ListBatch, ListMeasurer
 from tastemap.metrics.ratings import pool
 
 PER_LIST = ["precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc", "novelty", "diversity"]
@@ -215,8 +215,8 @@ def test_ranx_measures_the_same_on_random_and_on_real_lists(
     # Compiling ranx takes a minute.
     said = run_python(RANX, tmp_path / "cases.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")
     for (lists, counts, test, k), asked_for, line in zip(cases, asked, said.splitlines(), strict=True):
-        ours = Measuring(metrics.parse_all(asked_for["metrics"])).add(
-            Shown(lists, counts, test.by_user, np.arange(len(lists)))
+        ours = ListMeasurer(metrics.parse_all(asked_for["metrics"])).add(
+            ListBatch(lists, counts, test.by_user, np.arange(len(lists)))
         )
         its = np.array(json.loads(line)).T
         n_relevant = np.diff(test.by_user.indptr)

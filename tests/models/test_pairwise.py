@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from tastemap.data._pairs import rows_at
-from tastemap.models.shared.pairwise import HEAVIEST, PLACES, PairwiseModel, _as_often
+from tastemap.models.shared.pairwise import HEAVIEST, PLACES, PairwiseModel, _repeat_by_count
 from tastemap.ranking.top_k import Hidden, top_k
 
 Array = npt.NDArray[Any]
@@ -128,8 +128,8 @@ def test_people_folded_in_are_shown_their_own_taste(name: str, changed: dict[str
 
 
 def test_items_stand_as_often_as_they_are_popular() -> None:
-    assert _as_often(np.array([3, 1, 2])).tolist() == [0, 0, 0, 1, 2, 2]
-    drawn = np.bincount(_as_often(np.array([6000, 1000, 3000])))
+    assert _repeat_by_count(np.array([3, 1, 2])).tolist() == [0, 0, 0, 1, 2, 2]
+    drawn = np.bincount(_repeat_by_count(np.array([6000, 1000, 3000])))
     np.testing.assert_allclose(drawn / (3 * PLACES), [0.6, 0.1, 0.3], atol=0.5 / PLACES)
 
 

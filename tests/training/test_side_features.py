@@ -15,7 +15,7 @@ import tastemap as tm
 from reference import side_features as reference
 from tastemap.training import side_features as module
 from tastemap.training.side_features import SideFeatures
-from tastemap.training.wide import widened
+from tastemap.training.wide import widen
 
 Array = npt.NDArray[Any]
 few = settings(max_examples=20)
@@ -34,7 +34,7 @@ def side(F: Array) -> SideFeatures:
 
 
 def wide(A: Array, n_columns: int) -> Array:
-    return widened(A.astype(np.float32), -(-n_columns // 16) * 16, len(A))
+    return widen(A.astype(np.float32), -(-n_columns // 16) * 16, len(A))
 
 
 @few
@@ -87,7 +87,7 @@ def test_means_are_sums_of_features_factors() -> None:
     own.factors_ = W[:, :2]
     assert own.means_of(own.rows).tolist() == [[2, 4], [0, 0], [3, 0]]
     assert own.described.tolist() == [True, False, True]
-    placed = own.placed(np.array([[7, 7], [8, 8]], np.float32), np.array([1, 0, 0]))
+    placed = own.place(np.array([[7, 7], [8, 8]], np.float32), np.array([1, 0, 0]))
     assert placed.tolist() == [[7, 7], [0, 0], [3, 0]]
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.significance import shared_users
+from tastemap.evaluation.significance import find_shared_users
 from tastemap.metrics.definitions import Metric, find
 from tastemap.plot.canvas import COLOURS, GREY, axes_in, legend, shown, thinned
 
@@ -133,7 +133,7 @@ def _metric(results: Mapping[str, Evaluation], metric: Metric | str | None) -> M
 
 def _differences(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
     """Return the values of a less those of b of the users that both have, ascending."""
-    of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), shared_users(a, b), strict=True))
+    of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), find_shared_users(a, b), strict=True))
     values = of_a - of_b
     values = values[~np.isnan(values)]
     if not len(values):
