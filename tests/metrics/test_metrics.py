@@ -1,4 +1,4 @@
-"""The registry, and the metrics beside other libraries' and worked out by hand."""
+"""The registry, and the metrics against other libraries and against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -266,11 +266,11 @@ def test_scikit_learn_has_the_same_errors_and_auc_of_the_ratings_of_ml100k(ml100
         ("RMSE", "'rmse'"),
     ],
 )
-def test_an_unknown_metric_is_told_what_it_may_be_called_here(written: str, meant: str) -> None:
+def test_an_unknown_metric_gets_the_closest_name(written: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"got '{written}'; did you mean {meant}\\?$"):
         metrics.parse(written)
 
 
-def test_a_metric_like_no_other_is_told_nothing_wrong() -> None:
+def test_a_name_unlike_any_metric_gets_no_suggestion() -> None:
     with pytest.raises(ValueError, match=r"got '@10'$"):
         metrics.parse("@10")

@@ -1,4 +1,4 @@
-"""What every model promises, and what only ours do. A new model is tested by being in MODELS."""
+"""The contract of all models, and promises of tastemap's models only. Every model in MODELS is tested."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ NEED_HISTORY = {"PersonalPopular", "ItemKNN", "EASE"}
 
 
 def those(**wanted: bool) -> Any:
-    """Return the models with such abilities, to run a test for each."""
+    """Return a parametrization of a test over the models with these abilities."""
     able = {name: {ability: bool(getattr(cls.abilities, ability)) for ability in wanted} for name, cls in OURS.items()}
     return pytest.mark.parametrize("name", [name for name in OURS if able[name] == wanted])
 
@@ -163,7 +163,7 @@ def test_folding_in_a_training_history_gives_about_the_users_own_scores(name: st
 
 
 @every_model
-def test_only_those_that_know_a_user_by_the_pairs_alone_need_them(name: str, tmp_path: Path) -> None:
+def test_only_models_that_score_by_the_history_need_the_training_pairs(name: str, tmp_path: Path) -> None:
     fit_model(name).save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
     asks: list[Callable[[], Any]] = [
@@ -179,7 +179,7 @@ def test_only_those_that_know_a_user_by_the_pairs_alone_need_them(name: str, tmp
 
 
 @pytest.mark.parametrize("changed", [{"solver": "cholesky"}, {"solver": "subspace"}, {"loss": "hu"}], ids=str)
-def test_degenerate_data_are_no_matter_of_the_solver(changed: dict[str, Any]) -> None:
+def test_every_solver_handles_degenerate_data(changed: dict[str, Any]) -> None:
     check_degenerate_data(partial(make, "ImplicitALS", **changed))
 
 
@@ -283,7 +283,7 @@ def test_the_warning_of_equal_ratings_points_at_the_call_of_fit(name: str) -> No
 
 
 @every_model
-def test_nothing_else_is_warned_of(name: str) -> None:
+def test_there_is_no_other_warning(name: str) -> None:
     stars = [1.0, 2.0] if OURS[name].abilities.ratings else [3.0, 3.0]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -299,7 +299,7 @@ def test_a_rating_beyond_the_range_widens_it_in_an_update(name: str) -> None:
     assert wider.mean_ == model.mean_
 
 
-def test_our_pairs_have_whom_the_checks_speak_of() -> None:
+def test_the_pairs_of_the_checks_have_the_users_they_need() -> None:
     assert set(pairs().filter(person="u5")["film"]) == set(FILMS)
     assert UNSEEN in data().items
     assert UNSEEN not in set(pairs()["film"])

@@ -32,7 +32,7 @@ def fit_model(X: Array, **parameters: Any) -> tm.EASE:
 
 @pytest.fixture(params=[7, 256])
 def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elimination in many steps and in one."""
+    """The inverse of a symmetric matrix, by elimination in many steps and in one."""
     monkeypatch.setattr(inverse, "TILE", request.param)
 
 
@@ -49,7 +49,7 @@ def test_the_weights_solve_every_items_regression(regularization: float) -> None
 
 
 @pytest.mark.usefixtures("tile")
-def test_nothing_is_left_to_gain_but_on_the_diagonal() -> None:
+def test_the_gradient_is_zero_except_on_the_diagonal() -> None:
     X = weighted().astype(np.float64)
     B = fit_model(X, regularization=3.0).item_weights_[:, :23].astype(np.float64)
     gram = X.T @ X
@@ -88,7 +88,7 @@ def test_what_64_bits_cannot_solve_is_refused() -> None:
     assert np.isfinite(fit_model(X, regularization=1e-3).item_weights_).all()
 
 
-def test_weights_whose_scores_no_float_holds_are_refused() -> None:
+def test_weights_whose_scores_exceed_floats_are_refused() -> None:
     with pytest.raises((tm.DataError, tm.DivergenceError), match="weights"):
         fit_model(np.array([[3e38, 3e38, 0], [3e38, 0, 3e38], [0, 3e38, 3e38], [3e38] * 3], np.float32))
 
@@ -101,7 +101,7 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_starts(monkeypatch: 
     fit_model(weighted())
 
 
-def test_memory_and_time_are_said_where_progress_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory_and_time_are_shown_with_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
     data = tm.Interactions.from_csr(sp.csr_array(weighted()))
     tm.EASE().fit(data, progress=True)
     said = capsys.readouterr().err

@@ -32,7 +32,7 @@ def fit_model(W: Array, **parameters: Any) -> tm.ItemKNN:
 
 
 def stored(model: tm.ItemKNN) -> Array:
-    """Return the stored similarities as a matrix, 0 for what is no neighbour."""
+    """Return the stored similarities as a matrix, 0 for items that are not neighbours."""
     n_items = len(model.items)
     sim = np.zeros((n_items, n_items))
     for i in range(n_items):

@@ -1,4 +1,4 @@
-"""A scorer is all that another process needs: plain arrays, the same bits wherever it runs."""
+"""A scorer serves another process: it has plain arrays only and gives the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fit_model(name: str) -> tm.Model:
 
 
 def parts(value: Any) -> list[Any]:
-    """Return everything that an object is made of, as far as pickle would follow it."""
+    """Return all objects that a pickle of an object would contain."""
     found = [value]
     if isinstance(value, dict):
         found += [part for one in value.values() for part in parts(one)]
@@ -127,7 +127,7 @@ def test_vectors_multiply_to_the_scores(name: str) -> None:
     np.testing.assert_allclose(model.scorer.show(shown.astype(np.float32)), lists.scores, rtol=1e-5, atol=1e-6)
 
 
-def test_strangers_get_what_is_popular_and_the_hidden_is_left_out() -> None:
+def test_unknown_users_get_popular_items_and_hidden_items_are_left_out() -> None:
     scorer = fit_model("ImplicitALS").scorer
     (row,) = scorer.rank(np.array([-1]), 5).rows
     assert row.tolist() == np.argsort(-scorer.popularity, kind="stable")[:5].tolist()
@@ -148,7 +148,7 @@ def test_rows_that_do_not_exist_are_refused() -> None:
         scorer.recommend([0], 0)
 
 
-def test_without_training_pairs_only_those_who_are_folded_in_are_served(tmp_path: Path) -> None:
+def test_without_training_pairs_only_new_users_are_served(tmp_path: Path) -> None:
     model = fit_model("EASE")
     model.save(tmp_path / "ease", interactions=False)
     scorer = tm.load(tmp_path / "ease").scorer

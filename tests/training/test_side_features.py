@@ -1,4 +1,4 @@
-"""The features of one side, against dense algebra."""
+"""The features of one side, against dense linear algebra."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_as_many_steps_as_it_takes_end_where_the_gradient_is_zero(size: tuple[in
         assert (up - down) / (2 * h) == pytest.approx(0, abs=2e-4)
 
 
-def test_a_row_of_weight_zero_counts_for_nothing_and_a_feature_of_nobody_gets_zero() -> None:
+def test_a_row_of_weight_zero_is_ignored_and_an_unused_feature_gets_zero() -> None:
     F = np.array([[1.0, 0, 0], [1, 1, 0], [0, 1, 0]])
     Y = np.array([[2.0], [5], [100]])
     own = wide(np.zeros((3, 1)), 1)

@@ -1,4 +1,4 @@
-"""Several models, each under a name."""
+"""The names of several models."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_what_is_no_model_is_refused(models: Any, message: str) -> None:
         name_models(models)
 
 
-def test_one_model_cannot_stand_under_two_names() -> None:
+def test_one_model_cannot_have_two_names() -> None:
     model = tm.Popular()
     with pytest.raises(ValueError, match="'a', 'b' are one and the same model: make an instance for each"):
         name_models({"a": model, "b": model})
