@@ -41,7 +41,7 @@ class BPR(PairwiseModel):
     regularization : of both rows, in every step that touches them
     negatives : "uniform" draws every item alike, "popularity" by its number of pairs; never an item the user has
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
-    seed : the seed of the first factors, the order of pairs and the draws
+    seed : of the start, the order and the draws
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     item_biases_ : float32, (n_items,)

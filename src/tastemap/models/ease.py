@@ -42,8 +42,8 @@ class EASE(Model):
     X holds the weights of the pairs, and 0 for all others. The solution is direct and uses no random numbers. X'X, B
     and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
-    regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so good values
-        grow with the data and with the weights. For likes, 200 to 1000 are usual
+    regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
+        grows with the data and with the weights. For likes from 200 to 1000 are usual
 
     item_weights_ : float32, (n_items, at least n_items): B, its rows filled up with zeros to whole cache lines
     item_precisions_ : float64, (n_items,): the diagonal of P

@@ -36,9 +36,9 @@ class ExplicitALS(RatingModel):
     factors : the length of p_u and q_i
     epochs : how often users and items are both solved
     biases : False leaves mu, b_u and b_i out: s(u, i) = p_u . q_i
-    regularization, bias_regularization : for factors and biases; good values do not grow with the data
-    regularization_scale : "count" as above, "none" replaces n_u and n_i by 1
-    seed : the seed of the items' random start
+    regularization, bias_regularization : of factors and biases; they need not grow with the data
+    regularization_scale : "count" as above, "none" puts 1 in the place of n_u and n_i
+    seed : of the items' random start
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias

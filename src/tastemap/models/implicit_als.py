@@ -65,10 +65,10 @@ class ImplicitALS(Model):
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
     alpha : the weight of an observed pair for each unit of its own weight w
-    unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher values push the scores
-        of unobserved pairs harder towards 0, and lower values suit large, sparse catalogues
-    regularization : lambda. With regularization_scale="frequency" good values do not grow with the data
-    frequency_exponent : nu, how much more users and items with many pairs are regularized; 0 treats all alike
+    unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
+        what nobody has chosen, and lower suits large, sparse catalogues
+    regularization : lambda. With regularization_scale="frequency" it need not grow with the data
+    frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
         (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
     regularization_scale : "frequency" as above; "count": r_u = n_u, the number of the user's pairs; "none": r_u = 1
@@ -77,7 +77,7 @@ class ImplicitALS(Model):
         exactly, at three to eight times
     cg_steps : 2 steps reach the objective that others need 3 to 4 for
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
-    seed : the seed of the items' random start
+    seed : of the items' random start
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
 

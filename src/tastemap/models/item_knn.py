@@ -34,21 +34,21 @@ class ItemKNN(Model):
 
     s(u, i) = sum over the neighbours j of i that u has of w_uj sim(i, j)
     sim(i, j) = n_ij / (n_ij + shrinkage)  v_i . v_j / (|v_i| |v_j|)   where n_ij users have both items
-    "cosine"   v_ui = w_ui / |w_u|: every user has length 1, because few items tell more about what goes together
+    "cosine"   v_ui = w_ui / |w_u|: every user has length 1, for who has few items says more about what goes together
     "tfidf"    v_ui = sqrt(w_ui) idf_u,   idf_u = ln(1 + n_items / n_u): items are texts, and users the words in them
     "bm25"     v_ui = idf_u w_ui (k1 + 1) / (w_ui + k1 (1 - b + b L_i / L)),   L_i = sum_u w_ui, and L its mean
 
     The neighbours of all items, and the scores, are nearest_items and add_similarities in kernels/item_knn.py.
 
-    neighbours : the most neighbours j of an item i; those with the highest similarity are kept
-    similarity : "cosine", "tfidf" or "bm25", which differ in the influence of heavy weights and of very active users
-    shrinkage : a number of users: a similarity based on this many common users is halved. Without it two rare items of
-        the same single user are the most similar of all
-    bm25_k1, bm25_b : for "bm25" only. With a small k1 weights saturate early; b, from 0 to 1, is how strongly a
-        weight is seen relative to the sum of the item's weights. Where all weights are equal, "bm25" is "tfidf"
+    neighbours : how many j an item i has at most, those with the highest similarity
+    similarity : "cosine", "tfidf" or "bm25", which differ in how much a heavy weight and a busy user count
+    shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
+        user has are the most similar of all
+    bm25_k1, bm25_b : for "bm25" only. A small k1 lets a weight saturate early; b from 0 to 1 is how much the weights of
+        an item are seen in proportion to all that it has. Where all weights are equal, "bm25" is "tfidf"
 
     neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
-    neighbour_starts_ : int64, (n_items + 1,): where the neighbours of each item begin
+    neighbour_starts_ : int64, (n_items + 1,): where each item's begin
 
     Only the stored neighbours are used: at most `neighbours` for each item, and a score of 0 where none of them is in
     the history. Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from

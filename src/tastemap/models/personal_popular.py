@@ -36,8 +36,8 @@ class PersonalPopular(Model):
 
     Pass exclude_seen=False: without the user's own items the lists are those of Popular.
 
-    fill : continue with popular items after the user's own ones; False recommends own items only, and the score of
-        other items is 0
+    fill : go on with popular items where the own ones end; without it only own items are recommended, and the score of
+        others is 0
 
     item_shares_ : float32, (n_items,): c
 

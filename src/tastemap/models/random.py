@@ -33,7 +33,7 @@ class Random(Model):
     orders are equally likely, or popular items tend to come early. Weights are ignored.
 
     by_popularity : draw in proportion to popularity
-    seed : the seed of all random numbers
+    seed : of all numbers
 
     user_states_ : uint64, (n_users,): the seed of each user
     item_rates_ : float64, (n_items,): r

@@ -38,9 +38,9 @@ class SVD(RatingModel):
 
     factors : the length of p_u and q_i
     epochs : how often every rating is used
-    learning_rate : the rate of the first epoch
-    regularization, bias_regularization : for factors and biases, in the step of each rating
-    seed : the seed of the random start and of the order of the ratings
+    learning_rate : of the first epoch
+    regularization, bias_regularization : of factors and biases, for each rating
+    seed : of the random start and of the order of the ratings
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,); a row without a rating has zero factors and bias

@@ -49,12 +49,12 @@ class SVDpp(SVD):
 
     factors : the length of p_u, q_i and y_i
     epochs : how often every rating is used
-    learning_rate : the rate of p, q and the biases in the first epoch
-    regularization, bias_regularization : for factors and biases, in the step of each rating
-    implicit_learning_rate : the rate of y in the first epoch. A step is shortened where it would pass the lowest point
-        in its direction
-    implicit_regularization : for y, in the step of each rating
-    seed : the seed of the random start and of the order of the ratings
+    learning_rate : of p, q and the biases in the first epoch
+    regularization, bias_regularization : of factors and biases, for each rating
+    implicit_learning_rate : of y in the first epoch. A step is shortened where it would go beyond the lowest point in
+        its direction
+    implicit_regularization : of y, for each rating
+    seed : of the random start and of the order of the ratings
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors): p_u + z_u and q_i
     implicit_factors_ : float32, (n_items, factors): y

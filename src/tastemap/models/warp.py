@@ -45,7 +45,7 @@ class WARP(PairwiseModel):
     regularization : of both rows and the bias, in every step that touches them
     max_sampled : the most items drawn for a pair; more find rarer violations and take longer
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
-    seed : the seed of the first factors, the order of pairs and the draws
+    seed : of the start, the order and the draws
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     item_biases_ : float32, (n_items,)
