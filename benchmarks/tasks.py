@@ -118,10 +118,10 @@ def tested(train: Any, test: Any) -> Array:
 def values(lists: Array, rows: Array, test: Any) -> Array:
     """Return METRICS of each list, float64 (n, 3); list r is for user row rows[r] of `test`."""
     from tastemap.metrics.definitions import parse_all
-    from tastemap.metrics.measure import Measuring, Shown
+    from tastemap.metrics.measure import ListBatch, ListMeasurer
 
-    shown = Shown(np.ascontiguousarray(lists, np.int32), np.full(len(rows), K), test.by_user, rows)
-    return Measuring(parse_all(METRICS)).add(shown)
+    shown = ListBatch(np.ascontiguousarray(lists, np.int32), np.full(len(rows), K), test.by_user, rows)
+    return ListMeasurer(parse_all(METRICS)).add(shown)
 
 
 def means(lists: Array, rows: Array, test: Any) -> Row:

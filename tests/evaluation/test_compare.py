@@ -22,7 +22,7 @@ from tastemap.tables import Cell, Table
 
 
 def clubs(n_users: int = 60, seed: int = 0) -> tuple[tm.Interactions, tm.Interactions]:
-    """Three clubs with items of their own, a fifth of the pairs held out; three stars and more for everything."""
+    """Return pairs of three clubs with different items, a fifth held out; every rating is at least three stars."""
     rng = np.random.default_rng(seed)
     users, items = np.nonzero(rng.random((n_users, 24)) < 0.6)
     own = users % 3 == items % 3
@@ -288,7 +288,7 @@ def test_what_excludes_and_unknown_users_are_passed_on() -> None:
 
 
 class Grumbles(tm.Popular):
-    """Warns in fitting."""
+    """Warns when it is fitted."""
 
     def learn(self, interactions: tm.Interactions, options: Any) -> None:
         warnings.warn("this will not end well", stacklevel=2)

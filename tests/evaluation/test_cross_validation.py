@@ -70,7 +70,7 @@ def test_less_error_is_better() -> None:
 
 
 class Remembers(tm.Popular):
-    """Remembers weakly what was fitted."""
+    """Keeps weak references to fitted models."""
 
     fitted: list[Any] = []  # noqa: RUF012 - shared by the copies that are fitted
 

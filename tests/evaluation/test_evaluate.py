@@ -18,7 +18,7 @@ import tastemap as tm
 from reference import metrics as reference
 from tastemap.evaluation import evaluate as evaluate_module
 from tastemap.metrics.definitions import parse_all
-from tastemap.metrics.measure import Measuring, Shown
+from tastemap.metrics.measure import ListBatch, ListMeasurer
 from tastemap.ranking.scorer import Scorer
 
 
@@ -30,7 +30,7 @@ def read(histories: dict[str, str], **more: Any) -> tm.Interactions:
 
 @pytest.fixture
 def model() -> tm.Popular:
-    """Ranks a, b, c, d for everybody: they have 4, 3, 2 and 1 users."""
+    """Ranks a, b, c, d for all users; these items have 4, 3, 2 and 1 users."""
     return tm.Popular().fit(read({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"}))
 
 
@@ -96,7 +96,7 @@ def test_users_without_test_items_are_left_out_and_counted(model: tm.Popular) ->
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_nobody_and_nothing_is_counted_twice_whether_ids_are_shared_or_not(shared: bool) -> None:
+def test_no_user_and_no_item_is_counted_twice_whether_ids_are_shared_or_not(shared: bool) -> None:
     maps = {"users": ["u1", "u2", "u3", "u4"], "items": list("abcz")} if shared else {}
     fitted = tm.Popular().fit(read({"u1": "ab", "u3": "bc", "u4": "a"}, **maps))
     test = read({"u1": "cz", "u2": "az", "u3": "z"}, **maps)
@@ -205,7 +205,7 @@ def test_bad_arguments_are_refused_by_name(model: tm.Popular, options: dict[str,
     assert all(word in str(refused.value) for word in words)
 
 
-def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
+def test_a_test_part_without_a_known_user_is_refused(model: tm.Popular) -> None:
     with pytest.raises(tm.DataError, match="no user of the test part"):
         tm.evaluate(model, read({"new": "a"}))
     with pytest.raises(tm.NotFittedError):
@@ -217,8 +217,8 @@ def test_a_test_part_of_strangers_only_is_refused(model: tm.Popular) -> None:
 def test_places_that_a_list_does_not_have_are_no_hits() -> None:
     held_out = read({"u": "ab"}).by_user
     lists = np.zeros((1, 3), np.int32)
-    (values,) = Measuring(parse_all(("precision@10", "recall@10"))).add(
-        Shown(lists, np.array([1]), held_out, np.array([0]))
+    (values,) = ListMeasurer(parse_all(("precision@10", "recall@10"))).add(
+        ListBatch(lists, np.array([1]), held_out, np.array([0]))
     )
     assert values.tolist() == [1 / 10, 1 / 2]
 
@@ -254,7 +254,7 @@ def test_test_pairs_that_cannot_be_found_are_counted_and_warned_of() -> None:
 
 
 class ItemMeans(tm.Popular):
-    """Predicts for everybody what the training pairs give an item on average."""
+    """Predicts the mean training rating of an item for all users."""
 
     abilities = tm.Abilities(ratings=True)
 

@@ -1,4 +1,4 @@
-"""The metrics beside RecTools', LightFM's and implicit's own, as benchmarks/peer_metrics.py recorded them."""
+"""The metrics against those of RecTools, LightFM and implicit, which benchmarks/peer_metrics.py recorded."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def pair(first: list[float], second: list[float], weights: Any = 1.0) -> Paired:
 
 
 def measured(metric: str, users: str, values: list[float], n_rated: list[int] | None = None) -> Evaluation:
-    """What evaluate would say of users a, b, c."""
+    """Make an evaluation with these values of users a, b, c."""
     return Evaluation(
         metrics=(parse(metric),),
         values=np.array(values)[:, None],

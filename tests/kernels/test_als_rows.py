@@ -62,7 +62,7 @@ def problems(draw: st.DrawFn) -> Problem:
     return problem(n_rows, n_columns, factors, draw(st.integers(0, 2**32)), share, has_prior)
 
 
-def widened(A: Array) -> Array:
+def widen(A: Array) -> Array:
     wide = np.zeros((len(A), -(-A.shape[1] // LANES) * LANES), np.float32)
     wide[:, : A.shape[1]] = A
     return wide
@@ -80,10 +80,10 @@ def run(
     here = ~np.isnan(task.W)
     indptr = np.concatenate(([0], np.cumsum(here.sum(axis=1))))
     pairs = freeze_rows(Rows(indptr, np.nonzero(here)[1].astype(np.int32), task.W[here].astype(np.float32)))
-    P, Q = widened(task.P), widened(task.Q)
+    P, Q = widen(task.P), widen(task.Q)
     gram = unobserved * (Q.T.astype(np.float64) @ Q)
     gram = (gram if kernel is cholesky_rows else np.diag(gram)).astype(np.float32)
-    M = widened(task.means if task.M is not None else np.empty((0, task.P.shape[1])))
+    M = widen(task.means if task.M is not None else np.empty((0, task.P.shape[1])))
     missing = np.float32(unobserved if loss == "hu" else 0)
     start, stop = rows or (0, len(P))
     ridge = task.ridge.astype(np.float32)

@@ -46,21 +46,21 @@ def buckets(draw: st.DrawFn) -> Bucket:
     return bucket(draw(st.integers(0, 12)), n_users, n_items, factors, draw(st.integers(0, 2**32)))
 
 
-def widened(rows: Array) -> Array:
+def widen(rows: Array) -> Array:
     """Return rows with zeros between the factors and the last two columns."""
     wide = np.zeros((len(rows), -(-rows.shape[1] // LANES) * LANES), np.float32)
     wide[:, : rows.shape[1] - 2], wide[:, -2:] = rows[:, :-2], rows[:, -2:]
     return wide
 
 
-def narrowed(wide: Array, factors: int) -> Array:
+def narrow(wide: Array, factors: int) -> Array:
     assert not wide[:, factors:-2].any(), "the padding has to stay zero"
     return np.hstack([wide[:, :factors], wide[:, -2:]]).astype(np.float64)
 
 
 def run(task: Bucket, implicit: bool) -> tuple[Array, Array, Array, float]:
     """Return users, items, the sums of e q and the sum of squared errors."""
-    P, Q, Z = (widened(rows) for rows in (task.P, task.Q, task.Z))
+    P, Q, Z = (widen(rows) for rows in (task.P, task.Q, task.Z))
     G = np.zeros_like(P)
     pairs = sgd.Bucket(
         block=0,
@@ -76,7 +76,7 @@ def run(task: Bucket, implicit: bool) -> tuple[Array, Array, Array, float]:
     else:
         errors = svd_bucket(pairs, P, Q, np.float32(MEAN), rates)
     factors = task.P.shape[1] - 2
-    return narrowed(P, factors), narrowed(Q, factors), G[:, :factors].astype(np.float64), errors
+    return narrow(P, factors), narrow(Q, factors), G[:, :factors].astype(np.float64), errors
 
 
 both = pytest.mark.parametrize("implicit", [False, True])

@@ -1,4 +1,4 @@
-"""The registry, and the metrics beside other libraries' and worked out by hand."""
+"""The registry, and the metrics against other libraries and against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.metrics import definitions as metrics
-from tastemap.metrics.measure import Measuring, Shown
+from tastemap.metrics.measure import ListBatch, ListMeasurer
 from tastemap.metrics.ratings import pool
 
 PER_LIST = ["precision", "recall", "hit_rate", "ndcg", "map", "mrr", "auc", "novelty", "diversity"]
@@ -215,8 +215,8 @@ def test_ranx_measures_the_same_on_random_and_on_real_lists(
     # Compiling ranx takes a minute.
     said = run_python(RANX, tmp_path / "cases.json", NUMBA_DISABLE_JIT="1", PYTHONWARNINGS="ignore")
     for (lists, counts, test, k), asked_for, line in zip(cases, asked, said.splitlines(), strict=True):
-        ours = Measuring(metrics.parse_all(asked_for["metrics"])).add(
-            Shown(lists, counts, test.by_user, np.arange(len(lists)))
+        ours = ListMeasurer(metrics.parse_all(asked_for["metrics"])).add(
+            ListBatch(lists, counts, test.by_user, np.arange(len(lists)))
         )
         its = np.array(json.loads(line)).T
         n_relevant = np.diff(test.by_user.indptr)
@@ -266,11 +266,11 @@ def test_scikit_learn_has_the_same_errors_and_auc_of_the_ratings_of_ml100k(ml100
         ("RMSE", "'rmse'"),
     ],
 )
-def test_an_unknown_metric_is_told_what_it_may_be_called_here(written: str, meant: str) -> None:
+def test_an_unknown_metric_gets_the_closest_name(written: str, meant: str) -> None:
     with pytest.raises(ValueError, match=f"got '{written}'; did you mean {meant}\\?$"):
         metrics.parse(written)
 
 
-def test_a_metric_like_no_other_is_told_nothing_wrong() -> None:
+def test_a_name_unlike_any_metric_gets_no_suggestion() -> None:
     with pytest.raises(ValueError, match=r"got '@10'$"):
         metrics.parse("@10")

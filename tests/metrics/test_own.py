@@ -1,4 +1,4 @@
-"""Metrics that the caller defines: what they are given, where they go, and what they may not return."""
+"""Metrics that the caller defines: their arguments, their uses, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_what_the_function_raises_is_passed_on_with_a_note(kind: type[Exception]
         (lambda: tm.ImplicitALS().fit(TRAIN, metric=FIRST_HIT), "got 'first_hit@3': measure others with tastemap.ev"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_sentence(make: Callable[[], Any], words: str) -> None:
+def test_bad_arguments_are_refused_in_a_sentence(make: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as refused:
         make()
     assert "\n" not in str(refused.value)
@@ -236,7 +236,7 @@ def test_a_search_may_be_for_it(tmp_path: Path) -> None:
 
 
 def turned(metric: tm.OwnMetric) -> tm.OwnMetric:
-    """Return the same metric where less is better."""
+    """Return the same metric with lower values better."""
     return tm.OwnMetric(metric.function, metric.k or 1, name=metric.base_name, lower_is_better=True)
 
 

@@ -1,4 +1,4 @@
-"""What features are for: movies that nobody has seen yet, on MovieLens 1M."""
+"""Cold start on MovieLens 1M: movies without a training pair are ranked by their features."""
 
 from __future__ import annotations
 

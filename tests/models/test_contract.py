@@ -1,4 +1,4 @@
-"""What every model promises, and what only ours do. A new model is tested by being in MODELS."""
+"""The contract of all models, and promises of tastemap's models only. Every model in MODELS is tested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference import ease, knn
 from tastemap.models.shared.base import Model
 from tastemap.testing import MODEL_CHECKS
 from tastemap.testing import data as small
-from tastemap.testing.data import FILMS, UNSEEN, data, history_of, near, news, pairs, people, read
+from tastemap.testing.data import FILMS, UNSEEN, data, ensure_near, history_of, news, pairs, people, read
 from tastemap.testing.fit import check_degenerate_data
 from tastemap.testing.parameters import check_parameters_change_what_is_learned
 from tastemap.testing.recommend import check_lists_in_a_file_are_those_of_recommend
@@ -66,7 +66,7 @@ NEED_HISTORY = {"PersonalPopular", "ItemKNN", "EASE"}
 
 
 def those(**wanted: bool) -> Any:
-    """Return the models with such abilities, to run a test for each."""
+    """Return a parametrization of a test over the models with these abilities."""
     able = {name: {ability: bool(getattr(cls.abilities, ability)) for ability in wanted} for name, cls in OURS.items()}
     return pytest.mark.parametrize("name", [name for name in OURS if able[name] == wanted])
 
@@ -90,8 +90,8 @@ def make(name: str, **changed: Any) -> Model:
     )
 
 
-def fitted(name: str) -> Model:
-    return small.fitted(partial(make, name))
+def fit_model(name: str) -> Model:
+    return small.make_fitted(partial(make, name))
 
 
 def weights() -> Array:
@@ -103,7 +103,7 @@ def weights() -> Array:
 
 def spaces(name: str) -> tuple[Array, Array]:
     """Return the vectors in which items and users are compared."""
-    model: Any = fitted(name)
+    model: Any = fit_model(name)
     return SPACES[name](model) if name in SPACES else (model.item_factors_, model.user_factors_)
 
 
@@ -138,7 +138,7 @@ def test_bad_hyper_parameters_are_refused_by_name_and_value(name: str, field: st
 
 @every_model
 def test_an_item_without_a_pair_scores_nothing_or_an_average_rating(name: str) -> None:
-    model: Any = fitted(name)
+    model: Any = fit_model(name)
     unseen = model.recommend(candidates=[UNSEEN], exclude_seen=False)
     assert unseen["person"].to_list() == people()
     expected = [0.0] * len(people())
@@ -163,8 +163,8 @@ def test_folding_in_a_training_history_gives_about_the_users_own_scores(name: st
 
 
 @every_model
-def test_only_those_that_know_a_user_by_the_pairs_alone_need_them(name: str, tmp_path: Path) -> None:
-    fitted(name).save(tmp_path / "model", interactions=False)
+def test_only_models_that_score_by_the_history_need_the_training_pairs(name: str, tmp_path: Path) -> None:
+    fit_model(name).save(tmp_path / "model", interactions=False)
     bare = tm.load(tmp_path / "model")
     asks: list[Callable[[], Any]] = [
         lambda: bare.recommend(people(), exclude_seen=False),
@@ -179,7 +179,7 @@ def test_only_those_that_know_a_user_by_the_pairs_alone_need_them(name: str, tmp
 
 
 @pytest.mark.parametrize("changed", [{"solver": "cholesky"}, {"solver": "subspace"}, {"loss": "hu"}], ids=str)
-def test_degenerate_data_are_no_matter_of_the_solver(changed: dict[str, Any]) -> None:
+def test_every_solver_handles_degenerate_data(changed: dict[str, Any]) -> None:
     check_degenerate_data(partial(make, "ImplicitALS", **changed))
 
 
@@ -199,7 +199,7 @@ def similarities(vectors: Array, metric: str) -> Array:
 @pytest.mark.parametrize("side", ["items", "users"])
 @with_vectors
 def test_neighbours_are_those_of_the_vectors(name: str, metric: Any, side: str) -> None:
-    model = fitted(name)
+    model = fit_model(name)
     of_items, of_users = spaces(name)
     ids, find, vectors = {
         "items": (FILMS, model.similar_items, of_items[model.items.rows(FILMS)]),
@@ -215,7 +215,7 @@ def test_neighbours_are_those_of_the_vectors(name: str, metric: Any, side: str) 
 
 @pytest.mark.parametrize(("name", "metric"), [(name, metric) for name in SIMILARITIES for metric in SIMILARITIES[name]])
 def test_neighbours_are_those_of_the_models_own_similarity(name: str, metric: Any) -> None:
-    model = fitted(name)
+    model = fit_model(name)
     expected = SIMILARITIES[name][metric](model)
     shown = model.similar_items(FILMS, k=20, metric=metric)
     for place, one in enumerate(FILMS):
@@ -230,12 +230,12 @@ def test_a_metric_that_a_model_does_not_know_is_refused(name: str) -> None:
     assert unknown
     for metric in unknown:
         with pytest.raises(tm.NotSupportedError, match=f"{name}.*{metric}"):
-            fitted(name).similar_items(100, metric=metric)
+            fit_model(name).similar_items(100, metric=metric)
 
 
 @with_vectors
 def test_item_vectors_are_those_that_similar_items_compares(name: str) -> None:
-    model = fitted(name)
+    model = fit_model(name)
     ids, vectors = model.item_vectors()
     expected = similarities(spaces(name)[0][model.items.rows(ids)], "cosine")
     np.testing.assert_allclose(similarities(vectors, "cosine"), expected, rtol=1e-4, atol=1e-4)
@@ -244,7 +244,7 @@ def test_item_vectors_are_those_that_similar_items_compares(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, cls in OURS.items() if not cls.abilities.similar_users])
 def test_a_model_without_vectors_says_so(name: str) -> None:
     with pytest.raises(tm.NotSupportedError, match=name):
-        fitted(name).item_vectors()
+        fit_model(name).item_vectors()
 
 
 # -- ratings -----------------------------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_a_model_without_vectors_says_so(name: str) -> None:
 
 @rating_model
 def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name: str) -> None:
-    model: Any = fitted(name)
+    model: Any = fit_model(name)
     assert model.range_.tolist() == [1, 5]
     shown = model.recommend(k=20, exclude_seen=False)
     assert shown["score"].is_between(1, 5).all()
@@ -267,11 +267,11 @@ def test_shown_scores_stay_within_the_ratings_and_lists_are_ordered_before(name:
 
 @rating_model
 def test_a_rating_that_is_explained_is_the_one_that_is_shown(name: str) -> None:
-    for model in (fitted(name), fitted(name).update(news())):
+    for model in (fit_model(name), fit_model(name).update(news())):
         for user in people():
             for item in (100, 106):
                 score = np.clip(model.explain(user, item).score, *model.range_)  # type: ignore[attr-defined]
-                near(score, model.predict(user, item)[0], f"{user} and {item}")
+                ensure_near(score, model.predict(user, item)[0], f"{user} and {item}")
 
 
 @rating_model
@@ -283,7 +283,7 @@ def test_the_warning_of_equal_ratings_points_at_the_call_of_fit(name: str) -> No
 
 
 @every_model
-def test_nothing_else_is_warned_of(name: str) -> None:
+def test_there_is_no_other_warning(name: str) -> None:
     stars = [1.0, 2.0] if OURS[name].abilities.ratings else [3.0, 3.0]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -293,13 +293,13 @@ def test_nothing_else_is_warned_of(name: str) -> None:
 
 @rating_model
 def test_a_rating_beyond_the_range_widens_it_in_an_update(name: str) -> None:
-    model: Any = fitted(name)
+    model: Any = fit_model(name)
     wider = model.update(read({"person": ["u1"], "film": [103], "stars": [9.0]}))
     assert wider.range_.tolist() == [1, 9]
     assert wider.mean_ == model.mean_
 
 
-def test_our_pairs_have_whom_the_checks_speak_of() -> None:
+def test_the_pairs_of_the_checks_have_the_users_they_need() -> None:
     assert set(pairs().filter(person="u5")["film"]) == set(FILMS)
     assert UNSEEN in data().items
     assert UNSEEN not in set(pairs()["film"])

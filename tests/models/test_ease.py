@@ -26,13 +26,13 @@ def weighted(n_users: int = 30, n_items: int = 23, seed: int = 0) -> Array:
     return X.astype(np.float32)
 
 
-def fitted(X: Array, **parameters: Any) -> tm.EASE:
+def fit_model(X: Array, **parameters: Any) -> tm.EASE:
     return tm.EASE(**parameters).fit(tm.Interactions.from_csr(sp.csr_array(X)))
 
 
 @pytest.fixture(params=[7, 256])
 def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Elimination in many steps and in one."""
+    """The inverse of a symmetric matrix, by elimination in many steps and in one."""
     monkeypatch.setattr(inverse, "TILE", request.param)
 
 
@@ -40,7 +40,7 @@ def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("regularization", [0.1, 5.0, 500.0])
 def test_the_weights_solve_every_items_regression(regularization: float) -> None:
     X = weighted()
-    model = fitted(X, regularization=regularization)
+    model = fit_model(X, regularization=regularization)
     B = model.item_weights_
     np.testing.assert_allclose(B[:, :23], reference.weights(X, regularization), rtol=1e-5, atol=1e-7)
     assert not B[:, 23:].any()
@@ -49,9 +49,9 @@ def test_the_weights_solve_every_items_regression(regularization: float) -> None
 
 
 @pytest.mark.usefixtures("tile")
-def test_nothing_is_left_to_gain_but_on_the_diagonal() -> None:
+def test_the_gradient_is_zero_except_on_the_diagonal() -> None:
     X = weighted().astype(np.float64)
-    B = fitted(X, regularization=3.0).item_weights_[:, :23].astype(np.float64)
+    B = fit_model(X, regularization=3.0).item_weights_[:, :23].astype(np.float64)
     gram = X.T @ X
     gradient = (gram + 3 * np.eye(23)) @ B - gram
     off_diagonal = gradient[~np.eye(23, dtype=bool)]
@@ -61,7 +61,7 @@ def test_nothing_is_left_to_gain_but_on_the_diagonal() -> None:
 
 def test_scores_are_the_history_times_the_weights() -> None:
     X = weighted()
-    model = fitted(X, regularization=3.0)
+    model = fit_model(X, regularization=3.0)
     everything = np.arange(23)
     expected = reference.sums_of_rows(X, model.item_weights_, everything)
     users, items = np.nonzero(X)  # any pair of ids that have pairs
@@ -77,31 +77,31 @@ def test_an_update_is_a_fit_to_all_pairs() -> None:
     X = weighted()
     news = np.zeros_like(X)
     news[7, 4], news[1, 2] = 2, 5
-    updated = fitted(X).update(tm.Interactions.from_csr(sp.csr_array(news)))
-    np.testing.assert_array_equal(updated.item_weights_, fitted(np.where(news > 0, news, X)).item_weights_)
+    updated = fit_model(X).update(tm.Interactions.from_csr(sp.csr_array(news)))
+    np.testing.assert_array_equal(updated.item_weights_, fit_model(np.where(news > 0, news, X)).item_weights_)
 
 
 def test_what_64_bits_cannot_solve_is_refused() -> None:
     X = np.repeat(weighted(seed=1)[:, :3], 2, axis=1)  # every item twice
     with pytest.raises(tm.DivergenceError, match="regularization"):
-        fitted(X * np.float32(1e8), regularization=1e-3)
-    assert np.isfinite(fitted(X, regularization=1e-3).item_weights_).all()
+        fit_model(X * np.float32(1e8), regularization=1e-3)
+    assert np.isfinite(fit_model(X, regularization=1e-3).item_weights_).all()
 
 
-def test_weights_whose_scores_no_float_holds_are_refused() -> None:
+def test_weights_whose_scores_exceed_floats_are_refused() -> None:
     with pytest.raises((tm.DataError, tm.DivergenceError), match="weights"):
-        fitted(np.array([[3e38, 3e38, 0], [3e38, 0, 3e38], [0, 3e38, 3e38], [3e38] * 3], np.float32))
+        fit_model(np.array([[3e38, 3e38, 0], [3e38, 0, 3e38], [0, 3e38, 3e38], [3e38] * 3], np.float32))
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ease, "available_memory", lambda: 20_000)
     with pytest.raises(tm.DataError, match=r"EASE of 22 items takes .* GB, and .* GB are free"):
-        fitted(weighted())
+        fit_model(weighted())
     monkeypatch.setattr(ease, "available_memory", lambda: None)
-    fitted(weighted())
+    fit_model(weighted())
 
 
-def test_memory_and_time_are_said_where_progress_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory_and_time_are_shown_with_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
     data = tm.Interactions.from_csr(sp.csr_array(weighted()))
     tm.EASE().fit(data, progress=True)
     said = capsys.readouterr().err

@@ -65,7 +65,7 @@ def matrix(features: tm.Features, ids: tm.IdMap) -> Array:
 
 
 def learned(model: tm.ImplicitALS) -> dict[str, tuple[Array, Array]]:
-    """Return the sides' features, dense, and the features' factors, as the reference wants them."""
+    """Return the dense features of both sides and the features' factors, as the reference takes them."""
     found = {}
     for name, table, own, ids in (
         ("users", BOTH["user_features"], model.state.user_features, model.users),
@@ -107,7 +107,7 @@ def test_every_epoch_reports_the_objective_of_its_factors_and_it_never_rises(
 
 
 @settings
-def test_in_the_end_no_feature_factor_could_be_better(changed: dict[str, Any]) -> None:
+def test_the_final_feature_factors_are_optimal(changed: dict[str, Any]) -> None:
     model = als(**changed).fit(likes(), **BOTH)
     W = dense(model.interactions)
     X, Y = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
@@ -125,7 +125,7 @@ def test_in_the_end_no_feature_factor_could_be_better(changed: dict[str, Any]) -
 
 
 @settings
-def test_the_final_users_solve_their_normal_equations_and_who_has_no_pair_is_at_their_features(
+def test_the_final_users_solve_their_normal_equations_or_are_at_their_features(
     changed: dict[str, Any],
 ) -> None:
     model = als(**changed).fit(likes(), **BOTH)
@@ -174,7 +174,7 @@ def test_a_new_item_goes_to_those_who_like_its_kind() -> None:
     assert set(model.recommend(201, k=n // 2)["item"]) == set(range(1, n, 2))
 
 
-def test_features_of_nobody_change_nothing() -> None:
+def test_unused_features_change_nothing() -> None:
     empty = tm.Features.from_csr(sp.csr_matrix((9, 2)), ids=list(range(9)))
     plain, other = als().fit(likes()), als().fit(likes(), item_features=empty)
     np.testing.assert_array_equal(plain.item_factors_, other.item_factors_)
@@ -205,7 +205,7 @@ def test_adding_items_that_have_pairs_changes_nothing_and_changed_features_of_th
 
 
 @pytest.mark.parametrize("changed", [{}, {"loss": "hu"}], ids=str)
-def test_update_solves_what_is_new_or_described_anew_and_everybody_else_from_it(changed: dict[str, Any]) -> None:
+def test_update_solves_new_and_redescribed_rows_and_then_all_users(changed: dict[str, Any]) -> None:
     model = als(**changed).fit(likes(), **BOTH)
     V, U = model.state.item_features.factors_.astype(np.float64), model.state.user_features.factors_.astype(np.float64)
     news = tm.Interactions.from_frame({"user": [1, 60], "item": [50, 4], "weight": [2.0, 1.0]}, weight="weight")

@@ -25,14 +25,14 @@ def weighted(n_users: int = 40, n_items: int = 23) -> Array:
     return W
 
 
-def fitted(W: Array, **parameters: Any) -> tm.ItemKNN:
+def fit_model(W: Array, **parameters: Any) -> tm.ItemKNN:
     rows, columns = np.nonzero(~np.isnan(W))
     pairs = sp.csr_array((W[rows, columns], (rows, columns)), shape=W.shape)
     return tm.ItemKNN(**parameters).fit(tm.Interactions.from_csr(pairs))
 
 
 def stored(model: tm.ItemKNN) -> Array:
-    """Return the stored similarities as a matrix, 0 for what is no neighbour."""
+    """Return the stored similarities as a matrix, 0 for items that are not neighbours."""
     n_items = len(model.items)
     sim = np.zeros((n_items, n_items))
     for i in range(n_items):
@@ -56,7 +56,7 @@ def stored(model: tm.ItemKNN) -> Array:
 )
 def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], shrinkage: float) -> None:
     W = weighted()
-    model = fitted(W, neighbours=50, shrinkage=shrinkage, **similarity)
+    model = fit_model(W, neighbours=50, shrinkage=shrinkage, **similarity)
     kind, k1, b = (getattr(model, name) for name in ("similarity", "bm25_k1", "bm25_b"))
     expected = reference.similarities(W, kind, shrinkage, k1, b)
     np.testing.assert_allclose(stored(model), expected, rtol=1e-5, atol=1e-7)
@@ -66,7 +66,7 @@ def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], s
 def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(knn, "BLOCK_ROWS", 5)
     W = weighted()
-    everything, few = fitted(W, neighbours=50), fitted(W, neighbours=4)
+    everything, few = fit_model(W, neighbours=50), fit_model(W, neighbours=4)
     sim = stored(few)
     for i, own in enumerate(reference.nearest(stored(everything), 4)):
         assert few.neighbours_[few.neighbour_starts_[i] : few.neighbour_starts_[i + 1]].tolist() == own
@@ -82,9 +82,9 @@ def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.Mon
 
 def test_a_catalogue_of_more_scores_than_a_block_is_ranked_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     W = weighted()
-    whole = fitted(W).recommend(k=30, exclude_seen=False)
+    whole = fit_model(W).recommend(k=30, exclude_seen=False)
     monkeypatch.setattr(knn._Sums, "cells", 8)
-    assert fitted(W).recommend(k=30, exclude_seen=False).equals(whole)
+    assert fit_model(W).recommend(k=30, exclude_seen=False).equals(whole)
 
 
 def test_an_update_is_a_fit_to_all_pairs() -> None:
@@ -92,5 +92,5 @@ def test_an_update_is_a_fit_to_all_pairs() -> None:
     news[7, 4], news[1, 2] = 2, 5
     rows, columns = np.nonzero(~np.isnan(news))
     pairs = sp.csr_array((news[rows, columns], (rows, columns)), shape=news.shape)
-    updated = fitted(W).update(tm.Interactions.from_csr(pairs))
-    np.testing.assert_array_equal(stored(updated), stored(fitted(np.where(np.isnan(news), W, news))))
+    updated = fit_model(W).update(tm.Interactions.from_csr(pairs))
+    np.testing.assert_array_equal(stored(updated), stored(fit_model(np.where(np.isnan(news), W, news))))

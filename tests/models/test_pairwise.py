@@ -1,4 +1,4 @@
-"""BPR and WARP as models: what they learn, whom they fold in, what they refuse."""
+"""BPR and WARP as models: learning, fold-in, updates and refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from tastemap.data._pairs import rows_at
-from tastemap.models.shared.pairwise import HEAVIEST, PLACES, PairwiseModel, _as_often
+from tastemap.models.shared.pairwise import HEAVIEST, PLACES, PairwiseModel, _repeat_by_count
 from tastemap.ranking.top_k import Hidden, top_k
 
 Array = npt.NDArray[Any]
@@ -19,7 +19,7 @@ both = pytest.mark.parametrize("name", ["BPR", "WARP"])
 
 
 def two_tastes(n_users: int = 60, n_items: int = 40, seed: int = 0) -> Array:
-    """Even users like even items, odd users odd ones; a fifth of these pairs is held out."""
+    """Return pairs where even users like even items and odd users odd ones; a fifth is held out."""
     rng = np.random.default_rng(seed)
     alike = np.add.outer(np.arange(n_users), np.arange(n_items)) % 2 == 0
     return alike & (rng.random((n_users, n_items)) < 0.8)
@@ -94,7 +94,7 @@ def test_users_with_nearly_everything_are_skipped_and_counted() -> None:
 
 
 @both
-def test_an_update_learns_new_people_and_items_and_spares_the_others(name: str) -> None:
+def test_an_update_learns_new_users_and_items_and_keeps_the_others(name: str) -> None:
     matrix = two_tastes()
     model = make(name).fit(likes(matrix))
     # Person 60 has the even taste, and item 40 is liked by the even people.
@@ -113,7 +113,7 @@ everyone = pytest.mark.parametrize(
 
 
 @everyone
-def test_an_update_of_one_person_learns_beside_the_items_of_others(name: str, changed: dict[str, Any]) -> None:
+def test_an_update_of_one_user_draws_negatives_from_all_items(name: str, changed: dict[str, Any]) -> None:
     model = make(name, **changed).fit(likes(two_tastes()))
     updated = model.update(tm.Interactions.from_frame({"user": [60] * 6, "item": [0, 2, 4, 6, 8, 10]}))
     assert updated.skipped_[0] < 6 * model.epochs / 2
@@ -121,20 +121,20 @@ def test_an_update_of_one_person_learns_beside_the_items_of_others(name: str, ch
 
 
 @everyone
-def test_people_folded_in_are_shown_their_own_taste(name: str, changed: dict[str, Any]) -> None:
+def test_new_users_get_items_of_their_own_taste(name: str, changed: dict[str, Any]) -> None:
     model = make(name, **changed).fit(likes(two_tastes()))
     shown = model.recommend_for([[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]], k=8)
     assert ((shown["item"] + shown["history"]) % 2 == 0).all()
 
 
 def test_items_stand_as_often_as_they_are_popular() -> None:
-    assert _as_often(np.array([3, 1, 2])).tolist() == [0, 0, 0, 1, 2, 2]
-    drawn = np.bincount(_as_often(np.array([6000, 1000, 3000])))
+    assert _repeat_by_count(np.array([3, 1, 2])).tolist() == [0, 0, 0, 1, 2, 2]
+    drawn = np.bincount(_repeat_by_count(np.array([6000, 1000, 3000])))
     np.testing.assert_allclose(drawn / (3 * PLACES), [0.6, 0.1, 0.3], atol=0.5 / PLACES)
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("BPR", 60), ("WARP", 20)])
-def test_people_folded_in_rank_about_as_well_as_fitted_ones(
+def test_new_users_are_ranked_about_as_well_as_fitted_ones(
     name: str, epochs: int, ml1m_ratings: tm.Interactions
 ) -> None:
     """On MovieLens 1M the NDCG@10 of 1,000 training users, folded in, is within .01 of that of their fitted vectors."""
@@ -156,7 +156,7 @@ def test_people_folded_in_rank_about_as_well_as_fitted_ones(
 
 @both
 def test_counts_with_a_long_tail_train_with_the_defaults(name: str) -> None:
-    """Purchases counted from one to hundreds, as shops have them, neither diverge nor spoil the lists."""
+    """Counts from one to hundreds, as in the orders of shops, neither diverge nor spoil the lists."""
     rng = np.random.default_rng(2)
     counts = two_tastes(200, 100) * np.minimum(rng.zipf(1.7, (200, 100)), 300)
     recommended = tm.MODELS[name]().fit(tm.Interactions.from_csr(sp.csr_array(counts.astype(float)))).recommend(k=1)

@@ -1,4 +1,4 @@
-"""The baselines that count: what is popular, what a person has, and both."""
+"""The baselines that count: Popular and PersonalPopular."""
 
 from __future__ import annotations
 

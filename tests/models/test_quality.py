@@ -1,4 +1,4 @@
-"""Quality on real data, from and to: a metric that is too good is a bug as well."""
+"""Bands of quality on real data: a metric that is too good is a bug as well."""
 
 from __future__ import annotations
 

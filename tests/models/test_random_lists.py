@@ -1,4 +1,4 @@
-"""Items by lot."""
+"""Random: lists drawn at random."""
 
 from __future__ import annotations
 

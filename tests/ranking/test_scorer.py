@@ -1,4 +1,4 @@
-"""A scorer is all that another process needs: plain arrays, the same bits wherever it runs."""
+"""A scorer serves another process: it has plain arrays only and gives the same bits everywhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ np.savez(sys.argv[2], *lists, *folded)
 """
 
 
-def fitted(name: str) -> tm.Model:
+def fit_model(name: str) -> tm.Model:
     rng = np.random.default_rng(0)
     W = np.where(rng.random((70, 40)) < 0.3, rng.integers(1, 6, (70, 40)), 0)
     users, items = np.nonzero(W)
@@ -42,7 +42,7 @@ def fitted(name: str) -> tm.Model:
 
 
 def parts(value: Any) -> list[Any]:
-    """Return everything that an object is made of, as far as pickle would follow it."""
+    """Return all objects that a pickle of an object would contain."""
     found = [value]
     if isinstance(value, dict):
         found += [part for one in value.values() for part in parts(one)]
@@ -59,7 +59,7 @@ def everybody(scorer: Scorer, k: int = 7) -> Lists:
 
 @every
 def test_another_process_lists_the_same_to_the_bit(name: str, tmp_path: Path, run_python: Callable[..., str]) -> None:
-    scorer = fitted(name).scorer
+    scorer = fit_model(name).scorer
     file, out = tmp_path / "scorer", tmp_path / "lists.npz"
     file.write_bytes(pickle.dumps(scorer))
     run_python(IN_ANOTHER_PROCESS, file, out, TASTEMAP_THREADS="1")
@@ -73,7 +73,7 @@ def test_another_process_lists_the_same_to_the_bit(name: str, tmp_path: Path, ru
 
 @every
 def test_a_scorer_holds_neither_frames_nor_ids_nor_locks_nor_a_fitted_model(name: str) -> None:
-    scorer = fitted(name).scorer
+    scorer = fit_model(name).scorer
     everybody(scorer)
     for part in parts(pickle.loads(pickle.dumps(scorer))):
         assert type(part).__module__.partition(".")[0] not in ("polars", "pandas", "pyarrow", "narwhals")
@@ -83,7 +83,7 @@ def test_a_scorer_holds_neither_frames_nor_ids_nor_locks_nor_a_fitted_model(name
 
 @every
 def test_what_is_cached_is_not_pickled(name: str) -> None:
-    scorer = fitted(name).scorer
+    scorer = fit_model(name).scorer
     before = len(pickle.dumps(scorer))
     everybody(scorer)
     assert scorer.seen is not None
@@ -93,7 +93,7 @@ def test_what_is_cached_is_not_pickled(name: str) -> None:
 
 @every
 def test_lists_by_rows_are_those_by_ids(name: str) -> None:
-    model = fitted(name)
+    model = fit_model(name)
     users, items = model.users, model.items
     lists = model.scorer.recommend([3, 5], 4)
     shown = model.recommend([users[3], users[5]], k=4, frame="polars")
@@ -103,8 +103,8 @@ def test_lists_by_rows_are_those_by_ids(name: str) -> None:
 
 @every
 def test_many_threads_may_ask_a_new_scorer_at_once(name: str) -> None:
-    expected = everybody(fitted(name).scorer)
-    scorer = fitted(name).scorer
+    expected = everybody(fit_model(name).scorer)
+    scorer = fit_model(name).scorer
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: everybody(scorer), range(16)))
     for lists in answers:
@@ -113,7 +113,7 @@ def test_many_threads_may_ask_a_new_scorer_at_once(name: str) -> None:
 
 @every
 def test_vectors_multiply_to_the_scores(name: str) -> None:
-    model = fitted(name)
+    model = fit_model(name)
     if not isinstance(model.scorer, FactorScorer):
         with pytest.raises(tm.NotSupportedError, match=f"{name} has no vectors of users and items: fit ImplicitALS"):
             model.scoring_vectors()
@@ -127,8 +127,8 @@ def test_vectors_multiply_to_the_scores(name: str) -> None:
     np.testing.assert_allclose(model.scorer.show(shown.astype(np.float32)), lists.scores, rtol=1e-5, atol=1e-6)
 
 
-def test_strangers_get_what_is_popular_and_the_hidden_is_left_out() -> None:
-    scorer = fitted("ImplicitALS").scorer
+def test_unknown_users_get_popular_items_and_hidden_items_are_left_out() -> None:
+    scorer = fit_model("ImplicitALS").scorer
     (row,) = scorer.rank(np.array([-1]), 5).rows
     assert row.tolist() == np.argsort(-scorer.popularity, kind="stable")[:5].tolist()
     assert scorer.seen is not None
@@ -138,7 +138,7 @@ def test_strangers_get_what_is_popular_and_the_hidden_is_left_out() -> None:
 
 
 def test_rows_that_do_not_exist_are_refused() -> None:
-    scorer = fitted("Popular").scorer
+    scorer = fit_model("Popular").scorer
     for wrong in ([70], [-1]):
         with pytest.raises(tm.UnknownIdError, match="user rows go from 0 to 69, got"):
             scorer.recommend(wrong)
@@ -148,8 +148,8 @@ def test_rows_that_do_not_exist_are_refused() -> None:
         scorer.recommend([0], 0)
 
 
-def test_without_training_pairs_only_those_who_are_folded_in_are_served(tmp_path: Path) -> None:
-    model = fitted("EASE")
+def test_without_training_pairs_only_new_users_are_served(tmp_path: Path) -> None:
+    model = fit_model("EASE")
     model.save(tmp_path / "ease", interactions=False)
     scorer = tm.load(tmp_path / "ease").scorer
     with pytest.raises(tm.NotSupportedError, match="leaving out seen items needs the training pairs"):

@@ -27,7 +27,7 @@ CHECKS = {check.__name__: check for check in MODEL_CHECKS}
 
 @dataclass(kw_only=True, eq=False)
 class Sound(tm.Model):
-    """Random vectors of items, longer where they are popular; a user is the sum of the user's items."""
+    """Random vectors of items, longer for popular ones; a user is the sum of the items in the history."""
 
     factors: int = 4
     strength: float = 1.0
@@ -72,7 +72,7 @@ def registry(own_registry: None) -> None:
 
 
 def broken(cls: type) -> Any:
-    """Make a model out of a class that changes one thing of the sound one."""
+    """Make a model of a class that changes one thing of the correct model."""
     return tm.register(dataclass(kw_only=True, eq=False)(cls))
 
 
@@ -319,7 +319,7 @@ def test_a_default_outside_of_the_search_space() -> None:
 
 
 def learning(item_factors: Any) -> type[tm.Model]:
-    """Make a model whose items' array is what a function makes of a sound one."""
+    """Make a model whose item array is the result of a function of a correct one."""
 
     class Odd(Sound):
         def learn(self, interactions: tm.Interactions, options: Options) -> None:

@@ -1,4 +1,4 @@
-"""The features of one side, against dense algebra."""
+"""The features of one side, against dense linear algebra."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tastemap as tm
 from reference import side_features as reference
 from tastemap.training import side_features as module
 from tastemap.training.side_features import SideFeatures
-from tastemap.training.wide import widened
+from tastemap.training.wide import widen
 
 Array = npt.NDArray[Any]
 few = settings(max_examples=20)
@@ -34,7 +34,7 @@ def side(F: Array) -> SideFeatures:
 
 
 def wide(A: Array, n_columns: int) -> Array:
-    return widened(A.astype(np.float32), -(-n_columns // 16) * 16, len(A))
+    return widen(A.astype(np.float32), -(-n_columns // 16) * 16, len(A))
 
 
 @few
@@ -71,7 +71,7 @@ def test_as_many_steps_as_it_takes_end_where_the_gradient_is_zero(size: tuple[in
         assert (up - down) / (2 * h) == pytest.approx(0, abs=2e-4)
 
 
-def test_a_row_of_weight_zero_counts_for_nothing_and_a_feature_of_nobody_gets_zero() -> None:
+def test_a_row_of_weight_zero_is_ignored_and_an_unused_feature_gets_zero() -> None:
     F = np.array([[1.0, 0, 0], [1, 1, 0], [0, 1, 0]])
     Y = np.array([[2.0], [5], [100]])
     own = wide(np.zeros((3, 1)), 1)
@@ -87,7 +87,7 @@ def test_means_are_sums_of_features_factors() -> None:
     own.factors_ = W[:, :2]
     assert own.means_of(own.rows).tolist() == [[2, 4], [0, 0], [3, 0]]
     assert own.described.tolist() == [True, False, True]
-    placed = own.placed(np.array([[7, 7], [8, 8]], np.float32), np.array([1, 0, 0]))
+    placed = own.place(np.array([[7, 7], [8, 8]], np.float32), np.array([1, 0, 0]))
     assert placed.tolist() == [[7, 7], [0, 0], [3, 0]]
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.training.side_features import SideFeatures
 from tastemap.training.sides import Side
-from tastemap.training.wide import widened, zeros
+from tastemap.training.wide import widen, zeros
 
 # Three rows: the first two have pairs, the last two the only feature, of 1 and 2.
 HAS_PAIRS = np.array([True, True, False])
@@ -23,7 +23,7 @@ def side(*, features: bool, regularization: float = 0.5) -> Side:
 
 
 def rows(*values: float) -> np.ndarray:
-    return widened(np.array(values, np.float32)[:, None], 16, len(values))
+    return widen(np.array(values, np.float32)[:, None], 16, len(values))
 
 
 def test_without_features_a_side_is_its_rows() -> None:
@@ -32,7 +32,7 @@ def test_without_features_a_side_is_its_rows() -> None:
     assert list(state) == ["items"]
     plain.solve_features(state)
     plain.finish_features(state, 1)
-    assert plain.placed(state) is P
+    assert plain.place(state) is P
     assert plain.means(state).shape[0] == 0
     assert plain.feature_penalty(state) == 0
     assert plain.known.tolist() == [True, True, False]
@@ -55,7 +55,7 @@ def test_features_are_solved_from_the_rows_with_pairs_alone() -> None:
     np.testing.assert_allclose(state["items.features"][0, :2], [w, 0], rtol=1e-5)
     np.testing.assert_allclose(described.feature_penalty(state), 0.5 * 2 * w**2, rtol=1e-5)
     np.testing.assert_allclose(described.means(state)[:, 0], [0, w, 2 * w], rtol=1e-5)
-    np.testing.assert_allclose(described.placed(state)[:, 0], [4, 5, 2 * w], rtol=1e-5)
+    np.testing.assert_allclose(described.place(state)[:, 0], [4, 5, 2 * w], rtol=1e-5)
     described.finish_features(state, 1)
     assert described.features is not None
     assert described.features.factors_ is not None

@@ -1,4 +1,4 @@
-"""The search for parameters: the same trials whatever happens on the way, and what comes out of them."""
+"""The search for parameters: its trials are repeatable, whatever interrupts them, and its results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPACE = {"epochs": tm.Range(2, 8), "regularization": tm.Range(0.01, 1.0, log=Tru
 
 
 def only(model: Any = tm.ImplicitALS, **space: Any) -> dict[str, Any]:
-    """Return the space of these parameters alone."""
+    """Return options that search these parameters only."""
     return {**dict.fromkeys({**model.search_space, **model.feature_search_space}), **space}
 
 
@@ -54,13 +54,13 @@ def search(model: Any = SMALL, **options: Any) -> Tuning:
 
 
 def outcome(found: Tuning) -> list[dict[str, Any]]:
-    """Return the trials without what a clock says."""
+    """Return the trials without their times."""
     return found.trials.drop("seconds").to_dicts()
 
 
 @pytest.fixture
 def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From here on no trial may be made."""
+    """Fail the test if a trial runs from here on."""
     monkeypatch.setattr(trials.Work, "run", lambda *_: pytest.fail("a trial was made"))
 
 
@@ -166,7 +166,7 @@ def kinds() -> tm.Features:
     return tm.Features.from_frame(frame, id="item", columns="kind")
 
 
-def test_features_are_searched_where_there_are_some() -> None:
+def test_feature_parameters_are_searched_where_there_are_features() -> None:
     train, validation = parts()
     found = tm.tune(SMALL, train, validation, trials=3, item_features=kinds(), progress=False)
     assert found.trials["feature_regularization"].n_unique() == 3
@@ -193,7 +193,7 @@ def test_frames_are_of_the_kind_that_came_in() -> None:
     assert type(found.trials) is type(found.importances) is type(frame)
 
 
-def test_what_all_trials_would_say_is_said_once() -> None:
+def test_a_warning_of_all_trials_is_shown_once() -> None:
     train, validation = parts()
     both = validation.merge(train.pick(np.arange(len(train)) < 5))
     with pytest.warns(UserWarning, match="5 of .* test pairs are among those that exclude='train'") as caught:
@@ -284,7 +284,7 @@ def numbers_in(file: Path) -> list[int]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     stored.study = optuna.load_study(study_name=studies.NAME, storage=storage)
     assert all(trial.state.is_finished() for trial in stored.study.trials)
-    kept = list(stored.finished())
+    kept = list(stored.read_finished())
     storage.remove_session()
     storage.engine.dispose()
     return kept
@@ -394,7 +394,7 @@ def test_ctrl_c_in_the_final_fit_still_tells_the_best_and_before_any_trial_nothi
 
 
 class Over:
-    """A clock that runs out when it has been read so often."""
+    """A clock whose time is over after it was read this many times."""
 
     def __init__(self, reads: int) -> None:
         self.reads = reads
@@ -723,7 +723,7 @@ def test_errors_of_ratings_are_watched_on_the_way() -> None:
     assert on_the_way[9] == pytest.approx(found.score, rel=0.1)
 
 
-def test_optuna_is_asked_for_by_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_optuna_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingPackageError, match=re.escape('pip install "tastemap[tune]"')):
         search()

@@ -1,4 +1,4 @@
-"""Intervals of means over users: the users are drawn again and again, as many as there are, with replacement."""
+"""Bootstrap intervals of means over users: each resample draws as many users as there are, with replacement."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tastemap.typing import Doubles
 CONFIDENCE = 0.95
 RESAMPLES = 1000
 
-# Resamples that one thread draws at a time.
+# The number of resamples that one thread draws at a time.
 _BLOCK = 50
 
 
-def resampled(values: Doubles, state: np.uint64) -> Doubles:
-    """Return the sums of the drawn users' rows of values, float64 (users, columns): float64 (RESAMPLES, columns)."""
+def resample(values: Doubles, state: np.uint64) -> Doubles:
+    """Return the sums over each resample's users of values, float64 (users, columns): float64 (RESAMPLES, columns)."""
     columns = np.ascontiguousarray(values.T)
     sums = np.empty((RESAMPLES, len(columns)))
     blocks = parallel.row_blocks(RESAMPLES, _BLOCK)
 
-    def resample(b: int) -> None:
-        times = np.empty(len(values), np.uint8)  # nobody is drawn 256 times
+    def draw_block(b: int) -> None:
+        times = np.empty(len(values), np.uint8)  # no user is drawn 256 times
         sum_resamples(columns, state, blocks[b].start, times, sums[blocks[b]])
 
-    parallel.run(resample, len(blocks))
+    parallel.run(draw_block, len(blocks))
     return sums
 
 

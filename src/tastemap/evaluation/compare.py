@@ -1,4 +1,4 @@
-"""Which of several models is best, and whether the users could have said otherwise by chance."""
+"""Compares several models on the same test part, and tests which differences are more than chance."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotFittedError, Remedy, TastemapError, tell_about
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import Evaluation, check_suits, evaluate
-from tastemap.evaluation.significance import share_users
+from tastemap.evaluation.significance import has_shared_users
 from tastemap.metrics.definitions import Metric, RatingMetric, parse_all
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.named import Models, named_models
+from tastemap.models.shared.named import Models, name_models
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.top_k import FEW_QUERIES
 from tastemap.training.loop import Epoch
@@ -45,22 +45,22 @@ def compare(
 ) -> Comparison:
     """Measure several models on the same test part, and say which differences are more than chance.
 
-    models : models by name, or a list of them, each then called by its class (a second of a class gets " 2")
-    train : copies of the models are fitted on it and timed (without what compiling their kernels takes, which is done
-        before), and the instances stay as they are; None where they are fitted already
+    models : models by name, or a list of models, whose names are then those of their classes (a second one of a class
+        gets " 2")
+    train : copies of the models are fitted to it and timed, without the compilation of their kernels, and the given
+        instances stay as they are; None if the models are fitted already
     metrics, exclude, on_unknown, history, candidates : as for `evaluate`; the first metric orders the models
     user_features, item_features : passed to the models that take features; the others are fitted without, and the
-        leaderboard says which. item_features are also what the metric diversity is measured by
+        leaderboard names them. The metric diversity uses item_features too
     validation : measured after each epoch of models that train in epochs, so that `epochs_` holds a learning curve;
-        their fit_seconds count that too
+        their fit_seconds include this
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    A warning about some of the models begins with their names. So does an error in fitting or measuring one, which ends
-    the comparison. Raises ValueError for names or arguments that cannot be, NotFittedError where a model has learned
-    nothing and there is no train, DataError for two models that were measured on no user together, and what `Model.fit`
-    and `evaluate` raise.
+    A warning that concerns some of the models begins with their names. So does an error of a model, which ends the
+    comparison. Raises ValueError for names or arguments out of range, NotFittedError for an unfitted model without
+    train, DataError for two models without a measured user in common, and the errors of `Model.fit` and `evaluate`.
     """
-    named = named_models(models)
+    named = name_models(models)
     asked = parse_all(metrics)
     check_interactions("compare", test)
     if train is not None:
@@ -78,7 +78,7 @@ def compare(
     }
     given = {name: value for name, value in options.items() if value is not None or name == "exclude"}
 
-    warned = _Warned()
+    warned = _WarningLog()
     for name, model in named.items():
         with warned.about(name):
             check_suits(model, asked)  # before hours of fitting, not after
@@ -99,7 +99,7 @@ def compare(
                     if not model.abilities.features and any(value is not None for value in features.values()):
                         without_features.append(name)
                         features = {}
-                    listener = _shows_epochs(model, shown) if is_shown(progress) and model.abilities.epochs else ()
+                    listener = _make_listener(model, shown) if is_shown(progress) and model.abilities.epochs else ()
                     _load_kernels(model, features)
                     started = perf_counter()
                     model.fit(train, validation=validation, callbacks=listener, progress=False, **features)
@@ -121,7 +121,7 @@ def compare(
         train=train,
         asked={
             **given,
-            **_given(user_features=user_features, item_features=item_features, validation=validation),
+            **_drop_none(user_features=user_features, item_features=item_features, validation=validation),
         },
         without_features=tuple(without_features),
         notes=tuple(str(note) for note in notes),
@@ -129,11 +129,11 @@ def compare(
 
 
 def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[Metric, ...]) -> None:
-    """Raise DataError for two models whose means are over different users altogether."""
-    # Those of a kind are over the same users: one each of rankings and of ratings tells.
+    """Raise DataError for two models that have no measured user in common."""
+    # All metrics of a kind have the same users, so one of rankings and one of ratings is enough.
     kinds = {isinstance(metric, RatingMetric): metric for metric in reversed(metrics) if metric.per_user}
     for (first, one), (second, other) in combinations(evaluations.items(), 2):
-        apart = [metric for metric in kinds.values() if not share_users(one, other, metric)]
+        apart = [metric for metric in kinds.values() if not has_shared_users(one, other, metric)]
         if apart:
             raise DataError(
                 f"{first} and {second} were measured by {apart[0]} on no user together, so neither is better: fit both "
@@ -142,9 +142,9 @@ def _check_shared(evaluations: dict[str, Evaluation], metrics: tuple[Metric, ...
 
 
 def _load_kernels(model: Model, features: dict[str, Any]) -> None:
-    """Fit a copy of a model to a toy and measure it, so that no time that counts is that of compiling kernels."""
+    """Fit a copy of a model to a few pairs and measure it, so that reported times do not include compilation."""
     small = replace(model, **({"epochs": 1} if model.abilities.epochs else {}))
-    users = np.arange(FEW_QUERIES + 1)  # fewer are ranked by other kernels
+    users = np.arange(FEW_QUERIES + 1)  # other kernels rank fewer users
     rows = {"user": [*users, *users], "item": [*users % 3, *(users + 1) % 3], "weight": [*users % 5 + 1] * 2}
     toy = Interactions.from_frame(rows, weight="weight")
     held_out = {"user": users, "item": (users + 2) % 3}
@@ -157,27 +157,27 @@ def _load_kernels(model: Model, features: dict[str, Any]) -> None:
             small.fit(toy, progress=False, **described)
             evaluate(small, unseen, metrics=("ndcg@1", *(["rmse"] if small.abilities.ratings else [])))
         except Exception:
-            return  # whatever is wrong with the model is said where it counts
+            return  # the real fit reports whatever is wrong with the model
 
 
 def _load_ranking_kernels(model: Model, test: Interactions, options: dict[str, Any]) -> None:
-    """Measure a fitted model on a few users, so that the first of several does not pay for loading kernels."""
+    """Measure a fitted model on a few users, so that the first model's time does not include loading kernels."""
     users = test.row_of_pair()
     few = np.isin(users, np.unique(users)[: 2 * FEW_QUERIES])
-    with warnings.catch_warnings(), suppress(TastemapError, ValueError):  # said where it counts, too
+    with warnings.catch_warnings(), suppress(TastemapError, ValueError):  # the real call reports them
         warnings.simplefilter("ignore")
         evaluate(model, test.pick(few[test.input_order]), **options)
 
 
-class _Warned:
-    """What was warned of while each of the models was at work."""
+class _WarningLog:
+    """Collects the warnings of each model."""
 
     def __init__(self) -> None:
         self._whose: dict[tuple[str, type[Warning]], tuple[Warning, list[str]]] = {}
 
     @contextmanager
     def about(self, name: str) -> Iterator[None]:
-        """Keep the warnings in the block, and put the model's name before an error."""
+        """Record the warnings of the block, and put the model's name before an error of the block."""
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -195,16 +195,16 @@ class _Warned:
                 whose.append(name)
 
     def warnings(self, names: list[str]) -> list[Warning]:
-        """Return each warning once, after the names of the models it is about unless it is about all."""
+        """Return each warning once, with the names of its models in front unless it concerns all models."""
         return [
             warning if whose == names else tell_about(", ".join(whose), warning)
             for warning, whose in self._whose.values()
         ]
 
 
-def _shows_epochs(model: Any, shown: Any) -> Callable[[Epoch], None]:
+def _make_listener(model: Any, shown: Any) -> Callable[[Epoch], None]:
     return lambda done: shown.set_postfix_str(f"epoch {done.epoch}/{model.epochs}")
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _drop_none(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}

@@ -1,4 +1,4 @@
-"""How well models do when each part of the data in turn is the test."""
+"""Cross-validation: each fold of the data in turn is the test part."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tastemap.data.features import Features
 from tastemap.data.frames import as_kind, kind_of, to_polars
 from tastemap.data.interactions import Interactions
 from tastemap.evaluation.compare import DEFAULT_METRICS, compare
-from tastemap.evaluation.comparison import counted, fitted_without_features, shown_seconds
+from tastemap.evaluation.comparison import format_count, format_seconds, note_without_features
 from tastemap.metrics.definitions import Metric
-from tastemap.models.shared.named import Models, named_models
+from tastemap.models.shared.named import Models, name_models
 from tastemap.progress import make_bar
 from tastemap.split import k_fold
 from tastemap.tables import Cell, Table
@@ -23,12 +23,12 @@ from tastemap.tables import Cell, Table
 
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
-    """What `cross_validate` found out. It prints itself as a table, in notebooks too.
+    """The result of `cross_validate`. It prints itself as a table, in notebooks too.
 
-    metrics : what was measured; the first one orders the models
-    frame : one row a fold (from 1) and model: fold, model, every metric, fit_seconds, score_seconds; of the
-        library of the interactions' frames, as is `summary`
-    without_features : the models that take no features and were fitted without those given
+    metrics : the metrics measured; the first one orders the models
+    frame : one row for each fold (from 1) and model: fold, model, metrics, fit_seconds, score_seconds; it and `summary`
+        are of the same library as the frames of the interactions
+    without_features : the models that take no features and were fitted without them
     """
 
     metrics: tuple[Metric, ...]
@@ -37,10 +37,10 @@ class CrossValidation:
 
     @cached_property
     def summary(self) -> Any:
-        """One row a model, the best first: model, and of each metric its mean and, under "<metric> std", its deviation.
+        """One row for each model, the best first: model, and for each metric its mean and "<metric> std".
 
         The standard deviation is over the folds, with n - 1. fit_seconds and score_seconds are means. The folds share
-        most of their training pairs, so the deviation says how steady a figure is; it is no test of a difference.
+        most of their training pairs, so the deviation shows how stable a figure is; it is no test of a difference.
         """
         return as_kind(self._summary, kind_of(self.frame))
 
@@ -54,11 +54,11 @@ class CrossValidation:
                 Cell(f"{row[m.name]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m.name] == best[m.name])
                 for m in self.metrics
             ]
-            seconds = [Cell(shown_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
+            seconds = [Cell(format_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
             rows.append((Cell(row["model"]), *cells, *seconds))
         legend = [f"means over {self._n_folds} folds, ± their standard deviation"]
         if self.without_features:
-            legend.append(fitted_without_features(self.without_features))
+            legend.append(note_without_features(self.without_features))
         return Table(("model", *map(str, self.metrics), "fit", "score"), tuple(rows), tuple(legend))
 
     def markdown(self) -> str:
@@ -72,7 +72,7 @@ class CrossValidation:
         return self.table()
 
     def __repr__(self) -> str:
-        return f"CrossValidation of {counted(len(self._summary), 'model')} on {self._n_folds} folds"
+        return f"CrossValidation of {format_count(len(self._summary), 'model')} on {self._n_folds} folds"
 
     def _repr_html_(self) -> str:
         return self.table().html()
@@ -102,18 +102,18 @@ def cross_validate(
     item_features: Features | None = None,
     progress: bool | None = None,
 ) -> CrossValidation:
-    """Cut the pairs into k folds; fit every model to all but one, measure it on that one, and so with each.
+    """Cut the pairs into k folds; for each fold, fit every model to the other folds and measure it on this one.
 
-    models : a model, a list of them, or a dict by name. Copies are fitted, and the instances stay as they are
-    k, seed : of `split.k_fold`
+    models : a model, a list of models, or a dict by name. Copies are fitted, and the instances stay as they are
+    k, seed : as for `split.k_fold`
     metrics : as for `evaluate`; the first one orders the models
-    user_features, item_features : of all users and items. Folds part the pairs, never the features: what is known of an
-        item does not change with the pairs held out. Models that take no features are fitted without
+    user_features, item_features : features of all users and items, the same in every fold: they do not depend on the
+        pairs held out. Models that take no features are fitted without them
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    Figures are kept, no models: fit the best one to all pairs. Raises as `compare` and `split.k_fold` do.
+    Only figures are kept, no models: fit the best one to all pairs. Raises the errors of `compare` and `split.k_fold`.
     """
-    named = named_models(models)
+    named = name_models(models)
     frames = []
     parts = k_fold(interactions, k, seed=seed)
     with make_bar(k, progress, unit="fold") as shown:

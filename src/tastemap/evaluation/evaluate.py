@@ -1,4 +1,4 @@
-"""How well a model ranks what users did later, and how near its ratings come to theirs."""
+"""Measures how well a model ranks the test items of users, and how close its ratings are to theirs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some
-from tastemap.evaluation.bootstrap import ends, resampled
+from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
 from tastemap.kernels.metrics import count_reachable
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
-from tastemap.metrics.measure import Background, Measuring, Shown, owners
-from tastemap.metrics.ratings import rating_values
+from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
+from tastemap.metrics.ratings import measure_ratings
 from tastemap.models.shared.base import Model
 from tastemap.randomness import INTERVALS
 from tastemap.ranking.top_k import Candidates, Hidden
@@ -34,30 +34,30 @@ from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
 Exclude = Literal["train"] | Interactions | None
 
-# Places of all lists that are held in memory at a time.
+# The number of places of lists held in memory at a time.
 PLACES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` measured. ``evaluation["ndcg@10"]`` is the mean of a metric, which may be named or passed itself.
+    """The result of `evaluate`. ``evaluation["ndcg@10"]`` is the mean of a metric, given by its name or as a value.
 
-    metrics : what was measured; `names` has their names, such as "ndcg@10" or "rmse"
-    values : float64, (users, metrics), one row for each user measured; for rmse and mae NaN where `n_rated` is 0, for
-        coverage and gini NaN
+    metrics : the metrics measured; `names` has their names, such as "ndcg@10" or "rmse"
+    values : float64, (users, metrics), one row for each user measured; NaN for rmse and mae where `n_rated` is 0, and
+        for coverage and gini
     users : the ids of these users
-    known : bool, (users,): whether the user has a training pair
-    n_without_test : users whom the model knows, without a test item, left out
-    n_skipped : users with test items left out because the model does not know them (on_unknown="skip")
-    n_unknown_items : test pairs of the users measured whose item the model does not know: it has neither a training
-        pair nor features. They count as items that were never found, unless `candidates` name them
-    n_left_out : test pairs that `exclude` or `candidates` keep out of the lists; they count as never found too
-    n_rated : int64, (users,): how many test pairs of the user rmse and mae are over; 0 where neither was asked for
-    n_unrated : test pairs left out of rmse and mae, because their user or item has no training pair
-    frame_kind : the library of `frame` and `per_user`: that of the test part's frames
+    known : bool, (users,): whether the user has a training pair or features
+    n_without_test : the number of known users without a test item; they are left out
+    n_skipped : the number of unknown users with test items; they are left out (on_unknown="skip")
+    n_unknown_items : the number of test pairs of the measured users whose item has neither a training pair nor
+        features. They count as not found, unless `candidates` name them
+    n_left_out : the number of test pairs that `exclude` or `candidates` keep out of the lists; they count as not found
+    n_rated : int64, (users,): the number of test pairs of each user in rmse and mae; 0 if neither was measured
+    n_unrated : the number of test pairs left out of rmse and mae, because their user or item has no training pair
+    frame_kind : the library of `frame` and `per_user`, the same as of the test part's frames
     overall : the metrics of all lists together: coverage and gini
-    score_seconds : how long ranking and measuring took, None where the lists were given
-    n_without_list : users measured who were given no list (by `evaluate_lists`); theirs counts as empty
+    score_seconds : the time of ranking and measuring, None where the lists were given
+    n_without_list : the number of measured users without a list (`evaluate_lists`); their lists count as empty
     """
 
     metrics: tuple[Metric, ...]
@@ -90,18 +90,17 @@ class Evaluation:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """Each metric averaged over the users; rmse and mae over all pairs, as published figures are."""
+        """Each metric averaged over the users; rmse and mae are over all test pairs, like published figures."""
         everybody = np.ones(self.n_users, bool)
         return {metric.name: self._mean(metric, everybody) for metric in self.metrics}
 
     @cached_property
     def frame(self) -> Any:
-        """One row a metric: metric, mean (as in `means`), low and high (95 % bootstrap interval over users), users.
+        """One row for each metric: metric, mean (as in `means`), low, high (95 % bootstrap interval over users), users.
 
-        The interval is that of the percentiles of 1,000 resamples. Coverage and gini are one figure for all lists, and
-        have none. Where some of the users are new to the model, a row for all, for the known and for the new ones, told
-        apart by the column `group`. New users have no rmse and no mae unless they come with a history, and groups of
-        users no coverage and no gini. Of a single user there is no interval.
+        The interval is between percentiles of 1,000 resamples of the users. Coverage, gini and a single user have no
+        interval. If some users are new to the model, each metric has rows for all, known and new users, with the column
+        `group`. New users have no rmse and mae unless they come with a history; groups have no coverage and gini.
         """
         groups = {"all": [*self._of_all.values()]}
         if 0 < self.known.sum() < self.n_users:
@@ -112,12 +111,12 @@ class Evaluation:
         return as_kind(frame if len(groups) > 1 else frame.drop("group"), self.frame_kind)
 
     def interval(self, metric: Metric | str) -> dict[str, Any]:
-        """Return the row of `frame` that a metric has for all users, a dict: metric, mean, low, high, users."""
+        """Return the row of `frame` of a metric for all users, as a dict: metric, mean, low, high, users."""
         return self._of_all[find(metric, self.metrics).name]
 
     @cached_property
     def per_user(self) -> Any:
-        """One row a user: the id and the value of every metric but coverage and gini, null where nothing was rated."""
+        """One row for each user: the id, and every metric except coverage and gini; null where nothing was rated."""
         columns = {
             metric.name: pl.Series(self.user_values(metric)).fill_nan(None)
             for metric in self.metrics
@@ -126,13 +125,13 @@ class Evaluation:
         return as_kind(pl.DataFrame({self.users.name: self.users, **columns}), self.frame_kind)
 
     def user_values(self, metric: Metric | str) -> Doubles:
-        """Return a metric of each user, float64, (users,), NaN where there is none: its column of `values`."""
+        """Return the values of a metric: float64, (users,), NaN for users without a value."""
         return self.values[:, self.metrics.index(find(metric, self.metrics))]
 
     def weights(self, metric: Metric | str) -> Counts:
-        """Return how much each user counts in a metric's mean, int64, (users,): 1, or `n_rated` for rmse and mae.
+        """Return the weight of each user in a metric's mean, int64, (users,): 1, or `n_rated` for rmse and mae.
 
-        Users without a value count 0.
+        The weight of users without a value is 0.
         """
         metric = find(metric, self.metrics)
         if isinstance(metric, RatingMetric):
@@ -144,7 +143,7 @@ class Evaluation:
         return {row["metric"]: row for row in self._rows(np.ones(self.n_users, bool))}
 
     def _rows(self, users: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the rows of `frame` that are of some users."""
+        """Return the rows of `frame` for a group of users: bool, (users,)."""
         intervals = self._intervals(users)
         rows = []
         for metric in self.metrics:
@@ -156,7 +155,7 @@ class Evaluation:
         return rows
 
     def _mean(self, metric: Metric, users: npt.NDArray[np.bool_]) -> float:
-        """Return a metric of some users."""
+        """Return the mean of a metric over a group of users."""
         if not metric.per_user:
             return self.overall[metric.name]
         weights = self.weights(metric)
@@ -171,13 +170,13 @@ class Evaluation:
             metrics = [one for one in self.metrics if one.per_user and isinstance(one, RatingMetric) == of_ratings]
             if not metrics:
                 continue
-            # A user comes with all pairs, so that the pooled mean is one of sums.
+            # A resampled user brings all test pairs, so that the pooled mean is a ratio of sums.
             weights = self.weights(metrics[0])
             chosen = users & (weights > 0)
-            if chosen.sum() < 2:  # one user can only be drawn again
+            if chosen.sum() < 2:  # all resamples of one user are the same
                 continue
             totals = [metric.terms(self.user_values(metric)[chosen]) * weights[chosen] for metric in metrics]
-            drawn = resampled(np.column_stack([*totals, weights[chosen]]), INTERVALS)
+            drawn = resample(np.column_stack([*totals, weights[chosen]]), INTERVALS)
             means = drawn[:, :-1] / drawn[:, -1:]
             for column, metric in enumerate(metrics):
                 found[metric.name] = ends(metric.of_mean(means[:, column]))
@@ -199,24 +198,24 @@ def evaluate(
     candidates: Any = None,
     item_features: Features | None = None,
 ) -> Evaluation:
-    """Rank the items for every user with a test pair and compare with the test items, or compare the ratings.
+    """Rank the items for every user with a test pair and measure the lists, or compare predicted ratings.
 
-    model, test : a fitted model, and the pairs that it is to find
+    model, test : a fitted model, and the held-out pairs
     metrics : names from `METRICS`, which defines them: "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k",
         "mrr@k", "auc@k" and "auc", "novelty@k", "diversity@k", "coverage@k", "gini@k", and of models that predict
         ratings "rmse" and "mae"; an `OwnMetric` is passed itself
-    exclude : what is left out of the lists: the user's training pairs, or the `history` where one is given ("train"),
-        nothing (None), or these pairs
-    on_unknown : users that the model does not know are left out and counted ("skip"), or get the most "popular" items
-    history : the users are known by these pairs alone, also those whom the model knows: each is folded in from the own
-        pairs, as `Model.recommend_for` does. Users without one are those that the model does not know. It goes with the
-        test part of `split.by_user` (strong generalisation). Pairs whose item the model does not know are passed over
-    candidates : only these items are ranked (ids); those without a training pair or features may be named as well
-    item_features : what diversity compares the items by; None for the users who have them
+    exclude : the items left out of the lists: those of the user's training pairs, or of the `history` if it is given
+        ("train"), none (None), or these pairs
+    on_unknown : unknown users are left out and counted ("skip"), or get the most "popular" items
+    history : pairs from which every user is folded in, as `Model.recommend_for` does, even users whom the model knows.
+        Users without pairs in it are unknown. Use it with the test part of `split.by_user` (strong generalisation).
+        Pairs whose item the model does not know are ignored
+    candidates : only these items are ranked (ids), even those without a training pair or features
+    item_features : the features by which diversity compares items; None compares them by their training users
 
     Users without a test item are left out and counted. Test items that the model does not know count as not found.
     The mean of rmse and mae is over all test pairs pooled, as in the Netflix prize, not over users; test pairs whose
-    user or item has no training pair are left out of them, counted and warned of.
+    user or item has no training pair are left out of it and counted, with a warning.
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
     DataError where test and training share no user or no item.
     """
@@ -226,7 +225,7 @@ def evaluate(
     of_lists = [metric for metric in asked if not isinstance(metric, RatingMetric)]
     of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
     tested = test.by_user.with_pairs
-    people = People.trained(model) if history is None else People.folded(model, history)
+    people = People.of_training(model) if history is None else People.of_histories(model, history)
     rows = people.find(test.users.take(tested))
     n_without_test = int(people.has_pair.sum() - (rows >= 0).sum())
     n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
@@ -241,34 +240,34 @@ def evaluate(
     start = time.perf_counter()
     user_ids = test.users.take(tested)
     held_out = rows_of_items(test, model.items)
-    n_unknown_items = _n_unknown_items(model, test, tested)
+    n_unknown_items = _count_unknown_items(model, test, tested)
     values = np.empty((len(rows), len(asked)))
     overall: dict[str, float] = {}
     left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
     if of_lists:
         catalogue = model.candidates(candidates)
-        hidden = _hidden(model, exclude, user_ids, rows, people)
-        reachable = reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
+        hidden = _find_hidden(model, exclude, user_ids, rows, people)
+        reachable = count_reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
         n_hidden = int(reachable[:, 2].sum())
-        left_out = [(n_hidden, _warn_of_excluded(n_hidden, len(test), exclude))]
+        left_out = [(n_hidden, _make_excluded_warning(n_hidden, len(test), exclude))]
         if candidates is not None:
             more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
-            findable = reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
+            findable = count_reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
             n_unnamed = int((findable - reachable[:, 1]).sum())
-            left_out.append((n_unnamed, _warn_of_candidates(n_unnamed, len(test))))
-        measuring = Measuring(of_lists, _background(model, test, catalogue, item_features), len(catalogue))
+            left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(test))))
+        measuring = ListMeasurer(of_lists, _make_background(model, test, catalogue, item_features), len(catalogue))
         block_values = []
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
             lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
-            shown = Shown(lists.rows, lists.counts, held_out, tested[block], reachable[block])
+            shown = ListBatch(lists.rows, lists.counts, held_out, tested[block], reachable[block])
             block_values.append(measuring.add(shown))
         values[:, [metric in of_lists for metric in asked]] = np.concatenate(block_values)
         overall = measuring.overall
     if of_ratings:
-        errors, whose = _errors(model, test, tested, rows, people)
-        values[:, [metric in of_ratings for metric in asked]] = rating_values(errors, whose, len(rows), of_ratings)
+        errors, whose = _compute_errors(model, test, tested, rows, people)
+        values[:, [metric in of_ratings for metric in asked]] = measure_ratings(errors, whose, len(rows), of_ratings)
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
     seconds = time.perf_counter() - start
     for n, warning in left_out:
@@ -299,7 +298,7 @@ def evaluate(
     )
 
 
-def _warn_of_excluded(n: int, n_test: int, exclude: Exclude) -> TastemapWarning:
+def _make_excluded_warning(n: int, n_test: int, exclude: Exclude) -> TastemapWarning:
     given = "'train'" if exclude == "train" else "Interactions"
     return TastemapWarning(
         f"{n:,} of {n_test:,} test pairs are among those that exclude={given} keeps out of the lists, and count as not "
@@ -312,7 +311,7 @@ def _warn_of_excluded(n: int, n_test: int, exclude: Exclude) -> TastemapWarning:
     )
 
 
-def _warn_of_candidates(n: int, n_test: int) -> TastemapWarning:
+def _make_candidates_warning(n: int, n_test: int) -> TastemapWarning:
     return TastemapWarning(
         f"{n:,} of {n_test:,} test pairs are among those that candidates do not name, and count as not found",
         Remedy("name these items too", "candidates", ...),
@@ -334,7 +333,7 @@ def _check_arguments(model: object, test: object, exclude: object, on_unknown: o
 
 
 def check_suits(model: Model, metrics: Sequence[Metric]) -> None:
-    """Raise NotSupportedError where a metric asks for ratings and the model predicts none."""
+    """Raise NotSupportedError where a metric needs ratings and the model predicts none."""
     of_ratings = [metric for metric in metrics if isinstance(metric, RatingMetric)]
     if of_ratings and not model.abilities.ratings:
         raise NotSupportedError(
@@ -343,12 +342,13 @@ def check_suits(model: Model, metrics: Sequence[Metric]) -> None:
         )
 
 
-def reachable_items(
+def count_reachable_items(
     rankable: RowNumbers, n_items: int, hidden: Hidden | None, held_out: Rows, rows: RowNumbers
 ) -> RowNumbers:
-    """Count the items of each user's whole ranking, the test items there, and the hidden test items: int64, (n, 3).
+    """Count, for each user, the items of the whole ranking, the test items in it, and the hidden ones: int64, (n, 3).
 
-    rankable : the item rows that are ranked where they are not hidden. Test items are as for `Shown`
+    rankable : the item rows that are ranked unless they are hidden
+    held_out, rows : the test items, as for `ListBatch`
     """
     is_rankable = np.zeros(n_items, np.bool_)
     is_rankable[rankable] = True
@@ -368,8 +368,10 @@ def reachable_items(
     return counts
 
 
-def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: People) -> Hidden | None:
-    """Return what is left out of the lists of these users."""
+def _find_hidden(
+    model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: People
+) -> Hidden | None:
+    """Return the items that `exclude` leaves out of the lists of these users, None for none."""
     if exclude is None:
         return None
     if not isinstance(exclude, Interactions):
@@ -378,8 +380,8 @@ def _hidden(model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumber
     return Hidden(left_out.by_user, exclude.users.find(user_ids))
 
 
-def _n_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> int:
-    """Count the test pairs of some users whose item the model does not know; DataError where it has met none of all."""
+def _count_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> int:
+    """Count the test pairs of some users whose item is unknown; DataError where the model knows no item of the test."""
     rows, items = model.items.find(test.items.ids), test.by_user.indices
     if (rows[items] < 0).all():
         theirs = test.items.take(np.unique(items))
@@ -391,7 +393,7 @@ def _n_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> in
     return int(np.bincount(test.row_of_pair(), unknown[items], len(test.users))[tested].sum())
 
 
-def _background(model: Model, test: Interactions, catalogue: Candidates, features: Features | None) -> Background:
+def _make_background(model: Model, test: Interactions, catalogue: Candidates, features: Features | None) -> Background:
     check_features("item_features", features)
 
     def traits() -> tuple[Rows, int]:
@@ -405,16 +407,16 @@ def _background(model: Model, test: Interactions, catalogue: Candidates, feature
                 what="no interactions",
                 purpose="diversity by who has the items",
             )
-        return owners(model.interactions)
+        return mark_owners(model.interactions)
 
     n_users = int(np.count_nonzero(model.activity_))
     return Background(catalogue.rows, model.popularity_, n_users, traits, lambda: ids_of_rows(test, model.items))
 
 
-def _errors(
+def _compute_errors(
     model: Model, test: Interactions, tested: RowNumbers, rows: RowNumbers, people: People
 ) -> tuple[Doubles, RowNumbers]:
-    """Return rating less prediction of the test pairs that the model can rate, and whose each is among `tested`."""
+    """Return rating minus prediction of the test pairs that the model can rate, and each pair's place in `tested`."""
     place = np.full(len(test.users), -1)
     place[tested[rows >= 0]] = np.flatnonzero(rows >= 0)
     item_rows = model.items.find(test.items.ids)
@@ -433,12 +435,12 @@ def _errors(
 
 
 def rows_of_items(test: Interactions, items: IdMap) -> Rows:
-    """Return the test items by the rows of other items; those that are not among these get rows beyond."""
+    """Return the test items by their rows in `items`; unknown ones get rows beyond the last."""
     if test.items == items:
         return test.by_user
     rows = items.find(test.items.ids)
     unknown = rows < 0
-    # Rows beyond the catalogue: they count as test items, and no list can hold them.
+    # With rows beyond the last they count as test items, and no list can contain them.
     rows[unknown] = len(items) + np.flatnonzero(unknown)
     pairs = test.by_user
     own = rows[pairs.indices].astype(np.int32)
@@ -447,5 +449,5 @@ def rows_of_items(test: Interactions, items: IdMap) -> Rows:
 
 
 def ids_of_rows(test: Interactions, items: IdMap) -> pl.Series:
-    """Return the ids of the rows that `rows_of_items` gives, also of those beyond."""
+    """Return the ids of the rows of `rows_of_items`, including the rows beyond the last."""
     return pl.concat([items.ids, test.items.ids])

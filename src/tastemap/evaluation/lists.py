@@ -1,4 +1,4 @@
-"""How well lists do that some other library made."""
+"""Measures lists that another library made."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tastemap.data.frames import to_polars
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotSupportedError, name_some
-from tastemap.evaluation.evaluate import Evaluation, ids_of_rows, reachable_items, rows_of_items
+from tastemap.evaluation.evaluate import Evaluation, count_reachable_items, ids_of_rows, rows_of_items
 from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
 from tastemap.metrics.definitions import AUC, Metric, RatingMetric, parse_all
-from tastemap.metrics.measure import Background, Measuring, Shown, owners
+from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
 from tastemap.ranking.top_k import Hidden
 from tastemap.typing import Flags, RowNumbers
 
@@ -33,17 +33,17 @@ def evaluate_lists(
 ) -> Evaluation:
     """Measure recommendations that any library made, by the same definitions as `evaluate`.
 
-    frame : of any kind, with the user and item columns of the test part, one row an item of a list. Lists are ordered
-        by the column "rank" (first is best), else by "score" (highest first), else as the rows come, and so are ties;
-        only the order counts, not the numbers
+    frame : a frame of any kind, with the user and item columns of the test part and one row for each item of a list.
+        Lists are ordered by the column "rank" (lowest first), else by "score" (highest first), else by the order of the
+        rows, which also settles ties; only the order matters, not the numbers
     metrics : as for `evaluate`, without rmse and mae
-    train : the training pairs, for auc, novelty, diversity, coverage and gini. The catalogue is the items that have
-        one; auc takes all of it as ranked but the user's own training items, and what is listed beside
-    item_features : what diversity compares the items by; None for the training users who have them
+    train : the training pairs, for auc, novelty, diversity, coverage and gini. The catalogue is the items with a
+        training pair; for auc the ranking is the catalogue without the user's training items, plus listed items
+    item_features : the features by which diversity compares items; None compares them by their training users
 
-    Every user with a test item is measured: who has no list, has an empty one (`Evaluation.n_without_list`), as in
-    RecTools for all metrics of test items; `evaluate` leaves out users whom the model does not know. Lists of users
-    without a test item are left out and counted (`Evaluation.n_without_test`).
+    Every user with a test item is measured. A missing list counts as empty (`Evaluation.n_without_list`), as in
+    RecTools for all metrics of test items; `evaluate` instead leaves out unknown users. Lists of users without a test
+    item are left out and counted (`Evaluation.n_without_test`).
     Raises ValueError for an unknown metric or one that needs `train`, DataError for missing columns or ids, where an
     item is in a list twice, and where the lists share no user or no item with the test part, UnknownIdError for ids of
     another type than those of the test part.
@@ -55,29 +55,29 @@ def evaluate_lists(
         check_interactions("train", train)
     table = _read(frame, test)
     known_items = test.items if train is None else train.items
-    items, places = _numbered(table["item"], known_items)
+    items, places = _number_items(table["item"], known_items)
     tested = test.by_user.with_pairs
     place_of = np.full(len(test.users) + 1, -1)
     place_of[tested] = np.arange(len(tested))
     who = place_of[test.users.find(table["user"])]  # -1 finds the last, which is -1 too
     _check_shared(table, who >= 0, places < len(known_items), test)
-    measuring = Measuring(asked, _background(train, test, items, item_features), len(items))
-    # What is listed anywhere is ranked, which auc asks about.
+    measuring = ListMeasurer(asked, _make_background(train, test, items, item_features), len(items))
+    # For auc a list counts in full, because every listed item is ranked.
     with_auc = train is not None and any(isinstance(metric, AUC) for metric in asked)
     longest = len(items) if with_auc else measuring.longest
-    lists, counts = _as_lists(table, who, places, len(tested), len(items), longest)
+    lists, counts = _fill_lists(table, who, places, len(tested), len(items), longest)
     held_out = rows_of_items(test, items)
     user_ids = test.users.take(tested)
     known, reachable, n_unknown_items = np.ones(len(tested), bool), None, 0
     if train is not None:
         rows = train.users.find_among(user_ids, train.by_user.has_pairs)
         known = rows >= 0
-        reachable = _reachable(train, items, rows, lists, held_out, tested) if with_auc else None
+        reachable = _count_reachable(train, items, rows, lists, held_out, tested) if with_auc else None
         item_rows = train.items.find_among(test.items.ids, train.by_item.has_pairs)
         n_unknown_items = int(np.count_nonzero(item_rows[test.by_user.indices] < 0))
     return Evaluation(
         metrics=asked,
-        values=measuring.add(Shown(lists, counts, held_out, tested, reachable)),
+        values=measuring.add(ListBatch(lists, counts, held_out, tested, reachable)),
         users=user_ids,
         known=known,
         n_without_test=table["user"].filter(pl.Series(who < 0)).n_unique() if who.min(initial=0) < 0 else 0,
@@ -102,9 +102,9 @@ def _check_metrics(metrics: Sequence[Metric], train: Interactions | None, featur
 
 
 def _check_shared(table: pl.DataFrame, is_tested: Flags, is_known: Flags, test: Interactions) -> None:
-    """Raise DataError where the lists are of other people or of other items altogether: all figures would be 0.
+    """Raise DataError where lists and test part share no user or no item: all figures would be 0.
 
-    is_tested, is_known : bool, (rows,), whether the user of a row is tested, and its item known
+    is_tested, is_known : bool, (rows,): whether the user of a row is tested, and whether its item is known
     """
     if table.is_empty():
         raise DataError("the frame has no row, so there is no list to measure")
@@ -119,7 +119,7 @@ def _check_shared(table: pl.DataFrame, is_tested: Flags, is_known: Flags, test: 
 
 
 def _read(frame: Any, test: Interactions) -> pl.DataFrame:
-    """Return the columns user, item and order, what is less being better; in the order of the rows without a third."""
+    """Return the columns user, item and order, lowest first; without order where the frame has no rank and score."""
     user, item = test.columns.user, test.columns.item
     table = to_polars(frame, [user, item], optional=["rank", "score"])
     columns = [check_ids(table[name], name).alias(alias) for name, alias in ((user, "user"), (item, "item"))]
@@ -139,8 +139,8 @@ def _read(frame: Any, test: Interactions) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
-    """Return the known items with those behind them that only lists have, and each one's row."""
+def _number_items(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
+    """Return the known items followed by the other listed items, and the row of each listed item."""
     rows = known.find(items)
     if not (rows < 0).any():
         return known, rows
@@ -148,12 +148,14 @@ def _numbered(items: pl.Series, known: IdMap) -> tuple[IdMap, RowNumbers]:
     return more, more.find(items)
 
 
-def _as_lists(
+def _fill_lists(
     table: pl.DataFrame, who: RowNumbers, items: RowNumbers, n_lists: int, n_items: int, longest: int
 ) -> tuple[npt.NDArray[np.int32], RowNumbers]:
     """Return the lists as int32 (n_lists, places), -1 where there is no item, and how many places are filled.
 
-    who : whose list each row is in, -1 for nobody's. Raises DataError where an item is in a list twice.
+    who : the list of each row of the table, -1 for none
+
+    Raises DataError where an item is in a list twice.
     """
     order = table["order"].cast(pl.Float64).to_numpy() if "order" in table.columns else np.zeros(len(table))
     rows_of_list = np.bincount(who + 1, minlength=n_lists + 1)[1:]
@@ -179,7 +181,9 @@ def _as_lists(
     return lists, np.minimum(rows_of_list, longest)
 
 
-def _background(train: Interactions | None, test: Interactions, items: IdMap, features: Features | None) -> Background:
+def _make_background(
+    train: Interactions | None, test: Interactions, items: IdMap, features: Features | None
+) -> Background:
     check_features("item_features", features)
     if train is None:
         popularity, n_users = np.zeros(len(items), np.int64), 0
@@ -191,12 +195,12 @@ def _background(train: Interactions | None, test: Interactions, items: IdMap, fe
         if features is not None:
             return features.align(items), features.n_features
         assert train is not None  # diversity asks for one of them
-        return owners(train)
+        return mark_owners(train)
 
     return Background(np.flatnonzero(popularity), popularity, n_users, traits, lambda: ids_of_rows(test, items))
 
 
-def _reachable(
+def _count_reachable(
     train: Interactions,
     items: IdMap,
     rows: RowNumbers,
@@ -204,24 +208,24 @@ def _reachable(
     held_out: Rows,
     tested: RowNumbers,
 ) -> RowNumbers:
-    """Count the items of each user's whole ranking and the test items there: the catalogue less what was seen.
+    """Count, for each user, the items of the whole ranking and the test items in it, as `count_reachable_items`.
 
-    What is listed is ranked, whatever it is.
+    The ranking is the catalogue without the seen items, plus all listed items.
     """
     catalogue = train.by_item.with_pairs
-    counts = reachable_items(catalogue, len(items), Hidden(train.by_user, rows), held_out, tested)
+    counts = count_reachable_items(catalogue, len(items), Hidden(train.by_user, rows), held_out, tested)
     listed, place = np.nonzero(lists >= 0)
     shown = lists[listed, place]
-    seen = _among(train.by_user, rows[listed], shown)
+    seen = _is_in(train.by_user, rows[listed], shown)
     beside = seen | ~np.isin(shown, catalogue)
     counts[:, 0] += np.bincount(listed[beside], minlength=len(tested))
-    found = beside & _among(held_out, tested[listed], shown)
+    found = beside & _is_in(held_out, tested[listed], shown)
     counts[:, 1] += np.bincount(listed[found], minlength=len(tested))
     return counts
 
 
-def _among(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> Flags:
-    """Tell of each item whether it is in its row of the pairs; row -1 has none."""
+def _is_in(pairs: Rows, rows: RowNumbers, items: npt.NDArray[np.int32]) -> Flags:
+    """Tell for each item whether it is in its row of the pairs; row -1 has none."""
     n = 1 + max(int(pairs.indices.max(initial=0)), int(items.max(initial=0)))
     keys = np.repeat(np.arange(len(pairs.indptr) - 1), pairs.counts) * n + pairs.indices  # ascending
     asked = rows * n + items

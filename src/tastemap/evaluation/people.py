@@ -1,4 +1,4 @@
-"""Whom a model is measured on: those it was trained on, or people known by a history alone."""
+"""The users that a model is measured on: known users, or new users with histories."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from tastemap.typing import RowNumbers
 
 @dataclass(frozen=True)
 class People:
-    """The people that a model can rank for.
+    """The users that a model can rank for.
 
-    ids : rows are theirs; has_pair : bool, (ids,), who is known
-    pairs : what they have, CSR arrays over the model's items; queries : as for `Model.rank`
-    pair : what the others lack
+    ids : the id map of the users
+    has_pair : bool, (ids,): which of them the model can rank for
+    pairs : returns their pairs, CSR arrays over the model's items
+    queries : returns the queries of rows, as `Scorer.rank` takes it; None for those of known users
+    pair : words for what the other users lack, for messages
     """
 
     ids: IdMap
@@ -33,19 +35,19 @@ class People:
     pair: str
 
     def find(self, users: pl.Series) -> RowNumbers:
-        """Return the rows of users, -1 for those who are not known."""
+        """Return the rows of users, -1 for those that the model cannot rank for."""
         return self.ids.find_among(users, self.has_pair)
 
     @classmethod
-    def trained(cls, model: Model) -> Self:
-        """Return the users of the training."""
+    def of_training(cls, model: Model) -> Self:
+        """Return the known users."""
         rows = np.arange(len(model.users))
         known = model.state.known_users
         return cls(model.users, known, lambda: model.scorer.hide_seen(rows).items, None, "a training pair")
 
     @classmethod
-    def folded(cls, model: Model, history: Interactions) -> Self:
-        """Return people known by these pairs alone, whether the model has met them or not."""
+    def of_histories(cls, model: Model, history: Interactions) -> Self:
+        """Return the users of a history, all folded in from it, even those whom the model knows."""
         check_interactions("history", history)
         if not model.abilities.ratings:
             check_not_negative(type(model).__name__, history)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tastemap import parallel
 from tastemap.data.interactions import Interactions
-from tastemap.evaluation.comparison import LEVEL, Comparison, counted, is_ahead
+from tastemap.evaluation.comparison import LEVEL, Comparison, format_count, is_ahead
 from tastemap.evaluation.significance import FLIPS
 from tastemap.extras import import_extra
 from tastemap.files.whole import whole_file
@@ -58,7 +58,7 @@ def _render_page(board: Comparison, title: str, command: str | None) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     page: str = environment.from_string(template).render(
         title=title,
-        subtitle=f"{counted(len(board.models), 'model')}, {counted(len(board.metrics), 'metric')}, "
+        subtitle=f"{format_count(len(board.models), 'model')}, {format_count(len(board.metrics), 'metric')}, "
         f"{_write_day(datetime.now(UTC))}",
         verdict=_say_outcome(board),
         leaderboard=board.table().html(),
@@ -74,7 +74,7 @@ def _render_page(board: Comparison, title: str, command: str | None) -> str:
         recipe=command or _write_recipe(board),
         versions={"Python": platform.python_version()}
         | {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")},
-        machine=f"{platform.system()} on {platform.machine()}, {counted(parallel.n_threads(), 'thread')}.",
+        machine=f"{platform.system()} on {platform.machine()}, {format_count(parallel.n_threads(), 'thread')}.",
     )
     return page
 
@@ -211,7 +211,7 @@ def _describe_model(board: Comparison, name: str) -> dict[str, Any]:
         told.append(f"fitted in {board.fit_seconds[name]:.2f} s")
     told.append(f"ranked and measured in {board.score_seconds[name]:.2f} s")
     if model.epochs_:
-        told.append(f"{counted(len(model.epochs_), 'epoch')}, objective {model.epochs_[-1].objective:.6g}")
+        told.append(f"{format_count(len(model.epochs_), 'epoch')}, objective {model.epochs_[-1].objective:.6g}")
     about = ", ".join(told)
     return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
 

@@ -14,7 +14,7 @@ from tastemap.data._lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.files.whole import whole_folder
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.named import named_models
+from tastemap.models.shared.named import name_models
 
 FILES = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")
 
@@ -53,7 +53,7 @@ def tensorboard(
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
     that cannot be written or holds other files.
     """
-    named_models([model])
+    name_models([model])
     ids, vectors = model.item_vectors()
     if n is not None:
         check_whole("n", n, lowest=1)

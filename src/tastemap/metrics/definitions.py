@@ -1,15 +1,15 @@
 """What each metric means. `METRICS` finds a metric's class by its name.
 
-A metric is a value: "ndcg@10" is `METRICS["ndcg"](10)`, and wherever metrics are asked for, either may be passed. A
-class is a definition: its docstring has the formula, the range, what becomes of ties and of users without test items,
-where other libraries define the same name otherwise, and who proposed it.
+A metric is a value: "ndcg@10" is `METRICS["ndcg"](10)`, and every function that takes metrics accepts either. A class
+is a definition: its docstring gives the formula, the range, the rule for ties and for users without test items, the
+libraries that define the same name differently, and the paper that proposed it.
 
-Ranking metrics compare the list of a user, of which the first k places count, with the user's set of test items T.
-rel(r) is 1 where the item at rank r is in T, else 0; sums over r <= k end where the list ends, so that a list with
-fewer than k items has no hits beyond its end. All lists are ordered by (score descending, item row ascending), so a tie
-of scores is settled before anything is measured. Metrics are computed for each user and averaged over the users with at
-least one test item; users without one are left out and counted in `Evaluation.n_without_test`. A test item that the
-model does not know, or that is kept out of the list, stays in T: it counts as not found.
+Ranking metrics compare the first k places of a user's list with T, the set of the user's test items. rel(r) is 1 where
+the item at rank r is in T, else 0; sums over r <= k end where the list ends, so a list with fewer than k items has no
+hits beyond its end. All lists are ordered by (score descending, item row ascending), which settles ties before anything
+is measured. Metrics are computed for each user and averaged over the users with at least one test item; users
+without one are left out and counted in `Evaluation.n_without_test`. A test item that the model does not know, or that
+is kept out of the list, stays in T: it counts as not found.
 """
 
 from __future__ import annotations
@@ -27,30 +27,32 @@ import numpy as np
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.typing import Doubles, RowNumbers
 
-# No list has more places.
+# The largest cut-off; kernels count places in 32 bits.
 LONGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, repr=False)
 class Metric:
-    """A metric: equal ones are of one class and one cut-off. The classes in `METRICS` make them, or an `OwnMetric`.
+    """The base class of metrics. Make one with a class in `METRICS`, or with `OwnMetric`.
 
-    k : the cut-off, how many places of a list count; None where there is none
-    name : what it is called in results, such as "ndcg@10"
+    Two metrics are equal if they have the same class and the same cut-off.
+
+    k : the cut-off: how many places of a list count; None for no cut-off
+    name : its name in results, such as "ndcg@10"
     base_name : the same without the cut-off, "ndcg"
-    lower_is_better : whether less is better
-    per_user : whether every user has a value, of which the mean is taken; else there is one for all lists together
+    lower_is_better : whether lower values are better
+    per_user : whether each user has a value and the mean is taken; else there is one value for all lists together
     has_cutoff, needs_cutoff : whether it takes a cut-off, and whether it must have one
-    needs_train : whether it asks for more than lists and test items: for who has which item in training
-    takes_features : whether features of the items can take the place of that
+    needs_train : whether it needs the training pairs beside lists and test items
+    takes_features : whether features of the items can replace the training pairs
     watchable : whether `Model.fit` can measure it after each epoch
 
-    Raises ValueError for a cut-off that no list has, one too many and one that is missing.
+    Raises ValueError for a cut-off out of range, for one that the metric does not take, and for a missing one.
     """
 
     k: int | None = None
 
-    # Without annotations, so that they are no fields.
+    # They have no annotations, so that the dataclass does not make fields of them.
     base_name = ""
     lower_is_better = False
     per_user = True
@@ -80,24 +82,24 @@ class Metric:
 
     @property
     def name(self) -> str:
-        """What it is called in results, such as "ndcg@10"."""
+        """The name in results, such as "ndcg@10"."""
         return self.base_name if self.k is None else f"{self.base_name}@{self.k}"
 
     @property
     def definition(self) -> str:
-        """What it means, in a paragraph."""
+        """The first paragraph of the class docstring: formula and meaning."""
         return first_paragraph(type(self))
 
     def goodness(self, value: float) -> float:
-        """Return a number of which more is better: a value, or minus it."""
+        """Return the value, negated where lower is better, so that a higher number is always better."""
         return -value if self.lower_is_better else value
 
     def terms(self, values: Doubles) -> Doubles:
-        """Return what the mean over users, or over test pairs, is taken of: the values, unless a metric says else."""
+        """Return the terms whose mean is taken over users or test pairs: the values themselves by default."""
         return values
 
     def of_mean(self, means: Any) -> Any:
-        """Return the metric from the mean of `terms`, an array of means or one."""
+        """Return the metric from the mean of its `terms`, a number or an array of means."""
         return means
 
     def __str__(self) -> str:
@@ -108,16 +110,16 @@ class Metric:
 
 
 class ListMetric(Metric):
-    """A metric of each list.
+    """A metric with one value for each list.
 
-    column : its place among the metrics that one kernel measures together
+    column : its column in the values of the kernel that measures several metrics together
     """
 
     column = 0
 
 
 class RankingMetric(ListMetric):
-    """A metric of a list and its test items, by `kernels.metrics.ranking_metrics`; the kernel knows its name too."""
+    """A metric of a list and its test items, computed by `kernels.metrics.ranking_metrics` under the same name."""
 
     watchable = True
 
@@ -126,7 +128,7 @@ class RankingMetric(ListMetric):
 
 
 class OverallMetric(Metric, ABC):
-    """A metric of all lists together."""
+    """A metric with one value for all lists together."""
 
     per_user = False
     needs_train = True
@@ -138,7 +140,7 @@ class OverallMetric(Metric, ABC):
 
 
 class RatingMetric(Metric, ABC):
-    """A metric of ratings and their predictions. Its mean is over test pairs."""
+    """A metric that compares ratings with their predictions. Its mean is over test pairs."""
 
     lower_is_better = True
     has_cutoff = needs_cutoff = False
@@ -146,14 +148,14 @@ class RatingMetric(Metric, ABC):
 
     @abstractmethod
     def terms(self, values: Doubles) -> Doubles:
-        """Return the losses of errors, each a rating less its prediction, or a user's value."""
+        """Return the loss of each error (rating minus prediction), or of each user's value."""
 
 
 class Precision(RankingMetric):
     """precision@k = (1/k) sum_{r<=k} rel(r): the share of the k places that hold a test item.
 
-    Range 0 to 1, more is better. Always divided by k: with fewer than k test items, or in a list shorter than k, it
-    cannot reach 1.
+    Range 0 to 1, more is better. The divisor is always k, so a user with fewer than k test items, or a list shorter
+    than k, cannot reach 1.
 
     Ties are settled by the order of the list. Users without test items are left out.
 
@@ -169,7 +171,7 @@ class Precision(RankingMetric):
 class Recall(RankingMetric):
     """recall@k = (1/|T|) sum_{r<=k} rel(r): the share of the test items that are among the first k.
 
-    Range 0 to 1, more is better. With more than k test items it cannot reach 1.
+    Range 0 to 1, more is better. A user with more than k test items cannot reach 1.
 
     Ties are settled by the order of the list. Users without test items are left out.
 
@@ -199,9 +201,9 @@ class HitRate(RankingMetric):
 
 class NDCG(RankingMetric):
     """ndcg@k = sum_{r<=k} rel(r) / log2(r+1), over the same sum for the ideal list, min(k, |T|) hits from the top: a
-    hit counts the more the higher it stands, and 1 is a perfect list.
+    hit counts more the higher it stands, and a perfect list has 1.
 
-    Normalised discounted cumulative gain with gains of 0 and 1: the weight of a test pair plays no part.
+    Normalised discounted cumulative gain with gains of 0 and 1: the weights of test pairs are ignored.
 
     Range 0 to 1, more is better.
 
@@ -224,9 +226,9 @@ class MAP(RankingMetric):
 
     Ties are settled by the order of the list. Users without test items are left out.
 
-    implicit: the same. RecTools' MAP and ranx' map divide by |T|, also where that is more than k; RecTools with
-    divide_by_k=True by k. Where nobody has more than k test items RecTools and ranx agree with this one. scikit-learn's
-    average_precision_score is that of the whole ranking.
+    implicit: the same. RecTools' MAP and ranx' map divide by |T|, even if that is more than k; RecTools with
+    divide_by_k=True divides by k. RecTools and ranx agree with this one if no user has more than k test items.
+    scikit-learn's average_precision_score uses the whole ranking.
 
     Buckley and Voorhees, Evaluating evaluation measure stability, SIGIR 2000.
     """
@@ -241,8 +243,8 @@ class MRR(RankingMetric):
 
     Ties are settled by the order of the list. Users without test items are left out.
 
-    RecTools' MRR and ranx' mrr: the same. LightFM's reciprocal_rank looks at the whole ranking: k is the number of
-    items.
+    RecTools' MRR and ranx' mrr: the same. LightFM's reciprocal_rank uses the whole ranking: its k is the number
+    of items.
 
     Voorhees, The TREC-8 question answering track report, 1999.
     """
@@ -253,22 +255,21 @@ class MRR(RankingMetric):
 class AUC(RankingMetric):
     """auc@k: the share of the pairs of a test item and another item of the ranking that are in the right order.
 
-    The first k places are ordered. Everything else that is ranked ties behind them, and a tied pair counts one
-    half; so without knowing more than k places it is the area under the ROC curve that one has to expect. With k at
-    least the number of items, or no cut-off ("auc"), it is the area under the whole curve. Test items that are not
-    ranked at all, because the model does not know them or they are left out, stand behind everything.
+    The first k places are ordered. All other ranked items tie behind them, and a tied pair counts one half: the value
+    is the expected area under the ROC curve when only k places are known. With k at least the number of items, or
+    without a cut-off ("auc"), it is the area under the whole curve. Test items that are not ranked, because the model
+    does not know them or they are left out, stand behind everything.
 
     The ranking has every item of the catalogue (or every candidate) that is not left out for the user.
 
-    Range 0 to 1, more is better; .5 is what chance gives, also the value where there is no other item.
+    Range 0 to 1, more is better; chance gives .5, and so does a ranking without any other item.
 
     Equal scores are ordered by item row, not tied. Users without test items are left out.
 
     "auc": scikit-learn's roc_auc_score and LightFM's auc_score are the same where no scores are equal; equal scores
-    count one half in scikit-learn, and against the test item in LightFM, which gives no number where there is no other
-    item. auc@k: implicit ties the rest in the same way, but leaves nothing that was seen out of the rest. RecTools'
-    PartialAUC@k is something else: it takes the k best-ranked items that are no test items, from lists that are longer
-    than k.
+    count one half in scikit-learn, and against the test item in LightFM, which returns NaN where there is no other
+    item. auc@k: implicit ties the rest in the same way, but keeps the seen items in the rest. RecTools' PartialAUC@k is
+    a different metric: it takes the k best-ranked items that are not test items, from lists longer than k.
 
     Hanley and McNeil, The meaning and use of the area under a receiver operating characteristic curve, Radiology
     1982.
@@ -283,13 +284,13 @@ class AUC(RankingMetric):
 class Novelty(ListMetric):
     """novelty@k = mean over the first k items of -log2(p_i), p_i the share of the training users who have item i.
 
-    Self-information in bits: how surprising it is to find that somebody has an item.
+    Self-information in bits: how surprising it is that a random user has the item.
 
-    Range 0 (everybody has the items) to log2 of the number of training users. More is more novel, not better in
+    Range 0 (every user has the items) to log2 of the number of training users. More is more novel, not better in
     itself.
 
-    An item that no training user has counts as one that a single user has. The mean is over the places that are
-    filled, 0 for an empty list.
+    An item that no training user has counts as if one user had it. The mean is over the filled places, 0 for an empty
+    list.
 
     Ties are settled by the order of the list. Users without test items are left out, though they would have a
     value.
@@ -306,10 +307,10 @@ class Novelty(ListMetric):
 class Diversity(ListMetric):
     """diversity@k = mean over the pairs of the first k items of 1 - cosine(v_i, v_j): intra-list diversity.
 
-    v_i is the item's row of `item_features`; without these, 1 for every training user who has the item, 0 for
-    others.
+    v_i is the item's row of `item_features`; without these, it has 1 for every training user who has the item and 0
+    for the others.
 
-    An item without a vector is unlike every other: the cosine is 0.
+    An item without a vector has a cosine of 0 with every other item.
 
     Range 0 to 1, up to 2 where features are negative. More is more diverse, not better in itself. 0 for a list with
     fewer than two items.
@@ -317,7 +318,7 @@ class Diversity(ListMetric):
     Ties are settled by the order of the list. Users without test items are left out, though they would have a
     value.
 
-    RecTools' IntraListDiversity takes the distance as an argument and has none by cosine; given one, it is the
+    RecTools' IntraListDiversity takes the distance as an argument and has no cosine distance; given one, it is the
     same, over the users who have a list.
 
     Ziegler et al., Improving recommendation lists through topic diversification, WWW 2005; Smyth and McClave,
@@ -332,8 +333,8 @@ class Diversity(ListMetric):
 class Coverage(OverallMetric):
     """coverage@k: the share of the catalogue that is among the first k of at least one list.
 
-    The catalogue is what can be recommended: the candidates, else the items that the model knows from training
-    pairs or features. One value for the lists of all users with test items: more lists cover more.
+    The catalogue is all items that can be recommended: the candidates if given, else the items with a training pair
+    or features. One value for the lists of all users with test items: more lists cover more.
 
     Range 0 to 1, more is more of the catalogue. Ties are settled by the order of the lists.
 
@@ -355,12 +356,12 @@ class Gini(OverallMetric):
 
     The Gini index of the n items of the catalogue (see coverage): how unequally they share the places of all lists.
 
-    Range 0 (all are listed equally often) to 1 - 1/n (one item takes every place); less is more even. 0 without
-    lists.
+    Range 0 (all are listed equally often) to 1 - 1/n (one item takes every place); less is more even. 0 if there
+    are no lists.
 
     Ties are settled by the order of the lists. Only lists of users with test items are counted.
 
-    RecTools, LightFM and ranx have none.
+    RecTools, LightFM and ranx do not have it.
 
     Fleder and Hosanagar, Blockbuster culture's next rise or fall, Management Science 2009.
     """
@@ -381,13 +382,13 @@ class Gini(OverallMetric):
 class RMSE(RatingMetric):
     """rmse = sqrt((1/n) sum (r - p)^2), r the rating of a test pair and p its prediction.
 
-    The n test pairs of all users are pooled, as in the Netflix prize and in Surprise: the mean is over pairs, and
-    who has many counts for more than who has few. A user's own value is the same formula over that user's pairs.
+    The n test pairs of all users are pooled, as in the Netflix prize and in Surprise: the mean is over pairs, so a user
+    with many pairs counts more than one with few. A user's own value is the same formula over that user's pairs.
 
     Range from 0, less is better; in units of the rating. No cut-off and no order, so no ties.
 
-    Users without a test pair are left out, and pairs whose user or item has no training pair. Surprise compares these
-    too, with the mean and what it knows of the one or the other; scikit-learn's root_mean_squared_error takes any.
+    Users without a test pair are left out, and so are pairs whose user or item has no training pair. Surprise includes
+    such pairs and predicts them from the mean and the known bias; scikit-learn's root_mean_squared_error takes any.
 
     Bennett and Lanning, The Netflix prize, KDD Cup and Workshop 2007.
     """
@@ -395,11 +396,11 @@ class RMSE(RatingMetric):
     base_name = "rmse"
 
     def terms(self, values: Doubles) -> Doubles:
-        """Return the squares."""
+        """Return the squared errors."""
         return values**2
 
     def of_mean(self, means: Any) -> Any:
-        """Return the roots."""
+        """Return the square roots of the means."""
         return np.sqrt(np.maximum(means, 0))  # a difference of sums of squares may round to less than 0
 
 
@@ -419,7 +420,7 @@ class MAE(RatingMetric):
     base_name = "mae"
 
     def terms(self, values: Doubles) -> Doubles:
-        """Return the amounts."""
+        """Return the absolute errors."""
         return np.abs(values)
 
 
@@ -430,23 +431,23 @@ METRICS: dict[str, type[Metric]] = {cls.base_name: cls for cls in _ALL}
 
 
 def parse(metric: Metric | str) -> Metric:
-    """Return the metric of a name such as "ndcg@10", or the metric itself; ValueError for what is neither."""
+    """Return the metric that a name such as "ndcg@10" means, or the metric itself; ValueError for anything else."""
     if isinstance(metric, Metric):
         return metric
     if not isinstance(metric, str):
-        raise ValueError(f"metrics must be names such as 'ndcg@10', got {metric!r}{_way_out(metric)}")
+        raise ValueError(f"metrics must be names such as 'ndcg@10', got {metric!r}{_suggest_metric(metric)}")
     name, at, cutoff = metric.partition("@")
     if name not in METRICS:
         of_lists = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
         of_ratings = " or ".join(name for name, cls in METRICS.items() if not cls.has_cutoff)
         known = f"{of_lists} with a cut-off, such as 'ndcg@10', or {of_ratings}"
-        raise ValueError(f"metric must be one of {known}, got {metric!r}{_meant(metric)}")
-    k: Any = int(cutoff) if cutoff.isdecimal() else cutoff  # what is no number, the metric refuses
+        raise ValueError(f"metric must be one of {known}, got {metric!r}{_suggest_name(metric)}")
+    k: Any = int(cutoff) if cutoff.isdecimal() else cutoff  # the metric refuses what is not a number
     return METRICS[name](k if at else None)
 
 
 def parse_all(metrics: Iterable[Metric | str] | Metric | str) -> tuple[Metric, ...]:
-    """Return the metrics of names; raises ValueError for none, and for two of one name."""
+    """Return the metrics of several names; raises ValueError for no metric, and for two of one name."""
     given = (metrics,) if isinstance(metrics, str) or not isinstance(metrics, Iterable) else tuple(metrics)
     if not given:
         raise ValueError("metrics must name at least one, such as 'ndcg@10'")
@@ -458,7 +459,7 @@ def parse_all(metrics: Iterable[Metric | str] | Metric | str) -> tuple[Metric, .
 
 
 def find(metric: Metric | str, measured: Iterable[Metric]) -> Metric:
-    """Return which of the metrics measured is meant, by its name or itself; KeyError where it is not among them."""
+    """Return the measured metric that is given by name or as a value; raises KeyError where it was not measured."""
     measured = tuple(measured)
     for one in measured:
         if metric in (one, one.name):
@@ -467,19 +468,19 @@ def find(metric: Metric | str, measured: Iterable[Metric]) -> Metric:
 
 
 def first_paragraph(thing: object) -> str:
-    """Return the first paragraph of a docstring in a line, "" without one."""
+    """Return the first paragraph of a docstring as one line, "" without a docstring."""
     return " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
 
 
-def _way_out(value: object) -> str:
-    """Say how a class or a function becomes a metric."""
+def _suggest_metric(value: object) -> str:
+    """Return the hint that turns a class or a function into a metric, "" for anything else."""
     if isinstance(value, type) and issubclass(value, Metric):
         return f": pass {value.__name__}({10 if value.needs_cutoff else ''})"
     return f": pass tastemap.OwnMetric({getattr(value, '__name__', 'it')})" if callable(value) else ""
 
 
-def _meant(name: str) -> str:
-    """Name the metric that an unknown name is most like, whatever its case and however it writes the cut-off."""
+def _suggest_name(name: str) -> str:
+    """Return the hint with the known metric closest to an unknown name; upper case and a missing @ are accepted."""
     word, cutoff = re.match(r"(\D*)(\d*)", name.lower()).groups()  # type: ignore[union-attr]
     close = difflib.get_close_matches("hit_rate" if word.rstrip("@_ ") in ("hr", "hit") else word, METRICS, n=1)
     if not close:

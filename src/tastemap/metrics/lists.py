@@ -1,4 +1,4 @@
-"""The metrics of given lists that only compare them with test items."""
+"""The ranking metrics of given lists: those that only compare a list with test items."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tastemap.data._pairs import Rows
 from tastemap.kernels.metrics import RANKING_METRICS, ranking_metrics
 from tastemap.typing import Doubles, RowNumbers
 
-# Lists that one thread measures at a time.
+# The number of lists that one thread measures at a time.
 BLOCK_LISTS = 1024
 
 
-def list_values(
+def measure_lists(
     lists: npt.NDArray[np.int32],
     counts: RowNumbers,
     held_out: Rows,
@@ -26,10 +26,11 @@ def list_values(
 ) -> Doubles:
     """Return every ranking metric of given lists at every cut-off: float64, (n, cutoffs, RANKING_METRICS).
 
-    lists : item rows, int32 (n, any length), best first, of which counts[r] are filled
-    held_out, rows : the test items of list r are in row rows[r] of a CSR; NaN where recall, ndcg or map have none
+    lists : item rows, int32 (n, any length), best first; the first counts[r] places of row r are filled
+    held_out, rows : the test items of list r are in row rows[r] of a CSR; a row without test items gives NaN for
+        recall, ndcg and map
     cutoffs : distinct, ascending
-    reachable : for auc, what `kernels.metrics.count_reachable` counts
+    reachable : for auc, the counts of `kernels.metrics.count_reachable`; None where auc is not needed
     """
     marks = 1 + max(int(held_out.indices.max(initial=0)), int(lists.max(initial=0)))
     values = np.empty((len(lists), len(cutoffs), len(RANKING_METRICS)))

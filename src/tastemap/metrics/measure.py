@@ -1,4 +1,4 @@
-"""Measures lists by any metrics. What they mean is in metrics/definitions.py."""
+"""Measures lists by any metrics; metrics/definitions.py defines them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.kernels import metrics as kernels
 from tastemap.metrics.definitions import Diversity, ListMetric, Metric, Novelty, OverallMetric, RankingMetric
-from tastemap.metrics.lists import BLOCK_LISTS, list_values
+from tastemap.metrics.lists import BLOCK_LISTS, measure_lists
 from tastemap.metrics.own import OwnMetric
 from tastemap.typing import Doubles, Ints, RowNumbers
 
 
 @dataclass(frozen=True)
 class Background:
-    """What metrics ask beside lists and test items: of the training data and of the items.
+    """What metrics need beside lists and test items: facts about the training data and the items.
 
     catalogue : the item rows that can be recommended, int64, distinct
     popularity : int64, (n_items,): how many training users have an item
     n_users : users with a training pair
     traits : returns the items' vectors for diversity, CSR arrays over (n_items, columns), and the number of columns
-    ids : returns the ids of item rows, those of unknown test items beyond the others, for own metrics
+    ids : returns the ids of item rows for own metrics; those of unknown test items come last
     """
 
     catalogue: RowNumbers
@@ -49,20 +49,20 @@ class Background:
         rows, n_columns = self.traits()
         squares = np.append(rows.data.astype(np.float64) ** 2, 0)
         norms = np.sqrt(np.add.reduceat(squares, rows.indptr[:-1]))
-        norms[~rows.has_pairs] = 0  # an empty row would get the next one's first
+        norms[~rows.has_pairs] = 0  # reduceat gives an empty row the first value of the next
         return rows, norms, n_columns
 
 
-def owners(training: Interactions) -> tuple[Rows, int]:
-    """Return 1 for every user who has an item, for `Background`."""
+def mark_owners(training: Interactions) -> tuple[Rows, int]:
+    """Return item vectors with 1 for every user who has the item, and the number of users, for `Background.traits`."""
     rows = training.by_item
     return freeze_rows(rows._replace(data=np.ones(len(rows.data), np.float32))), len(training.users)
 
 
-class Shown(NamedTuple):
-    """Lists and what they are compared with.
+class ListBatch(NamedTuple):
+    """Lists and the test items that they are compared with.
 
-    lists : item rows, int32 (n, any length), best first, of which counts[r] (int64) are filled
+    lists : item rows, int32 (n, any length), best first; counts[r] (int64) places of row r are filled
     held_out, rows : the test items of list r are in row rows[r] (int64) of CSR arrays
     reachable : int64 (n, 3), for auc: how many items the whole ranking has, how many of these are test items, and how
         many test items are hidden
@@ -75,12 +75,12 @@ class Shown(NamedTuple):
     reachable: RowNumbers | None = None
 
 
-class Measuring:
-    """Measures lists, some at a time. Metrics of all lists together are known when all have come.
+class ListMeasurer:
+    """Measures lists batch by batch. `overall` is final after the last batch.
 
-    metrics : of lists
-    background : for metrics beyond accuracy
-    whole : the places of the longest list there can be, which a metric without a cut-off is over
+    metrics : metrics of lists
+    background : what metrics beyond accuracy need
+    whole : the length of the longest possible list; a metric without a cut-off uses all of it
     """
 
     def __init__(self, metrics: Sequence[Metric], background: Background | None = None, whole: int = 1) -> None:
@@ -91,19 +91,19 @@ class Measuring:
 
     @property
     def longest(self) -> int:
-        """How many places of a list have to be known."""
+        """How many places of each list the metrics need."""
         return min(max(k for _, k in self._asked), self._whole)
 
     def _cutoffs(self, family: type) -> list[int]:
         return sorted({k for metric, k in self._asked if isinstance(metric, family)})
 
-    def add(self, shown: Shown) -> Doubles:
-        """Return the metrics of some lists: float64, (n, metrics); NaN for metrics of all lists together."""
+    def add(self, shown: ListBatch) -> Doubles:
+        """Add a batch and return the metrics of its lists: float64, (n, metrics); NaN for metrics over all lists."""
         values = np.full((len(shown.lists), len(self._asked)), np.nan)
-        families: tuple[tuple[type[ListMetric], Callable[[Shown, Sequence[int]], Doubles]], ...] = (
-            (RankingMetric, _rankings),
-            (Novelty, self._novelties),
-            (Diversity, self._diversities),
+        families: tuple[tuple[type[ListMetric], Callable[[ListBatch, Sequence[int]], Doubles]], ...] = (
+            (RankingMetric, _measure_rankings),
+            (Novelty, self._measure_novelties),
+            (Diversity, self._measure_diversities),
         )
         for family, measure in families:
             cutoffs = self._cutoffs(family)
@@ -114,7 +114,7 @@ class Measuring:
                         values[:, column] = found[:, cutoffs.index(k), metric.column]
         for column, (metric, k) in enumerate(self._asked):
             if isinstance(metric, OwnMetric):
-                values[:, column] = metric.of_users(*self._with_ids(shown, k))
+                values[:, column] = metric.of_users(*self._take_ids(shown, k))
         for k, before in self._times_listed.items():
             places = shown.lists[:, :k]
             filled = np.arange(places.shape[1]) < shown.counts[:, None]
@@ -126,7 +126,7 @@ class Measuring:
     def overall(self) -> dict[str, float]:
         """The metrics of all lists together."""
         return {
-            metric.name: metric.of(_at(self._times_listed[k], self._known.catalogue))
+            metric.name: metric.of(_take_counts(self._times_listed[k], self._known.catalogue))
             for metric, k in self._asked
             if isinstance(metric, OverallMetric)
         }
@@ -135,12 +135,12 @@ class Measuring:
     def _known(self) -> Background:
         return cast(Background, self._background)
 
-    def _novelties(self, shown: Shown, cutoffs: Sequence[int]) -> Doubles:
+    def _measure_novelties(self, shown: ListBatch, cutoffs: Sequence[int]) -> Doubles:
         values = np.empty((len(shown.lists), len(cutoffs)))
         kernels.novelties(shown.lists, shown.counts, np.array(cutoffs), self._known.information, values)
         return values[:, :, None]
 
-    def _diversities(self, shown: Shown, cutoffs: Sequence[int]) -> Doubles:
+    def _measure_diversities(self, shown: ListBatch, cutoffs: Sequence[int]) -> Doubles:
         values = np.empty((len(shown.lists), len(cutoffs)))
         ks, (vectors, norms, n_columns) = np.array(cutoffs), self._known.vectors
         blocks = parallel.row_blocks(len(shown.lists), BLOCK_LISTS)
@@ -153,28 +153,28 @@ class Measuring:
         parallel.run(measure, len(blocks))
         return values[:, :, None]
 
-    def _with_ids(self, shown: Shown, k: int) -> tuple[pl.Series, pl.Series]:
+    def _take_ids(self, shown: ListBatch, k: int) -> tuple[pl.Series, pl.Series]:
         """Return the first k places of the lists, and the test items, as lists of ids."""
         ids = self._known.ids()
         filled = np.minimum(shown.counts, k)
         listed = shown.lists[:, :k][np.arange(min(k, shown.lists.shape[1])) < filled[:, None]]
         test_items = rows_at(shown.held_out, shown.rows)
-        return _as_lists("lists", ids, listed, filled), _as_lists("truth", ids, test_items.indices, test_items.counts)
+        return _group_ids("lists", ids, listed, filled), _group_ids("truth", ids, test_items.indices, test_items.counts)
 
 
-def _as_lists(name: str, ids: pl.Series, rows: Ints, counts: RowNumbers) -> pl.Series:
-    """Return the ids in rows as lists, of which list r has counts[r]."""
-    # Each list begins with a null, which is dropped in the end: groups are what makes the lists, and none is empty.
+def _group_ids(name: str, ids: pl.Series, rows: Ints, counts: RowNumbers) -> pl.Series:
+    """Return the ids of rows as a Series of lists; list r takes the next counts[r] rows."""
+    # Each list begins with a null that is dropped at the end, because an empty list would have no group.
     places = np.insert(rows, np.cumsum(counts) - counts, len(ids))
-    owners_of = np.repeat(np.arange(len(counts)), counts + 1)
-    table = pl.DataFrame({"list": owners_of, name: ids.extend_constant(None, 1).gather(places)})
+    list_of_place = np.repeat(np.arange(len(counts)), counts + 1)
+    table = pl.DataFrame({"list": list_of_place, name: ids.extend_constant(None, 1).gather(places)})
     return table.group_by("list", maintain_order=True).agg(pl.col(name).drop_nulls())[name]
 
 
-def _rankings(shown: Shown, cutoffs: Sequence[int]) -> Doubles:
-    return list_values(shown.lists, shown.counts, shown.held_out, shown.rows, cutoffs, shown.reachable)
+def _measure_rankings(shown: ListBatch, cutoffs: Sequence[int]) -> Doubles:
+    return measure_lists(shown.lists, shown.counts, shown.held_out, shown.rows, cutoffs, shown.reachable)
 
 
-def _at(counts: RowNumbers, rows: RowNumbers) -> RowNumbers:
-    """Return the counts of rows, 0 for those beyond the last that was counted."""
+def _take_counts(counts: RowNumbers, rows: RowNumbers) -> RowNumbers:
+    """Return the counts of rows, 0 for rows beyond the last counted one."""
     return np.append(counts, 0)[np.minimum(rows, len(counts))]

@@ -18,22 +18,22 @@ from tastemap.typing import Doubles
 
 @dataclass(frozen=True, init=False, repr=False, kw_only=True)
 class OwnMetric(ListMetric):
-    """A metric of your own, of the list of each user.
+    """A metric of your own: a function of each user's list and test items.
 
-    function : takes two polars Series of lists of item ids, each with a row for a user, in the same order: what is
-        listed, best first and at most k items, and the test items, in no order. It returns a finite number for each
-        user: an array, a Series or a list
-    k : how many places of the lists it gets
-    name : None for the function's own; results call it "name@k"
-    lower_is_better : whether less is better
+    function : takes two polars Series of lists of item ids, with one row for each user in the same order: the listed
+        items, best first and at most k, and the test items, in no order. It returns a finite number for each user: an
+        array, a Series or a list
+    k : the cut-off: how many places of each list the function gets
+    name : None for the function's own name; results call the metric "name@k"
+    lower_is_better : whether lower values are better
 
-    It may be passed wherever metrics are: to `evaluate`, `evaluate_lists`, `compare`, `cross_validate` and to `tune`,
-    with its intervals, tests and plots; but not to `Model.fit`, which measures its own metrics between epochs. So the
-    trials of `tune` are not watched on their way, and none is given up.
+    Pass it to `evaluate`, `evaluate_lists`, `compare`, `cross_validate` or `tune`; their intervals, tests and plots
+    work with it. `Model.fit` does not take it, because it measures its own metrics between epochs; so `tune` does not
+    watch trials during training and prunes none.
 
-    The function is called for some of the users at a time, by `tune` with parallel above 1 from several threads at
-    once. What it raises is passed on. A user's list may be empty, the test items never are. How deep the first hit is,
-    where a list without one counts as one that has it behind its end::
+    The function is called with some of the users at a time; `tune` with parallel above 1 calls it from several threads
+    at once. Its errors are passed on. A user's list may be empty, the test items are never empty. An example, the rank
+    of the first hit, where a list without a hit counts as if the hit came right after its end::
 
         def first_hit(lists, truth):
             return [
@@ -46,8 +46,8 @@ class OwnMetric(ListMetric):
         depth = tm.OwnMetric(first_hit, k=5, lower_is_better=True)
         assert tm.evaluate_lists(lists, test, metrics=depth)["first_hit@5"] == (2 + 2) / 2
 
-    Raises ValueError for a function that is none, a cut-off that no list has, and a name that is missing or taken.
-    Measuring raises DataError where the function returns anything but a finite number for each user.
+    Raises ValueError if `function` is not callable, if the cut-off is out of range, or if the name is missing or taken.
+    Measuring raises DataError if the function returns anything but a finite number for each user.
     """
 
     function: Callable[[pl.Series, pl.Series], Any]
@@ -79,7 +79,7 @@ class OwnMetric(ListMetric):
 
     @property
     def definition(self) -> str:
-        """What its function says of itself."""
+        """The first paragraph of the function's docstring, or a sentence where it has none."""
         text = first_paragraph(self.function) if inspect.isroutine(self.function) else ""
         return text or "A metric of one's own, whose function says no more."
 
@@ -88,7 +88,10 @@ class OwnMetric(ListMetric):
         return OwnMetric(self.function, k, name=self.base_name, lower_is_better=self.lower_is_better)
 
     def of_users(self, lists: pl.Series, truth: pl.Series) -> Doubles:
-        """Return the metric of each user, float64; raises DataError where the function returns something else."""
+        """Return the metric of each user, float64, (users,), from lists and test items as `function` takes them.
+
+        Raises DataError if the function returns anything but a finite number for each user.
+        """
         try:
             found = self.function(lists, truth)
         except Exception as error:
@@ -98,7 +101,7 @@ class OwnMetric(ListMetric):
             values = np.asarray(found.to_numpy() if isinstance(found, pl.Series) else found)
         except ValueError:
             values = np.empty((len(lists), 0))  # lists of different lengths
-        wrong = _wrong(found, values, len(lists))
+        wrong = _describe_fault(found, values, len(lists))
         if wrong:
             raise DataError(
                 f"the metric {self.name} returned {wrong}: its function must return a finite number for each user, in "
@@ -116,8 +119,8 @@ class OwnMetric(ListMetric):
         return f"OwnMetric({name}, {', '.join(options)})"
 
 
-def _wrong(found: object, values: Any, n_users: int) -> str:
-    """Say what is wrong with the values of so many users, "" where nothing is."""
+def _describe_fault(found: object, values: Any, n_users: int) -> str:
+    """Describe what is wrong with the values that the function returned for n_users, "" if nothing is."""
     if values.ndim == 0:
         return f"{found!r}"
     if values.ndim > 1:

@@ -11,15 +11,15 @@ from tastemap.typing import Doubles, RowNumbers
 
 
 def pool(metric: RatingMetric, errors: Doubles) -> float:
-    """Return a metric of all pairs together from their errors, each a rating less its prediction."""
+    """Return a metric over all test pairs from their errors: float64, (pairs,), rating minus prediction."""
     return float(metric.of_mean(metric.terms(errors).mean()))
 
 
-def rating_values(errors: Doubles, users: RowNumbers, n_users: int, metrics: Sequence[RatingMetric]) -> Doubles:
+def measure_ratings(errors: Doubles, users: RowNumbers, n_users: int, metrics: Sequence[RatingMetric]) -> Doubles:
     """Return the metrics of every user: float64, (n_users, len(metrics)); NaN for users without a pair.
 
-    errors : rating less prediction of each pair
-    users : whose pair it is, from 0 to n_users - 1
+    errors : float64, (pairs,): rating minus prediction of each pair
+    users : int64, (pairs,): the user of each pair, from 0 to n_users - 1
     """
     pairs = np.bincount(users, minlength=n_users)
     out = np.full((n_users, len(metrics)), np.nan)

@@ -27,7 +27,7 @@ from tastemap.training.inverse import TILE, Symmetric, invert
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
-# Rows of the Gram matrix that one thread sums at a time.
+# The number of rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
 
 
@@ -39,7 +39,7 @@ class EASE(Model):
     minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
     solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
 
-    X holds the weights of the pairs, and 0 where there is none. There is nothing random and nothing to iterate. X'X, B
+    X holds the weights of the pairs, and 0 for all others. The solution is direct and uses no random numbers. X'X, B
     and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
@@ -48,20 +48,20 @@ class EASE(Model):
     item_weights_ : float32, (n_items, at least n_items): B, its rows filled up with zeros to whole cache lines
     item_precisions_ : float64, (n_items,): the diagonal of P
 
-    Memory and time are said before it starts: for n items 8 n^2 bytes while it learns and half of that after, and n^3
-    operations. Raises DataError where the memory is not there, DivergenceError where regularization is too small for
-    the equations to be solved in 64 bits.
+    The progress bar shows the memory and time needed: for n items 8 n^2 bytes while it learns and half of that
+    afterwards, and n^3 operations. Raises DataError where the memory is not available, DivergenceError where
+    regularization is too small to solve the equations in 64 bits.
 
-    Folding in is exact, since a user is nothing but a history; so is `explain`. `update` learns anew from all pairs.
-    similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), what two items share beyond all
-    others; by "dot" it is B_ij, what having i adds to the score of j, which leans towards what is popular.
+    Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from all pairs.
+    similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), which removes the influence of all
+    other items; by "dot" it is B_ij, which having i adds to the score of j and which favours popular items.
 
     Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: training/inverse.py.
     """
 
     regularization: float = 500.0
 
-    # In units of an item's squared weights: tens for a shop's orders, thousands for millions of likes.
+    # In units of an item's squared weights: tens for the orders of a shop, thousands for millions of likes.
     search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(
         similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
@@ -80,7 +80,7 @@ class EASE(Model):
         active = np.flatnonzero(self.popularity_)
         n_items, n = interactions.shape[1], len(active)
         _check_memory(n, n_items)
-        about = _cost(n, n_items) if is_shown(options.progress) else ""
+        about = _estimate_cost(n, n_items) if is_shown(options.progress) else ""
         with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
             A = _gram(interactions.compact())
             for b in range(len(A.blocks)):
@@ -94,21 +94,21 @@ class EASE(Model):
                 ) from reason
         self.item_precisions_ = np.full(n_items, 1 / self.regularization)
         self.item_precisions_[active] = -A.diagonal()
-        self.item_weights_ = _weights(A, active, self.item_precisions_)
+        self.item_weights_ = _make_weights(A, active, self.item_precisions_)
         check_range(interactions.by_user, largest_size(self.item_weights_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Learn anew from all pairs."""
+        """Learn again from all pairs."""
         self.learn(self.state.training("update"), Options())
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         return HistoryScorer(
             **self.known, make_candidates=partial(_Sums, self.item_weights_), coefficients=self.item_weights_
         )
 
     def make_item_space(self) -> Neighbours:
-        """Return what makes items neighbours: B, or the partial correlations."""
+        """Return the space in which items are compared: by B, or by partial correlations."""
         return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_))
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
@@ -119,7 +119,7 @@ class EASE(Model):
 class _Sums(ComputedCandidates):
     """Scores as sums of the weights' rows over the history; queries are `Histories`."""
 
-    # Many people share what the cache holds of the weights.
+    # A large block, whose users share the weights in the cache.
     people = 512
 
     def __init__(self, weights: Floats, rows: RowNumbers) -> None:
@@ -132,14 +132,14 @@ class _Sums(ComputedCandidates):
 
 
 class _ItemSpace:
-    """What makes items neighbours; see the model's docstring."""
+    """Compares items by B or by partial correlations; see the docstring of EASE."""
 
     def __init__(self, weights: Floats, precisions: Any, active: RowNumbers) -> None:
         self._weights, self._active = weights, active
         self._roots = np.sqrt(precisions)
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
-        """Return the k nearest of each row, itself left out."""
+        """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
         roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
         return nearest(rows, _Similarities(self._weights, roots, self._active if among is None else among), rows, k)
@@ -171,8 +171,8 @@ def _gram(interactions: Interactions) -> Symmetric:
     return A
 
 
-def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
-    """Return B from minus P, which is over the active items."""
+def _make_weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
+    """Return B, given minus P of the active items."""
     n_items = len(precisions)
     B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
     B[:] = 0
@@ -188,7 +188,7 @@ def _weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
 
 
 def _memory(n: int, n_items: int) -> int:
-    """Return the bytes that learning takes at most: half of a float64 matrix and a float32 one."""
+    """Return the most bytes that learning takes: half of a float64 matrix and a whole float32 one."""
     return 4 * n * (n + TILE) + 4 * n_items * n_items
 
 
@@ -201,8 +201,8 @@ def _check_memory(n: int, n_items: int) -> None:
         )
 
 
-def _cost(n: int, n_items: int) -> str:
-    """Say what learning takes, from how long one product of tiles takes."""
+def _estimate_cost(n: int, n_items: int) -> str:
+    """Describe the memory and time of learning, estimated from the time of one product of tiles."""
     tile = np.ones((TILE, TILE))
     with parallel.one_blas_thread():
         product = tile @ tile

@@ -46,9 +46,9 @@ class ExplicitALS(RatingModel):
     range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
         ordered before
 
-    Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
-    the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
-    Folding in the ratings of a training user gives the fitted row to 1e-4. `explain` is exact. `update` solves the
+    Weights are the ratings, of any sign. Only observed ratings count and a missing rating is no sign of dislike, so the
+    top of a list has items that the user would rate highly, chosen or not; ImplicitALS ranks by what users choose.
+    Fold-in of a known user's ratings gives the fitted row to 1e-4. `explain` is exact. `update` solves the
     items that have new ratings and then all users; the other items, mu and sigma stay.
     similar_items and similar_users compare q and p; biases are left out.
 
@@ -59,7 +59,7 @@ class ExplicitALS(RatingModel):
     biases: bool = True
     regularization_scale: Literal["count", "none"] = "count"
 
-    # The strengths mean the same on every scale of ratings and need not grow with the data.
+    # These parameters mean the same on every scale of ratings, and good values do not grow with the data.
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(5, 30, log=True),
         "regularization": Range(0.01, 0.5, log=True),
@@ -82,7 +82,7 @@ class ExplicitALS(RatingModel):
 
     def _take(self, state: Arrays) -> None:
         super()._take(state)
-        # End with the users that belong to the items, so that folding in gives the same.
+        # End by solving the users for the final items, so that fold-in gives the same.
         users = self._solver.solve_users(self.state.training("fit").by_user, state["items"])
         if not np.isfinite(users).all():
             raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
@@ -116,7 +116,7 @@ class ExplicitALS(RatingModel):
 
 
 class _Alternation(RatingTask):
-    """Users and items solved in turn."""
+    """Solves users and items in turn."""
 
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""

@@ -27,10 +27,10 @@ from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import narrowed, widened, width_of, zeros
+from tastemap.training.wide import narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Doubles, Flags, Floats, Ints, RowNumbers
 
-# Rows of a matrix product that one thread does at a time.
+# The number of rows of a matrix product that one thread computes at a time.
 PRODUCT_ROWS = 1024
 
 
@@ -60,7 +60,7 @@ class ImplicitALS(Model):
                r the mean of the r_i
     update     t_i = sum_S alpha w x + regularization r_i F_i W, which draws y_i to F_i W instead of 0; before the
                items' half-step two conjugate-gradient steps for W given Y, at the end as many as it takes
-    and the same for x_u with features of users. What has features and no training pair takes no part, and gets F_i W.
+    and the same for x_u with features of users. Users and items without a training pair take no part, and get F_i W.
 
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
@@ -82,12 +82,12 @@ class ImplicitALS(Model):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
 
     similar_items and similar_users compare y_i' A0^-1/2 and x_u' A0^1/2, where A0 = unobserved_weight Y'Y +
-    regularization r I belongs to a user with next to no history. Their products are still the scores. The cosine of two
-    items is then the correlation that the model expects between their scores, whatever basis the factors are in; the
-    cosine of plain factors leans towards what is popular.
+    regularization r I belongs to a user with almost no history. The products of these vectors are still the scores. The
+    cosine of two items is then the correlation that the model expects between their scores, in any basis of the
+    factors; the cosine of plain factors favours popular items.
 
-    Weights count as confidence. Folding in the history (and features) of a training user gives the fitted row to 1e-4.
-    `explain` is exact; its `baseline` is what the score owes to the user's features. `update` solves the items that
+    Weights count as confidence. Fold-in of a known user's history (and features) gives the fitted row to 1e-4.
+    `explain` is exact; its `baseline` is the part of the score from the user's features. `update` solves the items that
     have new pairs or changed features and then all users, exactly; the other items and the features' factors stay.
 
     Rendle et al., Revisiting the performance of iALS on item recommendation benchmarks, RecSys 2022; Hu, Koren and
@@ -152,7 +152,7 @@ class ImplicitALS(Model):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Alternate, and end with the users that belong to the items."""
+        """Solve users and items in turn, and end by solving the users for the final items."""
         check_not_negative("ImplicitALS", interactions)
         user_features, item_features = self.state.user_features, self.state.item_features
         if self.regularization == 0 and (user_features or item_features):
@@ -167,35 +167,35 @@ class ImplicitALS(Model):
         state, old = self.state, before.state
         interactions = state.training("update")
         check_not_negative("ImplicitALS", interactions)
-        sides = _sides(self, interactions, state.user_features, state.item_features)
-        users = sides[0].taken_over(before.user_factors_, before.activity_)
-        items = sides[1].taken_over(before.item_factors_, before.popularity_)
+        sides = _make_sides(self, interactions, state.user_features, state.item_features)
+        users = sides[0].take_over(before.user_factors_, before.activity_)
+        items = sides[1].take_over(before.item_factors_, before.popularity_)
         of_users, of_items = (side.learned_problem(self.factors) for side in sides)
-        touched_users = _touched(state.users, news.users, news.by_user, old.user_features, state.user_features)
-        touched_items = _touched(state.items, news.items, news.by_item, old.item_features, state.item_features)
-        # New users need a vector before new items can be solved from them. When items have moved, every user has.
+        touched_users = _find_touched(state.users, news.users, news.by_user, old.user_features, state.user_features)
+        touched_items = _find_touched(state.items, news.items, news.by_item, old.item_features, state.item_features)
+        # New users need a vector before new items can be solved from them. Changed items then change every user.
         users[touched_users] = _solve_exactly(self, of_users.only(touched_users), users[touched_users], items)
         items[touched_items] = _solve_exactly(self, of_items.only(touched_items), items[touched_items], users)
         _solve_exactly(self, of_users, users, items)
         self._keep(users, items, "the new interactions have no finite solution")
 
     def _keep(self, users: Floats, items: Floats, problem: str) -> None:
-        self.user_factors_, self.item_factors_ = narrowed(users, self.factors), narrowed(items, self.factors)
+        self.user_factors_, self.item_factors_ = narrow(users, self.factors), narrow(items, self.factors)
         if not (np.isfinite(self.user_factors_).all() and np.isfinite(self.item_factors_).all()):
             raise DivergenceError(f"{problem}; {_HINT}")
         if self.state.user_features is not None:
-            self.user_factors_ = self.state.user_features.placed(self.user_factors_, self.activity_)
+            self.user_factors_ = self.state.user_features.place(self.user_factors_, self.activity_)
         self.place_items()
 
     def place_items(self) -> None:
         """Give the items without a training pair the sum of their features' factors."""
         if self.state.item_features is not None:
-            self.item_factors_ = self.state.item_features.placed(self.item_factors_, self.popularity_)
+            self.item_factors_ = self.state.item_features.place(self.item_factors_, self.popularity_)
 
     # -- answering ----------------------------------------------------------------------------------------------------
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         return FactorScorer(
             **self.known, user_factors=self.user_factors_, item_factors=self.item_factors_, fold_in=self._fold_in
         )
@@ -211,18 +211,18 @@ class ImplicitALS(Model):
         )
 
     def make_item_space(self) -> Space:
-        """Return the vectors in which items are compared."""
+        """Return the space in which items are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
             return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.state.known_items))
 
     def make_user_space(self) -> Space:
-        """Return the vectors in which users are compared."""
+        """Return the space in which users are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
             return Space(self.user_factors_ @ self._prior_bases[1], np.flatnonzero(self.state.known_users))
 
     @cached_property
     def _prior_bases(self) -> tuple[Floats, Floats]:
-        """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with next to no history."""
+        """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with almost no history."""
         factors, fold_in = self.factors, self._fold_in
         ridge = self._ridge(np.array([1]), fold_in.n_items)[0]
         eigenvalues, vectors = np.linalg.eigh(fold_in.gram[:factors, :factors] + ridge * np.eye(factors))
@@ -230,10 +230,10 @@ class ImplicitALS(Model):
         return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
-        """Return b_j y_i' A^-1 y_j for every item j of the history, which may be negative, and what m adds.
+        """Return b_j y_i' A^-1 y_j for every item j of the history, which may be negative, and the part from m.
 
-        x_u is A^-1 (sum b_j y_j + regularization r_u m), a sum over the history, with the A of the class docstring and
-        the m that the user's features draw it to, 0 without any. So the score x_u . y_i is a sum as well.
+        x_u is A^-1 (sum b_j y_j + regularization r_u m), a sum over the history, with A as in the class docstring and
+        m = F_u W, the factors of the user's features, 0 without any. So the score x_u . y_i is a sum as well.
         """
         Y = self.item_factors_[items].astype(np.float64)
         y = self.item_factors_[item].astype(np.float64)
@@ -249,13 +249,13 @@ class ImplicitALS(Model):
             A[np.diag_indices(factors)] += ridge
             seen_from_the_item = np.linalg.solve(A, y)
             contributions = b * (Y @ seen_from_the_item)
-            # Without a history the user is at m itself.
+            # Without a history x_u is m.
             baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)
         return contributions, baseline
 
     @property
     def _missing(self) -> float:
-        """What the target of an observed pair adds to its confidence."""
+        """The addition to the weight of an observed pair in t: unobserved_weight for the loss "hu", else 0."""
         return self.unobserved_weight if self.loss == "hu" else 0.0
 
     def _ridge(self, counts: npt.NDArray[Any], n_others: int) -> Floats:
@@ -276,11 +276,12 @@ class ImplicitALS(Model):
 
 @dataclass(frozen=True, eq=False)
 class _FoldIn(Lean):
-    """Solves people for the items as they are.
+    """Folds in new users: solves their rows for the fitted items.
 
-    parameters : the model's, nothing fitted
-    item_factors : float32, (n_items, factors). has_pairs : bool, (n_items,), which of them have a training pair
-    feature_factors : float32, (features, factors): of the users' features, None without
+    parameters : an unfitted model with the parameters
+    item_factors : float32, (n_items, factors)
+    has_pairs : bool, (n_items,): which items have a training pair
+    feature_factors : float32, (features, factors): those of the users' features, None without any
     """
 
     parameters: ImplicitALS
@@ -289,20 +290,20 @@ class _FoldIn(Lean):
     feature_factors: Floats | None
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
-        """Return the factors of people, float32 (n, factors)."""
+        """Return the factors of new users, float32 (n, factors), and None for their biases."""
         if features is None or self.feature_factors is None:
             return self._solve(histories, np.empty((0, self.parameters.factors), np.float32)), None
         means = mean_factors(self.feature_factors, features)
         return np.where(histories.has_pairs[:, None], self._solve(histories, means), means), None
 
     def _solve(self, histories: Rows, means: Floats) -> Floats:
-        """Solve the histories, each row drawn to its mean; no means stand for zeros."""
+        """Solve the histories; regularization pulls each row towards its mean, and no means stand for zeros."""
         model = self.parameters
         width = width_of(model.factors)
         ridge = model._ridge(histories.counts, self.n_items)
-        problem = _Problem(histories, ridge, widened(means, width, len(means)))
+        problem = _Problem(histories, ridge, widen(means, width, len(means)))
         P = np.zeros((len(ridge), width), np.float32)
-        solved = narrowed(_solve_exactly(model, problem, P, self._wide_items, self.gram), model.factors)
+        solved = narrow(_solve_exactly(model, problem, P, self._wide_items, self.gram), model.factors)
         if not np.isfinite(solved).all():
             raise DataError(
                 "a history has no finite solution: scale its weights like the training's, or raise regularization"
@@ -311,25 +312,25 @@ class _FoldIn(Lean):
 
     @cached_property
     def n_items(self) -> int:
-        """How many items have a training pair."""
+        """The number of items with a training pair."""
         return int(np.count_nonzero(self.has_pairs))
 
     @cached_property
     def gram(self) -> Floats:
         """unobserved_weight Y'Y, float32 (width, width)."""
-        # An item without a pair is none that users left alone.
+        # Items without a pair take no part in training, so they are not among the unobserved ones.
         Q = self._wide_items if self.n_items == len(self.has_pairs) else self._wide_items * self.has_pairs[:, None]
         return (self.parameters.unobserved_weight * _gram(Q)).astype(np.float32)
 
     @cached_property
     def _wide_items(self) -> Floats:
-        return widened(self.item_factors, width_of(self.parameters.factors), len(self.item_factors))
+        return widen(self.item_factors, width_of(self.parameters.factors), len(self.item_factors))
 
 
 _HINT = "raise regularization, lower alpha, or scale the weights down"
 
 
-def _touched(
+def _find_touched(
     ids: IdMap, new_ids: IdMap, news: Rows, before: SideFeatures | None, features: SideFeatures | None
 ) -> RowNumbers:
     """Return the rows with new pairs or other features than before, ascending."""
@@ -341,9 +342,10 @@ def _touched(
 
 
 class _Problem(NamedTuple):
-    """One half-step's problem: the pairs of each row, its regularization, and what it is drawn to.
+    """The problem of a half-step: the pairs of each row, its regularization, and the prior that this pulls it towards.
 
-    ridge float32 (rows). prior float32 (rows, width); without rows it stands for zeros.
+    ridge : float32, (rows,)
+    prior : float32, (rows, width); an array without rows stands for zeros
     """
 
     pairs: Rows
@@ -357,7 +359,7 @@ class _Problem(NamedTuple):
 
 
 class _Side(Side):
-    """One side with its problem."""
+    """One side of the factorization and its least-squares problem."""
 
     def __init__(
         self, model: ImplicitALS, name: str, pairs: Rows, n_others: int, features: SideFeatures | None
@@ -368,7 +370,7 @@ class _Side(Side):
         super().__init__(name, n_pairs > 0, self._ridge, features, model.feature_regularization)
 
     def problem(self, state: Arrays) -> _Problem:
-        """Return the half-step's problem."""
+        """Return the problem of a half-step with the current factors of the features."""
         return _Problem(self._pairs, self._ridge, self.means(state))
 
     def own_penalty(self, state: Arrays) -> float:
@@ -377,25 +379,26 @@ class _Side(Side):
         return float(self._weights @ np.einsum("uf,uf->u", own, own, dtype=np.float64))
 
     def learned_problem(self, factors: int) -> _Problem:
-        """Return the problem with the features' factors as they were learned."""
+        """Return the problem with the learned factors of the features."""
         if self.features is None:
             return _Problem(self._pairs, self._ridge)
         means = self.features.means_of(self.features.known_rows)
-        return _Problem(self._pairs, self._ridge, widened(means, width_of(factors), len(means)))
+        return _Problem(self._pairs, self._ridge, widen(means, width_of(factors), len(means)))
 
-    def taken_over(self, factors: Floats, n_pairs: npt.NDArray[np.int64]) -> Floats:
-        """Return factors to go on from: rows that had no pair before are at their features' factors or zero.
+    def take_over(self, factors: Floats, n_pairs: npt.NDArray[np.int64]) -> Floats:
+        """Return the factors from which an update starts: rows without a pair before get their features' factors, or 0.
 
-        factors float32 (rows before, factors). n_pairs int64 (rows before).
+        factors : float32, (rows before, factors)
+        n_pairs : int64, (rows before,)
         """
         n_rows = len(self.has_pairs)
         if self.features is not None:
             n_pairs = np.append(n_pairs, np.zeros(n_rows - len(n_pairs), np.int64))
-            factors = self.features.placed(factors, n_pairs) * self.has_pairs[:, None]
-        return widened(factors, width_of(factors.shape[1]), n_rows)
+            factors = self.features.place(factors, n_pairs) * self.has_pairs[:, None]
+        return widen(factors, width_of(factors.shape[1]), n_rows)
 
 
-def _sides(
+def _make_sides(
     model: ImplicitALS,
     interactions: Interactions,
     user_features: SideFeatures | None,
@@ -408,7 +411,7 @@ def _sides(
 
 
 class _Alternation:
-    """The training of one model on one set of interactions, as the epoch loop wants it.
+    """Trains one model on one set of interactions, for the epoch loop.
 
     The state is the two factor matrices, `users` and `items`, each float32 (rows, width), and for a side with features
     their factors, float32 (features, width).
@@ -424,7 +427,7 @@ class _Alternation:
         self.epochs = model.epochs
         self._model = model
         self._interactions = interactions
-        self._users, self._items = _sides(model, interactions, user_features, item_features)
+        self._users, self._items = _make_sides(model, interactions, user_features, item_features)
 
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
@@ -434,11 +437,11 @@ class _Alternation:
         items = np.empty((n_items, model.factors), np.float32)
         fill_uniform(items, derive_state(model.seed, Stream.FIRST_ITEMS_ALONE), 0.1 / np.sqrt(model.factors))
         items[~self._items.has_pairs] = 0
-        return self._users.start(zeros(n_users, width)) | self._items.start(widened(items, width, n_items))
+        return self._users.start(zeros(n_users, width)) | self._items.start(widen(items, width, n_items))
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
         """Solve the users, then the items, each after the factors of its features; return the objective."""
-        if epoch:  # a random start has nothing to tell about features
+        if epoch:  # random first rows say nothing about features
             self._users.solve_features(state, FEATURE_STEPS)
         self._half_step(self._users, self._items, state)
         # The items' half-step counts the pairs and the items' own regularization; the rest is still to add.
@@ -449,13 +452,13 @@ class _Alternation:
         return objective + penalty + self._users.feature_penalty(state) + self._items.feature_penalty(state)
 
     def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
-        """Rank the unseen items of some users with the factors as they are."""
-        catalogue = VectorCandidates(self._items.placed(state), np.flatnonzero(self._items.known))
+        """Rank the unseen items of user rows with the current factors."""
+        catalogue = VectorCandidates(self._items.place(state), np.flatnonzero(self._items.known))
         hidden = Hidden(self._interactions.by_user, rows)
-        return top_k(self._users.placed(state)[rows], catalogue, k, [hidden])
+        return top_k(self._users.place(state)[rows], catalogue, k, [hidden])
 
     def finish(self, state: Arrays) -> None:
-        """End with the users that belong to the items and the features, so that folding in gives the same."""
+        """Solve the users for the final items and features, so that fold-in gives the same."""
         for side in (self._users, self._items):
             side.finish_features(state, self._model.factors)
         _solve_exactly(self._model, self._users.problem(state), state["users"], state["items"])
@@ -513,7 +516,7 @@ def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Float
 
 
 def _gram(Q: Floats) -> npt.NDArray[np.float64]:
-    """Return Q'Q, the products of at most 32 blocks of rows added in order."""
+    """Return Q'Q: the products of at most 32 blocks of rows, added in order."""
     blocks = parallel.row_blocks(len(Q), max(PRODUCT_ROWS, -(-len(Q) // 32)))
     parts = np.empty((len(blocks), Q.shape[1], Q.shape[1]), np.float32)
     parallel.run(lambda b: np.matmul(Q[blocks[b]].T, Q[blocks[b]], out=parts[b]), len(blocks))

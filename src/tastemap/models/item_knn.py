@@ -23,14 +23,14 @@ from tastemap.ranking.top_k import ComputedCandidates, Lists
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
-# Items whose neighbours one thread looks for at a time. Every block clears scratch for all items: at most 256 blocks.
+# The number of items in a thread's block. Each block clears scratch space for all items: at most 256 blocks.
 BLOCK_ROWS = 32
 MOST_BLOCKS = 256
 
 
 @dataclass(kw_only=True, eq=False)
 class ItemKNN(Model):
-    """Recommend what is like the items that a person has.
+    """Recommend items similar to those in the user's history.
 
     s(u, i) = sum over the neighbours j of i that u has of w_uj sim(i, j)
     sim(i, j) = n_ij / (n_ij + shrinkage)  v_i . v_j / (|v_i| |v_j|)   where n_ij users have both items
@@ -50,10 +50,10 @@ class ItemKNN(Model):
     neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
     neighbour_starts_ : int64, (n_items + 1,): where each item's begin
 
-    Only what is stored is known: at most `neighbours` an item, and a score of 0 where none of them is in the history.
-    Folding in is exact, since a user is nothing but a history; so is `explain`. `update` learns anew from all pairs.
-    similar_items gives the stored neighbours by the model's own similarity, which is the default metric; it knows no
-    other.
+    Only the stored neighbours are used: at most `neighbours` for each item, and a score of 0 where none of them is in
+    the history. Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from
+    all pairs. similar_items gives the stored neighbours by the model's own similarity, under the default metric; it has
+    no other metric.
 
     Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001; Deshpande and Karypis,
     Item-based top-N recommendation algorithms, TOIS 2004 (users of length 1); Robertson and Zaragoza, The probabilistic
@@ -113,7 +113,7 @@ class ItemKNN(Model):
         check_range(interactions.by_user, largest_size(self.similarities_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Learn anew from all pairs."""
+        """Learn again from all pairs."""
         self.learn(self.state.training("update"), Options())
 
     def _unit_columns(self, interactions: Interactions) -> tuple[Rows, Rows]:
@@ -123,23 +123,23 @@ class ItemKNN(Model):
         users, items = interactions.row_of_pair(), pairs.indices
         w = pairs.data.astype(np.float64)
         if self.similarity == "cosine":
-            v = _divided(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
+            v = _divide(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
         else:
             idf = np.log1p(interactions.n_items / np.maximum(self.activity_, 1))[users]
-            v = idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturated(w, items))
-        unit = _divided(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
+            v = idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items))
+        unit = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
         matrix = make_csr(pairs.indptr, items, unit, n_items)
         by_item = matrix.tocsc()
         return rows_of(matrix), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
 
-    def _saturated(self, w: npt.NDArray[np.float64], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    def _saturate(self, w: npt.NDArray[np.float64], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         lengths = np.bincount(items, w, len(self.popularity_)).astype(np.float64)
         mean = lengths.sum() / np.count_nonzero(self.popularity_)
-        relative = _divided(lengths, np.full(len(lengths), mean))[items]
-        return _divided(w * (self.bm25_k1 + 1), w + self.bm25_k1 * (1 - self.bm25_b + self.bm25_b * relative))
+        relative = _divide(lengths, np.full(len(lengths), mean))[items]
+        return _divide(w * (self.bm25_k1 + 1), w + self.bm25_k1 * (1 - self.bm25_b + self.bm25_b * relative))
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         # For every item j the items i that have it as a neighbour, and sim(i, j).
         n_items = len(self.popularity_)
         of = make_csr(self.neighbour_starts_, self.neighbours_, self.similarities_, n_items).tocsc()
@@ -149,7 +149,7 @@ class ItemKNN(Model):
         )
 
     def make_item_space(self) -> Neighbours:
-        """Return what makes items neighbours: the stored ones."""
+        """Return the space of the stored neighbours."""
         stored = Rows(self.neighbour_starts_, self.neighbours_, self.similarities_)
         return _ItemSpace(stored, np.flatnonzero(self.popularity_))
 
@@ -167,7 +167,7 @@ class _Sums(ComputedCandidates):
     def __init__(self, is_neighbour_of: Rows, rows: RowNumbers) -> None:
         super().__init__(len(is_neighbour_of.indptr) - 1, rows)
         self._is_neighbour_of = is_neighbour_of
-        # A history reaches items anywhere, so all of them are one run.
+        # One history adds to items anywhere, so all items are one run.
         self.people = min(self.people, max(self.cells // max(len(rows), 1), 1))
 
     def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
@@ -176,19 +176,19 @@ class _Sums(ComputedCandidates):
 
 
 class _ItemSpace:
-    """The stored neighbours of every item, best first, and the items that may be some."""
+    """Looks up the stored neighbours of items; `active` are the items that may be neighbours."""
 
     def __init__(self, stored: Rows, active: RowNumbers) -> None:
         self._stored, self._active = stored, active
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
-        """Return the k nearest of each row, itself left out."""
+        """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
         return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k)
 
 
 class _Stored(ComputedCandidates):
-    """The stored similarities, -inf for what is no neighbour; queries are item rows."""
+    """Scores of stored similarities, -inf for items that are not neighbours; queries are item rows."""
 
     def __init__(self, stored: Rows, rows: RowNumbers) -> None:
         super().__init__(len(stored.counts), rows)
@@ -205,6 +205,6 @@ class _Stored(ComputedCandidates):
             out[r, places[places >= 0]] = similarities[own][places >= 0]
 
 
-def _divided(numbers: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _divide(numbers: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return numbers / by, and 0 where both are 0."""
     return np.divide(numbers, by, out=np.zeros_like(numbers), where=by > 0)

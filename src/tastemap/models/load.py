@@ -1,4 +1,4 @@
-"""Reading a model back. Writing is `Model.save`; what the file looks like is array_file.py's."""
+"""Reads the files that `Model.save` writes; files/arrays.py defines their format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tastemap.models.shared.registry import MODELS
 def load(path: str | Path) -> Model:
     """Read a model that `Model.save` wrote.
 
-    Raises ModelFileError for a file that is no tastemap model, is cut short or was altered; FileNotFoundError.
+    Raises ModelFileError for a file that is not a model of tastemap, is truncated or was altered, or whose model is not
+    registered; FileNotFoundError.
     """
     arrays, header = read_arrays(path, "model")
     name = header["class"]

@@ -1,4 +1,4 @@
-"""What a person has most of, then what most people have."""
+"""The items that a user has most of, then the most popular ones."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from tastemap.ranking.top_k import ComputedCandidates
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
-# Of a score: the weight itself, and a share that is less.
+# A score is at most twice the largest weight: the weight, plus a share below the smallest gap.
 LARGEST_COEFFICIENT = 2.0
 
 
 @dataclass(kw_only=True, eq=False)
 class PersonalPopular(Model):
-    """Recommend what the person has most of, then what most people have: for what is bought again and again.
+    """Recommend the items that the user has most of, then the most popular items: for goods that are bought repeatedly.
 
     s(u, i) = w_ui + c_i,   w_ui = 0 where the user does not have the item
     c_i = d p_i / (1 + the largest p),   p_i the number of users with a training pair of item i
 
-    d is the least by which two weights differ, 0 among them (1 where they are counts), so that c decides only where
-    weights are equal: own items come first, by weight, those of equal weight by popularity, and the others by
-    popularity. In so far as 32-bit scores tell them apart: of an item bought 10 000 times, a share of popularity below
-    .001 is lost.
+    d is the smallest difference between two weights, with 0 among them (1 where weights are counts), so that c decides
+    only between equal weights: the user's own items come first, by weight and then by popularity, and the other items
+    follow by popularity. The precision of 32-bit scores limits this: for an item bought 10 000 times, a share of
+    popularity below .001 is lost.
 
-    Pass exclude_seen=False: with what a person has left out, this is Popular.
+    Pass exclude_seen=False: without the user's own items the lists are those of Popular.
 
     fill : go on with popular items where the own ones end; without it only own items are recommended, and the score of
         others is 0
 
     item_shares_ : float32, (n_items,): c
 
-    Folding in is exact for weights like those of the training data. `explain` is exact: the weight is the item's own
-    contribution, and its share of popularity the baseline. There are no similar items or users.
+    Fold-in is exact for weights like those of the training data. `explain` is exact: the item's weight is its own
+    contribution, and its share of popularity is the baseline. The model has no similar items or users.
     """
 
     fill: bool = True
@@ -55,7 +55,7 @@ class PersonalPopular(Model):
         check_switch("fill", self.fill)
 
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Count, and find the least by which two weights differ."""
+        """Set the items' shares from their popularity and the smallest difference between two weights."""
         check_not_negative(type(self).__name__, interactions)
         gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
         least = gaps.min() if len(gaps) else 1.0
@@ -63,11 +63,11 @@ class PersonalPopular(Model):
         check_range(interactions.by_user, LARGEST_COEFFICIENT, "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Count anew."""
+        """Compute the shares again from all pairs."""
         self.learn(self.state.training("update"), Options())
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         return HistoryScorer(
             **self.known,
             make_candidates=partial(_OwnAndPopular, self.item_shares_, bool(self.fill)),
@@ -75,14 +75,14 @@ class PersonalPopular(Model):
         )
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
-        """Return the weight of the item in the user's history; what is popular about it is the baseline."""
+        """Return the weight of the item in the user's history, and its share of popularity as the baseline."""
         counts = self.fill or item in items
         own = np.where(items == item, weights, 0).astype(np.float64)
         return own, float(self.item_shares_[item]) if counts else 0.0
 
 
 class _OwnAndPopular(ComputedCandidates):
-    """Own weights and shares of popularity; queries are `Histories`."""
+    """Scores of own weights and shares of popularity; queries are `Histories`."""
 
     def __init__(self, shares: Floats, fill: bool, rows: RowNumbers) -> None:
         super().__init__(len(shares), rows)
@@ -92,6 +92,6 @@ class _OwnAndPopular(ComputedCandidates):
         own_and_popular(*queries.pairs, queries.rows, self._shares, self._fill, items, out)
 
     def pair_scores(self, queries: Histories, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the scores, 0 for what is not recommended."""
+        """Return the scores, 0 for items that are not recommended."""
         scores = super().pair_scores(queries, who, items)
         return np.maximum(scores, np.float32(0))

@@ -1,4 +1,4 @@
-"""The most popular items for everyone alike: the baseline that a personal model has to beat."""
+"""The most popular items, the same for all users: the baseline that a personal model has to beat."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tastemap.typing import Floats
 
 @dataclass(kw_only=True, eq=False)
 class Popular(Model):
-    """Recommend to everyone what most people have, leaving out what the person has already.
+    """Recommend the items that most users have, without those that the user already has.
 
     s(u, i) = the number of users with a training pair of item i. Weights are ignored.
 
-    It has no parameters, and knows neither similar items nor similar users.
+    It has no parameters, and finds neither similar items nor similar users.
     """
 
     abilities: ClassVar[Abilities] = Abilities(folds_in_exactly=True)
 
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Learn nothing: every model counts `popularity_`, and there is no more to it."""
+        """Learn nothing: every model counts `popularity_`, and the scores need nothing else."""
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn nothing."""
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people: for everybody alike."""
+        """Return a scorer whose scores are the items' popularity, alike for all users."""
         state = self.state
         return FactorScorer(
             **self.known,

@@ -24,13 +24,13 @@ States = npt.NDArray[np.uint64]
 
 @dataclass(kw_only=True, eq=False)
 class Random(Model):
-    """Recommend items at random, others for every user.
+    """Recommend random items, with a different list for each user.
 
     s(u, i) = r_i / e_ui,   e_ui independent exponential numbers of mean 1
     r_i = 1, or with by_popularity the number of users with a training pair of item i
 
-    A list is then drawn without replacement, every next item with a probability proportional to r_i among those left:
-    all orders are equally likely, or popular items come early. Weights are ignored.
+    A list is drawn without replacement, each next item with a probability proportional to r_i among the items left: all
+    orders are equally likely, or popular items tend to come early. Weights are ignored.
 
     by_popularity : draw in proportion to popularity
     seed : of all numbers
@@ -38,10 +38,10 @@ class Random(Model):
     user_states_ : uint64, (n_users,): the seed of each user
     item_rates_ : float64, (n_items,): r
 
-    e_ui is a function of the user's seed and the item's row alone, so a list stays as it is whoever else is asked for,
-    and after an update; the bits are the same on every machine. Scores are float32: of many thousand items two may tie,
-    and the lower row comes first then. People known by a history have a seed of its items. There are no similar items
-    or users, and nothing to explain.
+    e_ui depends only on the user's seed and the item's row, so a list does not change with the other users in the
+    call or with an update; the bits are the same on every machine. Scores are float32: among many thousand items two
+    may tie, and then the lower row comes first. The seed of a new user is computed from the items of the history. The
+    model has no similar items or users and explains nothing.
 
     Efraimidis and Spirakis, Weighted random sampling with a reservoir, Information Processing Letters 2006.
     """
@@ -63,11 +63,11 @@ class Random(Model):
         self.item_rates_ = (self.popularity_ if self.by_popularity else self.popularity_ > 0).astype(np.float64)
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Do it again for more of them."""
+        """Give seeds and rates to all users and items, new ones too; known users keep their seeds."""
         self.learn(self.state.training("update"), Options())
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         return _RandomScorer(
             **self.known, user_states=self.user_states_, item_rates=self.item_rates_, start=self._start
         )
@@ -79,9 +79,11 @@ class Random(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _RandomScorer(Scorer):
-    """Draws scores; people are scored by their seeds, uint64.
+    """Draws random scores; queries are the users' seeds, uint64.
 
-    user_states : uint64, (n_users,). item_rates : float64, (n_items,). start : the state that all seeds come from
+    user_states : uint64, (n_users,)
+    item_rates : float64, (n_items,)
+    start : the state that all seeds come from
     """
 
     user_states: States
@@ -93,9 +95,9 @@ class _RandomScorer(Scorer):
         return self.user_states[rows]
 
     def fold(self, histories: Rows, features: Rows | None = None) -> States:
-        """Return a seed for each history, made of its items."""
+        """Return a seed for each history, computed from its items."""
         states = np.empty(len(histories.counts), np.uint64)
-        # Another start than that of users, or the history of item 0 alone would be the first user.
+        # Not the start of the users' seeds, or the history of item 0 alone would get the first user's seed.
         states_of_sets(histories.indptr, histories.indices, ~self.start, states)
         return states
 

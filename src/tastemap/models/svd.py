@@ -48,12 +48,12 @@ class SVD(RatingModel):
     range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
         ordered before
 
-    Weights are the ratings, of any sign. Only the ratings there are count: what nobody rated is no sign of dislike, so
-    the head of a list holds what would be liked if it were chosen; ImplicitALS ranks by what is chosen.
-    A folded-in user is the exact minimum for the items as they are, and predicted as well as a fitted one: on MovieLens
-    1M and 100K the RMSE of training users differs by .001 and .005. `update` solves users and items that have new
-    ratings in the same way; the others, mu and sigma stay. `explain` leaves one rating after the other out, of the 200
-    highest; contributions do not add up to the score.
+    Weights are the ratings, of any sign. Only observed ratings count and a missing rating is no sign of dislike, so the
+    top of a list has items that the user would rate highly, chosen or not; ImplicitALS ranks by what users choose.
+    Fold-in finds the exact minimum for the fitted items, and predicts as well as a fitted user: on MovieLens 1M and
+    100K the RMSE of known users differs by .001 and .005. `update` solves users and items with new ratings in the same
+    way; the others, mu and sigma stay. `explain` leaves out one rating at a time, of the 200 highest; contributions do
+    not add up to the score.
     similar_items and similar_users compare q and p; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
@@ -66,7 +66,7 @@ class SVD(RatingModel):
     regularization: float = 0.05
     bias_regularization: float = 0.02
 
-    # Means the same on every scale of ratings. Above a rate of 0.1 the steps diverge.
+    # These parameters mean the same on every scale of ratings. Above a rate of 0.1 the steps diverge.
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(10, 60, log=True),
         "learning_rate": Range(0.005, 0.1, log=True),
@@ -90,7 +90,7 @@ class SVD(RatingModel):
 
 
 class Descent(RatingTask):
-    """Gradient steps for one rating after the other."""
+    """Trains SVD by a gradient step for each rating."""
 
     _model: SVD
 
@@ -119,7 +119,7 @@ class Descent(RatingTask):
 
     def _rates(self, epoch: int) -> Rates:
         model, rate = self._model, self._model.learning_rate * self._fall(epoch)
-        with np.errstate(over="ignore"):  # shows in the objective
+        with np.errstate(over="ignore"):  # an overflow shows in the objective
             return Rates(
                 rate=np.float32(rate / self._deviation),
                 ridge=np.float32(model.regularization * self._deviation),
@@ -133,5 +133,5 @@ class Descent(RatingTask):
         return self._model._solver.penalty(users, of_users, layout.user_bias) + of_items_too
 
     def _fall(self, epoch: int) -> float:
-        """Return the share of the learning rates that is left."""
+        """Return the share of the learning rates that applies in an epoch."""
         return 1 - epoch / self.epochs

@@ -19,16 +19,16 @@ from tastemap.training.spread import gather, spread
 from tastemap.training.wide import zeros
 from tastemap.typing import Array, Arrays, Floats
 
-# Rows of a matrix product that one thread does at a time.
+# The number of rows of a matrix product that one thread computes at a time.
 PRODUCT_ROWS = 1024
 
-# How often SVD++ moves the implicit factors in an epoch; each time costs two passes over all pairs.
+# How often an epoch moves the implicit factors; each time costs two passes over all pairs.
 MOVES = 8
 
 
 @dataclass(kw_only=True, eq=False)
 class SVDpp(SVD):
-    """SVD++: SVD in which the items that a user has rated say something, whatever their ratings.
+    """SVD++: SVD that also learns from which items a user has rated, whatever the ratings.
 
     s(u, i) = mu + b_u + b_i + (p_u + z_u) . q_i,    z_u = |N(u)|^-1/2 sum of y_j over the items N(u) that u has rated
     minimise   sum over the ratings of   (r - s)^2  +  sigma regularization (|p_u|^2 + |q_i|^2)
@@ -63,8 +63,8 @@ class SVDpp(SVD):
     range_ : float32, (2,): the lowest and the highest rating. `predict` and the lists show scores within it; lists are
         ordered before
 
-    Weights, folding in, `update`, `explain` and similar items and users are as in SVD; N(u) of a folded-in user is the
-    history, and y stays in an update.
+    Weights, fold-in, `update`, `explain` and similar items and users are as in SVD; N(u) of a new user is the items of
+    the history, and an update leaves y as it is.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
@@ -104,7 +104,7 @@ class SVDpp(SVD):
 
 
 class _ImplicitDescent(Descent):
-    """Gradient steps with an implicit part in the users' rows, which moves when enough strata are done.
+    """Trains SVD++: gradient steps for each rating, and a step of the implicit factors after every few strata.
 
     The state's `users` hold p + z, and `implicit` holds y: float32 (n_items, width).
     """
@@ -124,13 +124,13 @@ class _ImplicitDescent(Descent):
         return state | {"implicit": zeros(*state["items"].shape)}
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
-        """As for SVD; the implicit part moves on the way."""
+        """Make the steps of SVD, and those of the implicit factors in between; return the objective."""
         model, fall = self._model, self._fall(epoch)
         users, items, implicit = state["users"], state["items"], state["implicit"]
         rates = self._rates(epoch)
         n_strata = self._grid.n_blocks
         between = -(-n_strata // MOVES)
-        Z, G = self._of_users.times(implicit), zeros(*users.shape)
+        Z, G = self._of_users.multiply(implicit), zeros(*users.shape)
         done = 0
 
         def work(bucket: Bucket) -> float:
@@ -153,13 +153,13 @@ class _ImplicitDescent(Descent):
         items, implicit = state["items"], state["implicit"]
         n_users, n_items = (share * counts for counts in self._counts)
         ridge = self._deviation * self._model.implicit_regularization * n_items
-        with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
-            step = self._of_items.times(G)
+        with np.errstate(all="ignore"):  # an overflow shows in the objective
+            step = self._of_items.multiply(G)
             step[:, -2:] = 0  # of the biases
             step -= ridge.astype(np.float32)[:, None] * implicit
-            moved = self._of_users.times(step)
+            moved = self._of_users.multiply(step)
             squares = np.einsum("if,if->i", step, step, dtype=np.float64)
-            # Along the step the objective is next to a parabola; q q' is taken for the same around every user.
+            # Along the step the objective is almost a parabola; its curvature uses the same mean of q q' for all users.
             curvature = ridge @ squares + _curvature(moved, _mean_square(items, n_items), n_users)
             length = np.float32(min(rate, squares.sum() / curvature) if curvature > 0 else 0)
             moved *= length

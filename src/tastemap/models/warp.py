@@ -17,7 +17,7 @@ from tastemap.typing import Counts, Floats
 
 @dataclass(kw_only=True, eq=False)
 class WARP(PairwiseModel):
-    """Weighted approximate-rank pairwise loss: lift a user's items, the more the further down the list they stand.
+    """Weighted approximate-rank pairwise loss: a step is larger for a user's item that stands further down the list.
 
     s(u, i) = p_u . q_i + b_i
     minimise   sum over pairs (u, i) of
@@ -33,11 +33,11 @@ class WARP(PairwiseModel):
                rate = learning_rate / sqrt(1 + |its earlier brackets|^2 / factors)
                for every pair in random order, once an epoch: warp_bucket in kernels/pairwise.py
 
-    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own, b_i
-    being one more factor; regularization draws q_i to F_i W instead of 0. W is the ridge regression of the rows, which
-    count by their pairs, with feature_regularization times their mean count before |W|^2; it follows by two
-    conjugate-gradient steps an epoch, and at the end by as many as it takes. What has features and no training pair is
-    F_i W. With features of users the same is true of p_u.
+    With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own,
+    where b_i is one more factor; regularization pulls q_i towards F_i W instead of 0. W is a ridge regression of the
+    rows, weighted by their numbers of pairs; the factor of |W|^2 is feature_regularization times the mean number. W
+    takes two conjugate-gradient steps an epoch, and at the end as many as convergence needs. An item with features
+    but without a training pair gets F_i W. Features of users change p_u in the same way.
 
     factors : the length of p_u and q_i
     epochs : how often every pair looks for a violation
@@ -54,12 +54,12 @@ class WARP(PairwiseModel):
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
     The objective shown is the mean loss of the epoch's pairs without regularization. Users and items are dealt into
-    blocks that share no rows, and the items beside come from the pair's block, drawn anew every epoch; so the bits do
-    not depend on the number of threads.
+    blocks that share no rows, anew for every epoch, and negatives come from the block of the pair; so the bits do not
+    depend on the number of threads.
 
-    Folding in takes the same steps with the items as they are. `explain` leaves one item out at a time. `update` takes
-    `epochs` epochs over the whole histories of the users that have new pairs, from where users and items are; the items
-    drawn beside are any of all items.
+    Fold-in makes the same steps and leaves the items as they are. `explain` leaves one item out at a time. `update`
+    runs `epochs` epochs over the whole histories of the users with new pairs, starting from the fitted factors;
+    negatives are drawn from all items.
 
     Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011.
     Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate: Duchi,
@@ -84,7 +84,7 @@ class WARP(PairwiseModel):
         super().check()
         check_whole("max_sampled", self.max_sampled, lowest=1)
 
-    def _work(self, n_items: int, pool: Pool) -> Kernel:
+    def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)
 
         def work(bucket: Bucket, P: Floats, Q: Floats, rule: Rule, skipped: Counts) -> float:

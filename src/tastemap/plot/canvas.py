@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tastemap.extras import import_extra
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.named import Models, named_models
+from tastemap.models.shared.named import Models, name_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def thin(*columns: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
 
 def name_fitted_models(models: Models) -> dict[str, Model]:
     """Return fitted models by name, as `compare` names them; raises NotFittedError for one that is not."""
-    named = named_models(models)
+    named = name_models(models)
     for model in named.values():
         model.check_fitted()
     return named

@@ -11,7 +11,7 @@ import polars as pl
 
 from tastemap.errors import DataError
 from tastemap.evaluation.evaluate import Evaluation
-from tastemap.evaluation.significance import shared_users
+from tastemap.evaluation.significance import find_shared_users
 from tastemap.metrics.definitions import Metric, find
 from tastemap.plot.canvas import COLOURS, GREY, format_text, prepare_axes, thin, write_legend
 
@@ -134,7 +134,7 @@ def _find_metric(results: Mapping[str, Evaluation], metric: Metric | str | None)
 
 def _subtract(a: Evaluation, b: Evaluation, metric: Metric) -> npt.NDArray[np.float64]:
     """Return the values of a less those of b for the users of both, ascending."""
-    of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), shared_users(a, b), strict=True))
+    of_a, of_b = (one.user_values(metric)[rows] for one, rows in zip((a, b), find_shared_users(a, b), strict=True))
     values = of_a - of_b
     values = values[~np.isnan(values)]
     if not len(values):

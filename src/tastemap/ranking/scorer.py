@@ -1,6 +1,6 @@
-"""What scores items for people and lists the best, from plain arrays: no ids, no frames, no locks.
+"""Scorers: they score items for users and list the best ones, from plain arrays, without ids, frames or locks.
 
-A scorer is what is left of a fitted model for a server's handler, a Spark partition or a neighbour index: it can be
+A scorer is the part of a fitted model that a server's handler, a Spark partition or a neighbour index needs: it can be
 pickled, many threads may use it at once, and it gives the same bits wherever it runs.
 """
 
@@ -23,7 +23,7 @@ from tastemap.typing import Counts, Flags, Floats, RowNumbers
 
 
 class Lean:
-    """A dataclass that is pickled without its cached properties, which can be made again."""
+    """A dataclass that pickles its fields only; its cached properties are computed again when needed."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
@@ -31,13 +31,13 @@ class Lean:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scorer(Lean, ABC):
-    """Scores items for people, who are known by their row or by a history, and ranks the items.
+    """Scores and ranks items for known users, given by their rows, and for new users, given by their histories.
 
-    known_users, known_items : bool, (n_users,) and (n_items,): who and what has a training pair or features
-    popularity : int64, (n_items,): the training pairs of each item, by which strangers are served
+    known_users, known_items : bool, (n_users,) and (n_items,): which have a training pair or features
+    popularity : int64, (n_items,): the number of training pairs of each item, which ranks items for unknown users
     seen : the training pairs of all users, CSR arrays over the items; None where a file left them out
 
-    What people are scored by is a subclass's own: its `queries`, which have a length and can be sliced.
+    Each subclass has its own kind of queries, by which users are scored; queries have a length and can be sliced.
     """
 
     known_users: Flags
@@ -47,15 +47,15 @@ class Scorer(Lean, ABC):
 
     @abstractmethod
     def queries(self, rows: RowNumbers) -> Any:
-        """Return what the candidates score for user rows."""
+        """Return the queries of known users: what the candidates take to score items for these user rows."""
 
     @abstractmethod
     def fold(self, histories: Rows, features: Rows | None = None) -> Any:
-        """Return the same for people known by their history alone.
+        """Return the queries of new users: fold them in from their histories.
 
-        histories : CSR arrays over the items, a row a person; only known items
-        features : the people's features as CSR arrays over those of the training, None where nobody has any; a history
-            may then be empty
+        histories : CSR arrays over the items, one row for each new user; only known items
+        features : the new users' features as CSR arrays over the features of the training, None without any; with
+            features a history may be empty
 
         Raises DataError for a history that has no finite scores.
         """
@@ -65,18 +65,21 @@ class Scorer(Lean, ABC):
         """Return the items in these rows, ascending, ready for ranking."""
 
     def show(self, scores: Floats) -> Floats:
-        """Return scores as they are shown; lists are ordered before."""
+        """Return scores as results show them, such as within a range; lists are ordered by the scores before this."""
         return scores
 
     # -- lists --------------------------------------------------------------------------------------------------------
 
     @cached_property
     def catalogue(self) -> Candidates:
-        """All items that can be recommended: one without a training pair or features has no score worth showing."""
+        """The candidates of the whole catalogue: all items with a training pair or features."""
         return self.among(np.flatnonzero(self.known_items))
 
     def hide_seen(self, rows: RowNumbers) -> Hidden:
-        """Return the training items of user rows, for `rank` to leave out; row -1 has none."""
+        """Return the training items of user rows, which `rank` leaves out; row -1 has none.
+
+        Raises NotSupportedError where a file left the training pairs out.
+        """
         if self.seen is None:
             raise NotSupportedError(
                 "leaving out seen items needs the training pairs, and this model was saved with interactions=False",
@@ -90,8 +93,8 @@ class Scorer(Lean, ABC):
 
         exclude_seen : leave out the items of the user's own training pairs
 
-        Raises UnknownIdError for rows that do not exist, NotSupportedError where the training pairs are needed and not
-        there.
+        Raises UnknownIdError for rows that do not exist, NotSupportedError where the training pairs are needed and a
+        file left them out.
         """
         check_whole("k", k, lowest=1)
         rows = np.atleast_1d(rows)
@@ -111,11 +114,11 @@ class Scorer(Lean, ABC):
         candidates: Candidates | None = None,
         queries: Callable[[RowNumbers], Any] | None = None,
     ) -> Lists:
-        """Rank the candidates for user rows; row -1 is a stranger and gets the most popular items.
+        """Rank the candidates for user rows; row -1 is an unknown user and gets the most popular items.
 
-        hidden : what is left out, for the same rows
+        hidden : the items to leave out, for the same rows
         candidates : None for the catalogue
-        queries : returns what the candidates score for some of the rows; None for the users of the training
+        queries : returns the queries of some of the rows; None for those of the known users
         """
         candidates = self.catalogue if candidates is None else candidates
         queries = self.queries if queries is None else queries
@@ -125,26 +128,26 @@ class Scorer(Lean, ABC):
         by_popularity = self._by_popularity if candidates is self.catalogue else self._count(candidates.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
         known = self.rank_queries(queries(rows[is_known]), k, [h.of(is_known) for h in hidden], candidates)
-        strangers = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
-        # Lists of the known come first, then those of the strangers; put each where its user stands.
+        unknown = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
+        # The lists of known users come first here, then those of unknown ones: put them back in the order of `rows`.
         place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
         return Lists(
-            np.concatenate([known.rows, strangers.rows])[place],
-            np.concatenate([known.scores, strangers.scores])[place],
-            np.concatenate([known.counts, strangers.counts])[place],
+            np.concatenate([known.rows, unknown.rows])[place],
+            np.concatenate([known.scores, unknown.scores])[place],
+            np.concatenate([known.counts, unknown.counts])[place],
         )
 
     def rank_queries(
         self, queries: Any, k: int, hidden: Sequence[Hidden] = (), candidates: Candidates | None = None
     ) -> Lists:
-        """Rank the candidates for what `queries` or `fold` returned."""
+        """Rank the candidates for queries that `queries` or `fold` returned; None for the whole catalogue."""
         lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden)
         filled = lists.rows >= 0
         lists.scores[filled] = self.show(lists.scores[filled])
         return lists
 
     def score_pairs(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the score that is shown for query who[j] and the known item in row items[j]: float32, (n,)."""
+        """Return the shown score of query who[j] and the known item in row items[j], for each j: float32, (n,)."""
         return self.show(self.catalogue.pair_scores(queries, who, items))
 
     @cached_property
@@ -152,7 +155,7 @@ class Scorer(Lean, ABC):
         return self._count(self.catalogue.rows)
 
     def _count(self, rows: RowNumbers) -> Candidates:
-        """Return the items in these rows as a stranger sees them: for a query of 1 their number of training pairs."""
+        """Return candidates that score by popularity: for a query of 1 the number of an item's training pairs."""
         return VectorCandidates(self.popularity.astype(np.float32)[:, None], rows)
 
 
@@ -162,11 +165,11 @@ class FactorScorer(Scorer):
 
     user_factors, item_factors : float32, (n_users, factors) and (n_items, factors)
     user_biases, item_biases : float32, (n_users,) and (n_items,); None where the model has none
-    score_range : float32, (2,): the lowest and the highest score shown, None for any
-    fold_in : returns the factors, float32 (n, factors), and the biases, float32 (n,) or None, of people known by
-        histories and features as `fold` takes them; it must be a function of a module or an object that can be pickled
+    score_range : float32, (2,): the lowest and the highest score shown, None for no limits
+    fold_in : takes histories and features as `fold` does and returns the new users' factors, float32 (n, factors), and
+        biases, float32 (n,) or None; it must be a function of a module or an object that can be pickled
 
-    A user's vector is [p, b_u, 1], an item's [q, 1, b_i]; where there are no biases, their columns are left out.
+    A user's vector is [p, b_u, 1] and an item's is [q, 1, b_i]; without biases their columns are left out.
     """
 
     user_factors: Floats
@@ -192,7 +195,7 @@ class FactorScorer(Scorer):
         return self._as_queries(self.user_factors[rows], None if self.user_biases is None else self.user_biases[rows])
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Floats:
-        """Return the vectors of people known by their history alone, float32 (n, d)."""
+        """Return the vectors of new users, folded in from their histories, float32 (n, d)."""
         factors, biases = self.fold_in(histories, features)
         n_people = len(histories.counts)
         _check_floats("the factors that fold_in returns", factors, (n_people, self.item_factors.shape[1]))
@@ -205,12 +208,12 @@ class FactorScorer(Scorer):
         return VectorCandidates(self.item_vectors, rows)
 
     def show(self, scores: Floats) -> Floats:
-        """Return scores within the range."""
+        """Return scores clipped to `score_range`."""
         return scores if self.score_range is None else np.clip(scores, *self.score_range)
 
     @cached_property
     def item_vectors(self) -> Floats:
-        """The items' vectors, float32 (n_items, d): their product with a query is the score, before the range."""
+        """The items' vectors, float32 (n_items, d); the product with a query is the score, before clipping."""
         columns = [self.item_factors]
         if self.user_biases is not None:
             columns.append(np.ones((len(self.item_factors), 1), np.float32))
@@ -229,7 +232,7 @@ class FactorScorer(Scorer):
 
 
 def _check_floats(name: str, array: object, shape: tuple[int, ...]) -> None:
-    """Raise TypeError for what is no array of float32 of a shape: it would compile kernels anew, or score others."""
+    """Raise TypeError for anything but a float32 array of this shape: kernels would recompile or read wrong values."""
     if not isinstance(array, np.ndarray) or array.dtype != np.float32 or array.shape != shape:
         got = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
         raise TypeError(f"{name} must be float32 of shape {shape}, got {got}")
@@ -237,7 +240,7 @@ def _check_floats(name: str, array: object, shape: tuple[int, ...]) -> None:
 
 @dataclass(frozen=True)
 class Histories:
-    """People known by what they have: person r by the pairs in row rows[r] (int64) of a CSR over all items."""
+    """Users given by their histories: user r has the pairs in row rows[r] (int64) of a CSR over all items."""
 
     pairs: Rows
     rows: RowNumbers
@@ -254,10 +257,10 @@ NOBODY = freeze_rows(Rows(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HistoryScorer(Scorer):
-    """s(u, i) = sum over the pairs (j, w) of u of w c_ji: a person is nothing but a history.
+    """s(u, i) = sum over the pairs (j, w) of u of w c_ji: scores depend on the history only.
 
-    make_candidates : returns the items in some rows, which score `Histories`; it must be possible to pickle it
-    coefficients : an array of any shape that holds the c_ji of the largest size
+    make_candidates : returns the candidates of item rows, whose queries are `Histories`; it must be picklable
+    coefficients : an array of any shape that holds the c_ji of the largest absolute value
     """
 
     make_candidates: Callable[[RowNumbers], Candidates]
@@ -290,7 +293,7 @@ class HistoryScorer(Scorer):
 
 
 def largest_size(coefficients: Floats) -> float:
-    """Return the largest absolute value, 0 of none."""
+    """Return the largest absolute value, 0 for an empty array."""
     # Row by row: all absolute values at once would take as much memory as the array.
     return max((float(np.abs(row).max(initial=0)) for row in np.atleast_2d(coefficients)), default=0.0)
 

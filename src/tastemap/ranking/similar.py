@@ -1,4 +1,4 @@
-"""Nearest neighbours among the vectors of one side, users or items."""
+"""Nearest neighbours among the vectors of users or of items."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ Closeness = Literal["cosine", "dot", "euclidean"]
 
 
 def check_metric(metric: Closeness, known: tuple[Closeness, ...] = get_args(Closeness), reason: str = "") -> None:
-    """Raise ValueError for what is no metric, NotSupportedError with the reason for one that a model does not know."""
+    """Raise ValueError for anything but a metric, NotSupportedError with the reason if the model does not have it."""
     check_choice("metric", metric, get_args(Closeness))
     if metric not in known:
         raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {metric!r}")
 
 
 def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Lists:
-    """Return the k best of the catalogue for each query, of which `rows` are the own rows and left out."""
+    """Return the k best candidates for each query; query r leaves out its own row, rows[r]."""
     check_whole("k", k, lowest=1)
     itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
     return top_k(queries, catalogue, k, [Hidden(freeze_rows(itself), np.arange(len(rows)))])
 
 
 class Neighbours(Protocol):
-    """What tells which rows of one side, users or items, are near to which."""
+    """Finds the nearest rows of users or of items; `Answers.make_item_space` and `make_user_space` return one."""
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
-        """Return the k nearest of each row, itself left out, among the rows given, ascending, or all."""
+        """Return the k nearest neighbours of each row without the row itself.
+
+        among : the rows that may be neighbours, ascending; None for all
+        """
         ...
 
 
 class Space:
-    """Vectors that are compared with each other; what a metric needs is prepared once.
+    """Compares vectors with each other. It prepares each metric once, when it is first used.
 
-    vectors float32 (n, d). active int64: the rows that may be neighbours, ascending.
+    vectors : float32, (n, d)
+    active : int64: the rows that may be neighbours, ascending
     """
 
     def __init__(self, vectors: Floats, active: RowNumbers) -> None:
@@ -49,23 +53,23 @@ class Space:
         self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
-        """Return the k nearest of each row, itself left out; the score is higher for what is nearer.
+        """Return the k nearest neighbours of each row without the row itself; nearer neighbours score higher.
 
         metric : "cosine", "dot", or "euclidean", scored as minus the distance
         among : the rows that may be neighbours, ascending; None for all active ones
         """
         check_metric(metric)
-        if metric not in self._prepared:  # two threads that ask first prepare the same
-            queries, vectors = self._for(metric)
+        if metric not in self._prepared:  # if two threads come first, both prepare the same
+            queries, vectors = self._prepare(metric)
             self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = VectorCandidates(vectors, among)
         lists = nearest(queries[rows], catalogue, rows, k)
-        return self._by_distance(rows, lists) if metric == "euclidean" else lists
+        return self._order_by_distance(rows, lists) if metric == "euclidean" else lists
 
-    def _for(self, metric: Closeness) -> tuple[Floats, Floats]:
-        """Return queries and vectors whose product orders by the metric."""
+    def _prepare(self, metric: Closeness) -> tuple[Floats, Floats]:
+        """Return queries and vectors whose products order neighbours by the metric."""
         vectors = self.vectors
         if metric == "dot":
             return vectors, vectors
@@ -74,15 +78,15 @@ class Space:
             norms = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
             unit = vectors / norms[:, None]
             return unit, unit
-        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), least rounded where the vectors lie around the origin.
+        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), rounding is least if the vectors lie around the origin.
         vectors = vectors - vectors.mean(axis=0)
         squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
         ones = np.ones((len(vectors), 1), np.float32)
         halves = (-0.5 * squares)[:, None].astype(np.float32)
         return np.hstack([vectors, ones]), np.hstack([vectors, halves])
 
-    def _by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
-        """Give each neighbour minus its distance as score, and order by what is shown."""
+    def _order_by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
+        """Set each neighbour's score to minus its distance, and order by these scores."""
         gaps = self.vectors[rows][:, None, :].astype(np.float64) - self.vectors[lists.rows]
         scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
         scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf

@@ -1,4 +1,4 @@
-"""The one blocked top-k behind recommend, similar and evaluate. How its bits are kept: see kernels/ranking.py."""
+"""The blocked top-k that recommend, similar and evaluate share. kernels/ranking.py explains why its bits never vary."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from tastemap.data._pairs import Rows
 from tastemap.kernels import ranking as kernels
 from tastemap.typing import Floats, RowNumbers
 
-# A block of scores takes 2 MB a thread whatever the catalogue's size: it stays in the second-level cache.
+# A block of scores takes 2 MB for each thread, whatever the catalogue's size: it stays in the second-level cache.
 BLOCK_QUERIES = 64
 BLOCK_ITEMS = 8192
 
-# Candidates beyond k that the approximate scores may propose; more make an exact second pass rarer.
+# Candidates beyond k that the approximate scores may propose; with more, an exact second pass is rarer.
 SPARE = 16
 
-# Up to here scoring in the fixed order costs less than setting up a matrix product.
+# Up to this many queries, scoring in the fixed order costs less than setting up a matrix product.
 FEW_QUERIES = 4
 
 
 class Lists(NamedTuple):
     """Ranked lists as arrays; only the first counts[r] places of row r are filled, the others hold -1 and -inf.
 
-    rows int32 (n, k): item rows, best first. scores float32 (n, k). counts int64 (n).
+    rows : int32, (n, k): item rows, best first
+    scores : float32, (n, k)
+    counts : int64, (n,)
     """
 
     rows: npt.NDArray[np.int32]
@@ -42,7 +44,7 @@ class Lists(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """Items kept out of the lists: for query r those in row rows[r] (int64) of a CSR over all items; -1 hides none."""
+    """Items to leave out: for query r those in row rows[r] (int64) of a CSR over all items; row -1 has none."""
 
     items: Rows
     rows: RowNumbers
@@ -55,7 +57,8 @@ class Hidden(NamedTuple):
 class Candidates(ABC):
     """The items that may be recommended, and how they are scored.
 
-    n_items : of the whole catalogue. rows : the item rows that may appear, int64, ascending; None: all
+    n_items : the number of all items, known or not
+    rows : int64, ascending: the item rows that may appear; None for all
     """
 
     def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
@@ -67,24 +70,24 @@ class Candidates(ABC):
 
     @cached_property
     def position(self) -> npt.NDArray[np.int32]:
-        """An item row's column among the candidates, -1 where it is none: int32, (n_items,)."""
+        """The column of each item row among the candidates, -1 for other items: int32, (n_items,)."""
         position = np.full(self.n_items, -1, np.int32)
         position[self.rows] = np.arange(len(self.rows), dtype=np.int32)
         return position
 
     @abstractmethod
     def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
-        """Set the lists of all queries; their rows are columns among the candidates."""
+        """Fill the lists of all queries; `lists.rows` gets columns among the candidates, not item rows."""
 
     @abstractmethod
     def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the score that the lists show for query who[j] and item row items[j], a candidate."""
+        """Return the score that lists have for query who[j] and the candidate in item row items[j]: float32, (n,)."""
 
 
 class VectorCandidates(Candidates):
-    """Items that are vectors.
+    """Candidates with a vector each; a score is the product of query and vector.
 
-    vectors float32 (n_items, d): a score is query . vector, for queries float32 (n, d).
+    vectors : float32, (n_items, d); queries are float32, (n, d)
     """
 
     def __init__(self, vectors: Floats, rows: RowNumbers | None = None) -> None:
@@ -93,11 +96,11 @@ class VectorCandidates(Candidates):
 
     @cached_property
     def longest(self) -> float:
-        """The largest norm of a vector."""
+        """The largest norm of the candidates' vectors."""
         return float(np.sqrt(np.max(np.einsum("if,if->i", self.vectors, self.vectors, dtype=np.float64), initial=0)))
 
     def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
-        """Let matrix products propose, and score the proposed once more in a fixed order."""
+        """Propose candidates by matrix products, then score the proposed ones again in a fixed order."""
         n = len(queries)
         queries = np.ascontiguousarray(queries, np.float32)
         if n <= FEW_QUERIES:
@@ -108,20 +111,20 @@ class VectorCandidates(Candidates):
             parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], lists), len(blocks))
 
     def pair_scores(self, queries: Floats, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the products in the fixed order."""
+        """Return the products, added in the fixed order."""
         out = np.empty(len(who), np.float32)
         kernels.pair_scores(queries, self.vectors, who, self.position[items].astype(np.int64), out)
         return out
 
 
 class ComputedCandidates(Candidates):
-    """Items whose scores a model computes itself, a block of people and a run of items at a time.
+    """Candidates whose scores a model computes itself, for a block of queries and a run of items at a time.
 
-    Each score must be made in an order that depends on its query and its item alone, so that it can be ranked as it is.
-    Queries are what the subclass takes; they have a length and can be sliced.
+    The order of additions in a score may depend on its query and its item only, so that the batch changes no bit. The
+    subclass chooses its queries; they have a length and can be sliced.
     """
 
-    # The most people in a block, and its scores, as many as with vectors: for fewer people it has more items.
+    # The most queries and the most scores in a block: with fewer queries a block has more items.
     people: int = BLOCK_QUERIES
     cells: int = BLOCK_QUERIES * BLOCK_ITEMS
 
@@ -133,7 +136,7 @@ class ComputedCandidates(Candidates):
         """
 
     def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
-        """Score a block, hide, and keep the k best so far."""
+        """Score a block at a time, hide what is left out, and keep the k best."""
         blocks = parallel.row_blocks(len(queries), self.people)
 
         def rank(b: int) -> None:
@@ -157,7 +160,7 @@ class ComputedCandidates(Candidates):
         kernels.sort_lists(lists.scores, lists.rows, lists.counts)
 
     def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the scores, computed for each query and its items by themselves."""
+        """Return the scores, computed for one query and its items at a time."""
         order = np.lexsort((items, who))
         starts = np.searchsorted(who[order], np.arange(len(queries) + 1))
         out = np.empty(len(who), np.float32)
@@ -176,7 +179,7 @@ class ComputedCandidates(Candidates):
 
 def _run(task: Callable[[int], None], n_blocks: int) -> None:
     if n_blocks == 1:
-        task(0)  # one person is served without a look at the pool or at BLAS
+        task(0)  # a single query need not ask for the thread pool or set up BLAS
     else:
         parallel.run(task, n_blocks)
 
@@ -184,8 +187,9 @@ def _run(task: Callable[[int], None], n_blocks: int) -> None:
 def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
     """Return for each query the k best of the catalogue by (score descending, item row ascending).
 
-    queries : what the catalogue scores, float32 (n, d) vectors for a `Catalogue`. The lists do not depend on the batch,
-        the blocks or the threads.
+    queries : as the catalogue takes them, float32 (n, d) for `VectorCandidates`
+
+    The lists do not depend on the batch, the blocks or the threads.
     """
     n, k = len(queries), min(int(k), len(catalogue))
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
@@ -201,7 +205,7 @@ def _rank_block(
 ) -> None:
     P, Q = queries[block], catalogue.vectors
     n = len(P)
-    # One place more than there are items: a heap that can hold all is never full, and nothing is left out.
+    # One place more than there are items: such a heap is never full, so no item is dropped.
     capacity = min(k + SPARE, len(Q) + 1)
     heap_scores = np.empty((n, capacity), np.float32)
     heap_columns = np.empty((n, capacity), np.int32)
@@ -237,7 +241,7 @@ def _rank_block(
 def _rank_exactly(
     queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], r: int, lists: Lists
 ) -> None:
-    mask = np.zeros(len(catalogue) + 1, np.bool_)  # the last place takes the items that are no candidates
+    mask = np.zeros(len(catalogue) + 1, np.bool_)  # items that are not candidates mark the last place
     for items, rows in hidden:
         if rows[r] >= 0:
             mask[catalogue.position[items.indices[items.indptr[rows[r]] : items.indptr[rows[r] + 1]]]] = True

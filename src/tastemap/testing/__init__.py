@@ -1,4 +1,4 @@
-"""What every model promises, as checks that a model of your own can be put to; they need no test runner."""
+"""The contract of all models, as checks for a model of your own; they need no test runner."""
 
 from __future__ import annotations
 
@@ -13,29 +13,28 @@ MODULES = (fit, parameters, epochs, recommend, histories, similar, features, upd
 
 __all__ = ["MODEL_CHECKS", "check_model"]
 
-#: The checks: each takes what makes an unfitted model, and raises AssertionError, in a sentence, where it fails.
+#: The checks. Each takes a function that makes an unfitted model, and raises AssertionError with a sentence.
 MODEL_CHECKS: tuple[Callable[[Callable[[], Model]], None], ...] = tuple(
     check for module in MODULES for name, check in vars(module).items() if name.startswith("check_")
 )
 
 
 def check_model(make: Callable[[], Model], *, others: Mapping[str, Any] | None = None) -> None:
-    """Put a model to every check of `MODEL_CHECKS`.
+    """Run every check of `MODEL_CHECKS` on a model.
 
-    make : returns an unfitted model: its class, or a function that makes a small and quick one. The checks fit it some
-        hundred times, to a few dozen pairs
-    others : for a parameter another value that changes what is learned from so little; of a number, a switch or a
-        `Literal` one is found where it is not given
+    make : returns an unfitted model: its class, or a function that makes a small and fast one. The checks fit it about
+        a hundred times, to a few dozen pairs
+    others : for each parameter another value that changes the result even on such small data; the checks choose one
+        themselves for numbers, booleans and `Literal` types that are not given
 
-    What the model can do is read from its `abilities`. What is wrong with it stands in one AssertionError, a line for
-    each check that failed.
+    The checks read the model's `abilities`. Raises one AssertionError with a line for each check that failed.
     """
     name, broken = type(make()).__name__, []
     for check in MODEL_CHECKS:
         known = partial(check, others=others) if check is parameters.check_parameters_change_what_is_learned else check
         try:
             known(make)
-        except Exception as error:  # whatever a broken model raises
+        except Exception as error:  # a broken model may raise anything
             told = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
             broken.append(f"{check.__name__}: {(check.__doc__ or '').strip()} {told}")
     if broken:

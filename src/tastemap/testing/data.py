@@ -1,4 +1,4 @@
-"""A few pairs, features and news, and the words in which a check says what is wrong."""
+"""Small data for checks, and the assertions of checks with their messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEW_FILM, NEW_PERSON = 700, "newcomer"  # known by features alone
 
 @cache
 def pairs(seed: int = 0, n_users: int = 14, n_items: int = 11) -> pl.DataFrame:
-    """Return pairs under names of the caller's own, users as strings, items as integers."""
+    """Return pairs with column names other than the defaults; users are strings, items are integers."""
     rng = np.random.default_rng(seed)
     has = rng.random((n_users, n_items)) < 0.4
     has[5] = True
@@ -41,13 +41,13 @@ def pairs(seed: int = 0, n_users: int = 14, n_items: int = 11) -> pl.DataFrame:
 
 
 def read(frame: Any, **more: Any) -> Interactions:
-    """Return the pairs of a frame."""
+    """Return a frame of pairs as interactions."""
     return Interactions.from_frame(frame, user="person", item="film", weight="stars", **more)
 
 
 @cache
 def data(seed: int = 0) -> Interactions:
-    """Return the pairs, and the ids of a user and of an item without any."""
+    """Return the pairs as interactions whose id maps also hold a user and an item without a pair."""
     frame = pairs(seed)
     users = [*frame["person"].unique(maintain_order=True), GHOST]
     return read(frame, users=users, items=[UNSEEN, *frame["film"].unique().sort()])
@@ -78,39 +78,39 @@ def news() -> Interactions:
 
 
 @cache
-def of_films() -> Features:
-    """Return genres of films: of one that nobody has seen, of one beyond the data, none of film 103."""
+def film_features() -> Features:
+    """Return the genres of films, also of an unseen film and of one outside the data, but not of film 103."""
     genres = ["war", "noir", "war|noir", None, "war", "noir", "war", "noir", "war", "noir", "war", "noir", "war"]
     films = {"film": [*FILMS, UNSEEN, NEW_FILM], "genre": genres}
     return Features.from_frame(films, id="film", columns="genre", separator="|")
 
 
 @cache
-def of_people() -> Features:
-    """Return the ages of everyone, and of one beyond the data."""
+def people_features() -> Features:
+    """Return the ages of all users, and of one outside the data."""
     everyone = [*people(), GHOST, NEW_PERSON]
     ages = ["old" if place % 2 else "young" for place in range(len(everyone))]
     return Features.from_frame({"person": everyone, "age": ages}, id="person", columns="age")
 
 
-def changed(make: Make, **parameters: Any) -> Model:
+def make_changed(make: Make, **parameters: Any) -> Model:
     """Return an unfitted model with some other parameters."""
     return replace(make(), **parameters)
 
 
-def fitted(make: Make, **parameters: Any) -> Model:
-    """Return the model fitted to the pairs, with some other parameters."""
-    return changed(make, **parameters).fit(data(), progress=False)
+def make_fitted(make: Make, **parameters: Any) -> Model:
+    """Return the model with some other parameters, fitted to the pairs."""
+    return make_changed(make, **parameters).fit(data(), progress=False)
 
 
-def described(make: Make, **parameters: Any) -> Model:
-    """Return the model fitted to the pairs and the features, with some other parameters."""
-    model = changed(make, **parameters)
-    return model.fit(data(), user_features=of_people(), item_features=of_films(), progress=False)
+def make_described(make: Make, **parameters: Any) -> Model:
+    """Return the model with some other parameters, fitted to the pairs and the features."""
+    model = make_changed(make, **parameters)
+    return model.fit(data(), user_features=people_features(), item_features=film_features(), progress=False)
 
 
 def arrays(model: Model) -> Arrays:
-    """Return what a model has learned."""
+    """Return the arrays that a model has learned, by name."""
     return {name: getattr(model, name) for name in ("popularity_", *model.fitted_arrays)}
 
 
@@ -120,8 +120,8 @@ def ensure(condition: object, sentence: str) -> None:
         raise AssertionError(sentence)
 
 
-def same_model(one: Model, other: Model, sentence: str) -> None:
-    """Raise AssertionError where two models have other parameters, ids, bits or lists."""
+def ensure_same_model(one: Model, other: Model, sentence: str) -> None:
+    """Raise AssertionError where two models differ in parameters, ids, any bit of an array, or lists."""
     ensure(asdict(one) == asdict(other), f"{sentence}: its parameters differ, {one} and {other}")
     ensure(list(one.users) == list(other.users) and list(one.items) == list(other.items), f"{sentence}: its ids differ")
     theirs = arrays(other)
@@ -129,24 +129,24 @@ def same_model(one: Model, other: Model, sentence: str) -> None:
         equal = array.dtype == theirs[name].dtype and np.array_equal(array, theirs[name])
         ensure(equal, f"{sentence}: {name} differs")
     if one.interactions is not None and other.interactions is not None:
-        same_lists(one.recommend(k=4), other.recommend(k=4), sentence)
+        ensure_same_lists(one.recommend(k=4), other.recommend(k=4), sentence)
 
 
-def same_lists(one: Any, other: Any, sentence: str) -> None:
+def ensure_same_lists(one: Any, other: Any, sentence: str) -> None:
     """Raise AssertionError where two frames of results differ in any bit."""
     ensure(type(one) is type(other) and one.equals(other), f"{sentence}: the lists differ")
 
 
-def near(one: Any, other: Any, sentence: str, tolerance: float = 1e-4) -> None:
+def ensure_near(one: Any, other: Any, sentence: str, tolerance: float = 1e-4) -> None:
     """Raise AssertionError where scores differ by more than a float32's rounding."""
     alike = np.shape(one) == np.shape(other) and np.allclose(one, other, rtol=tolerance, atol=tolerance)
     ensure(alike, f"{sentence}: got {np.ravel(one)[:5]} and {np.ravel(other)[:5]}")
 
 
-def refuses(
+def ensure_refused(
     call: Callable[[], Any], error: type[Exception] | tuple[type[Exception], ...], *words: object, what: str
 ) -> None:
-    """Raise AssertionError where a call is not refused in one sentence that has the words."""
+    """Raise AssertionError where a call does not raise the error with one sentence that contains the words."""
     kinds = " or ".join(kind.__name__ for kind in (error if isinstance(error, tuple) else (error,)))
     try:
         call()
@@ -162,16 +162,16 @@ def refuses(
         ensure(str(word) in text, f"the sentence that refuses {what} must name {word}, got {text!r}")
 
 
-def refuses_each(
+def ensure_each_refused(
     calls: Mapping[str, Callable[[], Any]], error: type[Exception] | tuple[type[Exception], ...], *words: object
 ) -> None:
-    """Raise AssertionError where one of several calls, by what each is, is not refused."""
+    """Raise AssertionError where any of several calls, named by their descriptions, is not refused."""
     for what, call in calls.items():
-        refuses(call, error, *words, what=what)
+        ensure_refused(call, error, *words, what=what)
 
 
 @contextmanager
-def a_folder() -> Iterator[Path]:
-    """Give a folder that is gone afterwards."""
+def temporary_folder() -> Iterator[Path]:
+    """Provide a folder that is deleted after the block."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""What a model promises of features of users and items; one that takes none says so."""
+"""Checks of features of users and items; a model that takes none must refuse them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tastemap.testing.data import (
     NEW_PERSON,
     UNSEEN,
     Make,
-    a_folder,
     data,
-    described,
     ensure,
-    fitted,
+    ensure_each_refused,
+    ensure_near,
+    ensure_refused,
+    ensure_same_lists,
+    ensure_same_model,
+    film_features,
     history_of,
-    near,
-    of_films,
-    of_people,
+    make_described,
+    make_fitted,
     people,
+    people_features,
     read,
-    refuses,
-    refuses_each,
-    same_lists,
-    same_model,
+    temporary_folder,
 )
 
 
@@ -43,29 +43,29 @@ def _takes(make: Make) -> bool:
 
 def _films(**columns: list[Any]) -> Features:
     """Return features of films, made like those of the training."""
-    return of_films().transform(pl.DataFrame(columns))
+    return film_features().transform(pl.DataFrame(columns))
 
 
 def check_features_are_refused_by_a_model_that_takes_none(make: Make) -> None:
     """A model that takes no features says so by its name, and names one that does."""
     if _takes(make):
         return
-    model = fitted(make)
+    model = make_fitted(make)
     calls: dict[str, Callable[[], Any]] = {
-        "fit with item_features": lambda: make().fit(data(), item_features=of_films()),
-        "fit with user_features": lambda: make().fit(data(), user_features=of_people()),
-        "update with item_features": lambda: model.update(data(), item_features=of_films()),
-        "recommend_for with user_features": lambda: model.recommend_for([100], user_features=of_people()),
-        "add_items": lambda: model.add_items(of_films()),
+        "fit with item_features": lambda: make().fit(data(), item_features=film_features()),
+        "fit with user_features": lambda: make().fit(data(), user_features=people_features()),
+        "update with item_features": lambda: model.update(data(), item_features=film_features()),
+        "recommend_for with user_features": lambda: model.recommend_for([100], user_features=people_features()),
+        "add_items": lambda: model.add_items(film_features()),
     }
-    refuses_each(calls, NotSupportedError, type(model).__name__, "features", "ImplicitALS")
+    ensure_each_refused(calls, NotSupportedError, type(model).__name__, "features", "ImplicitALS")
 
 
 def check_ids_with_features_alone_are_known(make: Make) -> None:
-    """Items and users that only their features tell of are recommended, measured and compared like the others."""
+    """Items and users with features but without a pair are recommended, measured and compared like the others."""
     if not _takes(make):
         return
-    model = described(make)
+    model = make_described(make)
     listed = set(model.recommend(people(), k=100, exclude_seen=False)["film"])
     ensure(listed == {*FILMS, UNSEEN, NEW_FILM}, f"items with features alone must be listed, got {listed}")
     everyone = set(model.recommend(k=3)["person"])
@@ -87,7 +87,7 @@ def check_ids_with_features_alone_are_known(make: Make) -> None:
     ensure(NEW_FILM not in folded, "an item with features alone must be hidden when it is in the history")
     test = read({"person": [NEW_PERSON], "film": [NEW_FILM], "stars": [1.0]})
     (rank,) = theirs.filter(pl.col("film") == NEW_FILM)["rank"]
-    near(
+    ensure_near(
         evaluate(model, test, metrics="mrr@20")["mrr@20"], 1 / rank, "evaluate must measure a user with features alone"
     )
 
@@ -100,7 +100,9 @@ def check_id_without_a_feature_stays_unknown(make: Make) -> None:
     model = make().fit(data(), item_features=films, progress=False)
     ensure(UNSEEN not in set(model.recommend(k=100)["film"]), "an item without a feature must not be listed")
     if model.abilities.similar_items:
-        refuses(lambda: model.similar_items(UNSEEN), UnknownIdError, UNSEEN, what="similar items of an unknown item")
+        ensure_refused(
+            lambda: model.similar_items(UNSEEN), UnknownIdError, UNSEEN, what="similar items of an unknown item"
+        )
 
 
 def check_features_leave_the_interactions(make: Make) -> None:
@@ -108,19 +110,19 @@ def check_features_leave_the_interactions(make: Make) -> None:
     if not _takes(make):
         return
     before = data().fingerprint()
-    described(make)
+    make_described(make)
     ensure(data().fingerprint() == before, "fitting with features must leave the interactions")
     ensure(NEW_FILM not in data().items, "fitting with features must leave the ids of the interactions")
 
 
 def check_features_change_what_is_learned(make: Make) -> None:
-    """Features change the lists, of known users and of people known by a history."""
+    """Features change the lists of known users and of new users."""
     if not _takes(make):
         return
-    model, plain = described(make), fitted(make)
+    model, plain = make_described(make), make_fitted(make)
     differs = not model.recommend("u1", k=9)["score"].equals(plain.recommend("u1", k=9)["score"])
     ensure(differs, "features must change the scores of a user")
-    old, young = (of_people().only([user]) for user in people()[:2])
+    old, young = (people_features().only([user]) for user in people()[:2])
     one, other = (model.recommend_for({103: 1, 105: 2}, k=9, user_features=who) for who in (old, young))
     ensure(not one["score"].equals(other["score"]), "a person's features must count beside the history")
     alone = model.recommend_for([NEW_FILM], k=9)["score"]
@@ -131,49 +133,55 @@ def check_features_change_what_is_learned(make: Make) -> None:
 
 
 def check_people_without_a_history(make: Make) -> None:
-    """Somebody with features may come without a history, and gets what a user with these features alone gets."""
+    """A new user with features and an empty history gets the list of a known user with the same features alone."""
     if not _takes(make):
         return
-    model = described(make)
+    model = make_described(make)
     own = model.recommend(NEW_PERSON, k=6)
-    alone = model.recommend_for([], k=6, user_features=of_people().only([NEW_PERSON]))
+    alone = model.recommend_for([], k=6, user_features=people_features().only([NEW_PERSON]))
     ensure(
         alone["film"].to_list() == own["film"].to_list(), "features alone must give the list of a user with the same"
     )
-    near(alone["score"], own["score"], "features alone must give the scores of a user with the same", tolerance=1e-6)
-    two = of_people().only(["u1", NEW_PERSON])
+    ensure_near(
+        alone["score"], own["score"], "features alone must give the scores of a user with the same", tolerance=1e-6
+    )
+    two = people_features().only(["u1", NEW_PERSON])
     both = model.recommend_for([history_of("u1"), []], k=6, user_features=two)
     second = both.filter(pl.col("history") == 1).drop("history")
-    same_lists(second, alone.drop("history"), "an empty history among others must get the same list")
-    refuses(lambda: model.recommend_for([], k=6), DataError, "empty", what="a person without history and features")
-    one = of_people().only(["u1"])
-    refuses(lambda: model.recommend_for([[100], [101]], user_features=one), DataError, 1, 2, what="1 feature row for 2")
+    ensure_same_lists(second, alone.drop("history"), "an empty history among others must get the same list")
+    ensure_refused(
+        lambda: model.recommend_for([], k=6), DataError, "empty", what="a person without history and features"
+    )
+    one = people_features().only(["u1"])
+    ensure_refused(
+        lambda: model.recommend_for([[100], [101]], user_features=one), DataError, 1, 2, what="1 feature row for 2"
+    )
 
 
 def check_folding_in_with_features(make: Make) -> None:
     """Where the abilities say so, a user's history and features give that user's list, before and after an update."""
     if not _takes(make) or not make().abilities.folds_in_exactly:
         return
-    model = described(make)
+    model = make_described(make)
     updated = model.update(read({"person": ["u1"], "film": [800], "stars": [2.0]}))
     for who, told in ((model, ""), (updated, " after an update")):
         for user in people():
-            history, about = history_of(user, who.interactions), of_people().only([user])
+            history, about = history_of(user, who.interactions), people_features().only([user])
             own, folded = who.recommend(user, k=20), who.recommend_for(history, k=20, user_features=about)
             ensure(
                 folded["film"].to_list() == own["film"].to_list(), f"history and features must give the own list{told}"
             )
-            near(folded["score"], own["score"], f"history and features must give the user's own scores{told}")
+            ensure_near(folded["score"], own["score"], f"history and features must give the user's own scores{told}")
 
 
 def check_what_are_no_features_is_refused(make: Make) -> None:
-    """Frames, features of other ids, of another type, or that the training did not have are refused in a sentence."""
+    """Frames, and features of other ids, of another type or not in the training, are refused in a sentence."""
     if not _takes(make):
         return
     frame: Any = pl.DataFrame({"film": [100], "genre": ["war"]})
     nothing: Any = None
-    model, plain = described(make), fitted(make)
-    refuses_each(
+    model, plain = make_described(make), make_fitted(make)
+    ensure_each_refused(
         {
             "fit with a frame for features": lambda: make().fit(data(), item_features=frame),
             "update with a frame for features": lambda: model.update(data(), user_features=frame),
@@ -186,9 +194,9 @@ def check_what_are_no_features_is_refused(make: Make) -> None:
     )
     films = Features.from_frame({"film": [1, 2], "genre": ["war", "noir"]}, id="film", columns="genre")
     fit = partial(make().fit, data(), item_features=films)
-    refuses(fit, DataError, "item_features", "film", "1, 2", what="fit with features of other ids")
+    ensure_refused(fit, DataError, "item_features", "film", "1, 2", what="fit with features of other ids")
     text = Features.from_frame({"film": ["100"], "genre": ["war"]}, id="film", columns="genre")
-    refuses_each(
+    ensure_each_refused(
         {
             "fit with ids of another type": lambda: make().fit(data(), item_features=text),
             "add_items with ids of another type": lambda: model.add_items(text),
@@ -197,7 +205,7 @@ def check_what_are_no_features_is_refused(make: Make) -> None:
         "film",
     )
     other = Features.from_frame({"film": [800], "colour": ["red"]}, id="film", columns="colour")
-    refuses_each(
+    ensure_each_refused(
         {
             "add_items of unknown features": lambda: model.add_items(other),
             "update with unknown features": lambda: model.update(data(), item_features=other),
@@ -206,19 +214,19 @@ def check_what_are_no_features_is_refused(make: Make) -> None:
         "colour=red",
         "transform",
     )
-    refuses_each(
+    ensure_each_refused(
         {
-            "add_items of a model without": lambda: plain.add_items(of_films()),
-            "item features for a model without": lambda: plain.update(data(), item_features=of_films()),
+            "add_items of a model without": lambda: plain.add_items(film_features()),
+            "item features for a model without": lambda: plain.update(data(), item_features=film_features()),
         },
         NotSupportedError,
         "fitted without",
         "item_features",
     )
-    refuses_each(
+    ensure_each_refused(
         {
-            "user features for a model without": lambda: plain.update(data(), user_features=of_people()),
-            "a person's features for a model without": lambda: plain.recommend_for([], user_features=of_people()),
+            "user features for a model without": lambda: plain.update(data(), user_features=people_features()),
+            "a person's features for a model without": lambda: plain.recommend_for([], user_features=people_features()),
         },
         NotSupportedError,
         "fitted without",
@@ -230,33 +238,33 @@ def check_added_items(make: Make) -> None:
     """add_items returns a new model that lists the items by their features, and leaves the old one as it is."""
     if not _takes(make):
         return
-    model = described(make)
+    model = make_described(make)
     before = model.recommend(k=100)
     more = _films(film=[800, 801], genre=["war", "noir|unheard of"])
     grown = model.add_items(more)
     ensure(grown is not model, "add_items must return a new model")
-    same_lists(model.recommend(k=100), before, "add_items must leave the old model")
+    ensure_same_lists(model.recommend(k=100), before, "add_items must leave the old model")
     ensure(list(grown.items) == [*model.items, 800, 801], "add_items must add ids behind the known")
     ensure({800, 801} <= set(grown.recommend("u1", k=100)["film"]), "added items must be listed")
     added, alike = grown.predict("u1", [800, 801]).tolist(), model.predict("u1", [NEW_FILM, UNSEEN]).tolist()
     ensure(added == alike, "an added item must score as one with the same features")
     others = grown.recommend(k=100).filter(~pl.col("film").is_in([800, 801])).drop("rank")
-    same_lists(others, before.drop("rank"), "add_items must leave the others' scores")
+    ensure_same_lists(others, before.drop("rank"), "add_items must leave the others' scores")
     assert grown.interactions is not None
     ensure(
         grown.interactions.shape == (len(model.users), len(model.items) + 2), "add_items must widen the interactions"
     )
-    same_model(grown.add_items(more), grown, "adding the same items again must change nothing")
+    ensure_same_model(grown.add_items(more), grown, "adding the same items again must change nothing")
 
 
 def check_update_takes_features(make: Make) -> None:
     """Update takes features of new ids and changed ones of known ids."""
     if not _takes(make):
         return
-    model = described(make)
+    model = make_described(make)
     new = read({"person": ["late", "u1"], "film": [100, 800], "stars": [1.0, 2.0]})
     films = _films(film=[800, 801, 102], genre=["war", "noir", "noir"])
-    late = of_people().transform(pl.DataFrame({"person": ["late", "later"], "age": ["old", "young"]}))
+    late = people_features().transform(pl.DataFrame({"person": ["late", "later"], "age": ["old", "young"]}))
     changed = model.update(new, item_features=films, user_features=late)
     ensure(list(changed.items) == [*model.items, 800, 801], "update must add items that only features tell of")
     ensure(list(changed.users) == [*model.users, "late", "later"], "update must add users that only features tell of")
@@ -264,25 +272,27 @@ def check_update_takes_features(make: Make) -> None:
     own = changed.recommend("later", k=100)
     ensure(len(own) == len(changed.items), "a new user with features alone must get all items")
     alone = changed.recommend_for([], k=100, user_features=late.only(["later"]))
-    near(alone["score"], own["score"], "after an update, features alone must give the user's scores", tolerance=1e-6)
+    ensure_near(
+        alone["score"], own["score"], "after an update, features alone must give the user's scores", tolerance=1e-6
+    )
     moved = changed.predict("u3", 102) != model.update(new).predict("u3", 102)
     ensure(moved, "changed features of a known item must change its score")
 
 
 def check_explanations_with_features(make: Make) -> None:
-    """With features, an explanation adds up with its baseline, or leaves one item out and keeps the features."""
+    """With features, contributions and baseline add up to the score, or leaving one item out keeps the features."""
     if not _takes(make) or not make().abilities.explains:
         return
-    model = described(make)
+    model = make_described(make)
     for user in people():
         for item in (100, NEW_FILM):
             reasons = model.explain(user, item)
             if reasons.kind == "exact":
                 (score,) = model.predict(user, item)
-                near(reasons.score, score, "with features, an exact explanation must be of the score")
+                ensure_near(reasons.score, score, "with features, an exact explanation must be of the score")
                 whole = reasons.frame["contribution"].sum() + reasons.baseline
-                near(whole, score, "with features, contributions and baseline must add up to the score")
-    reasons, history, about = model.explain("u1", NEW_FILM), history_of("u1"), of_people().only(["u1"])
+                ensure_near(whole, score, "with features, contributions and baseline must add up to the score")
+    reasons, history, about = model.explain("u1", NEW_FILM), history_of("u1"), people_features().only(["u1"])
     if reasons.kind == "leave-one-out":
         without = {film: weight for film, weight in history.items() if film != reasons.frame["film"][0]}
         whole, rest = (
@@ -290,47 +300,47 @@ def check_explanations_with_features(make: Make) -> None:
             for own in (history, without)
         )
         contribution = reasons.frame["contribution"][0]
-        near(contribution, whole - rest, "leaving one item out must leave the user's features", tolerance=1e-6)
+        ensure_near(contribution, whole - rest, "leaving one item out must leave the user's features", tolerance=1e-6)
 
 
 def check_loaded_model_knows_its_features(make: Make) -> None:
-    """A loaded model takes added items, news with features and people by features as the saved one does."""
+    """A loaded model handles added items, updates with features and new users with features like the saved one."""
     if not _takes(make):
         return
-    model = described(make)
-    with a_folder() as folder:
+    model = make_described(make)
+    with temporary_folder() as folder:
         model.save(folder / "model")
         again = load(folder / "model")
     more = _films(film=[800], genre=["war"])
-    same_model(again.add_items(more), model.add_items(more), "add_items of a loaded model must be the same")
+    ensure_same_model(again.add_items(more), model.add_items(more), "add_items of a loaded model must be the same")
     new = read({"person": ["u1"], "film": [800], "stars": [2.0]})
     one, other = (who.update(new, item_features=more) for who in (again, model))
-    same_model(one, other, "update of a loaded model with features must be the same")
-    lonely = of_people().only([NEW_PERSON])
+    ensure_same_model(one, other, "update of a loaded model with features must be the same")
+    lonely = people_features().only([NEW_PERSON])
     one, other = (who.recommend_for([], user_features=lonely) for who in (again, model))
-    same_lists(one, other, "features alone must get the same list of a loaded model")
+    ensure_same_lists(one, other, "features alone must get the same list of a loaded model")
     told = "Features: 2 of 16 person, 2 of 12 film."
     ensure(told in model.card(), f"the card must tell {told!r}")
 
 
 def check_file_without_history_holds_nobodys_features(make: Make) -> None:
-    """A file without interactions holds no user's features, yet takes added items and people by their features."""
+    """A file without interactions holds no user's features, but its model takes new items and users with features."""
     if not _takes(make):
         return
-    model = described(make)
-    with a_folder() as folder:
+    model = make_described(make)
+    with temporary_folder() as folder:
         model.save(folder / "model", interactions=False)
         bare = load(folder / "model")
         same = bare.recommend(exclude_seen=False), model.recommend(exclude_seen=False)
-        same_lists(*same, "without interactions known users must get the same lists")
-        lonely = of_people().only([NEW_PERSON])
+        ensure_same_lists(*same, "without interactions known users must get the same lists")
+        lonely = people_features().only([NEW_PERSON])
         one, other = (who.recommend_for([], user_features=lonely) for who in (bare, model))
-        same_lists(one, other, "without interactions features alone must get the same list")
+        ensure_same_lists(one, other, "without interactions features alone must get the same list")
         grown = bare.add_items(_films(film=[800], genre=["war"]))
         alike = grown.predict("u1", 800) == model.predict("u1", NEW_FILM)
         ensure(alike, "without interactions an added item must score as one with the same features")
-        refuses(
+        ensure_refused(
             lambda: bare.update(data()), NotSupportedError, "interactions=False", what="update without interactions"
         )
         grown.save(folder / "grown", interactions=False)
-        same_model(load(folder / "grown"), grown, "a model with added items must load as it was saved")
+        ensure_same_model(load(folder / "grown"), grown, "a model with added items must load as it was saved")

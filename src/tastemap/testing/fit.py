@@ -1,4 +1,4 @@
-"""What every model promises of fitting."""
+"""Checks of fitting."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from tastemap.models.shared import registry
 from tastemap.parallel import threads
 from tastemap.testing.data import (
     Make,
-    a_folder,
     arrays,
     data,
     ensure,
-    fitted,
+    ensure_each_refused,
+    ensure_refused,
+    ensure_same_lists,
+    ensure_same_model,
     history_of,
+    make_fitted,
     other_data,
     pairs,
     read,
-    refuses,
-    refuses_each,
-    same_lists,
-    same_model,
+    temporary_folder,
 )
 
 
 def check_class_is_whole(make: Make) -> None:
-    """The class is a dataclass of keyword parameters with defaults, and nothing of a model is left out."""
+    """The class is a dataclass of keyword parameters with defaults, and implements every method of a model."""
     try:
         registry.check_class(type(make()))
     except TypeError as error:
@@ -43,7 +43,7 @@ def check_class_is_whole(make: Make) -> None:
 
 
 def check_making_only_stores(make: Make) -> None:
-    """Making a model stores the parameters as they are; what is wrong with them is for `check`, which fit calls."""
+    """Making a model only stores the parameters; `check`, which fit calls, refuses wrong ones."""
     cls = type(make())
     anything = dict.fromkeys((field.name for field in fields(cls)), object())
     try:
@@ -63,14 +63,14 @@ def check_fit_can_be_repeated(make: Make) -> None:
     same = all(np.array_equal(old, new) for old, new in zip(before, parts, strict=True))
     ensure(same and likes.fingerprint() == print_before, "fit must leave the interactions as they are")
     once = copy.deepcopy(arrays(model))
-    same_model(model.fit(likes, progress=False), fitted(make), "fitting twice must be fitting once")
+    ensure_same_model(model.fit(likes, progress=False), make_fitted(make), "fitting twice must be fitting once")
     for name, array in once.items():
         ensure(np.array_equal(array, arrays(model)[name]), f"fitting again must give the same bits: {name} differs")
 
 
 def check_fit_sets_fitted_names_only(make: Make) -> None:
-    """What fit sets in public ends in '_', and every array among it is in a file."""
-    model = fitted(make)
+    """The public names that fit sets end in '_', and a file holds every array among them."""
+    model = make_fitted(make)
     known = {field.name for field in fields(model)}
     public = [name for name in vars(model) if name not in known and not name.startswith("_")]
     stray = [name for name in public if not name.endswith("_")]
@@ -78,33 +78,33 @@ def check_fit_sets_fitted_names_only(make: Make) -> None:
     held = set(model.fitted_arrays)
     lost = [name for name in public if name not in held and isinstance(getattr(model, name), np.ndarray)]
     ensure(not lost, f"the arrays {lost} are learned, but not named among the fitted ones: no file holds them")
-    # What is kept for speed may be anything that can be made again: it is found out by loading.
+    # Private caches may be anything that can be computed again; the checks of loading find those that cannot.
 
 
 def check_fit_forgets_what_was_learned_before(make: Make) -> None:
-    """A second fit to other data is as good as a first."""
-    model = fitted(make)
-    model.recommend(k=2)  # whatever is kept for the next call must go as well
+    """A second fit, to other data, gives the same model as a first fit to them."""
+    model = make_fitted(make)
+    model.recommend(k=2)  # the second fit must also drop cached values
     if model.abilities.similar_items:
         model.similar_items(100)
     if model.abilities.explains:
         model.explain("u1", next(iter(history_of("u1"))))
     fresh = make().fit(other_data(), progress=False)
-    same_model(model.fit(other_data(), progress=False), fresh, "fitting to other data must forget the first")
+    ensure_same_model(model.fit(other_data(), progress=False), fresh, "fitting to other data must forget the first")
 
 
 def check_models_share_nothing(make: Make) -> None:
     """A fitted model stays as it is while another one is made and fitted."""
-    alone = fitted(make)
+    alone = make_fitted(make)
     lists, folded = alone.recommend(k=4), alone.recommend_for([100, 103], k=4)
-    model = fitted(make)
-    other = make().fit(data(1), progress=False)  # before the first is asked, so that it has nothing prepared
+    model = make_fitted(make)
+    other = make().fit(data(1), progress=False)  # before the first model answers and caches anything
     other_folded = other.recommend_for([100], k=4)
     for name, array in arrays(alone).items():
         ensure(np.array_equal(array, arrays(model)[name]), f"fitting another model must leave {name} of the first")
-    same_lists(model.recommend(k=4), lists, "fitting another model must leave the first")
-    same_lists(model.recommend_for([100, 103], k=4), folded, "fitting another model must leave the first")
-    same_lists(other.recommend_for([100], k=4), other_folded, "a model that is asked must leave another")
+    ensure_same_lists(model.recommend(k=4), lists, "fitting another model must leave the first")
+    ensure_same_lists(model.recommend_for([100, 103], k=4), folded, "fitting another model must leave the first")
+    ensure_same_lists(other.recommend_for([100], k=4), other_folded, "a model that is asked must leave another")
 
 
 def check_threads_change_nothing(make: Make) -> None:
@@ -115,14 +115,14 @@ def check_threads_change_nothing(make: Make) -> None:
         lists = alone.recommend(k=5)
     with threads(3):
         together = make().fit(likes, progress=False)
-        same_model(alone, together, "the number of threads must not change a bit")
-        same_lists(together.recommend(k=5), lists, "the number of threads must not change a list")
+        ensure_same_model(alone, together, "the number of threads must not change a bit")
+        ensure_same_lists(together.recommend(k=5), lists, "the number of threads must not change a list")
 
 
 def check_unfitted_model_says_so(make: Make) -> None:
     """A model that has learned nothing refuses every question with NotFittedError."""
     model = make()
-    with a_folder() as folder:
+    with temporary_folder() as folder:
         calls: dict[str, Callable[[], Any]] = {
             "users of an unfitted model": lambda: model.users,
             "items of an unfitted model": lambda: model.items,
@@ -140,46 +140,48 @@ def check_unfitted_model_says_so(make: Make) -> None:
         }
         if model.abilities.explains:
             calls["explain of an unfitted model"] = lambda: model.explain("u1", 100)
-        refuses_each(calls, NotFittedError, type(model).__name__, "fit")
+        ensure_each_refused(calls, NotFittedError, type(model).__name__, "fit")
         ensure(not list(folder.iterdir()), "an unfitted model must leave no file")
 
 
 def check_fit_takes_interactions_only(make: Make) -> None:
-    """Fit refuses what is no Interactions with DataError."""
+    """Fit refuses anything but Interactions with DataError."""
     nothings: list[Any] = [None, [1, 2], pairs()]
     for nothing in nothings:
         kind = type(nothing).__name__
-        refuses(partial(make().fit, nothing), DataError, "Interactions", kind, what=f"fit to {kind}")
+        ensure_refused(partial(make().fit, nothing), DataError, "Interactions", kind, what=f"fit to {kind}")
 
 
 def check_bad_options_leave_what_was_learned(make: Make) -> None:
     """Options that fit refuses leave the model as it was."""
-    model = fitted(make)
+    model = make_fitted(make)
     bad: list[dict[str, Any]] = [
         {"patience": 2},
         {"validation": data(), "patience": 0},
         {"validation": data(), "metric": "ndcg"},
     ]
     for options in bad:
-        refuses(partial(model.fit, data(1), **options), ValueError, what=f"fit with {sorted(options)}")
-    same_model(model, fitted(make), "a fit that is refused must leave what was learned")
+        ensure_refused(partial(model.fit, data(1), **options), ValueError, what=f"fit with {sorted(options)}")
+    ensure_same_model(model, make_fitted(make), "a fit that is refused must leave what was learned")
 
 
-def check_validation_of_strangers_is_refused(make: Make) -> None:
+def check_validation_of_unknown_ids_is_refused(make: Make) -> None:
     """A validation part without a user or an item of the training part is refused with DataError."""
-    strangers = read({"person": ["x"], "film": [1], "stars": [1.0]})
-    refuses(lambda: make().fit(data(), validation=strangers), DataError, "validation", what="validation of strangers")
+    unknown = read({"person": ["x"], "film": [1], "stars": [1.0]})
+    ensure_refused(
+        lambda: make().fit(data(), validation=unknown), DataError, "validation", what="validation of unknown ids"
+    )
 
 
 def check_column_of_results_is_refused(make: Make) -> None:
-    """Data whose column is called like one of a result are refused, before either gets lost."""
+    """Data with a column that has the name of a column of results are refused."""
     for column in ("rank", "score"):
         taken = Interactions.from_frame(pairs().rename({"film": column}), user="person", item=column)
-        refuses(partial(make().fit, taken), DataError, repr(column), what=f"a column called {column}")
+        ensure_refused(partial(make().fit, taken), DataError, repr(column), what=f"a column called {column}")
 
 
 def check_degenerate_data(make: Make) -> None:
-    """Of one user, one item, one pair, weights of zero, and everybody having everything, all answers are finite."""
+    """All answers are finite for one user, one item, one pair, zero weights, and users who have every item."""
     cases: dict[str, dict[str, list[Any]]] = {
         "one user": {"person": ["a"] * 3, "film": [1, 2, 3], "stars": [1.0, 2.0, 3.0]},
         "one item": {"person": ["a", "b", "c"], "film": [1] * 3, "stars": [1.0, 2.0, 3.0]},
@@ -208,6 +210,6 @@ def _check_case(make: Make, case: str, frame: dict[str, list[Any]]) -> None:
     ensure(n_left == len(who) * len(items) - len(taken), f"where there is {case}, what is not seen must be listed")
     folded = model.recommend_for([1], frame="polars")["score"]
     ensure(folded.is_finite().all(), f"scores of a history must be finite where there is {case}")
-    with a_folder() as folder:
+    with temporary_folder() as folder:
         model.save(folder / "model")
-        same_model(load(folder / "model"), model, f"a loaded model must be the saved one where there is {case}")
+        ensure_same_model(load(folder / "model"), model, f"a loaded model must be the saved one where there is {case}")

@@ -1,4 +1,4 @@
-"""What every model promises of people known by a history alone."""
+"""Checks of new users, who are folded in from a history."""
 
 from __future__ import annotations
 
@@ -14,55 +14,59 @@ from tastemap.testing.data import (
     UNSEEN,
     Make,
     ensure,
-    fitted,
+    ensure_near,
+    ensure_refused,
+    ensure_same_lists,
     history_of,
-    near,
+    make_fitted,
     news,
     pairs,
     people,
-    refuses,
-    same_lists,
 )
 
 
 def check_histories_come_in_many_forms(make: Make) -> None:
-    """A history is ids in any order, a mapping to weights, or a list of these; each person gets a list of their own."""
-    model = fitted(make)
-    liked = 5 if model.abilities.ratings else 1  # who names an item without a rating likes it
+    """A history is ids in any order, a mapping to weights, or a list of these; each history gets its own list."""
+    model = make_fitted(make)
+    liked = 5 if model.abilities.ratings else 1  # an item named without a rating is taken as liked
     one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
     forms: list[Any] = [(103, 105), [105, 103], np.array([103, 105]), pl.Series([103, 105])]
     forms += [{103: liked, 105: liked}, {105: float(liked), 103: float(liked)}]
     for same in forms:
-        same_lists(model.recommend_for(same, k=4), one, f"the history {same!r} must be the same as [103, 105]")
+        ensure_same_lists(model.recommend_for(same, k=4), one, f"the history {same!r} must be the same as [103, 105]")
     weighted = model.recommend_for([101, 104], weights=[1, 2], k=4)
-    same_lists(weighted, two, "weights must be the same as a mapping")
+    ensure_same_lists(weighted, two, "weights must be the same as a mapping")
     both = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
     mixed = model.recommend_for([[103, 105], {104: 2.0, 101: 1.0}], k=4)
-    same_lists(mixed, both, "two histories must get the lists of each")
+    ensure_same_lists(mixed, both, "two histories must get the lists of each")
     with_weights = model.recommend_for([[103, 105], [104, 101]], weights=[None, [2, 1]], k=4)
-    same_lists(with_weights, both, "two histories with weights must get the lists of each")
+    ensure_same_lists(with_weights, both, "two histories with weights must get the lists of each")
     many = model.recommend_for([[103, 105]] * 9, k=4)
-    same_lists(many.drop("history"), pl.concat([one.drop("history")] * 9), "nine alike must get one list nine times")
+    ensure_same_lists(
+        many.drop("history"), pl.concat([one.drop("history")] * 9), "nine alike must get one list nine times"
+    )
     ensure(many["history"].unique().sort().to_list() == list(range(9)), "histories must be numbered from 0")
-    same_lists(model.recommend_for(103, k=4), model.recommend_for([103], k=4), "one id must be a history of one item")
+    ensure_same_lists(
+        model.recommend_for(103, k=4), model.recommend_for([103], k=4), "one id must be a history of one item"
+    )
 
 
 def check_folding_in_gives_the_users_own_list(make: Make) -> None:
     """Where the abilities say so, a user's history gives that user's own list, before and after an update."""
     if not make().abilities.folds_in_exactly:
         return
-    model = fitted(make)
+    model = make_fitted(make)
     for who, told in ((model, ""), (model.update(news()), " after an update")):
         for user in people():
             own = who.recommend(user, k=20)
             folded = who.recommend_for(history_of(user, who.interactions), k=20)
             ensure(folded["film"].to_list() == own["film"].to_list(), f"a history must give the user's own list{told}")
-            near(folded["score"], own["score"], f"a history must give the user's own scores{told}")
+            ensure_near(folded["score"], own["score"], f"a history must give the user's own scores{told}")
 
 
 def check_history_is_not_recommended(make: Make) -> None:
-    """What is in the history or excluded is not recommended, all else is, and candidates limit the list."""
-    model, films = fitted(make), set(FILMS)
+    """Items of the history and excluded items are not recommended, all others are, and candidates limit the list."""
+    model, films = make_fitted(make), set(FILMS)
     shown = set(model.recommend_for([103, 105], k=100, exclude=[101])["film"])
     ensure(shown == films - {101, 103, 105}, f"the history and what is excluded must be left out, got {shown}")
     whole = set(model.recommend_for([103, 105], k=100, exclude=[101], exclude_seen=False)["film"])
@@ -72,8 +76,8 @@ def check_history_is_not_recommended(make: Make) -> None:
 
 
 def check_bad_histories_are_refused(make: Make) -> None:
-    """An empty history, unknown or repeated items, and weights that are none are refused in a sentence."""
-    model = fitted(make)
+    """An empty history, unknown or repeated items, and invalid weights are refused in a sentence."""
+    model = make_fitted(make)
     nan = float("nan")
     bad: list[tuple[Any, dict[str, Any], type[Exception], list[object]]] = [
         ([], {}, DataError, ["empty"]),
@@ -93,7 +97,7 @@ def check_bad_histories_are_refused(make: Make) -> None:
     if not model.abilities.ratings:
         bad.append(([103], {"weights": [-1]}, DataError, ["weights", -1]))
     for history, options, error, words in bad:
-        refuses(
+        ensure_refused(
             partial(model.recommend_for, history, **options),
             error,
             *words,
@@ -104,8 +108,8 @@ def check_bad_histories_are_refused(make: Make) -> None:
 
 
 def check_extreme_weights_of_a_history(make: Make) -> None:
-    """A history of extreme weights gets finite scores, or a sentence about its weights."""
-    model = fitted(make)
+    """A history with extreme weights gets finite scores, or is refused in a sentence about its weights."""
+    model = make_fitted(make)
     for weight in (1e-38, 1e20, 1e38):
         try:
             shown = model.recommend_for([103, 104], weights=[weight, 1])

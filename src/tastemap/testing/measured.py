@@ -1,4 +1,4 @@
-"""What every model promises to what measures, compares and tunes."""
+"""Checks of a model under evaluate, compare and tune."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tastemap.evaluation.compare import compare
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.models.popular import Popular
 from tastemap.split import random
-from tastemap.testing.data import Make, ensure, fitted, pairs, read, refuses
+from tastemap.testing.data import Make, ensure, ensure_refused, make_fitted, pairs, read
 from tastemap.tuning.tune import tune
 
 
 def check_evaluated_and_compared(make: Make) -> None:
-    """Evaluate and compare measure it as they do ours."""
+    """Evaluate and compare measure the model, with the same result."""
     train, test = _parts()
     model = make().fit(train, progress=False)
     metrics = ["ndcg@5", "coverage@5", *(["rmse"] if model.abilities.ratings else [])]
@@ -25,8 +25,8 @@ def check_evaluated_and_compared(make: Make) -> None:
     scored = board.evaluations["it"]["ndcg@5"]
     ensure(scored == measured["ndcg@5"], f"compare must measure what evaluate does, got {scored}")
     frame: object = pairs()
-    refuses(
-        lambda: evaluate(fitted(make), frame),  # type: ignore[arg-type]
+    ensure_refused(
+        lambda: evaluate(make_fitted(make), frame),  # type: ignore[arg-type]
         DataError,
         "Interactions",
         "DataFrame",

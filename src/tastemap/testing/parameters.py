@@ -1,4 +1,4 @@
-"""What every model promises of its parameters."""
+"""Checks of parameters."""
 
 from __future__ import annotations
 
@@ -12,9 +12,19 @@ import numpy as np
 from tastemap.models.load import load
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import ends, nearest
-from tastemap.testing.data import Make, a_folder, arrays, described, ensure, fitted, people, refuses, same_model
+from tastemap.testing.data import (
+    Make,
+    arrays,
+    ensure,
+    ensure_refused,
+    ensure_same_model,
+    make_described,
+    make_fitted,
+    people,
+    temporary_folder,
+)
 
-# Of each type what is none, or no number. What else is out of range only the model knows.
+# Invalid values of each type. Only the model knows which other values are out of range.
 NO_VALUES: dict[object, list[Any]] = {
     int: [2.5, True, "6", None],
     float: [float("nan"), True, "1", None],
@@ -23,30 +33,30 @@ NO_VALUES: dict[object, list[Any]] = {
 
 
 def check_parameters_change_what_is_learned(make: Make, others: Mapping[str, Any] | None = None) -> None:
-    """Every parameter, given another value, changes what is learned, or the lists that are made from it."""
-    plain = fitted(make)
+    """Every parameter, given another value, changes the learned arrays or the lists."""
+    plain = make_fitted(make)
     takes_features = plain.abilities.features
-    rich = described(make) if takes_features else plain
+    rich = make_described(make) if takes_features else plain
     for name, kind in _kinds(make).items():
         value = getattr(plain, name)
         values = [others[name]] if others and name in others else _others(kind, value)
         ensure(values, f"others must say another value of {name} than {value!r}")
         for other in values:
             changed = {name: other}
-            differs = _differ(plain, fitted(make, **changed))
-            differs = differs or (takes_features and _differ(rich, described(make, **changed)))
+            differs = _differ(plain, make_fitted(make, **changed))
+            differs = differs or (takes_features and _differ(rich, make_described(make, **changed)))
             ensure(
                 differs, f"{name}={other!r} must change something; if it is too near {value!r}, say another in others"
             )
 
 
 def check_wrong_types_of_parameters_are_refused(make: Make) -> None:
-    """What is no value of a parameter's type is refused by fit with ValueError, in a sentence with name and value."""
+    """Fit refuses values of another type with ValueError, in a sentence with the parameter's name and the value."""
     for name, kind in _kinds(make).items():
         wrong = ["no such choice", None] if get_origin(kind) is Literal else NO_VALUES.get(kind, [])
         for value in wrong:
-            refuses(
-                partial(fitted, make, **{name: value}),
+            ensure_refused(
+                partial(make_fitted, make, **{name: value}),
                 ValueError,
                 name,
                 repr(value),
@@ -55,20 +65,20 @@ def check_wrong_types_of_parameters_are_refused(make: Make) -> None:
 
 
 def check_numpy_numbers_are_as_good(make: Make) -> None:
-    """A number of NumPy learns the same as Python's own, and a file can hold it."""
-    model = fitted(make)
+    """A parameter given as a number of NumPy gives the same model as a Python number, and a file can hold it."""
+    model = make_fitted(make)
     for name in _kinds(make):
         value = getattr(model, name)
         if not isinstance(value, int | float):
             continue
-        of_numpy = fitted(make, **{name: np.asarray(value)[()]})
-        with a_folder() as folder:
+        of_numpy = make_fitted(make, **{name: np.asarray(value)[()]})
+        with temporary_folder() as folder:
             of_numpy.save(folder / "model")
-            same_model(load(folder / "model"), model, f"{name} as a number of NumPy must learn the same")
+            ensure_same_model(load(folder / "model"), model, f"{name} as a number of NumPy must learn the same")
 
 
 def check_search_space(make: Make) -> None:
-    """What `tune` tries has the default among it, numbers of the parameter's own type, and ends that can be fitted."""
+    """The search space contains the default, has numbers of the parameter's type, and its ends can be fitted."""
     cls = type(make())
     ensure(
         not {"factors", "seed"} & cls.search_space.keys(),
@@ -84,7 +94,7 @@ def check_search_space(make: Make) -> None:
     tried = [{name: end} for name, values in space.items() for end in values]
     tried += [{name: values[corner] for name, values in space.items()} for corner in (0, -1)]
     for some in tried:
-        lists = fitted(make, **some).recommend(people(), k=3, exclude_seen=False)
+        lists = make_fitted(make, **some).recommend(people(), k=3, exclude_seen=False)
         ensure(len(lists) == 3 * len(people()), f"with {some} everybody must get a list")
         ensure(lists["score"].is_finite().all(), f"with {some} scores must be finite")
 
@@ -97,7 +107,7 @@ def _kinds(make: Make) -> dict[str, Any]:
 
 
 def _others(kind: Any, value: Any) -> list[Any]:
-    """Return other values of a type, none where none is known."""
+    """Return other values of the type, an empty list where none can be chosen."""
     if get_origin(kind) is Literal:
         return [choice for choice in get_args(kind) if choice != value]
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What every model promises of its file."""
+"""Checks of files and of pickled scorers."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from tastemap.testing.data import (
     GHOST,
     KINDS,
     Make,
-    a_folder,
     data,
-    described,
     ensure,
-    fitted,
+    ensure_each_refused,
+    ensure_refused,
+    ensure_same_lists,
+    ensure_same_model,
+    make_described,
+    make_fitted,
     news,
     pairs,
     people,
     read,
-    refuses,
-    refuses_each,
-    same_lists,
-    same_model,
+    temporary_folder,
 )
 
 
 def check_loaded_model_is_the_saved_one(make: Make) -> None:
-    """A loaded model has the bits of the saved one, and gives the same answers, to everything it can do."""
+    """A loaded model has the same bits as the saved one, and gives the same answers with all its abilities."""
     for kind in KINDS:
         model = make().fit(read(as_kind(pairs(), kind)), validation=data(1), progress=False)
         _check_loads(model, f" to data of {kind}")
     if model.abilities.features:
-        _check_loads(described(make), " with features")
+        _check_loads(make_described(make), " with features")
 
 
 def _check_loads(model: Model, told: str) -> None:
-    with a_folder() as folder:
+    with temporary_folder() as folder:
         model.save(folder / "model")
         try:
             again = load(folder / "model")
@@ -61,7 +61,7 @@ def _check_loads(model: Model, told: str) -> None:
         loaded is own, f"load must give a {own.__module__}.{own.__name__}, got {loaded.__module__}.{loaded.__name__}"
     )
     ensure(asdict(again) == asdict(model), f"a loaded model must have the same parameters, got {again}")
-    same_model(again, model, f"a loaded model{told} must be the saved one")
+    ensure_same_model(again, model, f"a loaded model{told} must be the saved one")
     answers: dict[str, Callable[[Model], Any]] = {
         "recommend": lambda model: model.recommend(k=3),
         "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
@@ -78,7 +78,7 @@ def _check_loads(model: Model, told: str) -> None:
             answer = ask(again)
         except Exception as error:
             raise AssertionError(f"{method} of a loaded model{told} must answer, got {error!r}") from error
-        same_lists(answer, ask(model), f"{method} of a loaded model{told} must answer as the saved one")
+        ensure_same_lists(answer, ask(model), f"{method} of a loaded model{told} must answer as the saved one")
     told_epochs = [[(e.epoch, e.objective, e.metric) for e in one.epochs_] for one in (model, again)]
     ensure(told_epochs[0] == told_epochs[1], "a loaded model must have the epochs of the saved one")
     ensure(again.card() == model.card(), "a loaded model must have the card of the saved one")
@@ -87,14 +87,16 @@ def _check_loads(model: Model, told: str) -> None:
 
 def check_without_history_only_what_needs_it_is_refused(make: Make) -> None:
     """A model saved without the interactions answers the same, or says with NotSupportedError that it needs them."""
-    model = fitted(make)
-    with a_folder() as folder:
+    model = make_fitted(make)
+    with temporary_folder() as folder:
         model.save(folder / "model", interactions=False)
         bare = load(folder / "model")
         ensure(bare.interactions is None, "a file without interactions must hold none")
-        same_lists(bare.recommend_for([103]), model.recommend_for([103]), "a new history must get the same list")
-        strangers: dict[str, Any] = {"users": ["nobody"], "on_unknown": "popular", "exclude_seen": False}
-        same_lists(bare.recommend(**strangers), model.recommend(**strangers), "a stranger must get the same list")
+        ensure_same_lists(bare.recommend_for([103]), model.recommend_for([103]), "a new history must get the same list")
+        unknown: dict[str, Any] = {"users": ["nobody"], "on_unknown": "popular", "exclude_seen": False}
+        ensure_same_lists(
+            bare.recommend(**unknown), model.recommend(**unknown), "an unknown user must get the same list"
+        )
         _check_known_users(bare, model)
         calls: dict[str, Callable[[], Any]] = {
             "recommend without what is seen": lambda: bare.recommend("u1"),
@@ -105,19 +107,19 @@ def check_without_history_only_what_needs_it_is_refused(make: Make) -> None:
         }
         if model.abilities.explains:
             calls["explain without interactions"] = lambda: bare.explain("u1", 100)
-        refuses_each(calls, NotSupportedError, "interactions=False")
-        refuses(
+        ensure_each_refused(calls, NotSupportedError, "interactions=False")
+        ensure_refused(
             lambda: bare.recommend(GHOST, exclude_seen=False),
             UnknownIdError,
             GHOST,
             what="a user without a training pair",
         )
         bare.save(folder / "other", interactions=False)
-        same_model(load(folder / "other"), bare, "a model without interactions must load as it was saved")
+        ensure_same_model(load(folder / "other"), bare, "a model without interactions must load as it was saved")
 
 
 def _check_known_users(bare: Model, model: Model) -> None:
-    """Check that a known user gets the same, or the sentence that the interactions are needed."""
+    """Check that a known user gets the same list, or an error that names the missing interactions."""
     asks: list[Callable[[Model], Any]] = [
         lambda model: model.recommend(people(), exclude_seen=False),
         lambda model: model.recommend(exclude_seen=False),
@@ -129,12 +131,12 @@ def _check_known_users(bare: Model, model: Model) -> None:
         except NotSupportedError as error:
             ensure("interactions=False" in str(error), f"the sentence must name interactions=False, got {error}")
         else:
-            same_lists(answer, ask(model), "without interactions a known user must get the same list")
+            ensure_same_lists(answer, ask(model), "without interactions a known user must get the same list")
 
 
 def check_scorer_serves_elsewhere(make: Make) -> None:
-    """What scores can be pickled, and lists the same for known users and new histories in another process."""
-    model = fitted(make)
+    """The scorer can be pickled, and then gives the same lists to known users and new histories."""
+    model = make_fitted(make)
     try:
         scorer = pickle.loads(pickle.dumps(model.scorer))
     except Exception as error:
@@ -154,7 +156,7 @@ def _same_arrays(one: Lists, other: Lists, who: str) -> None:
 
 def check_card(make: Make) -> None:
     """The card tells the class, parameters, data and versions."""
-    model = fitted(make)
+    model = make_fitted(make)
     card = model.card()
     ensure(card.startswith(f"# {type(model).__name__}\n"), "the card must begin with the class")
     for name, value in asdict(model).items():

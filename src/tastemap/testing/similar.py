@@ -1,4 +1,4 @@
-"""What a model promises of neighbours and reasons; one that has none says so."""
+"""Checks of similar items, similar users and explanations; a model without one of these must refuse it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tastemap.testing.data import (
     UNSEEN,
     Make,
     ensure,
-    fitted,
+    ensure_near,
+    ensure_refused,
+    ensure_same_lists,
     history_of,
-    near,
+    make_fitted,
     pairs,
     people,
     read,
-    refuses,
-    same_lists,
 )
 
 
 def check_what_a_model_cannot_do(make: Make) -> None:
-    """What is not among a model's abilities is refused with NotSupportedError, in a sentence with its name."""
-    model = fitted(make)
+    """Questions beyond a model's abilities are refused with NotSupportedError, in a sentence with the model's name."""
+    model = make_fitted(make)
     can = model.abilities
     unable: dict[str, tuple[object, Callable[[], Any]]] = {
         "similar_items": (can.similar_items, lambda: model.similar_items(100)),
@@ -39,12 +39,12 @@ def check_what_a_model_cannot_do(make: Make) -> None:
     for method, (able, call) in unable.items():
         if not able:
             what = f"{method}, which is not among the abilities,"
-            refuses(call, NotSupportedError, type(model).__name__, what=what)
+            ensure_refused(call, NotSupportedError, type(model).__name__, what=what)
 
 
 def check_neighbours(make: Make) -> None:
     """Each item, or user, has all others as neighbours and not itself; scores fall, and batches change nothing."""
-    model = fitted(make)
+    model = make_fitted(make)
     sides: list[tuple[bool, list[Any], Callable[..., Any]]] = [
         (model.abilities.similar_items, FILMS, model.similar_items),
         (model.abilities.similar_users, people(), model.similar_users),
@@ -60,24 +60,26 @@ def check_neighbours(make: Make) -> None:
                 ensure(metric != "cosine", "cosine, the default, must be known")
                 continue
             one_by_one = pl.concat([ask(one, k=len(ids) + 5, metric=metric) for one in ids])
-            same_lists(one_by_one, shown, f"neighbours by {metric} must be the same one by one")
+            ensure_same_lists(one_by_one, shown, f"neighbours by {metric} must be the same one by one")
             for one in ids:
                 mine = shown.filter(pl.col(shown.columns[0]) == one)
                 ensure(set(mine["neighbour"]) == set(ids) - {one}, f"{one} must have all others as neighbours")
                 falls = mine["score"].is_sorted(descending=True) and mine["score"].is_finite().all()
                 ensure(falls, f"scores of neighbours by {metric} must be finite and fall")
-            same_lists(ask(ids[0], k=3, metric=metric), shown.head(3), "a small k must give the first of a large one")
+            ensure_same_lists(
+                ask(ids[0], k=3, metric=metric), shown.head(3), "a small k must give the first of a large one"
+            )
 
 
 def check_neighbours_of_candidates_and_of_unknown_ids(make: Make) -> None:
     """Candidates limit the neighbours, and ids without a training pair have none."""
-    model = fitted(make)
+    model = make_fitted(make)
     if model.abilities.similar_items:
         among = set(model.similar_items(100, candidates=[100, 104, 106])["neighbour"])
         ensure(among == {104, 106}, f"only candidates may be neighbours, got {among}")
         ensure(model.similar_items(100, candidates=[]).is_empty(), "no candidates must give no neighbours")
         for unknown in (5, UNSEEN):
-            refuses(
+            ensure_refused(
                 partial(model.similar_items, [100, unknown]),
                 UnknownIdError,
                 "film",
@@ -85,17 +87,17 @@ def check_neighbours_of_candidates_and_of_unknown_ids(make: Make) -> None:
                 what="similar items of one without a training pair",
             )
         wrong = cast(Any, "jaccard")
-        refuses(
+        ensure_refused(
             lambda: model.similar_items(100, metric=wrong), ValueError, "metric", "'jaccard'", what="metric 'jaccard'"
         )
     if model.abilities.similar_users:
         asked = partial(model.similar_users, ["u1", GHOST])
-        refuses(asked, UnknownIdError, "person", GHOST, what="similar users of one without a training pair")
+        ensure_refused(asked, UnknownIdError, "person", GHOST, what="similar users of one without a training pair")
 
 
 def check_item_vectors(make: Make) -> None:
     """item_vectors gives a finite vector for each known item, whose cosines are those of similar_items."""
-    model = fitted(make)
+    model = make_fitted(make)
     try:
         ids, vectors = model.item_vectors()
     except NotSupportedError as error:
@@ -109,12 +111,12 @@ def check_item_vectors(make: Make) -> None:
         V = vectors.astype(np.float64)
         V /= np.where(np.linalg.norm(V, axis=1) > 0, np.linalg.norm(V, axis=1), 1)[:, None]
         cosines = [V[place[one]] @ V[place[other]] for one, other in shown.select("film", "neighbour").rows()]
-        near(shown["score"], cosines, "similar_items must score by the cosine of item_vectors")
+        ensure_near(shown["score"], cosines, "similar_items must score by the cosine of item_vectors")
 
 
 def check_explanations(make: Make) -> None:
     """An explanation names the whole history, largest first; exact ones add up to the score."""
-    model = fitted(make)
+    model = make_fitted(make)
     kind = model.abilities.explains
     if not kind:
         return
@@ -131,15 +133,17 @@ def check_explanations(make: Make) -> None:
                 ensure(reasons.frame["contribution"].is_sorted(descending=True), "contributions must fall")
                 if kind == "exact":
                     whole = reasons.baseline + reasons.frame["contribution"].sum()
-                    near(whole, reasons.score, "an exact explanation must add up to its score")
-                if not model.abilities.ratings:  # a rating is shown within its range
-                    near(
+                    ensure_near(whole, reasons.score, "an exact explanation must add up to its score")
+                if not model.abilities.ratings:  # predict clips ratings to their range
+                    ensure_near(
                         who.predict(user, item)[0],
                         reasons.score,
                         f"the score explained by a {told} model must be shown",
                     )
     for user, item, unknown in (("nobody", 100, "nobody"), (GHOST, 100, GHOST), ("u1", 5, 5), ("u1", UNSEEN, UNSEEN)):
-        refuses(partial(model.explain, user, item), UnknownIdError, unknown, what=f"explain of the unknown {unknown}")
+        ensure_refused(
+            partial(model.explain, user, item), UnknownIdError, unknown, what=f"explain of the unknown {unknown}"
+        )
 
 
 def check_negative_weights(make: Make) -> None:
@@ -150,4 +154,4 @@ def check_negative_weights(make: Make) -> None:
         scores = model.fit(signed, progress=False).recommend(k=20)["score"]
         ensure((scores <= -1).all(), "ratings below 0 must be predicted below 0")
     elif model.abilities.explains:
-        refuses(lambda: model.fit(signed), DataError, "negative", what="fit to negative weights")
+        ensure_refused(lambda: model.fit(signed), DataError, "negative", what="fit to negative weights")

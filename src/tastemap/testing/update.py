@@ -1,17 +1,28 @@
-"""What every model promises of new interactions."""
+"""Checks of updates with new interactions."""
 
 from __future__ import annotations
 
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, UnknownIdError
-from tastemap.testing.data import Make, data, ensure, fitted, news, pairs, read, refuses, same_lists, same_model
+from tastemap.testing.data import (
+    Make,
+    data,
+    ensure,
+    ensure_refused,
+    ensure_same_lists,
+    ensure_same_model,
+    make_fitted,
+    news,
+    pairs,
+    read,
+)
 
 
 def check_update_knows_the_news(make: Make) -> None:
     """Update returns a new model that knows new users, items and pairs, and leaves the old one as it is."""
-    model = fitted(make)
+    model = make_fitted(make)
     changed = model.update(news())
-    same_model(model, fitted(make), "update must leave the old model")
+    ensure_same_model(model, make_fitted(make), "update must leave the old model")
     ensure(changed is not model and type(changed) is type(model), "update must return a new model of the same class")
     ensure(list(changed.users) == [*model.users, "new"], "update must add new users behind the known")
     ensure(list(changed.items) == [*model.items, 500], "update must add new items behind the known")
@@ -27,17 +38,21 @@ def check_update_knows_the_news(make: Make) -> None:
     ensure(shown["score"].is_finite().all(), "scores after an update must be finite")
     ensure(500 in set(changed.recommend("u3", k=100)["film"]), "update must recommend the new item")
     ensure(len(changed.epochs_) == len(model.epochs_), "update must keep the epochs of the training")
-    same_lists(model.update(news()).recommend(k=9), changed.recommend(k=9), "update must give the same every time")
+    ensure_same_lists(
+        model.update(news()).recommend(k=9), changed.recommend(k=9), "update must give the same every time"
+    )
 
 
 def check_updates_in_turn(make: Make) -> None:
-    """One update after the other works, and one with ids of another type, or no Interactions, is refused."""
-    model = fitted(make)
+    """A second update works, and an update with ids of another type or without Interactions is refused."""
+    model = make_fitted(make)
     twice = model.update(news()).update(read({"person": ["newer"], "film": [501], "stars": [1.0]}))
     ensure(list(twice.items)[-2:] == [500, 501], "two updates must add the items of both")
     ensure(501 not in set(twice.recommend("newer", k=100)["film"]), "the second update must hide what is seen")
     numbered = Interactions.from_frame({"person": [1], "film": [100], "stars": [1.0]}, user="person", item="film")
-    refuses(lambda: model.update(numbered), UnknownIdError, "person", what="update with ids of another type")
+    ensure_refused(lambda: model.update(numbered), UnknownIdError, "person", what="update with ids of another type")
     frame: object = pairs()
-    refuses(lambda: model.update(frame), DataError, "Interactions", "DataFrame", what="update with a frame")  # type: ignore[arg-type]
-    same_model(model.update(data()), model.update(data()), "update with known pairs must give the same every time")
+    ensure_refused(lambda: model.update(frame), DataError, "Interactions", "DataFrame", what="update with a frame")  # type: ignore[arg-type]
+    ensure_same_model(
+        model.update(data()), model.update(data()), "update with known pairs must give the same every time"
+    )

@@ -1,4 +1,4 @@
-"""Conflict-free stochastic gradient descent: the pairs of an epoch dealt into strata, and the strata run in turn."""
+"""Conflict-free stochastic gradient descent: deals the pairs of an epoch into strata and runs one after the other."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tastemap.kernels.sgd import Bucket, deal, shuffle
 from tastemap.randomness import Stream, derive_state
 from tastemap.typing import RowNumbers
 
-# Smaller blocks of items would leave too few to draw negatives from, smaller buckets would not be worth a thread.
+# With smaller blocks there are too few items to draw negatives from; smaller buckets are not worth a thread.
 BLOCK_ROWS = 512
 BUCKET_PAIRS = 20_000
 MOST_BLOCKS = 64
 
 
 class Grid:
-    """Deals the pairs of some interactions anew for every epoch.
+    """Deals training pairs into blocks that share no user and no item, anew for every epoch.
 
-    pairs : users x items. Users without a pair take no part
+    pairs : the training pairs, CSR arrays over users x items; users without a pair take no part
     items : the rows of the items that take part, ascending; None for those with a pair
     """
 
@@ -34,15 +34,17 @@ class Grid:
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))
         n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
-        # An even number: seven blocks would keep two threads as long as eight.
+        # An even number: seven blocks take two threads as long as eight.
         self.n_blocks = n_blocks - n_blocks % 2 if n_blocks > 1 else 1
         self._dealt = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32), np.empty(n_pairs, np.float32)
 
     def run(self, epoch: int, work: Callable[[Bucket], float], after: Callable[[], None] | None = None) -> float:
         """Call `work` for every bucket of the epoch and return the sum of its results, added in a fixed order.
 
-        Buckets that are worked at the same time share neither a user nor an item.
-        after : called when a stratum is done, for what its buckets have in common
+        Buckets that run at the same time share neither a user nor an item.
+
+        work : takes a bucket and returns a number, such as the sum of its losses
+        after : called after each stratum, while no bucket runs
         """
         B, pairs = self.n_blocks, self._pairs
         state = derive_state(derive_state(self._seed, Stream.EPOCHS), Stream.EPOCH, epoch)
@@ -51,7 +53,7 @@ class Grid:
         shuffle(items, derive_state(state, Stream.SHUFFLE_ITEMS))
         size = -(-len(items) // B)
         self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
-        # Blocks of users hold about as many pairs each; those of items as many items, so that negatives are uniform.
+        # Blocks of users hold about equally many pairs; blocks of items equally many items, so negatives are uniform.
         ends = np.cumsum(pairs.counts[users])
         cuts = np.searchsorted(ends, np.arange(1, B) * (ends[-1] / B))
         cuts = np.concatenate(([0], cuts, [len(users)]))

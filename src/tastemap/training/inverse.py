@@ -1,8 +1,8 @@
-"""The inverse of a large symmetric matrix: in place, on all threads, with the same bits for any number of them.
+"""The inverse of a large symmetric matrix: in place, on all threads, with the same bits for any number of threads.
 
-BLAS divides a product among its own threads differently for every number of them, and the bits follow. Here the matrix
-is cut into tiles of a fixed size, every product of two tiles is one task on one BLAS thread, and the tasks of one
-elimination step run at the same time.
+BLAS splits a product differently for every number of its threads, which changes the bits. Here the matrix is cut into
+tiles of a fixed size, every product of two tiles is one task on one BLAS thread, and the tasks of one elimination step
+run at the same time.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import numpy as np
 from tastemap import parallel
 from tastemap.typing import Doubles
 
-# Smaller tiles pass over memory more often, larger ones leave cores idle at the end of a step.
+# Smaller tiles read memory more often; larger ones leave cores idle at the end of a step.
 TILE = 256
 
-# A pivot that elimination has made this much smaller than it was has few digits left.
+# A pivot that elimination has shrunk to this share of its first value has few digits left.
 SMALLEST_PIVOT = 1e-10
 
 
 class Symmetric:
-    """A symmetric float64 matrix (n, n) by its lower triangle, in half the memory of the whole.
+    """A symmetric float64 matrix (n, n) stored as its lower triangle, in half the memory of the whole matrix.
 
-    blocks : runs of TILE rows. rows[b] : the rows of block b up to the block's own last column; of the tile on the
-        diagonal only the lower half counts
+    blocks : runs of TILE rows
+    rows : rows[b] has the rows of block b up to the last column of that block; only the lower half of its tile on the
+        diagonal is used
     """
 
     def __init__(self, n: int) -> None:
@@ -45,10 +46,12 @@ def invert(A: Symmetric, after_step: Callable[[], None] = lambda: None) -> None:
     """Replace a positive definite matrix by minus its inverse.
 
     Sweeps one block k after the other (Beaton 1964): with K the inverse of the tile A_kk and V the rest of the block
-    column, A <- A - V K V' outside it, the block column becomes V K, and A_kk becomes -K. The tile is by then what is
-    left of it when the blocks before are eliminated, as in a Cholesky factorization, and n^3 operations do it all.
+    column, A <- A - V K V' outside it, the block column becomes V K, and A_kk becomes -K. A_kk is then the Schur
+    complement of the blocks before it, as in a Cholesky factorization. All sweeps take n^3 operations.
 
-    Raises np.linalg.LinAlgError where the matrix is not positive definite as far as float64 can tell.
+    after_step : called after each block, such as for a progress bar
+
+    Raises np.linalg.LinAlgError where the matrix is not positive definite in float64.
     """
     largest = A.diagonal()
     with parallel.one_blas_thread():
@@ -59,7 +62,7 @@ def invert(A: Symmetric, after_step: Callable[[], None] = lambda: None) -> None:
 
 def _sweep(A: Symmetric, k: int, largest: Doubles) -> None:
     blocks, n_blocks = A.blocks, len(A.blocks)
-    K = _small_inverse(A.tile(k, k), largest)
+    K = _invert_tile(A.tile(k, k), largest)
     V, W = np.empty((2, blocks[-1].stop, len(K)))
 
     def multiply(i: int) -> None:
@@ -83,8 +86,8 @@ def _sweep(A: Symmetric, k: int, largest: Doubles) -> None:
     A.tile(k, k)[:] = -K
 
 
-def _small_inverse(tile: Doubles, largest: Doubles) -> Doubles:
-    """Return the whole inverse of a tile given by its lower half; `largest` is the diagonal it had at first."""
+def _invert_tile(tile: Doubles, largest: Doubles) -> Doubles:
+    """Return the inverse of a tile given by its lower half; `largest` is its diagonal before the first step."""
     from scipy.linalg import lapack
 
     lower, failed = lapack.dpotrf(tile, lower=1)

@@ -1,4 +1,4 @@
-"""The one epoch loop: progress, objective, early stopping, checkpoints, resuming to the same bits."""
+"""The epoch loop of all models: progress, objective, early stopping, checkpoints, resuming to the same bits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
 from tastemap.metrics.definitions import METRICS, NDCG, Metric, RankingMetric, RatingMetric
-from tastemap.metrics.lists import list_values
+from tastemap.metrics.lists import measure_lists
 from tastemap.metrics.ratings import pool
 from tastemap.progress import make_bar
 from tastemap.typing import Arrays
 
-# A checkpoint may take this share of the training time at most; the first is always written.
+# Writing checkpoints may take at most this share of the training time; the first one is always written.
 CHECKPOINT_SHARE = 0.1
 
 _USUAL_METRIC = NDCG(10)
@@ -33,11 +33,11 @@ _USUAL_METRIC = NDCG(10)
 class Epoch:
     """What callbacks get after every epoch.
 
-    epoch : from 1
+    epoch : its number, from 1
     seconds : how long the epoch took
-    objective : the model's objective after it, over all pairs
-    metric : the metric on the validation part, None without one
-    metric_name : what it is called, such as "ndcg@10"
+    objective : the model's objective after the epoch, over all training pairs
+    metric : the metric on the validation part, None without a validation part
+    metric_name : the metric's name, such as "ndcg@10"
     """
 
     epoch: int
@@ -59,7 +59,7 @@ class Options:
     checkpoint: str | Path | None = None
 
     def check(self, *, predicts_ratings: bool) -> None:
-        """Raise ValueError for options that do not go together or are out of range."""
+        """Raise ValueError for options that are out of range or contradict each other."""
         self._check_metric(predicts_ratings)
         if self.patience is not None and self.validation is None:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
@@ -78,19 +78,19 @@ class Options:
         )
 
     def check_without_epochs(self, model: str) -> None:
-        """Raise ValueError for options that mean something between epochs only, for a model that has none."""
+        """Raise ValueError for options that need epochs; for models that train without epochs."""
         for name in ("patience", "callbacks", "checkpoint"):
             if getattr(self, name) not in (None, ()):
                 raise ValueError(f"{model} trains without epochs, so {name} means nothing to it: leave {name} out")
 
 
 class Trainable(Protocol):
-    """What the loop asks of a model. All that training changes is in the state's arrays."""
+    """What the loop needs of a model. Training changes nothing but the arrays of the state."""
 
     epochs: int
 
     def start(self) -> Arrays:
-        """Return the arrays before the first epoch."""
+        """Return the state before the first epoch: arrays by name."""
         ...
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
@@ -98,33 +98,34 @@ class Trainable(Protocol):
         ...
 
     def rank(self, state: Arrays, rows: npt.NDArray[np.int64], k: int) -> Any:
-        """Return `ranking.Lists` for user rows with the factors as they are, training items left out."""
+        """Return the `Lists` of user rows with the current factors, without the training items."""
         ...
 
 
 class Rating(Trainable, Protocol):
-    """What the loop asks of a model that predicts ratings."""
+    """What the loop needs of a model that predicts ratings."""
 
     def predict(self, state: Arrays, users: npt.NDArray[np.int64], items: npt.NDArray[np.int64]) -> Any:
-        """Return the ratings of pairs of rows, float32, with the factors as they are."""
+        """Return the predicted ratings of pairs of rows, float32, (pairs,), with the current factors."""
         ...
 
 
 def train(
     task: Trainable, identity: dict[str, Any], options: Options, divergence_hint: str
 ) -> tuple[Arrays, list[Epoch]]:
-    """Run the epochs and return the final (or, with patience, the best) state and what happened.
+    """Run the epochs; return the state of the last epoch (of the best one with patience) and every `Epoch`.
 
-    identity : what a checkpoint must share with this training, beside the options: class, parameters, data. A
-        checkpoint of another training raises ModelFileError.
-    divergence_hint : which parameter to change, for the DivergenceError when the objective is not finite.
+    identity : what a checkpoint must share with this training, beside the options: class, parameters, data
+    divergence_hint : which parameter to change, for the message of the DivergenceError
+
+    Raises DivergenceError when the objective is not finite, ModelFileError for the checkpoint of another training.
     """
     watch = _Watch(options)
     state, history = task.start(), list[Epoch]()
     path = None if options.checkpoint is None else Path(options.checkpoint)
-    identity = json.loads(as_json(identity | watch.identity()))  # as it comes back from a file
+    identity = json.loads(as_json(identity | watch.identity()))  # as a file returns it
     if path is not None and path.exists():
-        state, history = _resumed(path, identity, state, watch)
+        state, history = _resume(path, identity, state, watch)
     saved_at, save_seconds = -np.inf, 0.0
 
     with make_bar(task.epochs, options.progress, done=len(history)) as shown:
@@ -132,7 +133,7 @@ def train(
             if watch.is_over(history):
                 break
             before = time.perf_counter()
-            with parallel.one_blas_thread():  # sums outside the blocks have other bits on more threads
+            with parallel.one_blas_thread():  # sums outside the blocks would have other bits on more threads
                 objective = task.train_epoch(state, epoch)
             seconds = time.perf_counter() - before
             if not np.isfinite(objective):
@@ -143,7 +144,7 @@ def train(
             history.append(done)
             watch.remember(done, state)
             shown.update(1)
-            shown.set_postfix(_shown(done))
+            shown.set_postfix(_name_figures(done))
             for callback in options.callbacks:
                 callback(done)
             now = time.perf_counter()
@@ -168,17 +169,18 @@ class _Watch:
 
     @property
     def metric_name(self) -> str | None:
-        """What `measure` returns, None where that is nothing."""
+        """The name of the metric that `measure` returns, None without a validation part."""
         return None if self._validation is None else self._metric.name
 
     def identity(self) -> dict[str, Any]:
-        """Return what decides when training stops."""
+        """Return the settings that decide when training stops, for a checkpoint."""
         if self._validation is None:
             return {"validation": None}
         fingerprint = self._validation.fingerprint()
         return {"validation": fingerprint, "metric": self._metric.name, "patience": self.patience}
 
     def measure(self, task: Trainable, state: Arrays) -> float | None:
+        """Return the metric on the validation part with the current factors, None without a validation part."""
         if self._validation is None:
             return None
         held_out, metric = self._validation.by_user, self._metric
@@ -188,9 +190,10 @@ class _Watch:
             return pool(metric, held_out.data.astype(np.float64) - predicted)
         k, column = cast(int, metric.k), cast(RankingMetric, metric).column
         lists = task.rank(state, self._rows, k)
-        return float(list_values(lists.rows, lists.counts, held_out, self._rows, [k])[:, 0, column].mean())
+        return float(measure_lists(lists.rows, lists.counts, held_out, self._rows, [k])[:, 0, column].mean())
 
     def remember(self, done: Epoch, state: Arrays) -> None:
+        """Keep a copy of the state where patience is given and the epoch is the best so far."""
         if self.patience is None or done.metric is None:
             return
         if self.best is None or self._goodness(done) > self._goodness(self.best):
@@ -198,7 +201,7 @@ class _Watch:
             self.best_state = {name: array.copy() for name, array in state.items()}
 
     def resume(self, history: list[Epoch]) -> None:
-        """Find the best epoch among those of a checkpoint: of equal ones the first."""
+        """Find the best epoch in the history of a checkpoint, the first of equal ones."""
         watched = [done for done in history if done.metric is not None]
         self.best = max(watched, key=lambda done: (self._goodness(done), -done.epoch), default=None)
 
@@ -207,10 +210,12 @@ class _Watch:
         return self._metric.goodness(done.metric)
 
     def is_over(self, history: list[Epoch]) -> bool:
+        """Tell whether the best epoch is at least `patience` epochs ago."""
         return self.patience is not None and self.best is not None and len(history) - self.best.epoch >= self.patience
 
 
-def _shown(done: Epoch) -> dict[str, str]:
+def _name_figures(done: Epoch) -> dict[str, str]:
+    """Return the figures of an epoch by name, as the progress bar shows them."""
     shown = {"objective": f"{done.objective:.6g}"}
     if done.metric is not None and done.metric_name is not None:
         shown[done.metric_name] = f"{done.metric:.4f}"
@@ -223,7 +228,8 @@ def _save(path: Path, identity: dict[str, Any], state: Arrays, history: list[Epo
     write_arrays(path, arrays, "checkpoint", {"identity": identity, "history": [asdict(e) for e in history]})
 
 
-def _resumed(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) -> tuple[Arrays, list[Epoch]]:
+def _resume(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) -> tuple[Arrays, list[Epoch]]:
+    """Return the state of a checkpoint, in the arrays of `fresh`, and its epochs; ModelFileError for another's."""
     arrays, header = read_arrays(path, "checkpoint")
     differing = [name for name in identity if header["identity"].get(name) != identity[name]]
     if differing:
@@ -234,7 +240,7 @@ def _resumed(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch)
         )
     history = [Epoch(**fields) for fields in header["history"]]
     for name, array in fresh.items():
-        array[...] = arrays[f"state.{name}"]  # the fresh ones lie on cache lines
+        array[...] = arrays[f"state.{name}"]  # written into the fresh arrays, which are aligned to cache lines
     if watch.patience is not None:
         watch.resume(history)
         watch.best_state = {name: arrays[f"best.{name}"] for name in fresh} if watch.best else None

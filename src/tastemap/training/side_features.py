@@ -1,4 +1,4 @@
-"""Features of users or items in a factor model: a row's factor is the sum of its features' factors plus its own."""
+"""Features of users or items: a row's factors are the sum of its features' factors plus its own part."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.core.sparse import sparse_rows
 from tastemap.kernels.features import spread_rows, step_features, turn_features
-from tastemap.training.wide import narrowed, widened, width_of, zeros
+from tastemap.training.wide import narrow, widen, width_of, zeros
 from tastemap.typing import Floats
 
 Blocks = list[tuple[int, int]]
 
-# A block for one thread: entries of the feature matrix, where a row counts for as many more; or features.
+# The size of a thread's block: in entries of the feature matrix, where each row costs ROW_COST more; or in features.
 BLOCK_ENTRIES = 1 << 13
 ROW_COST = 4
 BLOCK_FEATURES = 512
 
-# Enough steps are those after which the gradient, in the norm of the preconditioner, is this part of what it was.
+# Steps end when the gradient, in the norm of the preconditioner, has shrunk to this share of its first value.
 CONVERGED = 1e-5
 MOST_STEPS = 500
 
 
 class SideFeatures:
-    """The features of one side's rows, users or items, and the factors of these features.
+    """The features of all rows of users or of items, and the factors of these features.
 
-    y_i = F_i W + d_i, where F_i are the features of row i, W the features' factors and d_i the row's own part. Given Y,
-    `solve` finds the W that minimises
+    y_i = F_i W + d_i, where F_i is the features of row i, W the features' factors and d_i the row's own part. Given
+    Y, `solve` finds the W that minimises
 
         sum_i weight_i |d_i|^2  +  regularization |W|^2
 
-    by conjugate gradients. A model's loss pulls y_i one way and the first term towards F_i W, so a row without training
-    pairs is best at F_i W itself.
+    by conjugate gradients. A model's loss pulls y_i one way and the first term pulls it towards F_i W, so F_i W itself
+    is optimal for a row without training pairs.
 
     names : the features' names
     rows : F as CSR over the rows of the model's id map; None where a file left it out
     described : bool, (rows,): which rows have a feature
-    factors_ : float32, (features, factors): W once it is learned, None before
+    factors_ : float32, (features, factors): W, None before it is learned
     """
 
     def __init__(
@@ -62,29 +62,29 @@ class SideFeatures:
 
     @classmethod
     def of(cls, features: Features, ids: IdMap) -> SideFeatures:
-        """Return the features of the rows of an id map, nothing learned yet."""
+        """Return the features for the rows of an id map; W is not learned yet."""
         rows = features.align(ids)
         return cls(features.names, rows, rows.has_pairs)
 
     def extend(self, ids: IdMap, news: Features | None) -> SideFeatures:
-        """Return the same features for a longer id map; the ids of `news` take what it says. Keeps `factors_`.
+        """Return the features for a longer id map, with those of `news` in place of the old; `factors_` stays.
 
-        Raises DataError where `news` has features that are not known here.
+        Raises DataError where `news` has features that are not among these.
         """
         old = self.known_rows
         places = np.full(len(ids), -1)
         places[: len(self.described)] = np.arange(len(self.described))
         rows = rows_at(old, places)
         if news is not None:
-            given = self.translated(news)
+            given = self.translate(news)
             found = news.ids.find(ids.ids)
-            rows = rows_at(_stacked(rows, given), np.where(found >= 0, len(ids) + found, np.arange(len(ids))))
+            rows = rows_at(_stack(rows, given), np.where(found >= 0, len(ids) + found, np.arange(len(ids))))
         return SideFeatures(self.names, rows, rows.has_pairs, self.factors_)
 
-    def translated(self, features: Features) -> Rows:
-        """Return the rows of other features with the numbers that these have here, found by name.
+    def translate(self, features: Features) -> Rows:
+        """Return the rows of other features, numbered as here: features are matched by name.
 
-        Raises DataError for features that are not known here.
+        Raises DataError for features that are not among these.
         """
         if features.names == self.names:
             return features.align(features.ids)
@@ -110,25 +110,26 @@ class SideFeatures:
         return digest.hexdigest()
 
     def differs_from(self, other: SideFeatures) -> npt.NDArray[np.bool_]:
-        """Tell which rows have other features than in `other`, which has the same features and as many rows."""
+        """Return which rows have other features than in `other`, which has the same names and as many rows: bool."""
         differing: npt.NDArray[np.bool_] = np.diff((self._matrix != other._matrix).indptr) > 0
         return differing
 
     def means(self, W: Floats) -> Floats:
-        """Return F W: float32 (rows, width), what the rows' factors are without their own part."""
+        """Return F W: float32 (rows, width), the rows' factors without their own part."""
         out: Floats = allocate(len(self.described), W.shape[1])
         _multiply(self.known_rows, self._row_blocks, W, out)
         return out
 
     def means_of(self, rows: Rows) -> Floats:
-        """Return the same with the factors learned, for any rows of features: float32 (rows, factors)."""
+        """Return F W with the learned W for any rows F of features: float32 (rows, factors)."""
         assert self.factors_ is not None
         return mean_factors(self.factors_, rows)
 
-    def placed(self, factors: Floats, counts: npt.NDArray[np.int64]) -> Floats:
-        """Return a row for each of the counts: F W where the count is 0, else the one in `factors`.
+    def place(self, factors: Floats, counts: npt.NDArray[np.int64]) -> Floats:
+        """Return the factors of all rows, with F W for the rows without a training pair: float32 (rows, factors).
 
-        factors float32 (rows or fewer, factors). counts int64 (rows): the training pairs of each row.
+        factors : float32, (rows or fewer, factors): the learned ones
+        counts : int64, (rows,): the number of training pairs of each row
         """
         grown = np.zeros((len(counts), factors.shape[1]), np.float32)
         grown[: len(factors)] = factors
@@ -137,10 +138,11 @@ class SideFeatures:
         return grown
 
     def solve(self, W: Floats, Y: Floats, weights: Floats, regularization: float, steps: int | None = None) -> None:
-        """Improve W, in place, by conjugate-gradient steps towards its best for Y.
+        """Improve W in place by conjugate-gradient steps, given Y.
 
-        W, Y float32 (features, width) and (rows, width), the width that of `width_of`. weights float32 (rows): what a
-        row counts for; 0 leaves it out. steps : None for as many as it takes.
+        W, Y : float32, (features, width) and (rows, width), where `width_of` gives the width
+        weights : float32, (rows,): the weight of each row; 0 leaves it out
+        steps : None for as many as convergence takes
         """
         n_rows, (n_features, width) = len(Y), W.shape
         rows, columns = self.known_rows, self._columns
@@ -151,22 +153,22 @@ class SideFeatures:
         nothing = np.zeros(width, np.float32)
 
         def spread(P: Floats, ridge: float, out: Floats) -> Floats:
-            """Set out = F'T + ridge P and return the columns' sums of P out."""
+            """Set out = F'T + ridge P and return the sums of the columns of P * out."""
 
             def task(start: int, stop: int, sums: Floats) -> None:
                 spread_rows(
                     *columns, start=start, stop=stop, T=T, P=P, regularization=np.float32(ridge), out=out, sums=sums
                 )
 
-            return _summed(self._column_blocks, width, task)
+            return _run_and_sum(self._column_blocks, width, task)
 
         def go(step: Floats) -> Floats:
-            """Go the step and return the squared norms of the residual, as the preconditioner sees it."""
+            """Take the step and return the squared norms of the residual in the norm of the preconditioner."""
 
             def task(start: int, stop: int, sums: Floats) -> None:
                 step_features(start, stop, W, residual, direction, image, step, inverse, sums)
 
-            return _summed(self._blocks, width, task)
+            return _run_and_sum(self._blocks, width, task)
 
         def turn(by: Floats) -> None:
             """Turn the direction towards the residual."""
@@ -187,9 +189,9 @@ class SideFeatures:
                     break
                 turn(by)
                 _multiply(weighted, self._row_blocks, direction, T)
-                step = _quotient(norms, spread(direction, regularization, image))
+                step = _divide(norms, spread(direction, regularization, image))
                 before, norms = norms, go(step)
-                by = _quotient(norms, before)
+                by = _divide(norms, before)
 
     @property
     def known_rows(self) -> Rows:
@@ -225,14 +227,14 @@ class SideFeatures:
 def mean_factors(W: Floats, rows: Rows) -> Floats:
     """Return F W for rows F of features: float32 (rows, factors), given W float32 (features, factors)."""
     n_features, factors = W.shape
-    wide = widened(W, width_of(factors), n_features)
+    wide = widen(W, width_of(factors), n_features)
     out: Floats = allocate(len(rows.indptr) - 1, wide.shape[1])
     _multiply(rows, parallel.even_blocks(rows.indptr, BLOCK_ENTRIES, ROW_COST), wide, out)
-    return narrowed(out, factors)
+    return narrow(out, factors)
 
 
-def _stacked(upper: Rows, lower: Rows) -> Rows:
-    """Return the rows of both, one below the other."""
+def _stack(upper: Rows, lower: Rows) -> Rows:
+    """Return the rows of both matrices, `upper` above `lower`."""
     indptr = np.concatenate([upper.indptr, upper.indptr[-1] + lower.indptr[1:]])
     return Rows(indptr, np.concatenate([upper.indices, lower.indices]), np.concatenate([upper.data, lower.data]))
 
@@ -241,7 +243,7 @@ def _run(blocks: Blocks, task: Callable[[int, int], Any]) -> None:
     parallel.run(lambda b: task(*blocks[b]), len(blocks))
 
 
-def _summed(blocks: Blocks, width: int, task: Callable[..., Any]) -> Floats:
+def _run_and_sum(blocks: Blocks, width: int, task: Callable[..., Any]) -> Floats:
     """Run task(start, stop, sums) on every block and return its sums, added in block order: float32 (width)."""
     sums = zeros(len(blocks), width)
     parallel.run(lambda b: task(*blocks[b], sums[b]), len(blocks))
@@ -253,7 +255,7 @@ def _multiply(rows: Rows, blocks: Blocks, W: Floats, out: Floats) -> None:
     _run(blocks, lambda start, stop: sparse_rows(*rows, start=start, stop=stop, X=W, out=out))
 
 
-def _quotient(a: Floats, b: Floats) -> Floats:
-    """Return a / b, and 0 where b is 0: a column that has arrived, or padding."""
+def _divide(a: Floats, b: Floats) -> Floats:
+    """Return a / b, and 0 where b is 0: in a column that has converged, or in padding."""
     quotient: Floats = np.divide(a, b, out=np.zeros_like(a), where=b > 0)
     return quotient

@@ -1,4 +1,4 @@
-"""One side of a factor model in training, users or items, and what its features have to do with it."""
+"""One side of a factor model in training, users or items, with its features."""
 
 from __future__ import annotations
 
@@ -8,22 +8,25 @@ import numpy.typing as npt
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.training.side_features import SideFeatures
-from tastemap.training.wide import narrowed, zeros
+from tastemap.training.wide import narrow, zeros
 from tastemap.typing import Arrays, Floats
 
 NO_MEANS: Floats = allocate(0, LANES)
 
-# Conjugate-gradient steps for the factors of features in an epoch; they go on from where they were.
+# Conjugate-gradient steps for the factors of features in an epoch; each epoch starts where the last one ended.
 FEATURE_STEPS = 2
 
 
 class Side:
-    """The rows of one side. In the state they are `name`, and the factors of their features "<name>.features".
+    """The rows of one side: `name` in the state, and "<name>.features" for the factors of their features.
 
     has_pairs : bool, (rows,): which rows have a training pair
-    weights : float32, (rows,): what the own part of a row is regularized with; those without a pair take no part
-    features : None where they have none
-    feature_regularization : of the factors of features, in multiples of the mean weight of a row with a pair
+    weights : float32, (rows,): the regularization of each row's own part; rows without a pair take no part
+    features : None where the rows have none
+    feature_regularization : regularization of the features' factors, in multiples of the mean weight of the rows with
+        a pair
+
+    Raises ValueError where feature_regularization is too large for 32-bit floats.
     """
 
     def __init__(
@@ -47,33 +50,33 @@ class Side:
 
     @property
     def known(self) -> npt.NDArray[np.bool_]:
-        """Which rows have a pair or features."""
+        """Which rows have a training pair or features: bool, (rows,)."""
         return self.has_pairs if self.features is None else self.has_pairs | self.features.described
 
     def start(self, P: Floats) -> Arrays:
-        """Return this side's part of the state, for rows to begin with."""
+        """Return this side's part of the state: the first rows P, and zeros for the features' factors."""
         if self.features is None:
             return {self.name: P}
         return {self.name: P, f"{self.name}.features": zeros(len(self.features.names), P.shape[1])}
 
     def solve_features(self, state: Arrays, steps: int | None = None) -> None:
-        """Improve the features' factors, given the rows; None: by as many steps as it takes."""
+        """Improve the features' factors, given the rows; steps=None for as many as convergence takes."""
         if self.features is not None:
             W, P = state[f"{self.name}.features"], state[self.name]
             self.features.solve(W, P, self._weights, self._regularization, steps)
 
     def finish_features(self, state: Arrays, columns: int) -> None:
-        """End with the features' factors that belong to the rows, and keep so many columns of them."""
+        """Solve the features' factors for the final rows, and keep this many columns of them in `factors_`."""
         if self.features is not None:
             self.solve_features(state)
-            self.features.factors_ = narrowed(state[f"{self.name}.features"], columns)
+            self.features.factors_ = narrow(state[f"{self.name}.features"], columns)
 
     def means(self, state: Arrays) -> Floats:
-        """Return what the rows are drawn to; no rows stand for zeros."""
+        """Return F W, towards which regularization pulls the rows: float32 (rows, width), or no rows for zeros."""
         return NO_MEANS if self.features is None else self.features.means(state[f"{self.name}.features"])
 
-    def placed(self, state: Arrays) -> Floats:
-        """Return the rows, those without pairs as their features say."""
+    def place(self, state: Arrays) -> Floats:
+        """Return the rows, with F W for those without a training pair: float32 (rows, width)."""
         P: Floats = state[self.name]
         return P if self.features is None else np.where(self.has_pairs[:, None], P, self.means(state))
 

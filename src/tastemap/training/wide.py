@@ -1,4 +1,4 @@
-"""Matrices as the kernels want them: rows of whole registers, the columns beyond the factors zero."""
+"""Matrices as kernels take them: each row fills whole registers, with zeros in the columns beyond the factors."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from tastemap.typing import Floats
 
 
 def width_of(factors: int) -> int:
-    """Return the columns that the kernels work on."""
+    """Return the number of columns that kernels work on: `factors` rounded up to whole registers."""
     return -(-factors // LANES) * LANES
 
 
 def zeros(n_rows: int, width: int) -> Floats:
-    """Return zeros."""
+    """Return float32 zeros, (n_rows, width), aligned to cache lines."""
     wide: Floats = allocate(n_rows, width)
     wide[:] = 0
     return wide
 
 
-def widened(factors: Floats, width: int, n_rows: int) -> Floats:
-    """Return a copy with columns and rows of zeros added."""
+def widen(factors: Floats, width: int, n_rows: int) -> Floats:
+    """Return a copy of size (n_rows, width), with zeros in the added rows and columns."""
     wide = zeros(n_rows, width)
     wide[: len(factors), : factors.shape[1]] = factors
     return wide
 
 
-def narrowed(wide: Floats, factors: int) -> Floats:
+def narrow(wide: Floats, factors: int) -> Floats:
     """Return a copy without the columns beyond the factors."""
     return np.ascontiguousarray(wide[:, :factors])

@@ -1,4 +1,4 @@
-"""Which parameters a search tries next and which trials it gives up: Optuna's samplers and pruner, made repeatable."""
+"""Chooses the parameters of trials and prunes trials: Optuna's samplers and pruner, made repeatable."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tastemap.models.shared.search import Range, SearchSpace, grid
 if TYPE_CHECKING:
     import optuna
 
-# Trials at random before TPE learns from them, and finished ones before any is given up.
+# The number of random trials before TPE learns from them, and of finished trials before any is pruned.
 AT_RANDOM = 10
 
-# In tenths of a trial's epochs: before, nothing is given up.
+# In tenths of a trial's epochs: nothing is pruned before.
 WARM_UP = 3
 
 # A grid of more points is a mistake rather than a plan.
@@ -29,7 +29,7 @@ MOST_POINTS = 100_000
 
 
 class Asked(NamedTuple):
-    """A trial to make. `trial` takes what it reaches on the way, and says whether to give up."""
+    """A trial to run. `trial` takes its intermediate values, and tells whether to prune it."""
 
     number: int
     parameters: dict[str, Any]
@@ -38,10 +38,15 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Sampling:
-    """Chooses trials as a function of the seed, the trial's number and the finished trials, and of nothing else.
+    """Chooses trials from the seed, the trial's number and the finished trials only.
 
-    A sampler of Optuna has a random state that moves with every trial; here it is made anew for each. A search that
-    goes on in another process then tries what it would have tried in the first.
+    A sampler of Optuna has a random state that changes with every trial; here each trial gets a new sampler. So a
+    search that continues in another process tries the same parameters as in the first.
+
+    space : the values to try for each parameter
+    given : the parameters of the first trial
+    sampler, prune, seed : as for `tune`
+    direction : whether the metric is minimized or maximized
     """
 
     space: SearchSpace
@@ -51,21 +56,21 @@ class Sampling:
     direction: Literal["minimize", "maximize"]
     seed: int
 
-    def at_most(self, trials: int) -> int:
-        """Return how many trials there are to make: a grid has an end."""
+    def limit(self, trials: int) -> int:
+        """Return the number of trials to run: at most `trials`, and at most the points of a grid."""
         return min(trials, 1 + len(self._points)) if self.sampler == "grid" else trials
 
     def ask(self, earlier: Sequence[optuna.trial.FrozenTrial], numbers: Sequence[int]) -> list[Asked]:
-        """Return the trials of these numbers, which are made at once, after the earlier ones."""
-        module = _optuna()
+        """Return the trials of these numbers, which run at the same time, chosen after the earlier trials."""
+        module = _import_optuna()
         pruner = module.pruners.MedianPruner(n_startup_trials=AT_RANDOM, n_warmup_steps=WARM_UP, n_min_trials=5)
-        study: Any = in_memory(self.direction, earlier)
+        study: Any = make_study(self.direction, earlier)
         study.pruner = pruner if self.prune else module.pruners.NopPruner()
         points = self._points if self.sampler == "grid" else []
         distributions = self.distributions()
         asked = []
         for number in numbers:
-            study.sampler = self._sampler(number)
+            study.sampler = self._make_sampler(number)
             trial = study.ask(distributions)
             parameters = {
                 name: values.nearest(trial.params[name]) if isinstance(values, Range) else trial.params[name]
@@ -79,11 +84,11 @@ class Sampling:
         return asked
 
     def distributions(self) -> dict[str, optuna.distributions.BaseDistribution]:
-        """Return the space in Optuna's terms."""
-        return {name: _distribution(values) for name, values in self.space.items()}
+        """Return the space as Optuna's distributions."""
+        return {name: _make_distribution(values) for name, values in self.space.items()}
 
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        module = _optuna()
+    def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        module = _import_optuna()
         seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
         if self.sampler != "tpe":
             return module.samplers.RandomSampler(seed=seed)  # type: ignore[no-any-return]
@@ -96,7 +101,7 @@ class Sampling:
 
     @cached_property
     def _points(self) -> list[dict[str, Any]]:
-        """Return the grid without the parameters that the first trial has, in random order: any first part is even."""
+        """The points of the grid in random order, without the first trial's: any first part covers the grid evenly."""
         n_points = math.prod(
             len(values.steps() if isinstance(values, Range) else values) for values in self.space.values()
         )
@@ -108,17 +113,17 @@ class Sampling:
         return [points[i] for i in np.random.default_rng(self.seed).permutation(len(points))]
 
 
-def in_memory(direction: Literal["minimize", "maximize"], trials: Iterable[optuna.trial.FrozenTrial]) -> optuna.Study:
-    """Return a study of finished trials."""
-    study: optuna.Study = _optuna().create_study(direction=direction)
+def make_study(direction: Literal["minimize", "maximize"], trials: Iterable[optuna.trial.FrozenTrial]) -> optuna.Study:
+    """Return a study in memory that holds finished trials."""
+    study: optuna.Study = _import_optuna().create_study(direction=direction)
     study.add_trials(trials)
     return study
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Optuna from logging what it does."""
-    logging = _optuna().logging
+def silence_optuna() -> Iterator[None]:
+    """Silence Optuna's log within the block."""
+    logging = _import_optuna().logging
     before = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:
@@ -127,13 +132,13 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _distribution(values: Range | Sequence[Any]) -> optuna.distributions.BaseDistribution:
-    distributions = _optuna().distributions
+def _make_distribution(values: Range | Sequence[Any]) -> optuna.distributions.BaseDistribution:
+    distributions = _import_optuna().distributions
     if not isinstance(values, Range):
         return distributions.CategoricalDistribution(tuple(values))  # type: ignore[no-any-return]
     kind = distributions.IntDistribution if values.is_whole else distributions.FloatDistribution
     return kind(values.low, values.high, log=values.log)  # type: ignore[no-any-return]
 
 
-def _optuna() -> Any:
+def _import_optuna() -> Any:
     return import_extra("optuna", "optuna", extra="tune", purpose="tune")

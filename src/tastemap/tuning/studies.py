@@ -1,4 +1,4 @@
-"""Searches kept in SQLite files, where a later one goes on."""
+"""Keeps searches in SQLite files, from which a later search continues."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from tastemap.files.writable import check_file
 if TYPE_CHECKING:
     import optuna
 
-# The name of the study in the file, and where it says what search it is of.
+# The name of the study in the file, and of its attribute with the identity of the search.
 NAME = "tastemap"
 
 _MAGIC = b"SQLite format 3\0"
 _ELSE = "pass another path"
 
-# What SQLite says where two processes make the tables of one new file.
+# Parts of SQLite's messages when two processes create the tables of the same new file.
 _MADE_TWICE = ("already exists", "UNIQUE constraint failed", "database is locked")
 
 
 class StudyFile:
-    """The finished trials of a search, in a study of Optuna that its own tools can read.
+    """The finished trials of a search, in an Optuna study that Optuna's own tools can read.
 
-    Only finished trials are written, each at once or not at all. So a process that dies at any moment leaves the search
-    as it was after some trial, and no trial that runs forever.
+    Only finished trials are written, each of them whole or not at all. So a process that dies leaves the search as it
+    was after some trial, without a trial that seems to be running.
     """
 
     def __init__(self, path: str | Path, identity: Mapping[str, Any], direction: Literal["minimize", "maximize"]):
-        """Open the study at `path`, or begin one.
+        """Open the study at `path`, or create it.
 
-        identity : what makes it the same search; a study with another raises ModelFileError, and names the difference
+        identity : the settings that a search must share with the study; another study raises ModelFileError, which
+            names the difference
+        direction : whether the metric is minimized or maximized
         """
         self.path = Path(path)
         _check(self.path)
@@ -46,10 +48,10 @@ class StudyFile:
             self.study: optuna.Study = module.create_study(
                 storage=self.storage, study_name=NAME, direction=direction, load_if_exists=True
             )
-        except Exception as error:  # those of Optuna, SQLAlchemy and SQLite have no base in common
+        except Exception as error:  # the errors of Optuna, SQLAlchemy and SQLite have no common base
             reason = _reason(error)
             if self._is_new and any(sign in reason for sign in _MADE_TWICE):
-                raise ModelFileError(self._is_busy) from error
+                raise ModelFileError(self._busy_message) from error
             raise ModelFileError(f"{path} cannot be used as a study: {reason}") from error
         stored = self.study.user_attrs.get(NAME)
         if stored is None:
@@ -58,13 +60,13 @@ class StudyFile:
             _compare(self.path, stored, identity)
         self._n_trials = len(self.study.get_trials(deepcopy=False))
 
-    def finished(self) -> dict[int, optuna.trial.FrozenTrial]:
-        """Return the finished trials by their number in the search."""
+    def read_finished(self) -> dict[int, optuna.trial.FrozenTrial]:
+        """Return the finished trials of the file by their number in the search."""
         trials = self.study.get_trials()
         return {trial.user_attrs["trial"]: trial for trial in trials if "trial" in trial.user_attrs}
 
     def add(self, trial: optuna.trial.FrozenTrial) -> None:
-        """Write a finished trial."""
+        """Write a finished trial; raises ModelFileError where it cannot, or where another search wrote to the file."""
         try:
             n_trials = len(self.study.get_trials(deepcopy=False))
             if n_trials == self._n_trials:
@@ -75,17 +77,17 @@ class StudyFile:
                 Remedy("the same call goes on from them", "call", "again"),
             ) from error
         if n_trials != self._n_trials:
-            raise ModelFileError(self._is_busy)
+            raise ModelFileError(self._busy_message)
         self._n_trials += 1
 
     @property
-    def _is_busy(self) -> str:
+    def _busy_message(self) -> str:
         return f"another search is writing to {self.path} at this moment: {_ELSE} for one of them"
 
     def close(self) -> None:
-        """Let go of the file; the study opens it again where it is asked for more.
+        """Close the file; the study opens it again when needed.
 
-        A new one without a trial goes: it would keep a search that begins otherwise from its name.
+        A new file without a trial is deleted, so that it does not block another search from the same path.
         """
         is_empty = self._is_new and not self.study.get_trials(deepcopy=False)
         self.storage.remove_session()
@@ -95,7 +97,7 @@ class StudyFile:
 
 
 def _check(path: Path) -> None:
-    """Refuse a file that is none of ours, before anything is written to it."""
+    """Raise ModelFileError for a file that `tune` did not write, before anything is written to it."""
     check_file(path)
     if not path.exists():
         return
@@ -116,7 +118,7 @@ def _check(path: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what SQLite says, without the statement and the links that SQLAlchemy and Optuna put around it."""
+    """Return SQLite's own message, without the statement and the links that SQLAlchemy and Optuna add."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split())

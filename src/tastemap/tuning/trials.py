@@ -1,4 +1,4 @@
-"""One trial of a search: a model fitted to the training part and measured on the validation part."""
+"""Runs the trials of a search: each fits a model to the training part and measures it on the validation part."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from tastemap.tuning.sampling import Asked, Sampling
 if TYPE_CHECKING:
     import optuna
 
-# Users on whom a trial is watched between epochs: enough to tell a bad one, and a small part of an epoch's time.
+# The number of users on whom a trial is watched between epochs: enough to see a bad one, in a small part of an epoch.
 WATCHED_USERS = 1000
 
-# Looks at a trial on its way. They are at shares of its epochs, not at epochs, because a trial of more epochs may be
-# slower on purpose, and some learning rates fall to the last.
+# How often a trial is watched. This is at shares of its epochs, not at fixed epochs, because a trial of more epochs may
+# learn more slowly, and some learning rates fall until the last epoch.
 LOOKS = 10
 
 
@@ -40,28 +40,28 @@ class Clock:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Let them end after the epoch they are in."""
+        """Make running trials end after their current epoch."""
         self._stopped.set()
 
     def is_over(self) -> bool:
-        """Tell whether there is no time left."""
+        """Tell whether the time is over or the search was stopped."""
         return self._stopped.is_set() or (self._end is not None and time.perf_counter() >= self._end)
 
 
-class _GivenUp(Exception):  # noqa: N818 - no error, but the way out of an epoch loop
+class _GivenUp(Exception):  # noqa: N818 - not an error but the exit from an epoch loop
     """Ends a trial's training."""
 
     def __init__(self, state: Literal["pruned", "stopped"]) -> None:
         self.state = state
 
 
-class _Refused(Exception):  # noqa: N818 - tells what the model refuses from what the data do
-    """The model does not take these parameters together."""
+class _Refused(Exception):  # noqa: N818 - separates what the model refuses from errors of the data
+    """The model refuses this combination of parameters."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What all trials share."""
+    """Runs trials; the fields are what all trials of a search share."""
 
     model: Model
     sampling: Sampling
@@ -73,7 +73,7 @@ class Work:
     item_features: Features | None
 
     def run(self, asked: Asked, clock: Clock) -> optuna.trial.FrozenTrial:
-        """Make a trial and return what came of it."""
+        """Run a trial and return it with its score, state and parameters."""
         began, started = datetime.now(), time.perf_counter()
         score, epochs, state, reason = None, 0, "complete", None
         looks: dict[int, float] = {}
@@ -92,7 +92,7 @@ class Work:
                 if asked.trial.should_prune():
                     raise _GivenUp("pruned")
 
-        model = self.made(asked.parameters)
+        model = self.make_model(asked.parameters)
         options: dict[str, Any] = {"user_features": self.user_features, "item_features": self.item_features}
         if model.abilities.epochs:
             options["callbacks"] = after
@@ -131,17 +131,17 @@ class Work:
     def _check(model: Model) -> None:
         try:
             model.check()
-        except ValueError as error:  # two values may not go together, though each is fine
+        except ValueError as error:  # two values may be wrong together although each is valid
             raise _Refused(str(error)) from error
 
-    def made(self, parameters: dict[str, Any]) -> Model:
-        """Return the model with other parameters, not fitted."""
+    def make_model(self, parameters: dict[str, Any]) -> Model:
+        """Return an unfitted model with some other parameters."""
         return type(self.model)(**{**asdict(self.model), **parameters})
 
     @cached_property
     def _watched(self) -> Interactions | None:
-        """The validation pairs on which trials are watched between epochs, None where they are not."""
-        # `fit` leaves the training items out.
+        """The validation pairs on which trials are watched between epochs, None where they are not watched."""
+        # `fit` always leaves the training items out, so its metric matches exclude="train" only.
         if not self.sampling.prune or self.exclude != "train" or not self.metric.watchable:
             return None
         users = self.validation.by_user.with_pairs

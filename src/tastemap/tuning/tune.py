@@ -1,4 +1,4 @@
-"""Search for the parameters with which a model does best on held-out interactions."""
+"""Searches for the parameters with which a model scores best on held-out interactions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads
 from tastemap.progress import make_bar
-from tastemap.tuning.sampling import Asked, Sampling, in_memory, quiet
+from tastemap.tuning.sampling import Asked, Sampling, make_study, silence_optuna
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
 from tastemap.typing import FrameKind
@@ -51,28 +51,28 @@ if TYPE_CHECKING:
 else:
     Tuned = TypeVar("Tuned")
 
-# Finished trials from which the importance of parameters can be told.
+# The fewest complete trials from which importances are computed.
 FEWEST_FOR_IMPORTANCE = 10
 
-# The share of the training part that is held out where there is no validation part. The more is held out, the less
-# what suits the rest suits the whole: a fifth chose worse on MovieLens 100K and no better on two other data sets, a
-# twentieth worse on one.
+# The share of the training part that is held out if there is no validation part. The more is held out, the less the
+# best parameters for the rest suit the whole: a fifth chose worse parameters on MovieLens 100K and no better ones on
+# two other data sets, a twentieth worse ones on one.
 HELD_OUT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Tuning(Generic[Tuned]):
-    """What `tune` found.
+    """The result of `tune`.
 
     model : the model with the best parameters, fitted to the training and the validation part together; not fitted with
         refit=False
-    parameters : those searched, with their best values
-    score : of the best trial, on the validation part
-    metric : what the score is of
+    parameters : the searched parameters with their best values
+    score : the score of the best trial on the validation part
+    metric : the metric of the score
     study : the Optuna study of the trials, for Optuna's own plots and tools
-    seconds, refit_seconds : of the search in this call, and of the final fit
-    finished : the trials as Optuna has them, those that were stopped too
-    frame_kind : the library of `trials` and `importances`: that of the training part's frames
+    seconds, refit_seconds : the time of the search in this call, and of the final fit
+    finished : the trials as Optuna's objects, including stopped ones
+    frame_kind : the library of `trials` and `importances`, the same as of the training part's frames
     """
 
     model: Tuned
@@ -87,11 +87,11 @@ class Tuning(Generic[Tuned]):
 
     @cached_property
     def trials(self) -> Any:
-        """One row a trial: trial (from 0), state, score, seconds, epochs_trained, a column a parameter, reason.
+        """One row for each trial: trial (from 0), state, score, seconds, epochs_trained, each parameter, reason.
 
-        state : "complete"; "pruned" where it was given up after `epochs_trained` epochs; "failed" where training
-            diverged; "stopped" by the timeout. Only complete ones have a score
-        reason : of a trial that failed or was stopped
+        state : "complete"; "pruned" if it was ended early after `epochs_trained` epochs; "failed" if training diverged;
+            "stopped" by the timeout. Only complete trials have a score
+        reason : why a trial failed or was stopped
         """
         each = [(trial, trial.user_attrs) for trial in self.finished]
         columns = {
@@ -107,9 +107,9 @@ class Tuning(Generic[Tuned]):
 
     @cached_property
     def importances(self) -> Any:
-        """How much of the differences between scores each parameter explains: parameter, importance, largest first.
+        """The share of the variance of scores that each parameter explains: parameter, importance, largest first.
 
-        They add up to 1. None where fewer than 10 trials are complete, or all have the same score.
+        Importances add up to 1. None if fewer than 10 trials are complete, or all have the same score.
 
         Hutter, Hoos and Leyton-Brown, An efficient approach for assessing hyperparameter importance, ICML 2014.
         """
@@ -125,8 +125,8 @@ class Tuning(Generic[Tuned]):
             return None
         importance: Any = import_extra("optuna.importance", "optuna", extra="tune", purpose="importances")
         import_extra("sklearn.ensemble", "scikit-learn", extra="tune", purpose="importances")
-        with quiet():
-            study = in_memory("maximize", complete)
+        with silence_optuna():
+            study = make_study("maximize", complete)
             found: dict[str, float] = importance.get_param_importances(
                 study, evaluator=importance.FanovaImportanceEvaluator(seed=0), params=list(self.parameters)
             )
@@ -166,20 +166,20 @@ def tune(
     refit: bool | Interactions = True,
     progress: bool | None = None,
 ) -> Tuning[Tuned]:
-    """Try parameters, measure each on the validation part, and fit the model with the best.
+    """Search for the parameters with the best score on the validation part, and fit the model with them.
 
-    model : a model, or its class for one with the defaults. The first trial is this model; what is not searched, as its
-        factors, stays as it is
-    train, validation : trials are fitted to the one and measured on the other; validation None holds a tenth of the
-        pairs of train out at random
-    metric : any that `tastemap.evaluate` knows. A trial's score is what it returns for the validation part
-    trials : how many there are in all, those of the study file among them
+    model : a model, or its class for one with the defaults. The first trial is this model; parameters that are not
+        searched, such as factors, stay as they are
+    train, validation : trials are fitted to train and measured on validation; validation=None holds out a random tenth
+        of the pairs of train
+    metric : any metric of `tastemap.evaluate`. The score of a trial is its value on the validation part
+    trials : the number of all trials, including those in the study file
     timeout : seconds from now, None for no limit. A trial that is running then ends after its epoch (or, in a model
-        without epochs, when it is done) and counts for nothing. The final fit comes on top
-    space : parameter -> `Range`, or list of values, in place of the model's own in `search_space` or beside them; None
-        for a parameter leaves it as it is in the model. A value of the model that is not in the space gives way to the
-        nearest that is
-    sampler : "tpe", where what did well is tried further (Bergstra et al., Algorithms for hyper-parameter optimization,
+        without epochs, when it is done) and is not used. The final fit takes extra time
+    space : from a parameter to a `Range` or a list of values; it replaces or extends the model's `search_space`. None
+        for a parameter leaves it as it is in the model. A value of the model outside the space is replaced by the
+        nearest value in it
+    sampler : "tpe", which searches near good trials (Bergstra et al., Algorithms for hyper-parameter optimization,
         NeurIPS 2011; with the parameters seen together); "random"; "grid", in random order, lists as they are and 4
         values of each Range, at even distances or, with log=True, ratios
     prune : give a trial up that after three tenths of its epochs or more has not once come up to the median of the
@@ -189,24 +189,24 @@ def tune(
         threads). They are chosen together, before any of them is known, so other numbers give other trials
     study : an SQLite file, which is made, or gone on with where it exists. A search that was killed goes on with the
         trial it was in, from its start, and ends as if it had never stopped
-    seed : of the choices and of the held-out tenth; the model has its own
-    exclude : what is left out of lists, as for `tastemap.evaluate`
+    seed : the seed of the sampler and of the held-out tenth; the model has its own seed
+    exclude : the items left out of lists, as for `tastemap.evaluate`
     user_features, item_features : as for `fit`
-    refit : True fits the best model in the end to train and validation together, where a pair of both has the weight
-        that it has in validation; interactions are fitted in their place, as where counts should add up; False leaves
-        the final fit out
+    refit : True fits the best model to train and validation together, where a pair in both has its weight of the
+        validation part; interactions are fitted instead of these, for example where counts should add up; False omits
+        the final fit
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    The same call gives the same result, however fast the machine and whatever its threads, unless a timeout cuts it
-    short. A trial whose training diverges is recorded as failed. The models of trials are not kept. Where Ctrl-C or an
-    error ends the search, a note below it says which parameters were the best so far.
+    The same call gives the same result on any machine and number of threads, unless a timeout ends it early. A trial
+    whose training diverges is recorded as failed. The models of trials are not kept. If Ctrl-C or an error ends the
+    search, a note below the error gives the best parameters so far.
 
     Raises ValueError for a model without anything to search, or a space it does not accept; ModelFileError where
-    `study` is no study or that of another search; DivergenceError or TastemapError where no trial is complete.
+    `study` is not a study or belongs to another search; DivergenceError or TastemapError where no trial is complete.
     """
     started = time.perf_counter()
-    chosen = _model(model)
-    wanted = _space(chosen, space, has_features=user_features is not None or item_features is not None)
+    chosen = _make_model(model)
+    wanted = _make_space(chosen, space, has_features=user_features is not None or item_features is not None)
     metric = parse(metric)
     _check(trials, timeout, sampler, prune, parallel, seed, refit)
     check_suits(chosen, (metric,))
@@ -222,19 +222,19 @@ def tune(
     direction: Literal["minimize", "maximize"] = "minimize" if metric.lower_is_better else "maximize"
     sampling = Sampling(wanted, given, sampler, prune, direction, seed)
     work = Work(chosen, sampling, train, validation, metric, exclude, user_features, item_features)
-    with quiet(), _once_each():
-        file = None if study is None else StudyFile(study, _identity(work), direction)
+    with silence_optuna(), _warn_once_each():
+        file = None if study is None else StudyFile(study, _identify(work), direction)
         with nullcontext() if file is None else closing(file):
             search = _Search(work, file, Clock(started, timeout))
-            with search.telling():
-                search.run(sampling.at_most(trials), parallel, progress)
+            with search.note_best():
+                search.run(sampling.limit(trials), parallel, progress)
                 best = search.best()
         seconds = time.perf_counter() - started
-        final = cast("Tuned", work.made(best.params))
+        final = cast("Tuned", work.make_model(best.params))
         if refit is not False:
             if refit is True:
                 refit = whole if train is not whole else train.merge(validation)
-            with search.telling():
+            with search.note_best():
                 final.fit(refit, user_features=user_features, item_features=item_features, progress=progress)
         return Tuning(
             model=final,
@@ -250,27 +250,27 @@ def tune(
 
 
 class _Search:
-    """Makes trials until there are enough, in batches that are asked together and written in order."""
+    """Runs trials until there are enough, in batches that are chosen together and written in order."""
 
     def __init__(self, work: Work, file: StudyFile | None, clock: Clock) -> None:
         self._work, self._file, self._clock = work, file, clock
-        self._finished = {} if file is None else file.finished()
+        self._finished = {} if file is None else file.read_finished()
         self._stopped: list[optuna.trial.FrozenTrial] = []
 
     def run(self, trials: int, parallel: int, progress: bool | None) -> None:
-        """Make what is missing of so many trials."""
+        """Run the trials that are missing up to this number."""
         name = type(self._work.model).__name__
         with make_bar(trials, progress, done=min(len(self._finished), trials), unit="trial", about=name) as shown:
             while not self._clock.is_over():
                 missing = [number for number in range(trials) if number not in self._finished]
                 if not missing:
                     break
-                # Batches begin at multiples of their size, wherever an earlier search was when it died. Of a batch that
-                # it had half written, all are asked for and the others made.
+                # Batches begin at multiples of their size, wherever an earlier search ended. Of a batch that it wrote
+                # in part, all trials are chosen again and the missing ones run.
                 first = missing[0] - missing[0] % parallel
                 earlier = [self._finished[number] for number in sorted(self._finished) if number < first]
                 batch = self._work.sampling.ask(earlier, range(first, min(first + parallel, trials)))
-                with closing(self._made([asked for asked in batch if asked.number in missing])) as each:
+                with closing(self._run_batch([asked for asked in batch if asked.number in missing])) as each:
                     for made in each:
                         if made.user_attrs["state"] == "stopped":
                             self._stopped.append(made)
@@ -283,8 +283,8 @@ class _Search:
                             shown.set_postfix({f"best {self._work.metric}": f"{best.value:.4f}"}, refresh=False)
                         shown.update(1)
 
-    def _made(self, batch: list[Asked]) -> Generator[optuna.trial.FrozenTrial, None, None]:
-        """Make trials, at once where they are several; in order, each as soon as those before it are there."""
+    def _run_batch(self, batch: list[Asked]) -> Generator[optuna.trial.FrozenTrial, None, None]:
+        """Run the trials of a batch at the same time; yield each in order, as soon as those before it are done."""
         if len(batch) == 1:
             yield self._work.run(batch[0], self._clock)
             return
@@ -301,13 +301,13 @@ class _Search:
                 for one in running:
                     yield one.result()
             except BaseException:
-                self._clock.stop()  # the others end with their epoch, or never begin
+                self._clock.stop()  # the others end after their epoch, or never start
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
     @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Note on an error, or on Ctrl-C, what was found until then."""
+    def note_best(self) -> Iterator[None]:
+        """Add a note with the best parameters so far to an error, or to Ctrl-C, of the block."""
         try:
             yield
         except BaseException as error:
@@ -315,12 +315,12 @@ class _Search:
             if best is not None:
                 found = (
                     f"the best of the trials so far ({len(self._finished)}), with {self._work.metric} "
-                    f"{best.value:.4f}, is {self._work.made(best.params)!r}"
+                    f"{best.value:.4f}, is {self._work.make_model(best.params)!r}"
                 )
-                error.add_note(self._note(found))
+                error.add_note(self._make_note(found))
             raise
 
-    def _note(self, found: str) -> Note:
+    def _make_note(self, found: str) -> Note:
         if self._file is None:
             way = Remedy("with study=FILE the same call would go on from here", "study", ...)
             return Note(f"{found}; no trial is kept", way)
@@ -328,7 +328,10 @@ class _Search:
         return Note(f"{found}; the trials are kept in {self._file.path}", way)
 
     def best(self) -> optuna.trial.FrozenTrial:
-        """Return the complete trial with the best score; raise where there is none."""
+        """Return the complete trial with the best score.
+
+        Raises DivergenceError where trials failed and none is complete, TastemapError where the timeout came first.
+        """
         best = self._best()
         if best is not None:
             return best
@@ -338,23 +341,23 @@ class _Search:
         raise TastemapError("no trial was complete before the timeout: raise it")
 
     def _best(self) -> optuna.trial.FrozenTrial | None:
-        """Return the complete trial with the best score, of equal ones the first; None where there is none."""
+        """Return the complete trial with the best score, the first of equal ones; None without a complete trial."""
         scores = [(trial, score) for trial in self.trials() if (score := _score(trial)) is not None]
         best = max(scores, key=lambda scored: self._work.metric.goodness(scored[1]), default=None)
         return None if best is None else best[0]
 
     def trials(self) -> tuple[optuna.trial.FrozenTrial, ...]:
-        """Return all trials by number, those that were stopped last."""
+        """Return all trials by number; stopped ones come last."""
         return (*(self._finished[number] for number in sorted(self._finished)), *self._stopped)
 
     def study(self) -> optuna.Study:
         """Return the finished trials as a study of Optuna."""
         if self._file is not None:
             return self._file.study
-        return in_memory(self._work.sampling.direction, [self._finished[number] for number in sorted(self._finished)])
+        return make_study(self._work.sampling.direction, [self._finished[number] for number in sorted(self._finished)])
 
 
-def _model(model: type[Tuned] | Tuned) -> Tuned:
+def _make_model(model: type[Tuned] | Tuned) -> Tuned:
     """Return an unfitted copy, or a model with the defaults."""
     if isinstance(model, type) and issubclass(model, Model):
         return model()
@@ -363,8 +366,8 @@ def _model(model: type[Tuned] | Tuned) -> Tuned:
     raise ValueError(f"tune takes a model such as tastemap.WARP or tastemap.WARP(factors=128), got {model!r}")
 
 
-def _space(model: Model, changed: Mapping[str, Any] | None, *, has_features: bool) -> SearchSpace:
-    """Return the model's own space with the changes, every name and value of which the model accepts."""
+def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features: bool) -> SearchSpace:
+    """Return the model's own space with the changes; raises ValueError where the model refuses a name or value."""
     if not isinstance(changed, Mapping | None):
         raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {changed!r}")
     name, own = type(model).__name__, {field.name for field in fields(model)}
@@ -431,7 +434,7 @@ def _check(
 
 
 def _check_shared(train: Interactions, validation: Interactions, user_features: Features | None) -> None:
-    """Raise DataError where nobody could be measured: what `evaluate` would advise, `tune` does not take."""
+    """Raise DataError where no user could be measured; the remedies that `evaluate` names are no options of `tune`."""
     asked = validation.users.take(np.unique(validation.row_of_pair()))
     known = train.users.find_among(asked, train.by_user.has_pairs) >= 0
     if user_features is not None:
@@ -443,8 +446,8 @@ def _check_shared(train: Interactions, validation: Interactions, user_features: 
         )
 
 
-def _identity(work: Work) -> dict[str, Any]:
-    """Return what a study must share with this search to go on with it."""
+def _identify(work: Work) -> dict[str, Any]:
+    """Return the settings that a study must share with this search to continue it."""
     sampling = work.sampling
     return {
         "model": type(work.model).__name__,
@@ -464,8 +467,8 @@ def _identity(work: Work) -> dict[str, Any]:
 
 
 @contextmanager
-def _once_each() -> Iterator[None]:
-    """Pass every warning on once, at the end: fifty trials on the same data would say the same fifty times."""
+def _warn_once_each() -> Iterator[None]:
+    """Show every warning of the block once, at its end: many trials on the same data give the same warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
@@ -474,11 +477,11 @@ def _once_each() -> Iterator[None]:
 
 
 def _score(trial: optuna.trial.FrozenTrial) -> float | None:
-    """Return the score of a complete trial."""
+    """Return the score of a complete trial, None for others."""
     return trial.value if trial.user_attrs["state"] == "complete" else None
 
 
 def _values(values: list[Any]) -> pl.Series:
-    """Return the values of a parameter as a column; values of several types as texts."""
+    """Return the values of a parameter as a column, as text if they have several types."""
     kinds = {type(value) for value in values if value is not None}
     return pl.Series(values if len(kinds) == 1 else [None if value is None else str(value) for value in values])

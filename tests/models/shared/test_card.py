@@ -1,4 +1,4 @@
-"""What a card says of the training."""
+"""The lines of a card about the training."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_name_of_what_fit_measured_is_kept(tmp_path: Path) -> None:
     assert "Best on" not in alone.card()
 
 
-def test_of_a_file_that_does_not_say_what_was_measured_no_epoch_is_called_the_best() -> None:
+def test_the_card_of_a_file_without_the_metrics_name_names_no_best_epoch() -> None:
     model = trained("rmse", [1.5, 0.9])
     header = stored.header_of("SVD", asdict(model), model.state, model.epochs_)
     del header["metric"]

@@ -1,4 +1,4 @@
-"""Histories and exclusions of callers as rows."""
+"""The histories and exclusions of callers are translated into rows."""
 
 from __future__ import annotations
 

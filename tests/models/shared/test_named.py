@@ -1,4 +1,4 @@
-"""Several models, each under a name."""
+"""The names of several models."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 import tastemap as tm
-from tastemap.models.shared.named import named_models
+from tastemap.models.shared.named import name_models
 
 
 def test_models_are_named_by_their_class_and_numbered_from_the_second_on() -> None:
     first, second, other = tm.BPR(), tm.BPR(factors=8), tm.Popular()
-    assert list(named_models([first, other, second]).items()) == [("BPR", first), ("Popular", other), ("BPR 2", second)]
-    assert named_models(first) == {"BPR": first}
-    assert named_models(iter([other])) == {"Popular": other}
+    assert list(name_models([first, other, second]).items()) == [("BPR", first), ("Popular", other), ("BPR 2", second)]
+    assert name_models(first) == {"BPR": first}
+    assert name_models(iter([other])) == {"Popular": other}
 
 
 def test_names_of_your_own_are_kept_in_their_order() -> None:
     models = {"small": tm.BPR(factors=8), "BPR": tm.BPR()}
-    named = named_models(models)
+    named = name_models(models)
     assert list(named.items()) == list(models.items())
     named.clear()
     assert len(models) == 2
@@ -42,10 +42,10 @@ def test_names_of_your_own_are_kept_in_their_order() -> None:
 )
 def test_what_is_no_model_is_refused(models: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        named_models(models)
+        name_models(models)
 
 
-def test_one_model_cannot_stand_under_two_names() -> None:
+def test_one_model_cannot_have_two_names() -> None:
     model = tm.Popular()
     with pytest.raises(ValueError, match="'a', 'b' are one and the same model: make an instance for each"):
-        named_models({"a": model, "b": model})
+        name_models({"a": model, "b": model})

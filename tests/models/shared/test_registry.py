@@ -1,4 +1,4 @@
-"""Models of other packages, found by their names."""
+"""Models of other packages are found by their names."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_our_models_come_in_an_order_of_their_own() -> None:
     assert repr(tm.MODELS).startswith("<the models Random, Popular, ")
 
 
-def test_nobody_writes_to_the_names() -> None:
+def test_the_registry_is_read_only() -> None:
     with pytest.raises(TypeError, match="does not support item assignment"):
         tm.MODELS["EASE"] = tm.BPR  # type: ignore[index]
 
@@ -83,7 +83,7 @@ def test_a_registered_model_is_loaded_and_called_by_its_name(tmp_path: Path) -> 
         tm.compare(["Loudest"], LIKES)
 
 
-def test_a_parameter_that_a_model_of_another_package_lacks_is_a_matter_of_that_package(tmp_path: Path) -> None:
+def test_a_parameter_that_another_packages_model_lacks_names_that_package(tmp_path: Path) -> None:
     model = tm.register(_popular("Wide", breadth=(int, 1)))
     model().fit(LIKES).save(tmp_path / "model")
     MODELS._classes["Wide"] = _popular("Wide")

@@ -49,7 +49,7 @@ def test_the_steps_of_a_range_are_even_or_of_even_ratio() -> None:
     ]
 
 
-def test_the_nearest_value_is_within_the_ends_and_short() -> None:
+def test_the_nearest_value_is_within_the_ends_and_has_few_digits() -> None:
     wide = tm.Range(0.01, 0.123456)
     assert [wide.nearest(value) for value in (0.0123456, 5, 0, 0.1234561)] == [0.01235, 0.123456, 0.01, 0.123456]
     whole = tm.Range(3, 9)

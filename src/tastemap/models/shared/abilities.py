@@ -1,4 +1,4 @@
-"""What a model can do, said once."""
+"""What a model can do, declared once."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Abilities:
-    """What a model can do: declared once, on its class, for tables, tests and everything that treats models alike.
+    """What a model can do. Its class declares it once, for tables, tests and all code that handles any model.
 
     features : takes features of users and items
     ratings : `predict` returns ratings, on the scale of the weights; else its scores only rank
-    similar_items, similar_users : finds what is like an item, who is like a user
-    explains : "exact", where the contributions to a score and the baseline add up to it, "leave-one-out" or None
-    folds_in_exactly : somebody known by the history of a user gets that user's scores, to a rounding
-    epochs : trains in epochs, as many as its parameter `epochs` says
+    similar_items, similar_users : finds similar items, finds similar users
+    explains : "exact" if the contributions and the baseline add up to the score, "leave-one-out", or None
+    folds_in_exactly : a new user with the history of a known user gets the scores of that user, up to rounding
+    epochs : trains in epochs; its parameter `epochs` is their number
     squares_items : memory and time grow with the square of the number of items
     """
 

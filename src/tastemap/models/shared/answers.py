@@ -1,4 +1,4 @@
-"""What a fitted model answers: ids in, frames out."""
+"""The answers of fitted models: they take ids and return frames."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tastemap.ranking.similar import Neighbours
 
-# Users whose lists `recommend_all` holds in memory at a time.
+# The number of users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
 
 _UNKNOWN_USER = Remedy(
@@ -42,7 +42,7 @@ _UNKNOWN_USER = Remedy(
 
 
 class ScoringVectors(NamedTuple):
-    """Vectors whose products are the scores, before a rating is kept to its range.
+    """Vectors whose products are the scores, before ratings are clipped to their range.
 
     users : float32, (n_users, d)
     items : float32, (n_items, d)
@@ -53,9 +53,9 @@ class ScoringVectors(NamedTuple):
 
 
 class Answers(ABC):
-    """The questions that every fitted model answers, from its `state` and its `scorer`.
+    """The methods by which every fitted model answers, from its `state` and its `scorer`.
 
-    scorer : scores items for people from plain arrays; what a server or another process needs
+    scorer : scores items for users from plain arrays; a server or another process needs nothing else
     """
 
     abilities: ClassVar[Abilities]
@@ -67,11 +67,11 @@ class Answers(ABC):
 
     @abstractmethod
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people, made of the fitted arrays; `self.known` has what all scorers need."""
+        """Return a scorer made of the fitted arrays; `self.known` has the arguments that all scorers take."""
 
     @property
     def scorer(self) -> Scorer:
-        """What scores items for people, from plain arrays; raises NotFittedError before `fit`."""
+        """The scorer: scores items for users from plain arrays; raises NotFittedError before `fit`."""
         _ = self.state  # raises before `fit`
         return self._scorer
 
@@ -82,33 +82,39 @@ class Answers(ABC):
             raise TypeError(f"{type(self).__name__}.make_scorer must return a Scorer, got {type(made).__name__}")
         return made
 
-    # -- what models may say otherwise --------------------------------------------------------------------------------
+    # -- what models may override -------------------------------------------------------------------------------------
 
     @property
     def unstated_weight(self) -> float:
-        """The weight of an item that a history names without one."""
+        """The weight of an item in a history without weights."""
         return 1.0
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
-        """Return what each item of a user's history adds to a score, and what comes from none: float64, (n,), a number.
+        """Return what each item of a user's history adds to a score, float64, (n,), and the rest of the score.
 
         user, item : their rows
-        items, weights : the training items of the user, rows and weights
+        items, weights : the user's history: item rows, int32, (n,), and weights, float32, (n,)
 
-        For models whose abilities say that they explain exactly.
+        Models whose abilities have explains="exact" override it; for others it raises NotSupportedError.
         """
-        raise NotSupportedError(self._no("exact explanations"))
+        raise NotSupportedError(self._say_unable("exact explanations"))
 
     def make_item_space(self) -> Neighbours:
-        """Return what makes items neighbours; for models whose abilities say that they find similar items."""
+        """Return the space in which items are compared: by default their factors.
+
+        Raises NotSupportedError for a model that has no similar items.
+        """
         if not self.abilities.similar_items or not isinstance(self.scorer, FactorScorer):
-            raise NotSupportedError(self._no("similar items"))
+            raise NotSupportedError(self._say_unable("similar items"))
         return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items))
 
     def make_user_space(self) -> Neighbours:
-        """Return what makes users neighbours; for models whose abilities say that they find similar users."""
+        """Return the space in which users are compared: by default their factors.
+
+        Raises NotSupportedError for a model that has no similar users.
+        """
         if not self.abilities.similar_users or not isinstance(self.scorer, FactorScorer):
-            raise NotSupportedError(self._no("similar users"))
+            raise NotSupportedError(self._say_unable("similar users"))
         return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users))
 
     @cached_property
@@ -119,7 +125,7 @@ class Answers(ABC):
     def _user_space(self) -> Neighbours:
         return self.make_user_space()
 
-    def _no(self, what: str, *, verb: str = "knows") -> str:
+    def _say_unable(self, what: str, *, verb: str = "knows") -> str:
         return f"{type(self).__name__} {verb} no {what}: fit ImplicitALS for them"
 
     # -- recommend ----------------------------------------------------------------------------------------------------
@@ -157,16 +163,15 @@ class Answers(ABC):
 
         users : an id, ids, or None for every user with a training pair or features
         exclude_seen : leave out the items of the user's own training pairs
-        candidates : only these items may appear (ids); named here, items without a training pair or features may appear
-            as well
+        candidates : only these items may appear (ids), even those without a training pair or features
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
-        on_unknown : users without a training pair or features raise UnknownIdError, get the most "popular" items (their
-            score is then the number of training pairs), or are "skip"ped
+        on_unknown : for users without a training pair or features: "raise" raises UnknownIdError, "popular" gives them
+            the most popular items (the score is then the number of training pairs), "skip" leaves them out
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
         A user for whom fewer than k items are left gets fewer rows.
         """
-        state, kind = self.state, self._kind(frame)
+        state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
         if users is None:
@@ -174,7 +179,7 @@ class Answers(ABC):
             ids = state.users.take(rows)
         else:
             ids = to_series(as_many(users), state.users.name)
-            ids = ids if len(ids) else state.users.ids.clear()  # nothing has no type of its own
+            ids = ids if len(ids) else state.users.ids.clear()  # an empty list has no type of its own
             rows = self._user_rows(ids, _UNKNOWN_USER) if on_unknown == "raise" else state.find_users(ids)
             if on_unknown == "skip":
                 ids, rows = ids.filter(pl.Series(rows >= 0)), rows[rows >= 0]
@@ -215,22 +220,22 @@ class Answers(ABC):
         exclude: Any = None,
         frame: FrameKind | None = None,
     ) -> Any:
-        """Return the k best items for people known by their history alone: a frame of history, item, rank and score.
+        """Return the k best items for new users, folded in from their histories: a frame of history, item, rank, score.
 
-        history : item ids, {item id: weight}, or a list of either for many people; the column `history` numbers them
+        history : item ids, {item id: weight}, or a list of either for several users; the column `history` numbers them
             from 0
-        weights : the weights of item ids, as many; None for 1, or, where the model predicts ratings, for the highest
-            rating of the training data: who names an item without a rating likes it
-        user_features : the people's features, a row for each history in the same order, whatever its id; a history may
-            then be empty ([], or [[], []] for two people). Without them a model with user features takes the people for
-            users without any
-        exclude_seen : leave out what is in the history
+        weights : one weight for each item id; None for 1, or, where the model predicts ratings, for the highest rating
+            of the training data, because an item named without a rating is taken as liked
+        user_features : the new users' features, one row for each history in the same order; their ids are ignored. A
+            history may then be empty ([], or [[], []] for two users). Without this argument a model with user features
+            treats the new users as users without features
+        exclude_seen : leave out the items of the history
         candidates, exclude, frame : as for `recommend`
 
-        Raises UnknownIdError for items that are not in the training data, DataError for an empty history of somebody
-        without features.
+        Raises UnknownIdError for items that are not in the training data, DataError for an empty history without user
+        features.
         """
-        state, kind = self.state, self._kind(frame)
+        state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         self._check_more_features(user_features, None)
         histories = read_histories(
@@ -257,9 +262,12 @@ class Answers(ABC):
     def recommend_all(
         self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
     ) -> None:
-        """Write the recommendations of every user with a training pair or features to a Parquet file, some at a time.
+        """Write the recommendations of every user with a training pair or features to a Parquet file.
 
-        The file holds what `recommend` returns, and is written whole or not at all. Memory does not grow with users.
+        k, exclude_seen, candidates, exclude : as for `recommend`
+
+        The file has the columns and rows that `recommend` returns, and is written whole or not at all. Users are ranked
+        in batches, so memory does not grow with their number.
         """
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         parts = (
@@ -276,7 +284,12 @@ class Answers(ABC):
         write_parquet(path, parts)
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
-        """Recommend by user rows and return arrays: item rows int32 (n, k), scores float32 (n, k), counts int64 (n)."""
+        """Return the k best items of user rows: item rows int32 (n, k), scores float32 (n, k), counts int64 (n).
+
+        exclude_seen : leave out the items of the user's own training pairs
+
+        Raises UnknownIdError for rows that do not exist.
+        """
         return self.scorer.recommend(rows, k, exclude_seen=exclude_seen)
 
     # -- similar ------------------------------------------------------------------------------------------------------
@@ -306,15 +319,16 @@ class Answers(ABC):
         candidates: Any = None,
         frame: FrameKind | None = None,
     ) -> Any:
-        """Return the k items most like each item: a frame of item, neighbour, rank and score. Itself is left out.
+        """Return the k items most similar to each item, itself left out: a frame of item, neighbour, rank, score.
 
         items : an id or ids
-        metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that more is always nearer
+        metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that a higher score is nearer
         candidates : only these items may appear (ids)
 
-        Raises UnknownIdError for items without a training pair or features.
+        Raises UnknownIdError for items without a training pair or features, NotSupportedError for a model without
+        similar items.
         """
-        kind = self._kind(frame)
+        kind = self._choose_kind(frame)
         rows = self._item_rows(to_series(as_many(items), self.state.items.name))
         among = None if candidates is None else self._candidate_rows(candidates)
         lists = self._item_space.nearest(rows, k, metric, among)
@@ -331,20 +345,20 @@ class Answers(ABC):
     def similar_users(
         self, users: Any, *, k: int = 10, metric: Closeness = "cosine", frame: FrameKind | None = None
     ) -> Any:
-        """Return the k users most like each user: a frame of user, neighbour, rank and score; as `similar_items`."""
-        kind = self._kind(frame)
+        """Return the k most similar users of each user: a frame of user, neighbour, rank, score; as `similar_items`."""
+        kind = self._choose_kind(frame)
         rows = self._user_rows(to_series(as_many(users), self.state.users.name), "They have no vector to compare.")
         lists = self._user_space.nearest(rows, k, metric)
         return self._list_neighbours(self.state.users, rows, lists, kind)
 
     def item_vectors(self) -> tuple[pl.Series, Floats]:
-        """Return the vectors in which `similar_items` compares items, of those with a training pair or features.
+        """Return the ids of all items with a training pair or features, and the vectors that `similar_items` compares.
 
-        The ids are a Series in the order of the rows, and float32 (items, d), one vector an item. Biases are not in
-        them, and those of ImplicitALS are its factors turned and scaled as its docstring says: for products that are
-        scores see `scoring_vectors`.
+        The ids are a Series, the vectors float32 (items, d), one row for each id. The vectors contain no biases, and
+        ImplicitALS rotates and scales its factors as its docstring says; the products are no scores, for these see
+        `scoring_vectors`.
 
-        Raises NotSupportedError for a model that compares items otherwise or not at all.
+        Raises NotSupportedError for a model that does not compare items by vectors.
         """
         _ = self.state
         space = self._item_space if self.abilities.similar_items else None
@@ -357,10 +371,10 @@ class Answers(ABC):
     def scoring_vectors(self) -> ScoringVectors:
         """Return vectors of all users and items, in the order of their rows, whose products are the scores.
 
-        With biases in them: what an index of nearest neighbours by inner product needs. Users and items without a
-        training pair or features have one too, which means nothing.
+        They contain the biases, as an index for maximum inner product search needs. Users and items without a training
+        pair or features have a vector too, but it has no meaning.
 
-        Raises NotSupportedError for a model whose scores are no products of vectors.
+        Raises NotSupportedError for a model whose scores are not products of vectors.
         """
         scorer = self.scorer
         if not isinstance(scorer, FactorScorer):
@@ -372,7 +386,9 @@ class Answers(ABC):
     # -- predict, explain ---------------------------------------------------------------------------------------------
 
     def predict(self, users: Any, items: Any) -> Floats:
-        """Return one score a pair, float32 (n,): the one that `recommend` shows. One id is taken for all pairs.
+        """Return one score for each pair, float32 (n,): the score that `recommend` shows.
+
+        users, items : ids, as many of both; a single id is paired with all of the other side
 
         Raises UnknownIdError for ids without a training pair or features.
         """
@@ -394,14 +410,18 @@ class Answers(ABC):
     @overload
     def explain(self, user: Any, item: Any, *, frame: Literal["pyarrow"]) -> Explanation[pa.Table]: ...
     def explain(self, user: Any, item: Any, *, frame: FrameKind | None = None) -> Explanation:
-        """Return which items of the user's history the score of an item comes from.
+        """Return how much each item of the user's history contributes to the score of an item.
 
-        Exactly, as a sum over the history and a baseline, or by leaving out one item at a time: the model's `abilities`
-        say which, its docstring how.
+        The contributions are exact, so that they and a baseline add up to the score, or found by leaving out one item
+        at a time: the model's `abilities` say which, and its docstring explains how.
 
-        Raises NotSupportedError for a model whose scores come from no history, UnknownIdError.
+        user, item : one id of each
+        frame : the kind of frame in the explanation; None for the kind of the training data
+
+        Raises NotSupportedError for a model whose scores do not come from a history, UnknownIdError for an id without a
+        training pair or features.
         """
-        state, kind, how = self.state, self._kind(frame), self.abilities.explains
+        state, kind, how = self.state, self._choose_kind(frame), self.abilities.explains
         if how is None:
             raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
         row = int(self._user_rows(pl.Series([user]), "They have no history to explain from.")[0])
@@ -421,12 +441,12 @@ class Answers(ABC):
 
     # -- ids in, frames out -------------------------------------------------------------------------------------------
 
-    def _kind(self, frame: FrameKind | None) -> FrameKind:
-        """Return the kind of frame to answer with; a wrong one is refused before there is work."""
+    def _choose_kind(self, frame: FrameKind | None) -> FrameKind:
+        """Return the kind of frame to answer with; a wrong one is refused before any work."""
         return self.state.frame_kind if frame is None else check_kind(frame)
 
     def candidates(self, candidates: Any = None) -> Candidates:
-        """Return what is ranked: the candidates (ids), or every item with a training pair or features."""
+        """Return the items to rank: those with these ids, or the whole catalogue for None."""
         return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
@@ -440,17 +460,17 @@ class Answers(ABC):
         return _find_known(self.state.items, ids, self.state.known_items, UNKNOWN_ITEM)
 
     def _features_of(self, n_people: int, features: Features | None) -> Rows | None:
-        """Return the features of people known by histories, in the numbers of the training's; None for none."""
+        """Return the features of new users, numbered as in the training; None without any."""
         own = self.state.user_features
         if features is None or own is None:
             return None
-        rows = own.translated(features)
+        rows = own.translate(features)
         if len(rows.counts) != n_people:
             raise DataError(f"user_features must have a row for each history: got {len(rows.counts)} for {n_people}")
         return rows
 
     def _check_more_features(self, users: Features | None, items: Features | None) -> None:
-        """Raise where features are given for a side that was fitted without."""
+        """Raise NotSupportedError where features are given for a side that was fitted without features."""
         self._check_takes_features(users, items)
         sides = (("user_features", users, self.state.user_features), ("item_features", items, self.state.item_features))
         for name, given, own in sides:
@@ -503,7 +523,7 @@ def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy)
 
 
 def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:
-    """Return for every filled place the list it is in, its rank from 1, and the mask of filled places."""
+    """Return the list of each filled place, its rank from 1, and the mask of filled places."""
     n, k = lists.rows.shape
     filled = np.arange(k) < lists.counts[:, None]
     return np.repeat(np.arange(n), lists.counts), np.broadcast_to(np.arange(1, k + 1), (n, k))[filled], filled

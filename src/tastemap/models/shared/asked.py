@@ -1,6 +1,6 @@
-"""What a model may be asked with, beside `frame`: the kind of the answer follows from that, whatever the others are.
+"""The options of a model's questions beside `frame`, for overloads: only `frame` decides the type of the answer.
 
-Each is for the overloads of one method of `Answers`, which documents the options and has their defaults.
+Each class belongs to one method of `Answers`, which documents the options and has their defaults.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ class _Options(TypedDict, total=False):
 
 
 class Listing(_Options, total=False):
-    """Of `recommend`."""
+    """The options of `recommend`."""
 
     on_unknown: OnUnknown
 
 
 class NewListing(_Options, total=False):
-    """Of `recommend_for`."""
+    """The options of `recommend_for`."""
 
     weights: Any
     user_features: Features | None
 
 
 class Likeness(TypedDict, total=False):
-    """Of `similar_users`."""
+    """The options of `similar_users`."""
 
     k: int
     metric: Closeness
 
 
 class ItemLikeness(Likeness, total=False):
-    """Of `similar_items`."""
+    """The options of `similar_items`."""
 
     candidates: Any

@@ -1,4 +1,4 @@
-"""What a model is: parameters that are checked, learned from interactions, updated, saved."""
+"""The base class of all models: it checks parameters, learns from interactions, updates and saves."""
 
 from __future__ import annotations
 
@@ -26,42 +26,42 @@ from tastemap.typing import Array, Arrays, Counts
 
 @dataclass(kw_only=True, eq=False)
 class Model(Answers):
-    """The contract of all models. Hyper-parameters are dataclass fields that `fit` checks; what it learns ends in `_`.
+    """The contract of all models. Hyper-parameters are dataclass fields that `fit` checks; learned names end in `_`.
 
     users, items : the id maps of the training data
-    interactions : the training data itself, None where the model was saved without it
-    popularity_, activity_ : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
+    interactions : the training pairs, None where the model was saved without it
+    popularity_, activity_ : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
     epochs_ : one `Epoch` for every epoch trained, empty for models that train without epochs
     abilities : what the model can do
-    search_space : what `tastemap.tune` tries for which parameter; empty where none is worth searching. `factors` is
-        never in it: more is nearly always better and costs more, so it is a budget
-    feature_search_space : the same for the parameters that mean something only where features are given
+    search_space : the values that `tastemap.tune` tries for each parameter; empty where no parameter is worth a search.
+        `factors` is never in it: more factors are nearly always better and cost more, so they are a budget
+    feature_search_space : the same for parameters that matter only with features
 
-    A model of your own is a subclass: a dataclass (kw_only=True, eq=False) of its parameters that says its `abilities`
-    and `fitted_arrays` and has the methods `check`, `learn`, `learn_more` and `make_scorer`.
+    A model of your own is a subclass: a dataclass (kw_only=True, eq=False) of its parameters that declares its
+    `abilities` and `fitted_arrays` and has the methods `check`, `learn`, `learn_more` and `make_scorer`.
     """
 
     abilities: ClassVar[Abilities] = Abilities()
     search_space: ClassVar[SearchSpace] = {}
     feature_search_space: ClassVar[SearchSpace] = {}
-    # Names of the arrays that `learn` sets, which a file holds.
+    # The names of the arrays that `learn` sets and `save` writes.
     fitted_arrays: ClassVar[tuple[str, ...]] = ()
 
-    # -- what a model says of itself ----------------------------------------------------------------------------------
+    # -- what each model implements -----------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
 
     @abstractmethod
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Set the fitted arrays. The `state` knows the data; a model that trains in epochs calls `run_epochs`."""
+        """Set the fitted arrays. `state` has the training data already; a model with epochs calls `run_epochs`."""
 
     @abstractmethod
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Set the fitted arrays from those of `before`; the `state` knows all interactions, those of the news too."""
+        """Set the fitted arrays, starting from those of `before`; `state` has all pairs, including those of `news`."""
 
     def place_items(self) -> None:
-        """Give the items without a training pair what their features say; for models that take features."""
+        """Set the arrays of items without a training pair from their features; for models that take features."""
         raise NotImplementedError
 
     # -- learning -----------------------------------------------------------------------------------------------------
@@ -79,21 +79,22 @@ class Model(Answers):
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
     ) -> Self:
-        """Learn from interactions and return the model itself. Whatever was learned before is forgotten.
+        """Learn from interactions and return the model itself. It forgets whatever it learned before.
 
-        user_features, item_features : what is known of users and items beside the interactions. Ids that only they
-            have are added to the id maps, so that the model knows these users and items too
-        validation : held-out interactions; `metric` is measured after every epoch on their users with a training pair
-            or features and items of the training's id map
-        metric : a metric of the first k places, such as "ndcg@10"; of models that predict ratings also "rmse" and
-            "mae", of the pairs whose user and item have a training pair
+        user_features, item_features : features of users and items. Ids without a training pair are added to the id
+            maps, so that the model knows these users and items too
+        validation : held-out interactions; after every epoch `metric` is measured on those of their users who have a
+            training pair or features, and on items of the training's id map
+        metric : a metric of the first k places, such as "ndcg@10"; for models that predict ratings also "rmse" and
+            "mae", over the pairs whose user and item have a training pair
         patience : stop when `metric` has not improved for this many epochs, and keep the best epoch
-        callbacks : called after every epoch with an `Epoch`; an error in one ends the training and is passed on
+        callbacks : one function or several, called after every epoch with an `Epoch`; an error in one ends the training
+            and is passed on
         progress : a bar on stderr; None shows one where stderr is a terminal
-        checkpoint : a file that is written during training. If it exists, training goes on from it, and ends with
-            the same bits as if it had never stopped
+        checkpoint : a file that is written during training. If it exists, training resumes from it and ends with the
+            same bits as an uninterrupted one
 
-        A model that trains without epochs refuses patience, callbacks and checkpoint, and measures no validation part.
+        A model that trains without epochs refuses patience, callbacks and checkpoint, and ignores the validation part.
 
         Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
         ModelFileError for the checkpoint of another training, NotSupportedError for features where the model takes
@@ -123,17 +124,17 @@ class Model(Answers):
             self.learn(interactions, options)
             self._check_learned()
         except BaseException:
-            self._forget()  # half a model must not pass for a fitted one
+            self._forget()  # a half-fitted model must not look fitted
             raise
         return self
 
     def run_epochs(self, task: Trainable, options: Options, divergence_hint: str) -> Arrays:
-        """Train in epochs, keep in `epochs_` what happened, and return the arrays of the last or the best epoch.
+        """Train in epochs, set `epochs_`, and return the arrays of the last epoch, or with patience of the best.
 
         divergence_hint : which parameter to change, for the DivergenceError when the objective is not finite
         """
         identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
-        if options.checkpoint is not None:  # it takes time
+        if options.checkpoint is not None:  # fingerprints take time
             identity["data"] = self.state.fingerprint
             sides = (("user_features", self.state.user_features), ("item_features", self.state.item_features))
             identity |= {name: None if own is None else own.fingerprint() for name, own in sides}
@@ -147,13 +148,16 @@ class Model(Answers):
         user_features: Features | None = None,
         item_features: Features | None = None,
     ) -> Self:
-        """Return a new model that knows these interactions too; this one stays as it is.
+        """Return a new model that has learned from these interactions too; this model stays as it is.
 
-        user_features, item_features : of new ids, and of known ones whose features have changed, made like those of the
-            training (`Features.transform`). The factors of features stay as they were learned
+        user_features, item_features : features of new ids, and changed features of known ids, made with
+            `Features.transform` of those of the training. The factors of features stay as they were learned
 
-        A pair that was known takes the new weight; unknown users and items are added to the id maps. How far the
-        learning goes is said by each model.
+        A known pair takes the new weight; new users and items are added to the id maps. The docstring of each model
+        says which of its arrays an update learns again.
+
+        Raises NotFittedError before `fit`, NotSupportedError where the model was saved without its training pairs, or
+        for features of a side that was fitted without.
         """
         state = self.state
         check_interactions("update", interactions)
@@ -166,15 +170,15 @@ class Model(Answers):
         return updated
 
     def add_items(self, features: Features) -> Self:
-        """Return a new model that can recommend these items too, from their features alone; this one stays as it is.
+        """Return a new model that can recommend these items too, from their features alone; this model stays as it is.
 
-        features : of the items, made like those of the training (`Features.transform`)
+        features : features of the items, made with `Features.transform` of those of the training
 
-        Their ids are added to the id map, and the items get the sum of their features' factors at once. Items with a
-        training pair stay as they are: `update` takes changed features of these.
+        The ids are added to the id map, and each item gets the sum of its features' factors. Items with a training pair
+        stay as they are; pass their changed features to `update`.
 
         Raises NotSupportedError where the model was fitted without item features, DataError for features that were not
-        in the training.
+        in the training data.
         """
         state = self.state
         if features is None:
@@ -189,7 +193,7 @@ class Model(Answers):
         return grown
 
     def clone(self) -> Self:
-        """Return a model with the same parameters that has learned nothing."""
+        """Return an unfitted model with the same parameters."""
         return type(self)(**asdict(self))
 
     # -- what is known ------------------------------------------------------------------------------------------------
@@ -207,7 +211,7 @@ class Model(Answers):
 
     @property
     def known(self) -> dict[str, Any]:
-        """Who and what is known, as every `Scorer` takes it."""
+        """The arguments that every `Scorer` takes: known users and items, popularity, training pairs."""
         state = self.state
         return {
             "known_users": state.known_users,
@@ -233,12 +237,12 @@ class Model(Answers):
 
     @property
     def popularity_(self) -> Counts:
-        """In how many training pairs each item is: int64, (n_items,)."""
+        """The number of training pairs of each item: int64, (n_items,)."""
         return self.state.popularity
 
     @property
     def activity_(self) -> Counts:
-        """In how many training pairs each user is: int64, (n_users,)."""
+        """The number of training pairs of each user: int64, (n_users,)."""
         return self.state.activity
 
     def _remember(self, state: State) -> None:
@@ -255,7 +259,7 @@ class Model(Answers):
             delattr(self, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What is cached can be made again.
+        # Cached values can be computed again.
         kept = {*(field.name for field in fields(self)), "_state", "epochs_", *self.fitted_arrays}
         return {name: value for name, value in vars(self).items() if name in kept}
 
@@ -264,8 +268,8 @@ class Model(Answers):
     def save(self, path: str | Path, *, interactions: bool = True) -> None:
         """Write the model to one safetensors file; a file of that name is replaced only by the whole new one.
 
-        interactions : keep the training pairs, which leaving out seen items, `explain` and `update` need; without them
-            the file is smaller and holds no person's history
+        interactions : keep the training pairs, which `explain`, `update` and leaving out seen items need; without them
+            the file is smaller and holds no user's history
         """
         state = self.state
         fitted = {name: getattr(self, name) for name in self.fitted_arrays}
@@ -290,9 +294,9 @@ class Model(Answers):
 
 
 def _keep_measurable(validation: Interactions, state: State, ratings: bool) -> Interactions:
-    """Return the validation pairs of users that training can learn something of, on the training's id maps.
+    """Return the validation pairs of known users, on the training's id maps; DataError where there are none.
 
-    ratings : whether they are compared with predictions, which takes an item with a training pair as well
+    ratings : whether the pairs are compared with predictions; then their items need a training pair too
     """
     validation, _ = validation.align(state.users, state.items)
     if len(validation):

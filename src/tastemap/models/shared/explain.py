@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     Frame = TypeVar("Frame")
 
-# A longer history is explained by its heaviest items: every item left out is a person to fold in.
+# A longer history is explained by its heaviest items, because each item left out costs one fold-in.
 LONGEST_HISTORY = 200
 
 
@@ -26,9 +26,9 @@ class Explanation(NamedTuple, Generic[Frame]):
     """Why a user is recommended an item.
 
     frame : the items of the user's history and their contribution to the score, largest first
-    kind : "exact" where the contributions and the baseline add up to the score, or "leave-one-out"
-    score : the score explained, before a rating is kept to its range
-    baseline : the part of the score that comes from no item of the history, but from features or biases
+    kind : "exact" if the contributions and the baseline add up to the score, or "leave-one-out"
+    score : the score that is explained, before a rating is clipped to its range
+    baseline : the part of the score that does not come from the history but from features or biases
     """
 
     frame: Frame
@@ -40,14 +40,15 @@ class Explanation(NamedTuple, Generic[Frame]):
 def leave_one_out(
     scorer: Scorer, features: SideFeatures | None, user: int, item: int, items: Ints, weights: Floats
 ) -> tuple[Ints, Doubles]:
-    """Return how much lower an item scores for somebody with the user's history but for one item, for each.
+    """Return, for each item of a user's history, how much lower the score is without that item.
 
     user, item : their rows
-    items, weights : the user's history; of a longer one the LONGEST_HISTORY heaviest count
-    features : of the users
+    items, weights : the user's history; only the LONGEST_HISTORY heaviest items of a longer one are used
+    features : features of the users, None without any
 
-    Returns the items, and float64 of the same length. The person compared with is folded in too, from the user's
-    features and the whole history, so the contributions do not add up to the score, which is the fitted user's.
+    Returns the items, int32, and the differences, float64, of the same length. Both scores of a difference are those of
+    a new user, folded in from the history and the user's features, so the differences do not add up to the score of the
+    fitted user.
     """
     heaviest = np.sort(np.argsort(-weights, kind="stable")[:LONGEST_HISTORY])
     items, weights = items[heaviest], weights[heaviest]

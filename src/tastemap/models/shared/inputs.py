@@ -1,4 +1,4 @@
-"""What callers pass to a model, turned into rows: ids, histories, exclusions."""
+"""Translates what callers pass to a model into rows: ids, histories, exclusions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_histories(
 ) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows.
 
-    unweighted : the weight of items that come without one
+    unweighted : the weight of items given without weights
     """
     many = isinstance(history, Sequence) and not isinstance(history, str) and len(history) > 0
     many = many and all(isinstance(one, Mapping | list | tuple | np.ndarray | pl.Series) for one in history)
@@ -34,7 +34,7 @@ def read_histories(
     if len(each) != len(people):
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
     rows = [
-        _one_history(one, own, items, unweighted, allow_negative, may_be_empty)
+        _read_history(one, own, items, unweighted, allow_negative, may_be_empty)
         for one, own in zip(people, each, strict=True)
     ]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
@@ -44,10 +44,10 @@ def read_histories(
 
 
 def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
-    """Return what the `exclude` of a recommendation hides from each of the people.
+    """Return the items that `exclude` hides from each user in `people`.
 
-    exclude : item ids, hidden from everyone, or a frame of pairs under the columns that the id maps are named after.
-        Items that the model does not know cannot appear anyway and are passed over.
+    exclude : item ids, hidden from all users, or a frame of pairs whose columns have the names of the id maps. Items
+        that the model does not know are ignored: they cannot appear anyway
     """
     if not is_frame(exclude):
         found = items.find(to_series(as_many(exclude), items.name))
@@ -55,7 +55,7 @@ def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap)
         row = Rows(np.array([0, len(hidden)]), hidden, np.ones(len(hidden), np.float32))
         return Hidden(freeze_rows(row), np.zeros(len(people), np.int64))
     pairs = to_polars(exclude, [users.name, items.name])
-    # Their own map: people whom the model does not know may have exclusions too.
+    # A map of its own, because users whom the model does not know may have exclusions too.
     named = IdMap(pairs[users.name].unique(), users.name)
     rows, columns = named.find(pairs[users.name]), items.find(pairs[items.name])
     known = columns >= 0
@@ -65,16 +65,16 @@ def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap)
 
 
 def is_frame(values: Any) -> bool:
-    """Tell a frame (or a mapping of columns) from ids."""
+    """Tell whether the values are a frame or a mapping of columns, rather than ids."""
     return hasattr(values, "columns") or isinstance(values, Mapping)
 
 
 def as_many(ids: Any) -> Any:
-    """Return one id as a list of one, and many as they are."""
+    """Return a single id as a list of one, and several ids as they are."""
     return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
 
 
-def _one_history(
+def _read_history(
     history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool, may_be_empty: bool
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     if isinstance(history, Mapping):
@@ -83,7 +83,7 @@ def _one_history(
         history, weights = list(history.keys()), list(history.values())
     ids = to_series(as_many(history), items.name)
     if not len(ids) and not may_be_empty:
-        raise DataError("the history is empty: name at least one item, or use Popular for a stranger")
+        raise DataError("the history is empty: name at least one item, or use Popular for an unknown user")
     columns = items.rows(ids, UNKNOWN_ITEM)
     try:
         values = np.full(len(columns), unweighted) if weights is None else np.asarray(weights, np.float64)

@@ -1,4 +1,4 @@
-"""What learning must leave behind: arrays that a file can hold."""
+"""Checks that learning has set arrays that a file can hold."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from tastemap.errors import DivergenceError
 
-# What a file of arrays holds: switches, whole numbers, floats.
+# The kinds of NumPy types in a file: booleans, whole numbers, floats.
 KINDS = "biuf"
 
 
 def check_arrays(model: str, wanted: Sequence[str], arrays: Mapping[str, object], n_users: int, n_items: int) -> None:
-    """Raise TypeError where a fitted array is absent, none of numbers or of the wrong length.
+    """Raise TypeError where a fitted array is missing, does not hold numbers or has the wrong length.
 
     model : the name of its class
-    wanted : the names of all fitted arrays; one that begins with user_ or item_ has a row for each
+    wanted : the names of all fitted arrays; those that begin with user_ or item_ have a row for each user or item
 
     Raises DivergenceError for numbers that are not finite.
     """
@@ -35,7 +35,7 @@ def check_arrays(model: str, wanted: Sequence[str], arrays: Mapping[str, object]
         side = name.partition("_")[0]
         if len(array) != rows.get(side, len(array)):
             raise TypeError(f"{model}.{name} must have a row for each {side}: got {len(array)} for {rows[side]}")
-        # The least and the largest are not finite where any number is not, and take no memory to find.
+        # If any number is not finite, the smallest or the largest is not, and finding these takes no memory.
         if array.dtype.kind == "f" and array.size and not np.isfinite([array.min(), array.max()]).all():
             raise DivergenceError(
                 f"{model}.{name} holds numbers that are not finite: change the parameters, or scale the weights down"

@@ -1,4 +1,4 @@
-"""Several models, each under a name."""
+"""Gives each of several models a name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from tastemap.models.shared.registry import MODELS
 Models = Mapping[str, Model] | Sequence[Model] | Model
 
 
-def named_models(models: Models) -> dict[str, Any]:
-    """Return models by name; raises ValueError for what is no model, for no model, and for one given twice."""
+def name_models(models: Models) -> dict[str, Any]:
+    """Return models by name: that of the dict, else that of the class, where a second of a class gets " 2".
+
+    Raises ValueError for an empty list, for anything but a model, and for a model given twice.
+    """
     if isinstance(models, Model | type):
         models = [models]
     if isinstance(models, str) or not isinstance(models, Mapping | Iterable):

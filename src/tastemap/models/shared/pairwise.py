@@ -1,4 +1,4 @@
-"""What BPR and WARP share: everything but the loss."""
+"""The common base of BPR and WARP: everything but the loss."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import width_of, zeros
 from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
 
-# A pair counts as so many of mean weight at most: one count among the thousands must not throw its rows about.
+# A pair counts at most as this many pairs of mean weight, so that one huge count does not dominate its rows.
 HEAVIEST = 3.0
 
-# A mean loss of so many times that of factors that know nothing is no learning any more.
+# Training has diverged when its mean loss is this many times the loss where all scores are equal.
 BLOWN_UP = 20
 
-# Places in a list from which items are drawn by popularity, at most, for every item.
+# The list from which items are drawn by popularity has at most this many places for each item.
 PLACES = 16
 
 Kernel = Callable[..., float]
@@ -47,7 +47,7 @@ Pool = Callable[[Bucket], Ints]
 
 @dataclass(kw_only=True, eq=False)
 class PairwiseModel(Model):
-    """A model s(u, i) = p_u . q_i + b_i that learns from a user's positive item beside one drawn from the others."""
+    """A model s(u, i) = p_u . q_i + b_i that learns from a user's item and a negative drawn from the others."""
 
     factors: int = 64
     epochs: int = 100
@@ -56,7 +56,7 @@ class PairwiseModel(Model):
     feature_regularization: float = 100.0
     seed: int = 0
 
-    # Where every row's sum of squared gradients starts. Steps are half as long when it has grown to four times that.
+    # The first value of each row's sum of squared gradients. At four times this value steps are half as long.
     _first_squares: ClassVar[float] = 1.0
 
     fitted_arrays: ClassVar[tuple[str, ...]] = (
@@ -84,11 +84,11 @@ class PairwiseModel(Model):
         check_whole("seed", self.seed, lowest=0)
 
     @abstractmethod
-    def _work(self, n_items: int, pool: Pool) -> Kernel:
-        """Return work(bucket, P, Q, rule, skipped), which takes a bucket's steps and returns the sum of its losses.
+    def _make_work(self, n_items: int, pool: Pool) -> Kernel:
+        """Return work(bucket, P, Q, rule, skipped): it makes the steps of a bucket and returns the sum of the losses.
 
-        pool : gives the items of a bucket, by their number within `members`, as often as they are popular
-        skipped : int64, (1,); grows by the pairs that took no step
+        pool : takes a bucket and returns the numbers of its items within `members`, each as often as it is popular
+        skipped : int64, (1,); `work` adds the number of pairs without a step
         """
 
     @abstractmethod
@@ -98,7 +98,7 @@ class PairwiseModel(Model):
     # -- learning -----------------------------------------------------------------------------------------------------
 
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Take steps for all pairs, epoch by epoch."""
+        """Make the steps of all pairs, epoch by epoch."""
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
@@ -107,7 +107,7 @@ class PairwiseModel(Model):
         self._keep(state)
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Take steps for the whole histories of the users that have new pairs, from where users and items are."""
+        """Make the steps of the whole histories of users with new pairs, starting from the factors of `before`."""
         interactions = self.state.training("update")
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
@@ -119,7 +119,7 @@ class PairwiseModel(Model):
         ):
             old = np.flatnonzero(squares)
             if features is not None and features_before is not None:
-                # New rows start at what their features say, and a changed description changes what it said before.
+                # New rows start at their features' factors; changed features move a row by the change of these.
                 means = features.means_of(features.known_rows)
                 state[side][:, : means.shape[1]] = means
                 means_before = features_before.means_of(rows_at(features_before.known_rows, old))
@@ -134,7 +134,7 @@ class PairwiseModel(Model):
         self._keep(state)
 
     def _start(self) -> Arrays:
-        """Return users and items at small random factors; rows without a pair have none."""
+        """Return the first rows of users and items: small random factors, zeros for rows without a pair."""
         users, items = self._empty(len(self.state.users)), self._empty(len(self.state.items))
         for rows, counts, stream in (
             (users, self.activity_, Stream.FIRST_USERS),
@@ -148,7 +148,7 @@ class PairwiseModel(Model):
         return {"users": users, "items": items, "skipped": np.zeros(1, np.int64)}
 
     def _rows(self) -> Arrays:
-        """Return what is learned as the kernels take it."""
+        """Return the learned rows of users and items as the kernels take them."""
         users = self._empty(len(self.user_factors_))
         users[:, : self.factors] = self.user_factors_
         users[:, self.factors] = 1
@@ -174,14 +174,14 @@ class PairwiseModel(Model):
         if not (np.isfinite(users).all() and np.isfinite(items).all()):
             raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
         if self.state.user_features is not None:
-            self.user_factors_ = self.state.user_features.placed(self.user_factors_, self.activity_)
+            self.user_factors_ = self.state.user_features.place(self.user_factors_, self.activity_)
         self.place_items()
 
     def place_items(self) -> None:
-        """Give the items without a training pair the sum of their features' factors, and the bias likewise."""
+        """Give the items without a training pair the sum of their features' factors and biases."""
         if self.state.item_features is not None:
             rows = np.hstack([self.item_factors_, self.item_biases_[:, None]])
-            placed = self.state.item_features.placed(rows, self.popularity_)
+            placed = self.state.item_features.place(rows, self.popularity_)
             self.item_factors_, self.item_biases_ = placed[:, : self.factors].copy(), placed[:, self.factors].copy()
             grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
             self.item_squares_ = np.append(self.item_squares_, grown)
@@ -192,10 +192,10 @@ class PairwiseModel(Model):
 
     @property
     def _squares(self) -> int:
-        """The column of a user's sum of squared gradients; an item's is the next."""
+        """The column of a user's sum of squared gradients; that of an item is the next column."""
         return self.factors + 1
 
-    def _rule(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rule:
+    def _make_rule(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rule:
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
@@ -215,7 +215,7 @@ class PairwiseModel(Model):
     # -- answering ----------------------------------------------------------------------------------------------------
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         user_features = self.state.user_features
         fold_in = _FoldIn(
             self.clone(),
@@ -237,12 +237,13 @@ class PairwiseModel(Model):
 
 @dataclass(frozen=True, eq=False)
 class _FoldIn(Lean):
-    """Takes the steps of all epochs for each person, with the items as they are.
+    """Folds in new users: makes the steps of all epochs for each of them; the items stay as they are.
 
-    parameters : the model's, nothing fitted
-    item_factors, item_biases, item_squares : as fitted. popularity : int64, (n_items,)
-    mean_weight : of the training pairs
-    feature_factors : float32, (features, factors): of the users' features, None without
+    parameters : an unfitted model with the parameters
+    item_factors, item_biases, item_squares : as fitted
+    popularity : int64, (n_items,)
+    mean_weight : the mean weight of the training pairs
+    feature_factors : float32, (features, factors): those of the users' features, None without any
     """
 
     parameters: PairwiseModel
@@ -254,7 +255,7 @@ class _FoldIn(Lean):
     feature_factors: Floats | None
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
-        """Return the factors of people, float32 (n, factors)."""
+        """Return the factors of new users, float32 (n, factors), and None for their biases."""
         model, Q = self.parameters, self._items
         factors = model.factors
         members = np.flatnonzero(self.popularity).astype(np.int32)
@@ -266,30 +267,30 @@ class _FoldIn(Lean):
         drawn_to = P.copy()
         P[:, factors] = 1
         P[:, model._squares] = model._first_squares
-        # Their own items are no negatives, and say nothing of what is popular.
-        work = model._work(len(members), lambda bucket: self._popular_items)
+        # Their own items are no negatives, so popularity comes from the training pairs.
+        work = model._make_work(len(members), lambda bucket: self._popular_items)
         state = derive_state(model.seed, Stream.FOLD_IN)
 
         def fold(person: int) -> None:
             mine = slice(histories.indptr[person], histories.indptr[person + 1])
             own = histories.indices[mine]
-            # An item that only its features tell of is liked as well, and drawn as little as the others of the history.
+            # An item of the history with features alone is a positive too, and is never drawn as a negative.
             described = own[self.popularity[own] == 0]
             among = np.append(members, described) if len(described) else members
             places = place[own]
             places[self.popularity[own] == 0] = len(members) + np.arange(len(described))
             items, values = np.tile(places, model.epochs), np.tile(histories.data[mine], model.epochs)
-            # Everyone is user 0 of a bucket of their own, so that nobody's result depends on who else is asked for.
+            # Each user is user 0 of a bucket of their own, so no result depends on the other users in the call.
             bucket = Bucket(
                 block=0,
                 users=np.zeros(len(items), np.int32),
                 items=items,
-                values=relative_weights(values, self.mean_weight),
+                values=scale_weights(values, self.mean_weight),
                 members=among,
                 state=state,
             )
             alone = slice(person, person + 1)
-            rule = model._rule(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            rule = model._make_rule(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
             work(bucket, P[alone], Q, rule, np.zeros(1, np.int64))
 
         parallel.run(fold, len(P))
@@ -301,8 +302,8 @@ class _FoldIn(Lean):
 
     @cached_property
     def _popular_items(self) -> Ints:
-        """The items with a pair, numbered in order, as often as they are popular."""
-        return _as_often(self.popularity[self.popularity > 0])
+        """The numbers of the items with a pair, each as often as it is popular."""
+        return _repeat_by_count(self.popularity[self.popularity > 0])
 
     @cached_property
     def _items(self) -> Floats:
@@ -310,11 +311,11 @@ class _FoldIn(Lean):
         return self.parameters._wide_items(self.item_factors, self.item_biases, self.item_squares)
 
 
-def relative_weights(weights: Floats, mean: float) -> Floats:
-    """Return weights as multiples of the training's mean, so that learning_rate means the same on any scale."""
+def scale_weights(weights: Floats, mean: float) -> Floats:
+    """Return weights as multiples of the mean training weight, so that learning_rate has one meaning on any scale."""
     if mean == 1 and weights.max(initial=0) <= HEAVIEST:
-        return weights  # as most likes are
-    # Divided in 64 bits, some at a time: a weight may be too small or too large to be divided in 32.
+        return weights  # the usual case: all weights are 1
+    # Division takes 64 bits, because a weight may be too small or too large for it in 32; in parts, to save memory.
     relative = np.empty(len(weights), np.float32)
     for part in parallel.row_blocks(len(weights), 1 << 20):
         relative[part] = np.minimum(weights[part] / mean, HEAVIEST)
@@ -325,30 +326,30 @@ _HINT = "lower learning_rate, or regularization if that is large"
 
 
 class _Descent:
-    """The training of one model on some pairs, as the epoch loop wants it.
+    """Trains one model on some pairs, for the epoch loop.
 
     The state is the rows of users and items as the kernels take them, with their sums of squared gradients, and for a
-    side with features their factors.
-    learn_features : False draws rows to what their features' factors, as they are, say
+    side with features the factors of these.
+    learn_features : False keeps the features' factors as they are, and regularizes rows towards them
     """
 
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs = model.epochs
         self._model = model
-        self._pairs = freeze_rows(pairs._replace(data=relative_weights(pairs.data, float(model.mean_weight_[0]))))
+        self._pairs = freeze_rows(pairs._replace(data=scale_weights(pairs.data, float(model.mean_weight_[0]))))
         self._start = start
         self._learn_features = learn_features
         ridge = model.feature_regularization
         activity, popularity = model.activity_, model.popularity_
         self._users = Side("users", activity > 0, activity.astype(np.float32), model.state.user_features, ridge)
         self._items = Side("items", popularity > 0, popularity.astype(np.float32), model.state.item_features, ridge)
-        # An update has the pairs of some users, perhaps of one, but negatives come from all items.
+        # An update has the pairs of a few users only, but negatives come from all items.
         members = np.flatnonzero(popularity)
         n_items = len(members)
         self._grid = Grid(self._pairs, len(start["items"]), model.seed, members)
         has_all = len(self._pairs.indices) == popularity.sum()
-        self._work = model._work(
-            n_items, lambda bucket: bucket.items if has_all else _as_often(popularity[bucket.members])
+        self._work = model._make_work(
+            n_items, lambda bucket: bucket.items if has_all else _repeat_by_count(popularity[bucket.members])
         )
         self._columns = model.factors + 1
         self._too_much = BLOWN_UP * model._blind_loss(n_items)
@@ -365,13 +366,13 @@ class _Descent:
         return state
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
-        """Take a step for every pair; return the mean loss of the steps, without regularization."""
+        """Make a step for every pair; return the mean loss of the steps, without regularization."""
         users, items = state["users"], state["items"]
-        if epoch and self._learn_features:  # a random start has nothing to tell about features
+        if epoch and self._learn_features:  # random first rows say nothing about features
             for side in (self._users, self._items):
                 side.solve_features(state, FEATURE_STEPS)
         means = self._users.means(state), self._items.means(state)
-        rule = self._model._rule(items.shape[1], *means, learn_items=True)
+        rule = self._model._make_rule(items.shape[1], *means, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
@@ -384,20 +385,23 @@ class _Descent:
         return loss
 
     def finish(self, state: Arrays) -> None:
-        """End with the features' factors that belong to the rows."""
+        """Solve the features' factors for the final rows."""
         self._users.finish_features(state, self._columns - 1)
         self._items.finish_features(state, self._columns)
 
     def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
-        """Rank the unseen items of some users with the factors as they are."""
-        queries = self._users.placed(state)[rows, : self._columns]
+        """Rank the unseen items of user rows with the current factors."""
+        queries = self._users.place(state)[rows, : self._columns]
         queries[:, -1] = 1
-        catalogue = VectorCandidates(self._items.placed(state)[:, : self._columns], np.flatnonzero(self._items.known))
+        catalogue = VectorCandidates(self._items.place(state)[:, : self._columns], np.flatnonzero(self._items.known))
         return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
 
 
-def _as_often(counts: Counts) -> Ints:
-    """Return the numbers from 0 to len(counts) - 1, each as often as its count, or in proportion: PLACES a number."""
+def _repeat_by_count(counts: Counts) -> Ints:
+    """Return the numbers from 0 to len(counts) - 1, each repeated by its count; in proportion if that is too long.
+
+    The result has at most PLACES times len(counts) numbers: int32.
+    """
     ends = np.cumsum(counts)
     n = min(int(ends[-1]), PLACES * len(counts))
     often: Ints = np.searchsorted(ends, (np.arange(n) + 0.5) * (ends[-1] / n), side="right").astype(np.int32)

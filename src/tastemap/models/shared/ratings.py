@@ -1,4 +1,4 @@
-"""Models that predict ratings: factors and bias of a row side by side, scores kept to the range of the ratings."""
+"""The common base of models that predict ratings; their scores are clipped to the range of the ratings."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tastemap.typing import Arrays, Counts, Doubles, Floats, RowNumbers
 
 
 class Layout:
-    """Where things are in the rows that kernels work on: a user [p, 0 ..., b, 1], an item [q, 0 ..., 1, b].
+    """The columns of the rows that kernels work on: a user is [p, 0 ..., b, 1], an item is [q, 0 ..., 1, b].
 
-    The product of a user and an item is then p . q + b_u + b_i. Without biases both columns are 0 everywhere.
+    The product of a user and an item is p . q + b_u + b_i. Without biases the last two columns are 0.
     """
 
     def __init__(self, factors: int, biases: bool = True) -> None:
@@ -40,15 +40,15 @@ class Layout:
         self._one = float(biases)
 
     def users(self, n_rows: int, factors: Floats | None = None, biases: Floats | None = None) -> Floats:
-        """Return n_rows users, float32 (n_rows, width), of which the last may be new: zero factors and bias."""
+        """Return n_rows users, float32 (n_rows, width); rows beyond the factors given are zero."""
         return self._rows(n_rows, factors, biases, self.user_bias, self.item_bias)
 
     def items(self, n_rows: int, factors: Floats | None = None, biases: Floats | None = None) -> Floats:
-        """Return n_rows items; as `users`."""
+        """Return n_rows items, as `users` does."""
         return self._rows(n_rows, factors, biases, self.item_bias, self.user_bias)
 
     def widen(self, factors: Floats) -> Floats:
-        """Return rows of factors alone, the other columns 0: float32 (rows, width)."""
+        """Return the factors with zeros in the other columns: float32 (rows, width)."""
         rows = zeros(len(factors), self.width)
         rows[:, : self.factors] = factors
         return rows
@@ -65,15 +65,16 @@ class Layout:
 
 @dataclass(kw_only=True, eq=False)
 class RatingModel(Model):
-    """What models that predict ratings share: s(u, i) = mean_ + b_u + b_i + p_u . q_i.
+    """The base class of models that predict ratings: s(u, i) = mean_ + b_u + b_i + p_u . q_i.
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors): p and q
     user_biases_, item_biases_ : float32, (n_users,) and (n_items,)
     mean_ : float32, (1,): the mean rating of the training data
-    deviation_ : float32, (1,): the standard deviation of the ratings, 1 where that is 0. Ratings c times as large come
-        with factors sqrt(c) times as large, hence the regularization of factors is multiplied with the deviation:
-        parameters then mean the same on every scale
-    range_ : float32, (2,): its lowest and its highest rating; scores are shown within, and ordered before
+    deviation_ : float32, (1,): the standard deviation of the ratings, 1 where that is 0. Ratings c times as large have
+        factors sqrt(c) times as large, so the regularization of factors is multiplied by the deviation: parameters then
+        mean the same on every scale
+    range_ : float32, (2,): the lowest and the highest training rating; lists are ordered by score, and scores are then
+        clipped to this range
     """
 
     factors: int = 64
@@ -82,7 +83,7 @@ class RatingModel(Model):
     bias_regularization: float = 0.03
     seed: int = 0
 
-    # Whether the fitted users are the exact minimum for the items, all of them.
+    # Whether training ends by solving all users exactly for the final items; then an update does so too.
     _ends_with_users: ClassVar[bool] = False
     fitted_arrays: ClassVar[tuple[str, ...]] = (
         "user_factors_",
@@ -108,12 +109,12 @@ class RatingModel(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    # Which parameter to change when training leaves the numbers that floats hold.
+    # Which parameter to change when training diverges.
     _hint: ClassVar[str]
 
     @abstractmethod
     def _task(self, interactions: Interactions) -> RatingTask:
-        """Return what the epoch loop trains."""
+        """Return the task of the epoch loop."""
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Train in epochs."""
@@ -121,7 +122,7 @@ class RatingModel(Model):
         self._take(self.run_epochs(self._task(interactions), options, self._hint))
 
     def _take(self, state: Arrays) -> None:
-        """Set what was learned."""
+        """Set the fitted arrays from the final state."""
         self._take_users(state["users"])
         self._take_items(state["items"])
 
@@ -147,7 +148,7 @@ class RatingModel(Model):
             )
 
     def keep_to_range(self, scores: Floats) -> Floats:
-        """Return scores within the range of the ratings."""
+        """Return scores clipped to the range of the ratings."""
         return np.clip(scores, *self.range_)
 
     def _take_users(self, wide: Floats) -> None:
@@ -182,8 +183,8 @@ class RatingModel(Model):
         self._take_users(users)
         self._take_items(items)
 
-    def _keep_rest(self, before: Self) -> None:  # a model with nothing else has nothing to do
-        """Take from the model before what an update leaves as it is."""
+    def _keep_rest(self, before: Self) -> None:  # not abstract: most models have no other arrays
+        """Copy from `before` the arrays that an update does not change."""
 
     @property
     def _solver(self) -> RowSolver:
@@ -207,7 +208,7 @@ class RatingModel(Model):
     # -- answering ----------------------------------------------------------------------------------------------------
 
     def make_scorer(self) -> Scorer:
-        """Return what scores items for people."""
+        """Return the scorer of the fitted arrays."""
         return FactorScorer(
             **self.known,
             user_factors=self.user_factors_,
@@ -226,12 +227,14 @@ class RatingModel(Model):
 
 @dataclass(frozen=True, eq=False)
 class RowSolver:
-    """Solves rows of users or items for the others as they are, all that a rating model learned but the rows.
+    """Solves rows of users for given items, or rows of items for given users, by regularized least squares.
 
-    deviation : of the ratings, which multiplies the regularization of factors
-    scales_with_count : whether the regularization of a row is multiplied with the number of its ratings
-    implicit_factors : float32, (n_items, factors): a user is pulled towards the sum of them over the own items, divided
-        by the root of their number; None pulls towards zeros
+    layout, mean : the columns of rows, and the mean rating
+    deviation : the standard deviation of the ratings, which multiplies the regularization of factors
+    regularization, bias_regularization : the model's parameters
+    scales_with_count : whether the regularization of a row is multiplied by the number of its ratings
+    implicit_factors : float32, (n_items, factors): regularization pulls a user towards their sum over the user's items,
+        divided by the root of the number of these; None pulls towards zeros
     """
 
     layout: Layout
@@ -243,17 +246,19 @@ class RowSolver:
     implicit_factors: Floats | None = None
 
     def solve_users(self, pairs: Rows, items: Floats) -> Floats:
-        """Return the wide rows of users that belong to their pairs and to wide rows of items."""
+        """Return the rows of users, float32 (users, width), solved from their pairs and from rows of items."""
         priors = None
         if self.implicit_factors is not None:
             wide = self.layout.widen(self.implicit_factors)
-            priors = spread(pairs).times(wide)[:, : self.layout.factors]
+            priors = spread(pairs).multiply(wide)[:, : self.layout.factors]
         users = self.layout.users(len(pairs.counts), priors)
         self.half_step(pairs, users, items, self.layout.user_bias)
         return users
 
     def half_step(self, pairs: Rows, P: Floats, Q: Floats, bias: int) -> float:
-        """Solve the rows of P, whose biases are in column `bias`, pulled towards what they come in as.
+        """Solve the rows of P in place; regularization pulls them towards their values before the call.
+
+        bias : the column of the biases in P
 
         Returns the sum of the rows' objectives, added in block order.
         """
@@ -275,12 +280,15 @@ class RowSolver:
         """Return the regularization of rows with these pairs, whose biases are in column `bias`."""
         ridge = self._ridge(bias)
         ridge[self._fixed(bias)] = 0
-        with np.errstate(all="ignore"):  # numbers that are not finite show in the objective
+        with np.errstate(all="ignore"):  # an overflow shows in the objective
             squares = np.einsum("uf,uf,f->u", rows, rows, ridge, dtype=np.float64)
             return float(self.scale(pairs.counts) @ squares)
 
     def scale(self, counts: Counts) -> Floats:
-        """Return what the regularization of rows with so many ratings is multiplied with: float32, (rows,)."""
+        """Return the factor of each row's regularization, given the numbers of ratings: float32, (rows,).
+
+        Raises ValueError where the regularization of a row is more than 32-bit floats hold.
+        """
         if not self.scales_with_count:
             counts = np.ones_like(counts)
         if self._ridge(self.layout.user_bias).max() * counts.max(initial=0) > LARGEST_FLOAT:
@@ -303,7 +311,7 @@ class RowSolver:
 
 @dataclass(frozen=True, eq=False)
 class _FoldIn(Lean):
-    """Solves people for the items as they are.
+    """Folds in new users: solves their rows for the fitted items.
 
     item_factors, item_biases : as fitted
     """
@@ -313,7 +321,7 @@ class _FoldIn(Lean):
     item_biases: Floats
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, Floats]:
-        """Return the factors, float32 (n, factors), and the biases of people, the mean among them."""
+        """Return the factors of new users, float32 (n, factors), and the mean plus their biases, float32 (n,)."""
         layout = self.solver.layout
         users = self.solver.solve_users(histories, self._wide_items)
         if not np.isfinite(users).all():
@@ -326,9 +334,9 @@ class _FoldIn(Lean):
 
 
 class RatingTask(ABC):
-    """The training of a rating model on some interactions, as the epoch loop wants it.
+    """Trains a rating model on some interactions, for the epoch loop.
 
-    The state's `users` and `items` are wide rows as `Layout` has them.
+    The state's `users` and `items` are rows in the columns of `Layout`: float32 (rows, width).
     """
 
     def __init__(self, model: RatingModel, interactions: Interactions) -> None:
@@ -345,19 +353,19 @@ class RatingTask(ABC):
         """Train one epoch in place and return the objective."""
 
     def rank(self, state: Arrays, rows: RowNumbers, k: int) -> Lists:
-        """Rank the unseen items of some users with the rows as they are."""
-        # The mean, which is left out, is the same for all items.
+        """Rank the unseen items of user rows with the current factors."""
+        # Without the mean rating: it is the same for all items.
         rankable = self._interactions.by_item.with_pairs
         seen = Hidden(self._interactions.by_user, rows)
         return top_k(state["users"][rows], VectorCandidates(state["items"], rankable), k, [seen])
 
     def predict(self, state: Arrays, users: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the ratings of pairs with the rows as they are."""
+        """Return the predicted ratings of pairs of rows with the current factors: float32, (pairs,)."""
         catalogue = VectorCandidates(state["items"])
         return self._model.keep_to_range(self._model.mean_ + catalogue.pair_scores(state["users"], users, items))
 
     def _random_factors(self, pairs: Rows, stream: Stream, deviation: float) -> Floats:
-        """Return factors for rows with these pairs, a function of seed and stream; zeros for a row without any."""
+        """Return random factors for rows with these pairs, from seed and stream; zeros for rows without a pair."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
         size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
         fill_uniform(factors, derive_state(self._model.seed, stream), size)

@@ -1,4 +1,4 @@
-"""The models by name: those of tastemap, those registered, and those that installed packages offer."""
+"""The classes of models by name: those of tastemap, registered ones, and those that installed packages offer."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any, TypeVar
 from tastemap.errors import name_some
 from tastemap.models.shared.base import Model
 
-# Where a package names its models, each entry point by the name of its class: NMF = "my_package.nmf:NMF".
+# The entry point group of models; each entry point has the name of its class: NMF = "my_package.nmf:NMF".
 GROUP = "tastemap.models"
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Registry(Mapping[str, type[Model]]):
-    """The classes of models by their names.
+    """A mapping from the names of models to their classes.
 
-    What packages offer is imported when it is first asked for: by its name, or, by whoever goes over all names, all of
-    it. A package that cannot be imported is left out with a warning.
+    The models that packages offer are imported when first needed: one of them by its name, or all of them by iterating
+    over the names. A package that cannot be imported is left out with a warning.
     """
 
     def __init__(self) -> None:
         self._classes: dict[str, type[Model]] = {}
-        self._offers: list[EntryPoint] | None = None  # those not imported yet; None: not looked for yet
+        self._offers: list[EntryPoint] | None = None  # those not imported yet; None before the first look
         self._lock = threading.RLock()  # importing a package may register its models
 
     def __getitem__(self, name: str) -> type[Model]:
@@ -48,7 +48,7 @@ class Registry(Mapping[str, type[Model]]):
         return f"<the models {', '.join(self)}>"
 
     def add(self, cls: type[Model]) -> None:
-        """Add a class under its name; raises ValueError where another class has it."""
+        """Add a class under its name; raises ValueError where another class has that name."""
         with self._lock:
             taken = self._classes.setdefault(cls.__name__, cls)
         if taken is not cls:
@@ -57,7 +57,7 @@ class Registry(Mapping[str, type[Model]]):
             )
 
     def _import_offers(self, name: str | None = None) -> None:
-        """Import what packages offer under a name, or all they offer."""
+        """Import the models that packages offer under a name; None for all of them."""
         with self._lock:
             if self._offers is None:
                 self._offers = list(entry_points(group=GROUP))
@@ -74,17 +74,17 @@ class Registry(Mapping[str, type[Model]]):
                     )
 
 
-#: The classes of models by their names: ours, those that are registered, those that installed packages offer.
+#: The classes of models by their names: those of tastemap, registered ones, and those that installed packages offer.
 MODELS = Registry()
 
 
 def register(cls: type[AnyModel]) -> type[AnyModel]:
-    """Make a model of your own known by the name of its class, and return the class: a decorator.
+    """Register a model of your own under the name of its class, and return the class: a decorator.
 
-    `load`, `MODELS` and the command line then know it as they know ours, in this process. A package names its models in
-    the entry point group "tastemap.models" instead, and every process knows them.
+    `load`, `MODELS` and the command line of this process then know it like a model of tastemap. A package instead lists
+    its models in the entry point group "tastemap.models", so that every process knows them.
 
-    Raises TypeError for what is no whole model, ValueError for a name that another model has.
+    Raises TypeError for an incomplete model class, ValueError for a name that another model has.
     """
     check_class(cls)
     MODELS.add(cls)
@@ -98,7 +98,7 @@ def _import(offer: EntryPoint) -> None:
 
 
 def check_class(cls: Any) -> None:
-    """Raise TypeError, in one sentence, where a class is no whole model."""
+    """Raise TypeError, in one sentence, where a class is not a complete model."""
     if not inspect.isclass(cls) or not issubclass(cls, Model):
         raise TypeError(f"a model must be a subclass of tastemap.Model, got {cls!r}")
     name = cls.__name__

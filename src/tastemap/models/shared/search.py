@@ -1,4 +1,4 @@
-"""What a search over a model's parameters may try."""
+"""The values that a search over a model's parameters may try."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 
 import numpy as np
 
-# How many values of a range a grid takes.
+# The number of values that a grid takes from a range.
 GRID_STEPS = 4
 
-# Digits that a number found keeps: more than any score can tell apart, and few enough to copy.
+# Significant digits of the numbers tried: more than scores can distinguish, and few enough to copy.
 DIGITS = 4
 
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from `low` to `high`, both among them.
+    """The numbers from `low` to `high`, both included.
 
-    low, high : two whole numbers give whole numbers, else any number is meant
-    log : equal ratios are equally likely rather than equal differences: 0.01 to 0.1 as likely as 0.1 to 1
+    low, high : if both are whole numbers, all values are whole numbers
+    log : sample uniformly in the logarithm, so that 0.01 to 0.1 is as likely as 0.1 to 1
 
-    Raises ValueError for ends that are no finite numbers in ascending order, or not above 0 with log=True.
+    Raises ValueError unless both ends are finite and ascending, and above 0 with log=True.
     """
 
     low: float
@@ -54,14 +54,14 @@ class Range:
         return self.low <= value <= self.high
 
     def nearest(self, value: float) -> float:
-        """Return a number as a value of the range: within its ends and with few digits, or whole."""
+        """Return the value of the range nearest to a number: within the ends, and rounded to few digits or whole."""
         kept = round(value) if self.is_whole else float(f"{value:.{DIGITS}g}")
         return type(kept)(min(max(kept, self.low), self.high))
 
     def steps(self) -> list[float]:
-        """Return both ends and two values between them, at even distances or, with log=True, even ratios.
+        """Return both ends and two values between them, at equal distances or, with log=True, equal ratios.
 
-        Whole numbers are fewer where the range holds fewer.
+        A short range of whole numbers gives fewer values.
         """
         shares = [i / (GRID_STEPS - 1) for i in range(GRID_STEPS)]
         if self.log:
@@ -71,23 +71,23 @@ class Range:
         return list(dict.fromkeys(self.nearest(value) for value in values))
 
 
-# Parameter -> what to try: a Range, or a list of values.
+# From a parameter to the values to try: a Range, or a list.
 SearchSpace = Mapping[str, Range | Sequence[Any]]
 
 
 def nearest(values: Range | Sequence[Any], value: Any) -> Any:
-    """Return the value of a range or list that is the nearest to one; of a list it is the first where none is equal."""
+    """Return the nearest value of a range; of a list the equal value, or the first where no value is equal."""
     if isinstance(values, Range):
         return value if value in values and not values.is_whole else values.nearest(value)
     return value if value in values else values[0]
 
 
 def ends(values: Range | Sequence[Any]) -> list[Any]:
-    """Return both ends of a range, or all of a list."""
+    """Return both ends of a range, or all values of a list."""
     return [values.low, values.high] if isinstance(values, Range) else list(values)
 
 
 def grid(space: SearchSpace) -> list[dict[str, Any]]:
-    """Return every combination of the steps of ranges and the values of lists."""
+    """Return every combination of the values of lists and the steps of ranges, each as parameters by name."""
     axes = [values.steps() if isinstance(values, Range) else list(values) for values in space.values()]
     return [dict(zip(space, point, strict=True)) for point in itertools.product(*axes)]

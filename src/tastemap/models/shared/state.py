@@ -1,4 +1,4 @@
-"""What a fitted model knows of its training data, beside what it learned."""
+"""The training data that a fitted model keeps beside its learned arrays."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Counts, Flags, FrameKind, RowNumbers
 
-# Results have columns of these names beside those of the training data.
+# Results have columns with these names beside the columns of the training data.
 RESULT_COLUMNS = ("rank", "score", "neighbour", "history", "contribution")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
-    """The data of a fitted model. It never changes: an update makes another.
+    """The training data of a fitted model. It never changes: an update makes a new state.
 
     users, items : the id maps
-    columns : the caller's names of the columns; frame_kind : the kind of frame that results are
-    popularity, activity : int64, (n_items,) and (n_users,): in how many training pairs an item and a user are
+    columns : the caller's names of the columns
+    frame_kind : the kind of frame of results
+    popularity, activity : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
     interactions : the training pairs, None where a file left them out
-    user_features, item_features : what is known of users and items beside the pairs, None for nothing
-    known_fingerprint : of the training pairs, as a file says it
+    user_features, item_features : the features of users and items, None without any
+    known_fingerprint : the fingerprint of the training pairs that a file stores, None where they can be hashed
     """
 
     users: IdMap
@@ -49,7 +50,10 @@ class State:
         user_features: SideFeatures | None = None,
         item_features: SideFeatures | None = None,
     ) -> Self:
-        """Return the state for training pairs and features whose ids are all in the id maps."""
+        """Return the state of training pairs and features whose ids are all in the id maps.
+
+        Raises DataError where the user or item column has the name of a column of results.
+        """
         users, items = interactions.users, interactions.items
         taken = {*RESULT_COLUMNS} & {users.name, items.name}
         if taken:
@@ -68,9 +72,9 @@ class State:
 
     @classmethod
     def learn(cls, interactions: Interactions, users: Features | None, items: Features | None) -> Self:
-        """Return the state of a training: ids that only the features have are added to the id maps.
+        """Return the state of a new training, with the ids of the features added to the id maps.
 
-        Raises DataError where features describe none of the ids.
+        Raises DataError where features describe none of the ids of the interactions.
         """
         check_describe("user_features", users, interactions.users)
         check_describe("item_features", items, interactions.items)
@@ -82,7 +86,7 @@ class State:
         )
 
     def merge(self, news: Interactions, users: Features | None = None, items: Features | None = None) -> State:
-        """Return the state with more pairs, of which those known take the new weight, and with more features."""
+        """Return the state with more pairs and features; known pairs take the new weight."""
         merged = extend(self.training("update").merge(news), users, items)
         return State.of(
             merged,
@@ -91,7 +95,7 @@ class State:
         )
 
     def add_items(self, features: Features) -> State:
-        """Return the state with more items, known by their features alone; those with a training pair keep theirs."""
+        """Return the state with more items from features alone; items with a training pair keep their features."""
         assert self.item_features is not None
         items = self.items.extend(features.ids)
         popularity = np.append(self.popularity, np.zeros(len(items) - len(self.items), np.int64))
@@ -107,7 +111,7 @@ class State:
         )
 
     def training(self, purpose: str) -> Interactions:
-        """Return the training pairs; raises NotSupportedError, with the purpose, where there are none."""
+        """Return the training pairs; raises NotSupportedError, which names the purpose, where a file left them out."""
         if self.interactions is None:
             raise NotSupportedError(
                 f"{purpose} needs the training pairs, and this model was saved with interactions=False",
@@ -118,7 +122,7 @@ class State:
 
     @property
     def fingerprint(self) -> str | None:
-        """A hash of the training pairs and ids, None where nobody knows."""
+        """A hash of the training pairs and ids, None where it is unknown."""
         if self.known_fingerprint is None and self.interactions is not None:
             return self.interactions.fingerprint()
         return self.known_fingerprint
@@ -126,12 +130,12 @@ class State:
     @cached_property
     def known_users(self) -> Flags:
         """Which users have a training pair or features: bool, (n_users,)."""
-        return _known(self.activity, self.user_features)
+        return _find_known(self.activity, self.user_features)
 
     @cached_property
     def known_items(self) -> Flags:
         """Which items have a training pair or features: bool, (n_items,)."""
-        return _known(self.popularity, self.item_features)
+        return _find_known(self.popularity, self.item_features)
 
     def find_users(self, ids: Any) -> RowNumbers:
         """Return the rows of users, -1 for those without a training pair or features."""
@@ -139,7 +143,7 @@ class State:
 
 
 def extend(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:
-    """Return the interactions on id maps that hold the features' ids too."""
+    """Return the interactions on id maps that also hold the ids of the features."""
     return interactions.extend(
         interactions.users if users is None else interactions.users.extend(users.ids),
         interactions.items if items is None else interactions.items.extend(items.ids),
@@ -147,7 +151,7 @@ def extend(interactions: Interactions, users: Features | None, items: Features |
 
 
 def check_describe(name: str, features: Features | None, ids: IdMap) -> None:
-    """Raise DataError where features are of other ids than those of the interactions."""
+    """Raise DataError where features describe no id of the interactions."""
     if features is not None and not (ids.find(features.ids.ids) >= 0).any():
         raise DataError(
             f"{name} describe none of the {ids.name!r} of the interactions: they have "
@@ -155,5 +159,5 @@ def check_describe(name: str, features: Features | None, ids: IdMap) -> None:
         )
 
 
-def _known(n_pairs: Counts, features: SideFeatures | None) -> Flags:
+def _find_known(n_pairs: Counts, features: SideFeatures | None) -> Flags:
     return n_pairs > 0 if features is None else (n_pairs > 0) | features.described

@@ -1,4 +1,4 @@
-"""What a file holds of a fitted model, and the card that describes one."""
+"""Translates fitted models into the arrays and headers of files and back; writes their cards."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from tastemap.typing import Array, Arrays
 
 
 def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
-    """Return the fitted arrays, how often users and items occur, the ids and the features.
+    """Return the arrays of a file: the fitted ones, popularity and activity, the ids, and the features.
 
-    With `interactions` also the training pairs and the users' own features.
+    interactions : add the training pairs and each user's features
     """
     arrays: Arrays = {"popularity_": state.popularity, "activity_": state.activity, **fitted}
     arrays |= _ids_to_arrays("users", state.users) | _ids_to_arrays("items", state.items)
-    if state.user_features is not None:  # what is known of a person is as much theirs as what they did
+    if state.user_features is not None:  # a user's features are as private as the history
         arrays |= _features_to_arrays("user_features", state.user_features, with_rows=interactions)
     if state.item_features is not None:
         arrays |= _features_to_arrays("item_features", state.item_features, with_rows=True)
@@ -40,7 +40,7 @@ def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
 
 
 def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[Epoch]) -> dict[str, Any]:
-    """Return what is known of a fitted model beside its arrays; equal models have equal headers."""
+    """Return the header of a file: everything but arrays; equal models have equal headers."""
     return {
         "class": name,
         "parameters": parameters,
@@ -49,7 +49,7 @@ def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[
         "items": state.items.name,
         "frame": state.frame_kind,
         "data": state.fingerprint,
-        # Seconds differ from run to run, and a file should not.
+        # Without seconds: they differ from run to run, and the file must not.
         "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in epochs],
         "metric": epochs[-1].metric_name if epochs else None,
         "versions": {name: version(name) for name in ("tastemap", "numpy", "scipy", "numba")}
@@ -58,7 +58,7 @@ def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[
 
 
 def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
-    """Return what a file knows of the training data."""
+    """Return the state that a file holds."""
     columns = Columns(**header["columns"])
     users = _ids_from_arrays(arrays, "users", header["users"])
     items = _ids_from_arrays(arrays, "items", header["items"])
@@ -66,7 +66,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
     if "pairs.indptr" in arrays:
         parts = (arrays["pairs.data"], arrays["pairs.indices"], arrays["pairs.indptr"])
         matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
-        names = Columns(columns.user, columns.item, columns.weight)  # a file keeps no times
+        names = Columns(columns.user, columns.item, columns.weight)  # files have no times
         interactions = Interactions(matrix, users, items, columns=names, frame_kind=header["frame"])
     return State(
         users=users,
@@ -83,13 +83,13 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
 
 
 def epochs_of(header: dict[str, Any]) -> list[Epoch]:
-    """Return what a file knows of the epochs trained."""
-    measured = header.get("metric")  # older files do not say
+    """Return the epochs that a file holds; their seconds are 0."""
+    measured = header.get("metric")  # older files have none
     return [Epoch(e["epoch"], 0.0, e["objective"], e["metric"], measured) for e in header["history"]]
 
 
 def card(header: dict[str, Any], state: State) -> str:
-    """Return a description in Markdown."""
+    """Return the description of a model in Markdown, from its header and state."""
     parameters = [f"| {name} | {value} |" for name, value in header["parameters"].items()]
     data = (
         f"Data: {state.popularity.sum():,} pairs, {len(state.users):,} {state.users.name} x "
