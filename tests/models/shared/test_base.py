@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,3 +72,17 @@ def test_a_training_that_fails_leaves_no_half_model() -> None:
     with pytest.raises(tm.NotFittedError):
         _ = model.state
     assert vars(model) == vars(tm.BPR(epochs=3))
+
+
+@dataclass(kw_only=True, eq=False)
+class Boastful(tm.Popular):
+    """Says that it takes features and does nothing with them."""
+
+    abilities = tm.Abilities(features=True)
+
+
+def test_a_model_that_places_no_items_says_so_where_items_are_added() -> None:
+    kinds = tm.Features.from_frame({"item": list(range(20)), "kind": ["a", "b"] * 10}, id="item", columns=["kind"])
+    model = Boastful().fit(pairs(), item_features=kinds)
+    with pytest.raises(tm.NotSupportedError, match="Boastful says that it takes features, but has no place_items"):
+        model.add_items(kinds.transform({"item": [77], "kind": ["a"]}))

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError
+from tastemap.errors import DataError, NotFittedError, NotSupportedError
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
@@ -62,7 +62,9 @@ class Model(Answers):
 
     def place_items(self) -> None:
         """Set the arrays of items without a training pair from their features; for models that take features."""
-        raise NotImplementedError
+        raise NotSupportedError(
+            f"{type(self).__name__} says that it takes features, but has no place_items, which add_items needs"
+        )
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
