@@ -7,12 +7,15 @@ export TASTEMAP_DATA
 # The least share of the lines, in percent, that the tests have to run.
 FLOOR := 97
 
+# How long `make fuzz` goes on.
+MINUTES := 20
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint types format docs layers bench clean
+.PHONY: help demo test coverage fuzz lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +33,9 @@ coverage: $(VENV)/dev  ## run the tests and say which share of the package's lin
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q tests/kernels --ignore tests/kernels/core/test_kernel_cache.py \
 	  --cov --cov-append --cov-report=
 	$(BIN)/python -m coverage report --fail-under $(FLOOR)
+
+fuzz: $(VENV)/dev  ## try odd inputs for MINUTES=20, those of SEED=<number> or others each time
+	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .

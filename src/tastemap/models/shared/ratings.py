@@ -14,7 +14,7 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DataError, DivergenceError
+from tastemap.errors import DataError, DivergenceError, TastemapWarning
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
@@ -141,11 +141,12 @@ class RatingModel(Model):
         self.deviation_ = np.array([ratings.std(dtype=np.float64) or 1], np.float32)
         self.range_ = _range_of(interactions)
         if self.range_[0] == self.range_[1]:
-            warnings.warn(
+            same = TastemapWarning(
                 f"every weight is {self.range_[0]:g}, so {type(self).__name__}, which predicts ratings, has nothing to "
-                "tell apart: fit ImplicitALS to rank items by who chose what",
-                stacklevel=4,
+                "tell apart",
+                "fit ImplicitALS to rank items by who chose what",
             )
+            warnings.warn(same, stacklevel=4)
 
     def keep_to_range(self, scores: Floats) -> Floats:
         """Return scores clipped to the range of the ratings."""
