@@ -318,6 +318,10 @@ def test_columns_that_make_no_features_are_refused_with_rows_and_remedy(
         ({"separator": ""}, "separator must be one or more characters, got ''"),
         ({"bins": 10}, "bins must be a dict of columns and their numbers of ranges, got 10"),
         ({"bins": {"year": 1}}, "bins of 'year' must be a whole number of at least 2, got 1"),
+        ({"columns": 5}, "columns must be a text, got 5"),
+        ({"columns": ["year", ["genres"]]}, "columns must be a text, got ['genres']"),
+        ({"id": None}, "id must be a text, got None"),
+        ({"categorical": [1]}, "categorical must be a text, got 1"),
         ({"bins": {"year": True}}, "bins of 'year' must be a whole number of at least 2, got True"),
     ],
 )

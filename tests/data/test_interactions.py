@@ -5,6 +5,7 @@ import pickle
 import re
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -382,6 +383,26 @@ def test_filters_keep_the_maps_and_the_input_order() -> None:
     assert ratings.to_frame().rows()[2] == (2, 5, 3.0, 3)
     with pytest.raises(DataError, match="no weight is at least 6: the largest is 5"):
         ratings.at_least(6)
+
+
+@pytest.mark.parametrize(
+    ("filtered", "message"),
+    [
+        (lambda data: data.at_least("3"), "weight must be a number, got '3'"),
+        (lambda data: data.at_least(float("nan")), "weight must be a number, got nan"),
+        (lambda data: data.core(min_per_user=1.5), "min_per_user must be a whole number of at least 0, got 1.5"),
+        (lambda data: data.core(min_per_item=[2]), r"min_per_item must be a whole number of at least 0, got \[2\]"),
+        (lambda data: data.pick([[True], [True, False]]), r"mask must be bool of shape \(2,\)"),
+    ],
+)
+def test_filters_refuse_what_is_no_bound(filtered: Callable[[Interactions], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        filtered(read(user=[1, 2], item=[1, 2]))
+
+
+def test_a_bound_beyond_all_floats_is_above_every_weight() -> None:
+    with pytest.raises(DataError, match=r"no weight is at least 1e\+39: the largest is 5"):
+        read(user=[1], item=[1], weight=[5]).at_least(1e39)
 
 
 def test_log2_damps_exactly() -> None:

@@ -66,6 +66,22 @@ def test_callbacks_may_be_any_iterable() -> None:
     assert len(heard) == EPOCHS
 
 
+@pytest.mark.parametrize("wrong", [None, 5, [print, "x"], ""])
+def test_what_is_no_callback_is_refused_before_training(wrong: Any) -> None:
+    if wrong == "":
+        assert als().fit(parts()[0], callbacks=wrong).epochs_  # no callbacks at all, as ()
+        return
+    with pytest.raises(tm.ParameterError, match="callbacks must be functions of an Epoch, got"):
+        als().fit(parts()[0], callbacks=wrong)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    heard: list[Epoch] = []
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        als().fit(parts()[0], checkpoint=tmp_path / "no" / "checkpoint", callbacks=heard.append)
+    assert not heard
+
+
 def test_watching_does_not_change_what_is_learned() -> None:
     train, validation = parts()
     watched, alone = als().fit(train, validation=validation, progress=True), als().fit(train)

@@ -41,6 +41,19 @@ def check_switch(name: str, value: object) -> None:
         raise ParameterError(f"{name} must be True or False, got {value!r}", parameter=name, value=value)
 
 
+def check_text(name: str, value: object) -> None:
+    """Raise ParameterError where a value is no text, such as the name of a column."""
+    if not isinstance(value, str):
+        raise ParameterError(f"{name} must be a text, got {value!r}", parameter=name, value=value)
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise ParameterError where a value is not a number, infinity included."""
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not is_number or value != value:  # NaN is no number, and unequal to itself
+        raise ParameterError(f"{name} must be a number, got {value!r}", parameter=name, value=value)
+
+
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise ParameterError where a value is not among the choices."""
     if value not in choices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data._checks import check_whole
+from tastemap.data._checks import check_text, check_whole
 from tastemap.data.ids import name_rows
 from tastemap.errors import DataError, name_some
 from tastemap.typing import Array
@@ -85,13 +85,17 @@ def make_encoders(
     return encoders
 
 
-def as_names(columns: str | Sequence[str]) -> list[str]:
-    """Return one name or many as a list."""
-    return [columns] if isinstance(columns, str) else list(columns)
+def as_names(columns: str | Sequence[str], argument: str = "columns") -> list[str]:
+    """Return one name or many as a list; raise ParameterError for anything else."""
+    names = [columns] if isinstance(columns, str) or not isinstance(columns, Iterable) else list(columns)
+    for name in names:
+        check_text(argument, name)
+    return names
 
 
 def check_use(id: str, columns: Sequence[str]) -> None:
     """Raise ValueError where no column is named, or one twice."""
+    check_text("id", id)
     if not columns:
         raise ValueError("columns must name at least one column")
     if len({id, *columns}) <= len(columns):

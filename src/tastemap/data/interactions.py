@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 
-from tastemap.data._checks import check_choice
+from tastemap.data._checks import check_choice, check_number, check_whole
 from tastemap.data._columns import (
     check_weights,
     number_ids,
@@ -310,7 +310,9 @@ class Interactions:
 
     def at_least(self, weight: float) -> Interactions:
         """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is left."""
-        keep = self.matrix.data >= weight
+        check_number("weight", weight)
+        with np.errstate(over="ignore"):  # what no 32-bit float holds is above every weight
+            keep = self.matrix.data >= float(weight)
         if not keep.any():
             raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
         return self._keep(keep)
@@ -333,6 +335,8 @@ class Interactions:
         Dropping a user may leave an item with too few pairs: this goes on until every user and item left has enough.
         Raises DataError where no pair is left.
         """
+        check_whole("min_per_user", min_per_user, lowest=0)
+        check_whole("min_per_item", min_per_item, lowest=0)
         rows, columns = self.row_of_pair(), self.matrix.indices
         keep = np.ones(len(self), dtype=bool)
         while True:
@@ -366,7 +370,10 @@ class Interactions:
 
         Raises ValueError for a mask of another type or shape.
         """
-        chosen = np.asarray(mask)
+        try:
+            chosen = np.asarray(mask)
+        except ValueError:  # lists of different lengths
+            chosen = np.empty(0, object)
         if chosen.dtype != bool or chosen.shape != (len(self),):
             raise ValueError(f"mask must be bool of shape ({len(self)},), got {chosen.dtype} of {chosen.shape}")
         keep = np.empty(len(self), dtype=bool)

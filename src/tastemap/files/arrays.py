@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.errors import ModelFileError
+from tastemap.files.paths import as_path
 from tastemap.files.whole import whole_file
 from tastemap.typing import Arrays
 
@@ -49,7 +50,7 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: name a {kind} file in it")
     if not path.is_file():

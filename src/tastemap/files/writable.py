@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from tastemap.errors import name_some
+from tastemap.files.paths import as_path
 
 
 def check_file(path: str | Path, inputs: Iterable[str | Path | None] = ()) -> None:
     """Raise OSError where no file can be put at `path`, or where `path` is one of the files that the work reads."""
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder, which is no ordinary file: name a file in it")
     if path.exists() and not path.is_file():
@@ -26,7 +27,7 @@ def check_folder(path: str | Path, names: Collection[str]) -> None:
 
     A folder at `path` will be replaced: it must hold nothing but such files, and must not be the working folder.
     """
-    path = Path(path)
+    path = as_path(path)
     _check_parent(path, "make")
     if not path.exists():
         return

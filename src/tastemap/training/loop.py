@@ -15,8 +15,10 @@ import numpy.typing as npt
 from tastemap import parallel
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DivergenceError, ModelFileError
+from tastemap.errors import DivergenceError, ModelFileError, ParameterError
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
+from tastemap.files.paths import as_path
+from tastemap.files.writable import check_file
 from tastemap.metrics.definitions import METRICS, NDCG, Metric, RankingMetric, RatingMetric
 from tastemap.metrics.lists import measure_lists
 from tastemap.metrics.ratings import pool
@@ -65,6 +67,13 @@ class Options:
             raise ValueError("patience needs a validation part: pass validation=, or leave patience out")
         if self.patience is not None:
             check_whole("patience", self.patience, lowest=1)
+        for callback in self.callbacks:
+            if not callable(callback):
+                raise ParameterError(
+                    f"callbacks must be functions of an Epoch, got {callback!r}", parameter="callbacks", value=callback
+                )
+        if self.checkpoint is not None:
+            check_file(self.checkpoint)
 
     def _check_metric(self, predicts_ratings: bool) -> None:
         if self.metric.watchable and (predicts_ratings or not isinstance(self.metric, RatingMetric)):
@@ -122,7 +131,7 @@ def train(
     """
     watch = _Watch(options)
     state, history = task.start(), list[Epoch]()
-    path = None if options.checkpoint is None else Path(options.checkpoint)
+    path = None if options.checkpoint is None else as_path(options.checkpoint)
     identity = json.loads(as_json(identity | watch.identity()))  # as a file returns it
     if path is not None and path.exists():
         state, history = _resume(path, identity, state, watch)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tastemap.errors import ModelFileError, Remedy
 from tastemap.extras import import_extra
+from tastemap.files.paths import as_path
 from tastemap.files.writable import check_file
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class StudyFile:
             names the difference
         direction : whether the metric is minimized or maximized
         """
-        self.path = Path(path)
+        self.path = as_path(path)
         _check(self.path)
         self._is_new = not self.path.exists()
         module: Any = import_extra("optuna", "optuna", extra="tune", purpose="tune")

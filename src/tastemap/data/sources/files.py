@@ -13,7 +13,8 @@ from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError
+from tastemap.errors import DataError, ParameterError
+from tastemap.files.paths import as_path
 
 
 def open_file(path: str | Path, separator: str | None = None) -> DataFile:
@@ -24,9 +25,20 @@ def open_file(path: str | Path, separator: str | None = None) -> DataFile:
 
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind.
     """
-    path = Path(path).expanduser()
+    path = as_path(path).expanduser()
+    if separator is not None:
+        _check_separator(separator)
     name, content = unpack(path)
     return DataFile(name, content, str(path), separator)
+
+
+def _check_separator(separator: object) -> None:
+    if not isinstance(separator, str) or not separator.isascii() or len(separator) != 1 or separator in '"\r\n':
+        raise ParameterError(
+            f"separator must be one ASCII character other than a quote or the end of a line, got {separator!r}",
+            parameter="separator",
+            value=separator,
+        )
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class Model(Answers):
         if validation is not None:
             check_interactions("validation", validation)
             validation = _keep_measurable(validation, state, isinstance(metric, RatingMetric))
-        listeners = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        listeners = (callbacks,) if callable(callbacks) or not isinstance(callbacks, Iterable) else tuple(callbacks)
         options = Options(validation, patience, metric, listeners, progress, checkpoint)
         options.check(predicts_ratings=self.abilities.ratings)
         if not self.abilities.epochs:
