@@ -97,7 +97,7 @@ def check(value: dict[str, Any]) -> None:
             raise NotMade
         model = _fit(value, _usual(), checkpoint=path, seed=value.get("seed", 0))
         ensure("seed" not in value, "the checkpoint of another seed is taken")
-        small_models.check_answers(model)
+        small_models.check_answers(model, may_refuse="contents" in value)
 
 
 def _check_resumes(value: dict[str, Any], path: Path) -> None:

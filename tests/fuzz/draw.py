@@ -23,6 +23,13 @@ texts = st.one_of(
     st.sampled_from(["a", "b", "c", "d", "e"]), st.sampled_from(TEXTS), st.text(max_size=4), st.integers(0, 20).map(str)
 )
 small = st.integers(0, 8)
+
+
+def is_missing(text: str) -> bool:
+    """Tell whether a text stands for a missing value in some program."""
+    return text.strip().lower() in ("", "na", "n/a", "<na>", "nan", "null", "none", "\\n")
+
+
 integers = st.one_of(small, st.sampled_from(ENDS), st.integers(-(2**63), 2**64 - 1))
 
 WEIGHTS = [0.0, -0.0, 1.0, 2.0, 0.5, 5.0, 1e-3, 1e-8, 1e-30, 1e-40, 5e-324, 1e6, 1e12, 3e38, 3.5e38, 1e300, -1.0]
@@ -73,8 +80,9 @@ def ids(draw: st.DrawFn, n: int) -> list[Any]:
     fitting = [end for end in ENDS if low <= end <= high]
     of_kind: Any = st.one_of(st.sampled_from(fitting), st.integers(low, high))
     if kind == "texts":
-        readable = [text for text in TEXTS if text.isprintable() and text.strip()]
+        readable = [text for text in TEXTS if text.isprintable() and text.strip() and not is_missing(text)]
         of_kind = st.one_of(st.sampled_from(readable), st.text(st.characters(codec="utf-8"), min_size=1, max_size=4))
+        of_kind = of_kind.filter(lambda text: not is_missing(text))
     return draw(st.lists(of_kind, min_size=n, max_size=n, unique=True))
 
 
@@ -90,12 +98,13 @@ def tables(draw: st.DrawFn) -> dict[str, list[Any]]:
     n_users, n_items = columns(found)
     users, items = draw(ids(n_users)), draw(ids(n_items))
     kind = draw(st.sampled_from(["ones", "ratings", "any", "equal", "none"]))
+    allowed = weights.filter(lambda w: w == 0 or 1e-38 <= w <= 3e38)
     each: Any = {
         "ones": st.just(1.0),
         "none": st.just(1.0),
         "ratings": st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0]),
-        "any": weights.filter(lambda w: 0 <= w <= 3e38),
-        "equal": st.just(draw(weights.filter(lambda w: 0 <= w <= 3e38))),
+        "any": allowed,
+        "equal": st.just(draw(allowed)),
     }[kind]
     table: dict[str, list[Any]] = {"user": [users[u] for u, _ in found], "item": [items[i] for _, i in found]}
     if kind != "none":

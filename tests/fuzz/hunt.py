@@ -18,6 +18,8 @@ from fuzz.worker import Outcome, Worker
 
 TARGETS = (
     "frames",
+    "matrices",
+    "features",
     "text_files",
     "parameters",
     "arguments",

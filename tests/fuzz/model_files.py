@@ -71,7 +71,7 @@ def check(value: dict[str, Any]) -> None:
 
 def _use(model: Any) -> None:
     """Ask all that a model can be asked; a file that was not refused makes a model as any other."""
-    small_models.check_answers(model)
+    small_models.check_answers(model, may_refuse=True)
     model.card()
     repr(model)
     users, items = list(model.users), list(model.items)
@@ -88,7 +88,7 @@ def _use(model: Any) -> None:
         small_models.check_measured(model, news)
         updated = ask(model.update, news)
         if updated is not None:
-            small_models.check_answers(updated)
+            small_models.check_answers(updated, may_refuse=True)
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder, "again"), interactions=model.interactions is not None)
         tm.load(Path(folder, "again"))

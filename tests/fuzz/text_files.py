@@ -200,5 +200,4 @@ def _check_same_as_frame(path: Path, table: dict[str, Any], options: dict[str, A
 
 
 def _looks_missing(rows: list[list[str]]) -> bool:
-    missing = {"", "na", "n/a", "null", "none", "nan", "\\n"}
-    return any(cell.lower() in missing for row in rows for cell in row[:2])
+    return any(draw.is_missing(cell) for row in rows for cell in row[:2])

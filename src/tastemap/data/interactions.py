@@ -39,7 +39,7 @@ from tastemap.data._pairs import (
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, Remedy
+from tastemap.errors import DataError, Remedy, name_some
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Interactions:
         self.order = freeze(order)
         self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
         self.frame_kind = frame_kind
+        _check_distinct(self.columns)
 
     @classmethod
     def from_frame(
@@ -542,6 +543,16 @@ def _list_columns(
     if len(set(columns)) != len(columns):
         raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
     return columns
+
+
+def _check_distinct(columns: Columns) -> None:
+    """Raise DataError where two of the columns in which pairs come back have the same name."""
+    names = [columns.user, columns.item, columns.weight, *([] if columns.time is None else [columns.time])]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise DataError(
+            f"two columns are called {min(repeated)!r}, where pairs come back as {name_some(names, 4)}: rename one"
+        )
 
 
 def _guess_time_type(time: Array) -> pl.DataType:
