@@ -44,7 +44,7 @@ class _Stop(Exception):  # noqa: N818 - it ends a training
 
 
 @cache
-def _usual() -> tm.Interactions:
+def usual_data() -> tm.Interactions:
     pairs = [(u, i) for u in range(7) for i in range(6) if (u * i) % 3 != 1]
     return small_models.read(
         {
@@ -79,7 +79,7 @@ def _write(value: dict[str, Any], data: tm.Interactions, path: Path) -> None:
 def _base(name: str, after: int, patience: int | None) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "checkpoint")
-        _write({"model": name, "after": after, "patience": patience}, _usual(), path)
+        _write({"model": name, "after": after, "patience": patience}, usual_data(), path)
         return path.read_bytes() if path.exists() else b""
 
 
@@ -95,7 +95,7 @@ def check(value: dict[str, Any]) -> None:
         path.write_bytes(mutate(whole, value["bytes"]) if "bytes" in value else whole)
         if "contents" in value and not files.write(path, files.read(path), value["contents"]):
             raise NotMade
-        model = _fit(value, _usual(), checkpoint=path, seed=value.get("seed", 0))
+        model = _fit(value, usual_data(), checkpoint=path, seed=value.get("seed", 0))
         ensure("seed" not in value, "the checkpoint of another seed is taken")
         small_models.check_answers(model, may_refuse="contents" in value)
 

@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fuzz import draw, text_files
-from fuzz.model_files import _base
+from fuzz.model_files import VARIANTS, whole_file
 from fuzz.small_models import NAMES
 from fuzz.verdict import Refused, ensure
 
@@ -46,7 +46,14 @@ _READING = {
     "--duplicates": ["sum", "last", "error", "x"],
     "--separator": [";", ",", "::", "", "\t", "ä", '"', "\n"],
 }
-_SWITCHES = ["--json", "--drop-nulls", "--no-weight", "--seen", "--all", "--by-time", "--help", "--no-interactions"]
+_READING_SWITCHES = ["--no-weight", "--drop-nulls", "--refuse-nulls"]
+_SWITCHES: dict[str, list[str]] = {
+    "fit": [*_READING_SWITCHES, "--no-interactions"],
+    "recommend": ["--seen", "--drop-nulls"],
+    "evaluate": [*_READING_SWITCHES, "--seen"],
+    "info": _READING_SWITCHES,
+    "compare": [*_READING_SWITCHES, "--seen", "--by-time"],
+}
 _SETTINGS = [
     "factors=2",
     "epochs=1",
@@ -105,7 +112,10 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             **_READING,
         },
     ),
-    "export": (["{model}"], {"--out": ["{out}"]}),
+    "export": (
+        ["tensorboard", "{model}", "--out", "{out}"],
+        {"--titles": ["{titles}", "{data}"], "-n": ["2", "0", "1000000"]},
+    ),
 }
 
 
@@ -125,12 +135,13 @@ def _inputs(draw_: st.DrawFn) -> dict[str, Any]:
         for option in draw_(st.lists(st.sampled_from(sorted(options)), max_size=4, unique=True)):
             likely = st.sampled_from(options[option])
             words += [option, draw_(st.one_of(likely, likely, likely, likely, _WORDS))]
-    words += draw_(st.lists(st.sampled_from(_SWITCHES), max_size=2, unique=True))
-    if draw_(st.integers(0, 9)) == 0:
+    switches = ["--json", "--json", "--debug", "--help", *_SWITCHES.get(command, [])]
+    words += draw_(st.lists(st.sampled_from(switches), max_size=2, unique=True))
+    if not is_regular and draw_(st.integers(0, 4)) == 0:
         words.insert(draw_(st.integers(0, len(words))), draw_(_WORDS))
     return {
         "words": words,
-        "model": (draw_(st.sampled_from(NAMES)), draw_(st.sampled_from(["letters", "numbers", "bare"]))),
+        "model": (draw_(st.sampled_from(NAMES)), "letters" if is_regular else draw_(st.sampled_from(VARIANTS))),
         "data": draw_(text_files.regular_tables()) if is_regular else draw_(text_files.tables()),
         "titles": draw_(st.lists(draw.texts, min_size=6, max_size=6)),
         "any": draw_(st.sampled_from(["{data}", "{model}"])),
@@ -155,7 +166,7 @@ def check(value: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = {
             "{data}": str(text_files.write(value["data"], Path(folder))),
-            "{model}": str(_base(*value["model"])),
+            "{model}": str(whole_file(*value["model"])),
             "{out}": str(Path(folder, "out")),
             "{titles}": str(_write_titles(value["titles"], Path(folder))),
         }

@@ -26,11 +26,12 @@ _COLUMNS = {
     "when": st.one_of(st.none(), st.dates()),
 }
 _OPTIONS = {
-    "separator": st.one_of(st.just("|"), st.just({"genres": "|"}), draw.wrong),
-    "categorical": st.one_of(st.just("year"), st.just(["codes"]), draw.wrong),
-    "bins": st.one_of(st.just({"price": 3}), st.just({"year": 2}), st.just({"price": 10**9}), draw.wrong),
-    "scale": st.one_of(st.booleans(), draw.wrong),
+    "separator": st.one_of(*[st.sampled_from(["|", {"genres": "|"}])] * 3, draw.wrong),
+    "categorical": st.one_of(*[st.sampled_from(["year", ["codes"]])] * 3, draw.wrong),
+    "bins": st.one_of(*[st.sampled_from([{"price": 3}, {"year": 2}, {"price": 10**9}])] * 3, draw.wrong),
+    "scale": st.one_of(st.booleans(), st.booleans(), st.booleans(), draw.wrong),
 }
+_USES = {"separator": {"genres"}, "categorical": {"year", "codes"}, "bins": {"price", "year"}, "scale": {*_COLUMNS}}
 _TEXT_OPTIONS = {
     "languages": st.one_of(st.just("english"), st.just(["de", "en"]), draw.wrong),
     "min_documents": st.one_of(st.just(1), draw.wrong),
@@ -42,10 +43,11 @@ _TEXT_OPTIONS = {
 @st.composite
 def _inputs(draw_: st.DrawFn) -> dict[str, Any]:
     n = draw_(st.integers(1, 9))
-    chosen = draw_(st.lists(st.sampled_from(sorted(_COLUMNS)), min_size=1, max_size=3, unique=True))
-    ids = draw_(st.one_of(st.just([f"i{place}" for place in range(n)]), draw.ids(n)))
     is_text = draw_(st.integers(0, 4)) == 0
-    options = _TEXT_OPTIONS if is_text else _OPTIONS
+    among = ["words", "genres"] if is_text and draw_(st.integers(0, 4)) else sorted(_COLUMNS)
+    chosen = draw_(st.lists(st.sampled_from(among), min_size=1, max_size=3, unique=True))
+    ids = draw_(st.one_of(st.just([f"i{place}" for place in range(n)]), draw.ids(n)))
+    options = _TEXT_OPTIONS if is_text else {name: of for name, of in _OPTIONS.items() if _USES[name] & {*chosen}}
     asked = draw_(st.lists(st.sampled_from(sorted(options)), max_size=2, unique=True))
     return {
         "ids": ids,

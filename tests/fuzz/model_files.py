@@ -14,12 +14,12 @@ from fuzz import files, small_models
 from fuzz.mutation import mutate, some_mutations
 from fuzz.verdict import NotMade, ask, ensure
 
-_VARIANTS = ["letters", "numbers", "features", "bare"]
+VARIANTS = ["letters", "numbers", "features", "bare"]
 
 
 @st.composite
 def _inputs(draw_: st.DrawFn) -> dict[str, Any]:
-    base = {"model": draw_(st.sampled_from(small_models.NAMES)), "variant": draw_(st.sampled_from(_VARIANTS))}
+    base = {"model": draw_(st.sampled_from(small_models.NAMES)), "variant": draw_(st.sampled_from(VARIANTS))}
     if draw_(st.integers(0, 5)) == 0:
         return base | {"bytes": draw_(some_mutations)}
     return base | {"contents": draw_(files.changes)}
@@ -29,7 +29,7 @@ INPUTS = _inputs()
 
 
 @cache
-def _base(name: str, variant: str) -> Path:
+def whole_file(name: str, variant: str) -> Path:
     """Return the file of a whole model."""
     letters = variant != "numbers"
     pairs = [(u, i) for u in range(7) for i in range(6) if (u * i) % 3 != 1]
@@ -54,7 +54,7 @@ def _base(name: str, variant: str) -> Path:
 
 @cache
 def _contents(name: str, variant: str) -> files.Contents:
-    return files.read(_base(name, variant))
+    return files.read(whole_file(name, variant))
 
 
 def check(value: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def check(value: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         if "bytes" in value:
-            path.write_bytes(mutate(_base(*base).read_bytes(), value["bytes"]))
+            path.write_bytes(mutate(whole_file(*base).read_bytes(), value["bytes"]))
         elif not files.write(path, _contents(*base), value["contents"]):
             raise NotMade
         model = tm.load(path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from fuzz import draw
-from fuzz.checkpoints import _usual
+from fuzz.checkpoints import usual_data
 from fuzz.mutation import mutate, some_mutations
 from fuzz.verdict import NotMade, ensure
 
@@ -48,7 +48,7 @@ INPUTS = st.one_of(
 
 def _tune(path: Path) -> Any:
     space = {"shrinkage": [0.0, 1.0, 10.0], "neighbours": tm.Range(1, 5), "similarity": None}
-    return tm.tune(tm.ItemKNN(), _usual(), trials=3, sampler="random", space=space, study=path, progress=False)
+    return tm.tune(tm.ItemKNN(), usual_data(), trials=3, sampler="random", space=space, study=path, progress=False)
 
 
 @cache
