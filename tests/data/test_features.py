@@ -151,6 +151,13 @@ def test_bins_hold_about_equally_many_rows_and_are_open_at_both_ends() -> None:
     assert far.matrix.toarray().tolist() == [[1, 0, 0, 0, 1], [0, 0, 1, 0, 0]]
 
 
+def test_more_bins_than_numbers_are_as_many_as_there_are_numbers() -> None:
+    movies = {"movie": [1, 2, 3, 4], "year": [1990.0, 2000.0, 2000.0, 2010.0]}
+    many, few = (Features.from_frame(movies, id="movie", columns="year", bins={"year": n}) for n in (10**12, 4))
+    assert many == few
+    assert many.names == ("year<2000", "2000<=year<2010", "2010<=year")
+
+
 def test_far_numbers_are_clipped_and_a_constant_column_is_zero() -> None:
     features = Features.from_frame({"id": range(100), "x": [0] * 99 + [1], "y": [5] * 100}, id="id", columns=["x", "y"])
     assert features.matrix[99, 0] == 3

@@ -183,6 +183,8 @@ def test_text_and_other_features_are_transformed_together() -> None:
         ({"max_features": 0}, "max_features must be a whole number of at least 1, got 0"),
         ({"max_features": 2.5}, "max_features must be a whole number of at least 1, got 2.5"),
         ({"stop_words": "the"}, "stop_words must be a list of strings, got 'the'"),
+        ({"stop_words": True}, "stop_words must be a list of strings, got True"),
+        ({"languages": [1]}, "languages must be a text, got 1"),
         ({"stop_words": [1]}, "stop_words must be a list of strings, got [1]"),
         ({"columns": []}, "columns must name at least one column"),
         ({"language": "t"}, "each column has one use, got 'id', 't', 't'"),

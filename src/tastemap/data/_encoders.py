@@ -172,7 +172,8 @@ class Bins:
         _, numbers = _find_numbers(column)
         if not len(numbers):
             raise _make_empty_error(column.name)
-        # Edges are numbers of the column, so that no range is empty.
+        # Edges are numbers of the column, so that no range is empty; more ranges than numbers have no more edges.
+        n_bins = min(n_bins, max(len(numbers), 2))
         edges = np.quantile(numbers, np.arange(1, n_bins) / n_bins, method="higher")
         return cls(column.name, np.unique(edges[edges > numbers.min()]))
 

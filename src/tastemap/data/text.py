@@ -253,7 +253,7 @@ def _normalise(texts: pl.Series) -> pl.Series:
 
 def _parse_languages(languages: str | Sequence[str]) -> tuple[str, ...]:
     """Return Snowball's names of languages; raise ValueError for those that are unknown or named twice."""
-    names = [_BY_CODE.get(str(name).lower(), str(name).lower()) for name in as_names(languages)]
+    names = [_BY_CODE.get(str(name).lower(), str(name).lower()) for name in as_names(languages, "languages")]
     for name in names:
         if name not in _LANGUAGES:
             raise ValueError(f"languages must be among {', '.join(map(repr, _LANGUAGES))}, got {name!r}")
@@ -284,8 +284,8 @@ def _check_language(table: pl.DataFrame, language: str | None, languages: tuple[
 
 def _normalise_words(words: Iterable[str]) -> pl.Series:
     """Return words in the form of the texts; raise ValueError where they are not a list of strings."""
-    listed = [words] if isinstance(words, str) else list(words)
-    if isinstance(words, str) or not all(isinstance(word, str) for word in listed):
+    listed = list(words) if isinstance(words, Iterable) and not isinstance(words, str) else [None]
+    if not all(isinstance(word, str) for word in listed):
         raise ValueError(f"stop_words must be a list of strings, got {words!r}")
     return _normalise(pl.Series(listed, dtype=pl.String))
 
