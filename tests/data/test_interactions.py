@@ -388,8 +388,8 @@ def test_filters_keep_the_maps_and_the_input_order() -> None:
 @pytest.mark.parametrize(
     ("filtered", "message"),
     [
-        (lambda data: data.at_least("3"), "weight must be a number, got '3'"),
-        (lambda data: data.at_least(float("nan")), "weight must be a number, got nan"),
+        (lambda data: data.at_least("3"), "at_least must be a number, got '3'"),
+        (lambda data: data.at_least(float("nan")), "at_least must be a number, got nan"),
         (lambda data: data.core(min_per_user=1.5), "min_per_user must be a whole number of at least 0, got 1.5"),
         (lambda data: data.core(min_per_item=[2]), r"min_per_item must be a whole number of at least 0, got \[2\]"),
         (lambda data: data.pick([[True], [True, False]]), r"mask must be bool of shape \(2,\)"),

@@ -311,7 +311,7 @@ class Interactions:
 
     def at_least(self, weight: float) -> Interactions:
         """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is left."""
-        check_number("weight", weight)
+        check_number("at_least", weight)
         with np.errstate(over="ignore"):  # what no 32-bit float holds is above every weight
             keep = self.matrix.data >= float(weight)
         if not keep.any():
