@@ -145,7 +145,7 @@ def test_new_users_are_ranked_about_as_well_as_fitted_ones(
     discounts = 1 / np.log2(np.arange(2, 12))
 
     def ndcg(queries: Any) -> float:
-        lists = top_k(queries, model.scorer.catalogue, 10, [Hidden(train.by_user, rows)])
+        lists = top_k(queries, model.scorer.catalogue, 10, [Hidden(train.by_user, rows)], model.scorer.ties)
         gains = np.array([[item in own for item in items] for items, own in zip(lists.rows, wanted, strict=True)])
         ideal = np.array([discounts[: len(own)].sum() for own in wanted])
         return float((gains @ discounts / ideal).mean())

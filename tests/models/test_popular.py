@@ -69,10 +69,10 @@ def test_the_share_of_popularity_never_outweighs_a_weight(weights: list[float]) 
     frame = pl.DataFrame({"user": users, "item": items, "weight": rng.choice(weights, len(users))})
     model = tm.PersonalPopular().fit(tm.Interactions.from_frame(frame, weight="weight"))
     popularity = Counter(items.tolist())
-    row = {item: place for place, item in enumerate(model.items)}
+    place = dict(zip(model.items, model.items.tie_order.tolist(), strict=True))
     for user in model.users:
         own = dict(frame.filter(pl.col("user") == user).select("item", "weight").rows())
-        expected = sorted(popularity, key=lambda i: (-own.get(i, 0), -popularity[i], row[i]))
+        expected = sorted(popularity, key=lambda i: (-own.get(i, 0), -popularity[i], place[i]))
         assert items_of(model, user, k=12) == expected
 
 

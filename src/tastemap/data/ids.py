@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._pairs import freeze
 from tastemap.data.frames import to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
-from tastemap.typing import RowNumbers
+from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
+from tastemap.typing import Ints, RowNumbers
 
 _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
 
@@ -43,6 +45,7 @@ class IdMap:
         self._sorted: tuple[npt.NDArray[Any], RowNumbers] | None = None
         self._table: RowNumbers | None = None
         self._by_string: dict[str, int] | None = None
+        self._tie_order: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,6 +85,20 @@ class IdMap:
         """Whether the ids are strings; else they are integers."""
         return self.ids.dtype == pl.String
 
+    @property
+    def tie_order(self) -> Ints:
+        """The place of each id among those with equal scores: int32, (n,), read-only.
+
+        Ids are in the order of their XXH64 with seed 42, as unsigned numbers: of the 8 bytes of an integer, the lowest
+        first, or of a string in UTF-8. Unlike the rows, this order does not depend on the data, and says nothing about
+        popularity; and other systems can compute it, such as Spark with `xxhash64`.
+        """
+        if self._tie_order is None:
+            places = np.empty(len(self), np.int32)
+            places[np.argsort(_hash(self.ids), kind="stable")] = np.arange(len(self), dtype=np.int32)
+            self._tie_order = freeze(places)  # whole before it is assigned, so that threads never see half of it
+        return self._tie_order
+
     def take(self, rows: npt.ArrayLike) -> pl.Series:
         """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``."""
         return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
@@ -103,7 +120,7 @@ class IdMap:
         return IdMap(pl.concat([self.ids, added.alias(self.ids.name)]), self.name)
 
     def find(self, ids: Any) -> RowNumbers:
-        """Return the rows of ``ids``, int64, -1 for those not in the map.
+        """Return the rows of ``ids``, int64, -1 for those not in the map: an array that the caller may write to.
 
         ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
             values of another type than the map's ids.
@@ -118,7 +135,7 @@ class IdMap:
             return np.array([self._find_row(value) for value in series], dtype=np.int64)
         table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self))})
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
-        return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
+        return found["row"].fill_null(-1).to_numpy(writable=True)
 
     def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> RowNumbers:
         """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked.
@@ -229,6 +246,18 @@ class IdMap:
             order = np.argsort(values, kind="stable")
             self._sorted = values[order], order.astype(np.int64, copy=False)
         return self._sorted
+
+
+def _hash(ids: pl.Series) -> npt.NDArray[np.uint64]:
+    """Return the XXH64 of each id, uint64, (n,)."""
+    hashes = np.empty(len(ids), np.uint64)
+    if ids.dtype == pl.String:
+        text = (ids.str.join("").item() or "").encode()
+        ends = ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+        hash_texts(np.frombuffer(text, np.uint8), freeze(ends), hashes)
+    else:
+        hash_integers(freeze(ids.to_numpy().view(np.uint64)), hashes)
+    return hashes
 
 
 def check_ids(ids: pl.Series, column: str) -> pl.Series:

@@ -29,6 +29,7 @@ from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_o
 from tastemap.metrics.ratings import measure_ratings
 from tastemap.models.shared.base import Model
 from tastemap.randomness import INTERVALS
+from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
 from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
@@ -58,6 +59,8 @@ class Evaluation:
     overall : the metrics of all lists together: coverage and gini
     score_seconds : the time of ranking and measuring, None where the lists were given
     n_without_list : the number of measured users without a list (`evaluate_lists`); their lists count as empty
+    n_alike : the number of lists of at least two items that the model cannot tell apart: all have the score 0, or one
+        score and neither training pairs nor features
     """
 
     metrics: tuple[Metric, ...]
@@ -74,6 +77,7 @@ class Evaluation:
     overall: dict[str, float] = field(default_factory=dict)
     score_seconds: float | None = field(default=None, compare=False)
     n_without_list: int = 0
+    n_alike: int = 0
 
     def __getitem__(self, metric: Metric | str) -> float:
         return self.means[find(metric, self.metrics).name]
@@ -245,6 +249,7 @@ def evaluate(
     overall: dict[str, float] = {}
     left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
+    n_alike = 0
     if of_lists:
         catalogue = model.candidates(candidates)
         hidden = _find_hidden(model, exclude, user_ids, rows, people)
@@ -261,6 +266,7 @@ def evaluate(
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
             lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            n_alike += model.scorer.count_alike(lists)
             shown = ListBatch(lists.rows, lists.counts, held_out, tested[block], reachable[block])
             block_values.append(measuring.add(shown))
         values[:, [metric in of_lists for metric in asked]] = np.concatenate(block_values)
@@ -273,6 +279,8 @@ def evaluate(
     for n, warning in left_out:
         if n:
             warnings.warn(warning, stacklevel=2)
+    if n_alike:
+        warnings.warn(make_alike_warning(n_alike, len(rows)), stacklevel=2)
     if n_unrated:
         unrated = TastemapWarning(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
@@ -295,6 +303,7 @@ def evaluate(
         frame_kind=test.frame_kind,
         overall=overall,
         score_seconds=seconds,
+        n_alike=n_alike,
     )
 
 

@@ -57,8 +57,9 @@ def tensorboard(
     ids, vectors = model.item_vectors()
     if n is not None:
         check_whole("n", n, lowest=1)
-    popularity = model.popularity_[model.items.find(ids)]
-    order = np.argsort(-popularity, kind="stable")[:n]
+    rows = model.items.find(ids)
+    popularity = model.popularity_[rows]
+    order = np.lexsort((model.items.tie_order[rows], -popularity))[:n]
     ids, vectors, popularity = ids.gather(order), vectors[order], popularity[order]
     known = pl.DataFrame() if items is None else look_up(model.items, ids, items, id, columns)
     taken = {ids.name, "popularity"} & {*known.columns}

@@ -22,7 +22,7 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
-from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.inverse import TILE, Symmetric, invert
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
@@ -109,7 +109,8 @@ class EASE(Model):
 
     def make_item_space(self) -> Neighbours:
         """Return the space in which items are compared: by B, or by partial correlations."""
-        return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_))
+        ties = Ties.of(self.items.tie_order)
+        return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_), ties)
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return w_uj B_ji for every item j of the history."""
@@ -134,15 +135,16 @@ class _Sums(ComputedCandidates):
 class _ItemSpace:
     """Compares items by B or by partial correlations; see the docstring of EASE."""
 
-    def __init__(self, weights: Floats, precisions: Any, active: RowNumbers) -> None:
-        self._weights, self._active = weights, active
+    def __init__(self, weights: Floats, precisions: Any, active: RowNumbers, ties: Ties) -> None:
+        self._weights, self._active, self._ties = weights, active, ties
         self._roots = np.sqrt(precisions)
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
         roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
-        return nearest(rows, _Similarities(self._weights, roots, self._active if among is None else among), rows, k)
+        catalogue = _Similarities(self._weights, roots, self._active if among is None else among)
+        return nearest(rows, catalogue, rows, k, self._ties)
 
 
 class _Similarities(ComputedCandidates):

@@ -23,7 +23,7 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.similar import Space
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
@@ -213,12 +213,14 @@ class ImplicitALS(Model):
     def make_item_space(self) -> Space:
         """Return the space in which items are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
-            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.state.known_items))
+            vectors = self.item_factors_ @ self._prior_bases[0]
+        return Space(vectors, np.flatnonzero(self.state.known_items), self.items.tie_order)
 
     def make_user_space(self) -> Space:
         """Return the space in which users are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
-            return Space(self.user_factors_ @ self._prior_bases[1], np.flatnonzero(self.state.known_users))
+            vectors = self.user_factors_ @ self._prior_bases[1]
+        return Space(vectors, np.flatnonzero(self.state.known_users), self.users.tie_order)
 
     @cached_property
     def _prior_bases(self) -> tuple[Floats, Floats]:
@@ -455,7 +457,7 @@ class _Alternation:
         """Rank the unseen items of user rows with the current factors."""
         catalogue = VectorCandidates(self._items.place(state), np.flatnonzero(self._items.known))
         hidden = Hidden(self._interactions.by_user, rows)
-        return top_k(self._users.place(state)[rows], catalogue, k, [hidden])
+        return top_k(self._users.place(state)[rows], catalogue, k, [hidden], Ties.of(self._model.items.tie_order))
 
     def finish(self, state: Arrays) -> None:
         """Solve the users for the final items and features, so that fold-in gives the same."""

@@ -19,7 +19,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
-from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
@@ -92,6 +92,7 @@ class ItemKNN(Model):
         most = min(int(self.neighbours), max(n_items - 1, 1))
         neighbours, similarities = np.empty((n_items, most), np.int32), np.empty((n_items, most), np.float32)
         counts = np.zeros(n_items, np.int64)
+        ties = Ties.of(interactions.items.tie_order)
         blocks = parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
 
         def find(b: int) -> None:
@@ -101,6 +102,8 @@ class ItemKNN(Model):
                 *by_user,
                 first=block.start,
                 shrinkage=float(self.shrinkage),
+                places=ties.places,
+                row_at=ties.rows,
                 neighbours=neighbours[block],
                 similarities=similarities[block],
                 counts=counts[block],
@@ -151,7 +154,7 @@ class ItemKNN(Model):
     def make_item_space(self) -> Neighbours:
         """Return the space of the stored neighbours."""
         stored = Rows(self.neighbour_starts_, self.neighbours_, self.similarities_)
-        return _ItemSpace(stored, np.flatnonzero(self.popularity_))
+        return _ItemSpace(stored, np.flatnonzero(self.popularity_), Ties.of(self.items.tie_order))
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return w_uj sim(i, j) for every item j of the history."""
@@ -178,13 +181,13 @@ class _Sums(ComputedCandidates):
 class _ItemSpace:
     """Looks up the stored neighbours of items; `active` are the items that may be neighbours."""
 
-    def __init__(self, stored: Rows, active: RowNumbers) -> None:
-        self._stored, self._active = stored, active
+    def __init__(self, stored: Rows, active: RowNumbers, ties: Ties) -> None:
+        self._stored, self._active, self._ties = stored, active, ties
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
-        return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k)
+        return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k, self._ties)
 
 
 class _Stored(ComputedCandidates):

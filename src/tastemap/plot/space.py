@@ -77,7 +77,7 @@ def latent_space(
     if len(missing):
         raise DataError(f"{model.items[int(missing[0])]!r} has no training pair: leave it out of highlight")
     popularity = model.popularity_[rows]
-    order = np.argsort(-popularity, kind="stable")
+    order = np.lexsort((model.items.tie_order[rows], -popularity))
     is_bold = np.isin(rows, bold)
     order = np.concatenate([order[is_bold[order]], order[~is_bold[order]][: max(n - len(bold), 0)]])
     ids, vectors, popularity, is_bold = ids.gather(order), vectors[order], popularity[order], is_bold[order]

@@ -17,9 +17,19 @@ import numpy.typing as npt
 
 from tastemap.data._checks import LARGEST_FLOAT, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.errors import DataError, NotSupportedError, UnknownIdError
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
-from tastemap.typing import Counts, Flags, Floats, RowNumbers
+from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
+from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
+
+
+def make_alike_warning(n_alike: int, n_lists: int) -> TastemapWarning:
+    """Make the warning that counts lists as `Scorer.count_alike` does."""
+    return TastemapWarning(
+        f"the model cannot tell the items of {n_alike:,} of {n_lists:,} lists apart: they have one score throughout, "
+        "and their order means nothing",
+        alike=n_alike,
+        lists=n_lists,
+    )
 
 
 class Lean:
@@ -36,6 +46,8 @@ class Scorer(Lean, ABC):
     known_users, known_items : bool, (n_users,) and (n_items,): which have a training pair or features
     popularity : int64, (n_items,): the number of training pairs of each item, which ranks items for unknown users
     seen : the training pairs of all users, CSR arrays over the items; None where a file left them out
+    tie_order : int32, (n_items,): the place of each item among those with equal scores, as `IdMap.tie_order` gives it;
+        None for the order of the rows
 
     Each subclass has its own kind of queries, by which users are scored; queries have a length and can be sliced.
     """
@@ -44,6 +56,7 @@ class Scorer(Lean, ABC):
     known_items: Flags
     popularity: Counts
     seen: Rows | None = None
+    tie_order: Ints | None = None
 
     @abstractmethod
     def queries(self, rows: RowNumbers) -> Any:
@@ -68,12 +81,32 @@ class Scorer(Lean, ABC):
         """Return scores as results show them, such as within a range; lists are ordered by the scores before this."""
         return scores
 
+    def count_alike(self, lists: Lists) -> int:
+        """Count the lists of at least two items among which nothing that was learned makes a difference.
+
+        Such a list has one score throughout, and the score is 0 or no item has a training pair or features. Other equal
+        scores, such as two items with as many pairs, are no sign of that; nor is a 0 where `show` ends a range.
+        """
+        rows, scores, counts = lists
+        if rows.shape[1] < 2:
+            return 0
+        alike = np.flatnonzero((counts > 1) & (scores[:, 0] == scores[np.arange(len(rows)), counts - 1]))
+        is_unknown = (~self.known_items[rows[alike]] | (rows[alike] < 0)).all(axis=1)
+        ends = np.nextafter(np.float32(0), np.array([-1, 1], np.float32))
+        is_zero = (scores[alike, 0] == 0) & bool((self.show(ends) == ends).all())
+        return int(np.count_nonzero(is_unknown | is_zero))
+
     # -- lists --------------------------------------------------------------------------------------------------------
 
     @cached_property
     def catalogue(self) -> Candidates:
         """The candidates of the whole catalogue: all items with a training pair or features."""
         return self.among(np.flatnonzero(self.known_items))
+
+    @cached_property
+    def ties(self) -> Ties:
+        """The order of items with equal scores."""
+        return Ties.of(np.arange(len(self.popularity)) if self.tie_order is None else self.tie_order)
 
     def hide_seen(self, rows: RowNumbers) -> Hidden:
         """Return the training items of user rows, which `rank` leaves out; row -1 has none.
@@ -128,7 +161,7 @@ class Scorer(Lean, ABC):
         by_popularity = self._by_popularity if candidates is self.catalogue else self._count(candidates.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
         known = self.rank_queries(queries(rows[is_known]), k, [h.of(is_known) for h in hidden], candidates)
-        unknown = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
+        unknown = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden], self.ties)
         # The lists of known users come first here, then those of unknown ones: put them back in the order of `rows`.
         place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
         return Lists(
@@ -141,7 +174,7 @@ class Scorer(Lean, ABC):
         self, queries: Any, k: int, hidden: Sequence[Hidden] = (), candidates: Candidates | None = None
     ) -> Lists:
         """Rank the candidates for queries that `queries` or `fold` returned; None for the whole catalogue."""
-        lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden)
+        lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden, self.ties)
         filled = lists.rows >= 0
         lists.scores[filled] = self.show(lists.scores[filled])
         return lists

@@ -87,5 +87,5 @@ def find_most_common(data: Interactions, k: int) -> pl.DataFrame:
     """Return the items that most users have, under the caller's name of items, and how many have them: users."""
     check_whole("k", k, lowest=1)
     counts = np.bincount(data.matrix.indices, minlength=len(data.items))
-    top = np.argsort(-counts, kind="stable")[: min(k, data.n_items)]
+    top = np.lexsort((data.items.tie_order, -counts))[: min(k, data.n_items)]
     return pl.DataFrame({data.items.name: data.items.take(top), "users": counts[top]})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, overload
@@ -22,7 +24,7 @@ from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewLis
 from tastemap.models.shared.explain import Explanation, leave_one_out
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, is_frame, read_exclusions, read_histories
 from tastemap.models.shared.state import State
-from tastemap.ranking.scorer import FactorScorer, Scorer
+from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space
 from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
@@ -106,7 +108,7 @@ class Answers(ABC):
         """
         if not self.abilities.similar_items or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar items"))
-        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items))
+        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items), self.state.items.tie_order)
 
     def make_user_space(self) -> Neighbours:
         """Return the space in which users are compared: by default their factors.
@@ -115,7 +117,7 @@ class Answers(ABC):
         """
         if not self.abilities.similar_users or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar users"))
-        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users))
+        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users), self.state.users.tie_order)
 
     @cached_property
     def _item_space(self) -> Neighbours:
@@ -169,8 +171,26 @@ class Answers(ABC):
             the most popular items (the score is then the number of training pairs), "skip" leaves them out
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
-        A user for whom fewer than k items are left gets fewer rows.
+        A user for whom fewer than k items are left gets fewer rows. Items with equal scores come in the order of a hash
+        of their ids, `IdMap.tie_order`. A warning counts the lists of at least two items that all have the score 0, or
+        one score and neither training pairs nor features: the model cannot tell these items apart.
         """
+        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, candidates, exclude, on_unknown, frame)
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
+        return shown
+
+    def _recommend(
+        self,
+        users: Any,
+        k: int,
+        exclude_seen: bool,
+        candidates: Any,
+        exclude: Any,
+        on_unknown: OnUnknown,
+        frame: FrameKind | None,
+    ) -> tuple[Any, int, int]:
+        """Return what `recommend` returns, the number of lists as `count_alike` counts them, and of all lists."""
         state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
@@ -187,7 +207,7 @@ class Answers(ABC):
         if exclude is not None:
             hidden.append(read_exclusions(exclude, ids, state.users, state.items))
         lists = self.scorer.rank(rows, k, hidden, self.candidates(candidates))
-        return self._list_items(ids, lists, kind)
+        return self._list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
 
     @overload
     def recommend_for(
@@ -257,6 +277,9 @@ class Answers(ABC):
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
         lists = self.scorer.rank_queries(queries, k, hidden, self.candidates(candidates))
+        n_alike = self.scorer.count_alike(lists)
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, len(people)), stacklevel=2)
         return self._list_items(people, lists, kind)
 
     def recommend_all(
@@ -270,18 +293,19 @@ class Answers(ABC):
         in batches, so memory does not grow with their number.
         """
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
-        parts = (
-            self.recommend(
-                users[start : start + USERS_AT_ONCE],
-                k=k,
-                exclude_seen=exclude_seen,
-                candidates=candidates,
-                exclude=exclude,
-                frame="polars",
-            )
-            for start in range(0, len(users), USERS_AT_ONCE)
-        )
-        write_parquet(path, parts)
+        n_alike = 0
+
+        def list_parts() -> Iterator[pl.DataFrame]:
+            nonlocal n_alike
+            for start in range(0, len(users), USERS_AT_ONCE):
+                some = users[start : start + USERS_AT_ONCE]
+                shown, alike, _ = self._recommend(some, k, exclude_seen, candidates, exclude, "raise", "polars")
+                n_alike += alike
+                yield shown
+
+        write_parquet(path, list_parts())
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, len(users)), stacklevel=2)
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Return the k best items of user rows: item rows int32 (n, k), scores float32 (n, k), counts int64 (n).
@@ -435,7 +459,7 @@ class Answers(ABC):
         else:
             items, parts = leave_one_out(self.scorer, state.user_features, row, column, items, weights)
             (score,), baseline = self.predict(user, item).tolist(), 0.0
-        order = np.argsort(-parts, kind="stable")
+        order = np.lexsort((state.items.tie_order[items], -parts))
         columns = {state.items.name: state.items.take(items[order]), "contribution": parts[order]}
         return Explanation(as_kind(pl.DataFrame(columns), kind), how, score, baseline)
 

@@ -213,12 +213,13 @@ class Model(Answers):
 
     @property
     def known(self) -> dict[str, Any]:
-        """The arguments that every `Scorer` takes: known users and items, popularity, training pairs."""
+        """The arguments that every `Scorer` takes: known users and items, popularity, order of ties, training pairs."""
         state = self.state
         return {
             "known_users": state.known_users,
             "known_items": state.known_items,
             "popularity": state.popularity,
+            "tie_order": state.items.tie_order,
             "seen": None if state.interactions is None else state.interactions.by_user,
         }
 

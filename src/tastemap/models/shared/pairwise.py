@@ -24,7 +24,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.grid import Grid
 from tastemap.training.loop import Options, train
 from tastemap.training.side_features import mean_factors
@@ -394,7 +394,7 @@ class _Descent:
         queries = self._users.place(state)[rows, : self._columns]
         queries[:, -1] = 1
         catalogue = VectorCandidates(self._items.place(state)[:, : self._columns], np.flatnonzero(self._items.known))
-        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
+        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)], Ties.of(self._model.items.tie_order))
 
 
 def _repeat_by_count(counts: Counts) -> Ints:

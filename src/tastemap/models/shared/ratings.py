@@ -20,7 +20,7 @@ from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.spread import spread
 from tastemap.training.wide import width_of, zeros
@@ -357,7 +357,8 @@ class RatingTask(ABC):
         # Without the mean rating: it is the same for all items.
         rankable = self._interactions.by_item.with_pairs
         seen = Hidden(self._interactions.by_user, rows)
-        return top_k(state["users"][rows], VectorCandidates(state["items"], rankable), k, [seen])
+        catalogue, ties = VectorCandidates(state["items"], rankable), Ties.of(self._model.items.tie_order)
+        return top_k(state["users"][rows], catalogue, k, [seen], ties)
 
     def predict(self, state: Arrays, users: RowNumbers, items: RowNumbers) -> Floats:
         """Return the predicted ratings of pairs of rows with the current factors: float32, (pairs,)."""
