@@ -58,8 +58,24 @@ def test_a_score_is_the_own_weight_and_a_share_of_popularity() -> None:
     model = tm.PersonalPopular().fit(orders())
     reasons = model.explain("ann", "milk")
     assert (reasons.kind, reasons.score, reasons.baseline) == ("exact", 3.25, 0.25)
-    assert reasons.frame.rows() == [("milk", 3.0), ("tea", 0.0), ("rice", 0.0)]
+    assert reasons.frame.rows() == [("milk", 3.0), ("rice", 0.0), ("tea", 0.0)]
     assert model.explain("ann", "bread").baseline == 0.25
+
+
+@pytest.mark.parametrize("name", ["Popular", "PersonalPopular"])
+def test_the_order_of_the_rows_changes_no_list(name: str) -> None:
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({"user": rng.integers(20, size=150), "item": rng.integers(40, size=150)}).unique(
+        maintain_order=True
+    )
+    lists = []
+    for seed in (None, 1, 2):
+        shuffled = frame if seed is None else frame.sample(fraction=1, shuffle=True, seed=seed)
+        model = tm.MODELS[name]().fit(tm.Interactions.from_frame(shuffled))
+        lists.append(model.recommend(sorted(model.users), k=40))
+    assert lists[0]["score"].n_unique() < 20, "there are ties"
+    assert lists[1].equals(lists[0])
+    assert lists[2].equals(lists[0])
 
 
 @pytest.mark.parametrize("weights", [[0.25, 0.5, 3.0], [7.0, 7.5, 8.0], [0.0, 2.0, 5.0]])

@@ -16,7 +16,7 @@ MODULES = (fit, parameters, epochs, recommend, histories, similar, features, upd
 __all__ = ["MODEL_CHECKS", "check_model"]
 
 
-def _quietly(check: Callable[..., None]) -> Callable[..., None]:
+def _quietly(check: Any) -> Any:
     """Return a check without the warning of lists of equal scores, which small data may well make."""
 
     @wraps(check)
@@ -46,11 +46,9 @@ def check_model(make: Callable[[], Model], *, others: Mapping[str, Any] | None =
     """
     name, broken = type(make()).__name__, []
     for check in MODEL_CHECKS:
-        known = (
-            partial(check, others=others)
-            if check.__name__ == parameters.check_parameters_change_what_is_learned.__name__
-            else check
-        )
+        known: Any = check
+        if check.__name__ == parameters.check_parameters_change_what_is_learned.__name__:
+            known = partial(known, others=others)
         try:
             known(make)
         except Exception as error:  # a broken model may raise anything
