@@ -40,7 +40,8 @@ def test_many_text_items_and_more_of_them_than_the_model_knows() -> None:
     listed = model.recommend(1, exclude_seen=False)["item"].to_list()
     unknown = [f"sku{number}" for number in range(2100, 2250)]
     for items, precision in (([one for one in known if one not in listed], 0.0), (listed[:3], 0.3)):
-        test = tm.Interactions.from_frame({"user": 1, "item": pl.Series([*items, *unknown])})
+        asked = [*items, *unknown]
+        test = tm.Interactions.from_frame({"user": [1] * len(asked), "item": asked})
         measured = tm.evaluate(model, test, metrics="precision@10", exclude=None)
         assert (measured["precision@10"], measured.n_unknown_items) == (precision, 150)
 

@@ -181,7 +181,6 @@ def test_only_models_that_score_by_the_history_need_the_training_pairs(name: str
             assert len(ask())
 
 
-@pytest.mark.filterwarnings("ignore:the model cannot tell the items")
 @pytest.mark.parametrize("changed", [{"solver": "cholesky"}, {"solver": "subspace"}, {"loss": "hu"}], ids=str)
 def test_every_solver_handles_degenerate_data(changed: dict[str, Any]) -> None:
     check_degenerate_data(partial(make, "ImplicitALS", **changed))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import partial
 from typing import Any
 
-from tastemap.errors import TastemapWarning
 from tastemap.models.shared.base import Model
 from tastemap.testing import epochs, features, fit, histories, measured, parameters, recommend, save, similar, update
 
@@ -15,22 +13,9 @@ MODULES = (fit, parameters, epochs, recommend, histories, similar, features, upd
 
 __all__ = ["MODEL_CHECKS", "check_model"]
 
-
-def _quietly(check: Any) -> Any:
-    """Return a check without the warning of lists of equal scores, which small data may well make."""
-
-    @wraps(check)
-    def checked(*arguments: Any, **options: Any) -> None:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the model cannot tell the items", TastemapWarning)
-            check(*arguments, **options)
-
-    return checked
-
-
 #: The checks. Each takes a function that makes an unfitted model, and raises AssertionError with a sentence.
 MODEL_CHECKS: tuple[Callable[[Callable[[], Model]], None], ...] = tuple(
-    _quietly(check) for module in MODULES for name, check in vars(module).items() if name.startswith("check_")
+    check for module in MODULES for name, check in vars(module).items() if name.startswith("check_")
 )
 
 
@@ -46,9 +31,7 @@ def check_model(make: Callable[[], Model], *, others: Mapping[str, Any] | None =
     """
     name, broken = type(make()).__name__, []
     for check in MODEL_CHECKS:
-        known: Any = check
-        if check.__name__ == parameters.check_parameters_change_what_is_learned.__name__:
-            known = partial(known, others=others)
+        known = partial(check, others=others) if check is parameters.check_parameters_change_what_is_learned else check
         try:
             known(make)
         except Exception as error:  # a broken model may raise anything

@@ -28,6 +28,7 @@ from tastemap.testing.data import (
     make_fitted,
     pairs,
     people,
+    quietly,
     read,
     temporary_folder,
 )
@@ -222,6 +223,7 @@ def check_rows_of_users_are_checked(make: Make) -> None:
         ensure_refused(partial(model.recommend_rows, rows), (ValueError, UnknownIdError), "rows", what=f"rows {rows}")
 
 
+@quietly
 def check_lists_in_a_file_are_those_of_recommend(make: Make) -> None:
     """recommend_all writes the rows that recommend returns, or no file."""
     model = make_fitted(make)

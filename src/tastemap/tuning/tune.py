@@ -27,6 +27,7 @@ from tastemap.errors import (
     ParameterError,
     Remedy,
     TastemapError,
+    TastemapWarning,
     name_some,
     tell_about,
 )
@@ -471,6 +472,8 @@ def _warn_once_each() -> Iterator[None]:
     """Show every warning of the block once, at its end: many trials on the same data give the same warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # The score of such a trial says as much.
+        warnings.filterwarnings("ignore", "the model cannot tell the items", TastemapWarning)
         yield
     for warning in {(one.category, str(one.message)): one for one in caught}.values():
         warnings.warn(warning.message, warning.category, stacklevel=4)
