@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.kernels.core.heap import push, replace_root, worse
+from tastemap.kernels.core.heap import push, replace_root
 from tastemap.kernels.core.jit import jit_exact
 from tastemap.kernels.core.radix import scratch, sort
 from tastemap.kernels.core.simd import (
@@ -116,11 +116,9 @@ def propose(scores, first, items, places, heap_scores, heap_places, sizes):
             stop = min(column + LANES, n_columns)
             if stop - column < LANES or any_at_least(load_row(scores, r, column), splat(heap_scores[r, 0])):
                 for j in range(column, stop):
-                    if not scores[r, j] >= heap_scores[r, 0]:
-                        continue
-                    place = places[items[first + j]]
-                    if worse(heap_scores[r, 0], heap_places[r, 0], scores[r, j], place):
-                        replace_root(heap_scores[r], heap_places[r], size, scores[r, j], place)
+                    score, root = scores[r, j], heap_scores[r, 0]
+                    if score > root or (score == root and places[items[first + j]] < heap_places[r, 0]):
+                        replace_root(heap_scores[r], heap_places[r], size, score, places[items[first + j]])
             column = stop
 
 
@@ -175,8 +173,6 @@ def rank_exactly(p, Q, items, places, hidden, k, listed, scores):
         if size < k:
             push(scores, listed, size, score, places[items[j]])
             size += 1
-        elif score >= scores[0]:
-            place = places[items[j]]
-            if worse(scores[0], listed[0], score, place):
-                replace_root(scores, listed, size, score, place)
+        elif score > scores[0] or (score == scores[0] and places[items[j]] < listed[0]):
+            replace_root(scores, listed, size, score, places[items[j]])
     return size
