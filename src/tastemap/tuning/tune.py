@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -36,7 +37,7 @@ from tastemap.metrics.definitions import Metric, parse
 from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
-from tastemap.parallel import n_threads, threads
+from tastemap.parallel import n_threads, threads, wanted_until
 from tastemap.progress import make_bar
 from tastemap.tuning.sampling import Asked, Sampling, make_study, silence_optuna
 from tastemap.tuning.studies import StudyFile
@@ -285,14 +286,15 @@ class _Search:
 
     def _run_batch(self, batch: list[Asked]) -> Generator[optuna.trial.FrozenTrial, None, None]:
         """Run the trials of a batch at the same time; yield each in order, as soon as those before it are done."""
-        if len(batch) == 1:
-            yield self._work.run(batch[0], self._clock)
-            return
         at_once = min(len(batch), n_threads())
+        if at_once == 1 or not threading.main_thread().is_alive():  # pools end with the main thread
+            for asked in batch:
+                yield self._work.run(asked, self._clock)
+            return
         share = n_threads() // at_once
 
         def run(asked: Asked) -> optuna.trial.FrozenTrial:
-            with threads(share):
+            with threads(share), wanted_until(self._clock.stopped):
                 return self._work.run(asked, self._clock)
 
         with ThreadPoolExecutor(at_once, thread_name_prefix="tastemap-trial") as pool:
@@ -301,7 +303,7 @@ class _Search:
                 for one in running:
                     yield one.result()
             except BaseException:
-                self._clock.stop()  # the others end after their epoch, or never start
+                self._clock.stopped.set()  # the others end soon, or never start
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
