@@ -23,6 +23,9 @@ from tastemap.errors import ParameterError
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 _unwanted: ContextVar[threading.Event | None] = ContextVar("tastemap_unwanted", default=None)
 
+# Up to here rows are cut by their entries alone.
+_USUAL_FACTORS = 320
+
 
 class Unwanted(BaseException):
     """Ends the work of a thread that nobody waits for any more; no `except Exception` may keep it."""
@@ -132,7 +135,8 @@ def _start(pool: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None]:
 
         def call() -> None:
             try:
-                helper.set_result(work())
+                work()
+                helper.set_result(None)
             except BaseException as error:
                 helper.set_exception(error)
 
@@ -156,6 +160,16 @@ def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: in
     work = indptr + row_cost * np.arange(len(indptr))
     cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))
+
+
+def solver_blocks(indptr: npt.NDArray[np.int64], n_factors: int) -> list[tuple[int, int]]:
+    """Cut rows that are solved, each with n_factors unknowns, into blocks that take less than about a second.
+
+    An entry takes n_factors^2 steps and a row n_factors^3 / 3, so with many factors the blocks are smaller.
+    """
+    if n_factors <= _USUAL_FACTORS:
+        return even_blocks(indptr)
+    return even_blocks(indptr, max(1, (1 << 14) * _USUAL_FACTORS**2 // n_factors**2), n_factors // 3)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -301,6 +301,8 @@ class _Search:
             running = [pool.submit(run, asked) for asked in batch]
             try:
                 for one in running:
+                    while not one.done():  # a wait without an end may not notice Ctrl-C
+                        wait([one], timeout=0.1)
                     yield one.result()
             except BaseException:
                 self._clock.stopped.set()  # the others end soon, or never start
