@@ -13,6 +13,7 @@ from tastemap.data._checks import check_whole
 from tastemap.data._lookup import as_texts, look_up
 from tastemap.errors import DataError
 from tastemap.files.whole import whole_folder
+from tastemap.forks import check_polars_threads
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import name_models
 
@@ -53,6 +54,7 @@ def tensorboard(
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
     that cannot be written or holds other files.
     """
+    check_polars_threads()
     name_models([model])
     ids, vectors = model.item_vectors()
     if n is not None:
