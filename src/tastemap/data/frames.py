@@ -18,6 +18,8 @@ from tastemap.files.whole import whole_file
 from tastemap.forks import check_polars_threads
 from tastemap.typing import FrameKind
 
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
 
 def kind_of(frame: object) -> FrameKind:
     """Name the library of the frames that results come in: that of ``frame``, or polars for relations and arrays."""
@@ -87,6 +89,20 @@ def as_kind(frame: pl.DataFrame, kind: str) -> Any:
         return frame.to_arrow()
     # polars' own to_pandas needs pyarrow as well.
     return library.DataFrame({column.name: _to_pandas(column, library) for column in frame})
+
+
+def escape_formulas(column: pl.Series) -> pl.Series:
+    """Return a column with ' before every text that a spreadsheet would run as a formula; others as they are.
+
+    Such a text begins with =, +, -, @, a tab or the end of a line, and is no number. The name is treated likewise.
+    """
+    name = f"'{column.name}" if column.name.startswith(_FORMULA_MARKS) else column.name
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String:
+        return column.alias(name)
+    may_run = column.str.contains(r"^[=+\-@\t\r\n]") & ~column.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+    return pl.select(pl.when(may_run).then("'" + column).otherwise(column)).to_series().alias(name)
 
 
 def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from tastemap.data._checks import check_whole
 from tastemap.data._lookup import as_texts, look_up
+from tastemap.data.frames import escape_formulas as escape
 from tastemap.errors import DataError
 from tastemap.files.whole import whole_folder
 from tastemap.forks import check_polars_threads
@@ -37,6 +38,7 @@ def tensorboard(
     id: str | None = None,
     columns: str | Sequence[str] | None = None,
     n: int | None = None,
+    escape_formulas: bool = True,
 ) -> None:
     """Write the items' vectors and descriptions for TensorBoard: then run tensorboard --logdir FOLDER.
 
@@ -49,6 +51,8 @@ def tensorboard(
     id : its column of ids; None takes the name that it has in the training data
     columns : the columns of it to write; None takes all
     n : the number of items to write, the most popular ones; None takes all with a training pair or features
+    escape_formulas : put ' before texts of metadata.tsv that a spreadsheet would run: those that begin with =, +, - or
+        @ and are no numbers
 
     The most popular items come first: the projector shows no more than the first 100,000.
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
@@ -72,7 +76,7 @@ def tensorboard(
         raise DataError(
             f"two columns are called {repeated[0]!r} but for spaces: leave one out of columns, or rename it"
         )
-    table = pl.DataFrame(cells)
+    table = pl.DataFrame([escape(cell) for cell in cells] if escape_formulas else cells)
     with whole_folder(folder, FILES) as place:
         pl.DataFrame(vectors).write_csv(place / "vectors.tsv", separator="\t", include_header=False)
         table.write_csv(place / "metadata.tsv", separator="\t", quote_style="never")
