@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 
 def test_many_threads_on_one_model_give_the_same_bits(run_python: Callable[..., str], tmp_path: Path) -> None:
     """For a minute of it: TOGETHER_SECONDS=60 pytest tests/test_together.py -s."""

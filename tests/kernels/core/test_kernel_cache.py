@@ -137,6 +137,23 @@ def test_a_folder_that_others_may_write_to_is_not_used(
     assert (tmp_path / "kernels").stat().st_mode & 0o777 == 0o700
 
 
+def test_ctrl_c_while_a_kernel_is_compiled_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tastemap.kernels.core.random import mix
+
+    def lose(cache: object, form: object) -> None:  # what numba says when a call back from LLVM was interrupted
+        raise RuntimeError("no compiled object yet for <Library 'mix'>")
+
+    cache = mix._cache
+    monkeypatch.setattr(cache._impl, "check_cachable", lambda form: True)
+    monkeypatch.setattr(type(cache._impl), "reduce", lose)
+    with pytest.raises(KeyboardInterrupt):
+        cache.save_overload(None, next(iter(mix.overloads.values())) if mix.overloads else _Form())
+
+
+class _Form:
+    codegen = numba.core.registry.cpu_target.target_context.codegen()
+
+
 def test_a_full_disk_costs_a_warning(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
     prelude = """
     import resource, signal

@@ -29,11 +29,17 @@ class KernelCache(FunctionCache):
         self._cache_file = KernelFile(Path(self.cache_path) / f"{self._impl.filename_base}.nbc")
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled form; a disk that is full costs a warning."""
+        """Keep a compiled form; a disk that is full costs a warning. Ctrl-C that came meanwhile is raised."""
         try:
             super().save_overload(sig, data)
         except OSError as reason:
             warn_uncached(str(reason))
+        except RuntimeError as lost:
+            # LLVM hands the compiled form over in a call back to Python. What Ctrl-C raises in there is dropped on the
+            # way back, and all that is left of it is that the form is missing.
+            if "no compiled object" not in str(lost):
+                raise
+            raise KeyboardInterrupt from lost
 
 
 class KernelFile:
