@@ -131,6 +131,7 @@ def recommend(
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
     out: opt.Table = None,
+    escape_formulas: opt.EscapeFormulas = True,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -168,7 +169,7 @@ def recommend(
             frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
-    output.answer(frame, "recommendations", as_json=as_json, out=out, group=group)
+    output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
 
 
 @app.command()
@@ -181,6 +182,7 @@ def similar(
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
     out: opt.Table = None,
+    escape_formulas: opt.EscapeFormulas = True,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -200,6 +202,7 @@ def similar(
         "neighbours",
         as_json=as_json,
         out=out,
+        escape=escape_formulas,
         group=frame.columns[0],
         heading=lambda value: f"like {names.name(value)}",
     )

@@ -83,6 +83,13 @@ TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --tit
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
 Seen = Annotated[bool, typer.Option("--seen", help="Also rank what a user already has.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
+EscapeFormulas = Annotated[
+    bool,
+    typer.Option(
+        "--escape-formulas/--raw-texts",
+        help="In .csv and .tsv put ' before texts that a spreadsheet would run: those that begin with = + - @.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 

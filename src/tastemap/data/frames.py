@@ -15,7 +15,10 @@ from polars.io.plugins import register_io_source
 
 from tastemap.errors import DataError, ParameterError, name_some, suggest
 from tastemap.files.whole import whole_file
+from tastemap.forks import check_polars_threads
 from tastemap.typing import FrameKind
+
+_FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def kind_of(frame: object) -> FrameKind:
@@ -41,8 +44,10 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     columns : the columns to keep, in this order; None keeps all. Only these are converted.
     optional : columns to keep behind these, where the frame has them
 
-    Raises DataError where a column is missing or the frame is of an unknown kind.
+    Raises DataError where a column is missing or the frame is of an unknown kind, TastemapError in a process forked
+    from one that had used polars.
     """
+    check_polars_threads()
     if isinstance(frame, pl.DataFrame):
         return _select(frame, columns, optional)
     if isinstance(frame, pl.LazyFrame):
@@ -80,13 +85,29 @@ def as_kind(frame: pl.DataFrame, kind: str) -> Any:
             f"frame={kind!r} needs {kind}, which is not installed: run 'pip install {kind}' or pass frame='polars'"
         ) from error
     if kind == "pyarrow":
+        check_polars_threads()
         return frame.to_arrow()
     # polars' own to_pandas needs pyarrow as well.
     return library.DataFrame({column.name: _to_pandas(column, library) for column in frame})
 
 
+def escape_formulas(column: pl.Series) -> pl.Series:
+    """Return a column with ' before every text that a spreadsheet would run as a formula; others as they are.
+
+    Such a text begins with =, +, -, @, a tab or the end of a line, and is no number. The name is treated likewise.
+    """
+    name = f"'{column.name}" if column.name.startswith(_FORMULA_MARKS) else column.name
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    if column.dtype != pl.String:
+        return column.alias(name)
+    may_run = column.str.contains(r"^[=+\-@\t\r\n]") & ~column.str.contains(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+    return pl.select(pl.when(may_run).then("'" + column).otherwise(column)).to_series().alias(name)
+
+
 def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:
     """Write frames of one schema, one after the other, to a Parquet file: whole or not at all."""
+    check_polars_threads()
     rest = iter(parts)
     first = next(rest)
 
@@ -188,6 +209,7 @@ def _from_numpy(values: np.ndarray[Any, Any], name: str) -> pl.Series:
 def _from_pandas(values: Any, name: str) -> pl.Series:
     """Read a pandas Series or Index, with pyarrow only where pandas itself keeps the values in it."""
     if values.dtype == "category":
+        check_polars_threads()
         codes = pl.Series(values.cat.codes if hasattr(values, "cat") else values.codes).cast(pl.Int64)
         categories = to_series(values.cat.categories if hasattr(values, "cat") else values.categories, name)
         known = codes.replace({-1: None}).cast(pl.UInt32)

@@ -13,6 +13,7 @@ import polars as pl
 from tastemap.data._pairs import freeze
 from tastemap.data.frames import to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
+from tastemap.forks import has_polars_threads
 from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
 from tastemap.typing import Ints, RowNumbers
 
@@ -39,7 +40,7 @@ class IdMap:
     def __init__(self, ids: Any, name: str = "user") -> None:
         self.name = name
         self.ids: pl.Series = check_ids(to_series(ids, name), name)
-        if self.ids.n_unique() != len(self.ids):
+        if _count_distinct(self.ids) != len(self.ids):
             repeated = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
             raise DataError(f"ids must be distinct, but {name!r} repeats {name_some(repeated)}")
         self._sorted: tuple[npt.NDArray[Any], RowNumbers] | None = None
@@ -131,7 +132,7 @@ class IdMap:
         series = self._as_own_type(ids)
         if not self.holds_strings:
             return self._find_integers(series.to_numpy())
-        if len(series) <= _FEW:
+        if len(series) <= _FEW or not has_polars_threads():
             return np.array([self._find_row(value) for value in series], dtype=np.int64)
         table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self))})
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
@@ -331,6 +332,11 @@ def add_to_hash(digest: Any, ids: pl.Series) -> None:
 def name_rows(rows: Any) -> str:
     """Name the first few of the rows for a message: ``row 4`` or ``rows 0, 3, 7 and 2 more``."""
     return f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(int(row) for row in rows)}"
+
+
+def _count_distinct(ids: pl.Series) -> int:
+    # Models are loaded in forked servers too, where polars has no threads.
+    return ids.n_unique() if has_polars_threads() else len(set(ids))
 
 
 def _pluralise(name: str) -> str:

@@ -23,6 +23,7 @@ from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
+from tastemap.forks import check_polars_threads
 from tastemap.kernels.metrics import count_reachable
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
@@ -106,6 +107,7 @@ class Evaluation:
         interval. If some users are new to the model, each metric has rows for all, known and new users, with the column
         `group`. New users have no rmse and mae unless they come with a history; groups have no coverage and gini.
         """
+        check_polars_threads()
         groups = {"all": [*self._of_all.values()]}
         if 0 < self.known.sum() < self.n_users:
             groups |= {"known": self._rows(self.known), "new": self._rows(~self.known)}
@@ -121,6 +123,7 @@ class Evaluation:
     @cached_property
     def per_user(self) -> Any:
         """One row for each user: the id, and every metric except coverage and gini; null where nothing was rated."""
+        check_polars_threads()
         columns = {
             metric.name: pl.Series(self.user_values(metric)).fill_nan(None)
             for metric in self.metrics

@@ -21,7 +21,7 @@ from tastemap.extras import import_extra
 from tastemap.files.whole import whole_file
 from tastemap.metrics.definitions import Metric, RatingMetric
 from tastemap.metrics.own import OwnMetric
-from tastemap.tables import Cell, Table
+from tastemap.tables import Cell, Table, show_controls
 
 _TEMPLATE = "report.html.jinja"
 
@@ -55,7 +55,12 @@ def report(board: Comparison, path: str | Path, title: str | None = None, *, com
 def _render_page(board: Comparison, title: str, command: str | None) -> str:
     jinja2 = import_extra("jinja2", "jinja2", extra="report", purpose="a report")
     template = files("tastemap.export").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: show_controls(value, keep="\n") if type(value) is str else value,
+    )
     page: str = environment.from_string(template).render(
         title=title,
         subtitle=f"{format_count(len(board.models), 'model')}, {format_count(len(board.metrics), 'metric')}, "

@@ -493,7 +493,7 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
 
 def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, **more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    blocks = parallel.even_blocks(problem.pairs.indptr)
+    blocks = parallel.solver_blocks(problem.pairs.indptr, P.shape[1])
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 

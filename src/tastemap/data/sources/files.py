@@ -14,6 +14,7 @@ from tastemap.data.sources._text import TextTable
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.sources.dates import parse_times
 from tastemap.errors import DataError
+from tastemap.forks import check_polars_threads
 
 
 def open_file(path: str | Path, separator: str | None = None) -> DataFile:
@@ -84,6 +85,7 @@ class DataFile:
     @contextmanager
     def _explain(self) -> Iterator[None]:
         """Turn what polars says about a file that it cannot read into one sentence."""
+        check_polars_threads()
         try:
             yield
         except pl.exceptions.NoDataError:

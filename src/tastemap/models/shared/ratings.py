@@ -264,7 +264,7 @@ class RowSolver:
         """
         mean, fixed = np.float32(self.mean), self._fixed(bias)
         scale, ridge = self.scale(pairs.counts), self._ridge(bias).astype(np.float32)
-        blocks = parallel.even_blocks(pairs.indptr)
+        blocks = parallel.solver_blocks(pairs.indptr, P.shape[1])
         objectives = np.zeros(len(blocks))
 
         def solve(b: int) -> None:
