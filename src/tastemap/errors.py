@@ -157,6 +157,11 @@ def _keep_notes(said: Exception, copy: Said) -> Said:
     return copy
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library says."""
+    return str(error).strip().partition("\n")[0]
+
+
 def name_some(values: Iterable[object], limit: int = 3) -> str:
     """Name the first few values for a message: ``'a', 'b', 'c' and 2 more``."""
     values = list(values)

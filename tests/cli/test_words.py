@@ -135,6 +135,11 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         "1 of 1 users were not in the training data: 9. Pass --on-unknown popular to give them the most popular items, "
         "or skip to leave them out.",
     ),
+    ("keep_na", True): (
+        lambda: read(user=["1", "NA"]),
+        "column 'user' has no id in row 1, but 'NA': pass --drop-nulls to leave such rows out, or --keep-na if these "
+        "are names",
+    ),
     ("separator", ...): (
         lambda: Reading(separator=",").read(write("user;item\n1;2\n")),
         "in.csv has one column, 'user;item': pass --separator ';'",

@@ -154,7 +154,7 @@ OK: dict[str, list[Any]] = {
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("user", [1, None, None], "column 'user' has no id in rows 1, 2: drop these rows first"),
+        ("user", [1, None, None], "column 'user' has no id in rows 1, 2: pass drop_nulls=True to leave such rows out"),
         (
             "user",
             [1.0, 2.0, 3.0],

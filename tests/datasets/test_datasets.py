@@ -342,7 +342,7 @@ def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"):
         movielens("1m", path=tmp_path)
     (tmp_path / "x.zip").write_bytes(ML_100K[:-30])
-    with pytest.raises(DataError, match="is not a whole zip file"):
+    with pytest.raises(DataError, match=r"is not a whole \.zip file"):
         movielens("100k", path=tmp_path / "x.zip")
     (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'user_id', so it is not a MovieLens file"):

@@ -37,6 +37,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("exclude", None): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
+    ("keep_na", True): "--keep-na if these are names",
     ("on_unknown", "popular"): "pass --on-unknown popular",
     ("on_unknown", ...): "pass --on-unknown popular to give them the most popular items, or skip to leave them out",
     ("separator", ...): "pass --separator {value}",

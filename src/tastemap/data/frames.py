@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any, cast, get_args
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, ParameterError, name_some, suggest
+from tastemap.errors import DataError, ParameterError, first_line, name_some, suggest
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
 
@@ -46,20 +48,20 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     if isinstance(frame, pl.DataFrame):
         return _select(frame, columns, optional)
     if isinstance(frame, pl.LazyFrame):
-        names = _check_names(frame.collect_schema().names(), columns, optional)
-        return frame.select(names).collect()
+        return _collect(frame, columns, optional)
     if isinstance(frame, Mapping):
         named = {str(name): values for name, values in frame.items()}
         return _from_columns(
             {name: to_series(named[name], name) for name in _check_names(list(named), columns, optional)}
         )
     if kind_of(frame) == "pandas" and hasattr(frame, "columns"):
-        by_name = {str(name): position for position, name in enumerate(frame.columns)}
-        names = _check_names(list(by_name), columns, optional)
+        existing = [str(name) for name in frame.columns]
+        by_name = {name: position for position, name in enumerate(existing)}
+        names = _check_names(existing, columns, optional)
         return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
     if hasattr(frame, "__arrow_c_stream__"):
         if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
-            return pl.DataFrame(frame.select(_check_names(frame.column_names, columns, optional)))
+            return _as_frame(frame.select(_check_names(frame.column_names, columns, optional)))
         return _select(_as_frame(frame), columns, optional)
     return _select(_read_with_narwhals(frame), columns, optional)
 
@@ -135,16 +137,28 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
 
 
 def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
-    if columns is None:
-        return list(existing)
-    check_columns(columns, existing)
-    return [*columns, *(name for name in optional if name in existing)]
+    check_columns(columns or (), existing)
+    names = list(existing) if columns is None else [*columns, *(name for name in optional if name in existing)]
+    repeated = {name for name, times in Counter(existing).items() if times > 1 and name in names}
+    if repeated:
+        raise DataError(f"the frame has several columns called {name_some(repeated)}: rename all but one")
+    return names
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
-    frame = frame.select(_check_names(frame.columns, columns, optional))
+    # Not select(), to which a name such as "*" or "^a.*$" is a pattern.
+    frame = frame[_check_names(frame.columns, columns, optional)]
     objects = [column for column in frame if column.dtype == pl.Object]
     return frame.with_columns(to_series(column, column.name) for column in objects) if objects else frame
+
+
+def _collect(frame: pl.LazyFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
+    try:
+        names = _check_names(frame.collect_schema().names(), columns, optional)
+        table = frame.select(cs.by_name(*names)).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"polars cannot collect the LazyFrame ({first_line(error)}): collect it first") from error
+    return _select(table, names, ())
 
 
 def _from_columns(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -158,7 +172,7 @@ def _as_frame(frame: Any) -> pl.DataFrame:
     try:
         return pl.DataFrame(frame)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"cannot read a {type(frame).__name__} as a frame: {error}") from error
+        raise DataError(f"cannot read a {type(frame).__name__} as a frame: {first_line(error)}") from error
 
 
 def _read_with_narwhals(frame: Any) -> pl.DataFrame:

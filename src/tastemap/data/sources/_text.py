@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.frames import check_columns
+from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
 from tastemap.errors import DataError, Remedy
 
@@ -23,6 +27,8 @@ _SAMPLE = 10_000  # rows that column types are taken from
 # The csv module has one limit for the whole process.
 _csv_limit = threading.Lock()
 _SEPARATORS = (";", ",", "\t", "|")
+_PIECE = 1 << 18  # of a file; small enough for the processor's cache
+_WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 
 
 class _Layout(NamedTuple):
@@ -37,6 +43,7 @@ class _Tally(NamedTuple):
     lines: int
     separators: int
     has_quotes: bool
+    has_lone_returns: bool
 
 
 @dataclass(frozen=True)
@@ -66,20 +73,27 @@ class TextTable:
         others = [mark for mark in _SEPARATORS if mark in first]
         return None if self._usual_separator in first or not others else max(others, key=first.count)
 
-    def read(self, columns: Sequence[str] | None) -> pl.DataFrame:
-        """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields."""
+    def read(self, columns: Sequence[str] | None, texts: Sequence[str] = ()) -> pl.DataFrame:
+        """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields.
+
+        texts : columns that are read as they are written; the values of others tell their types
+        """
         layout = self._find_layout()
         check_columns(columns or (), list(layout.places))
         names = columns or list(layout.places)
         tally = self._count(layout) if layout.has_header else None
+        if tally and tally.has_lone_returns and not tally.has_quotes:
+            return replace(self, content=unify_line_ends(self.content)).read(columns, texts)
+        if tally:
+            check_room(tally.lines * len(names) * _WIDTH, self.label)
         if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
             # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
             # the others unnoticed.
             names = list(layout.places)
-        table = self._read_typed(layout, {layout.places[name]: name for name in names})
+        table = self._read_typed(layout, {layout.places[name]: name for name in names}, texts)
         if tally and tally.has_quotes and table.height != tally.lines - 1:
             self._check_quotes(table.height)
-        return table.select(columns or list(layout.places))
+        return table[list(columns or layout.places)]
 
     def explain(self, reason: str) -> str:
         """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""
@@ -108,16 +122,22 @@ class TextTable:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
     def _count(self, layout: _Layout) -> _Tally:
-        """Count the lines and separators of the text, and look for quotes."""
-        separators = lines = 0
+        """Count the lines and separators of the text, and look for quotes and for CR without LF."""
+        separators = lines = lone = 0
         has_quotes, last = False, b"\n"
         with open_content(self.content) as stream:
-            while chunk := stream.read(1 << 24):
-                has_quotes = has_quotes or b'"' in chunk
-                separators += chunk.count(layout.separator.encode())
-                lines += chunk.count(b"\n")
-                last = chunk[-1:]
-        return _Tally(lines + (last != b"\n"), separators, has_quotes)
+            while piece := stream.read(_PIECE):
+                has_quotes = has_quotes or b'"' in piece
+                characters = np.frombuffer(piece, np.uint8)
+                separators += _count_true(characters == ord(layout.separator))
+                is_line_end = characters == ord("\n")
+                lines += _count_true(is_line_end)
+                lone -= last == b"\r" and piece[:1] == b"\n"
+                if b"\r" in piece:
+                    is_return = characters == ord("\r")
+                    lone += _count_true(is_return) - _count_true(is_return[:-1] & is_line_end[1:])
+                last = piece[-1:]
+        return _Tally(lines + (last != b"\n"), separators, has_quotes, lone > 0)
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
@@ -183,7 +203,7 @@ class TextTable:
         places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
         return _Layout(places, ":", has_header=False)
 
-    def _read_typed(self, layout: _Layout, wanted: dict[int, str]) -> pl.DataFrame:
+    def _read_typed(self, layout: _Layout, wanted: dict[int, str], texts: Sequence[str]) -> pl.DataFrame:
         """Read columns with types from the first rows; where a later row disproves them, from all rows."""
         places = sorted(wanted)
         options: dict[str, Any] = {
@@ -194,17 +214,23 @@ class TextTable:
             "glob": False,  # brackets in a name are part of it
         }
         first = pl.read_csv(as_polars_source(self.content), n_rows=_SAMPLE, infer_schema=False, **options)
-        # As an integer, the id 007 would become 7.
-        padded = [column.name for column in first if column.str.contains(r"^[+-]?0\d+$").any()]
+        names = [wanted[place] for place in places]
+        # As an integer, the code 007 would become 7.
+        kept = [
+            column.name
+            for column, name in zip(first, names, strict=True)
+            if name in texts or column.str.contains(r"^[+-]?0\d+$").any()
+        ]
         for rows in (_SAMPLE, None):
             try:
                 table = pl.read_csv(
                     as_polars_source(self.content),
                     infer_schema_length=rows,
-                    schema_overrides=dict.fromkeys(padded, pl.String),
+                    schema_overrides=dict.fromkeys(kept, pl.String),
                     **options,
                 )
-                return table.rename(dict(zip(table.columns, (wanted[place] for place in places), strict=True)))
+                table.columns = names
+                return table
             except pl.exceptions.ComputeError as error:
                 if rows is None or "could not parse" not in str(error):
                     raise
@@ -218,3 +244,22 @@ class TextTable:
                 if len(fields) > expected:
                     return records.line_num, len(fields), expected
         return 0, 0, expected
+
+
+def _count_true(mask: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
+
+
+def unify_line_ends(content: Content) -> Content:
+    """Return the content of a text with LF for every CR, or CR LF, that ends a line; the same where it has them."""
+    whole = content if isinstance(content, bytes) else content.read_bytes()
+    return whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def ends_lines_in_returns(content: Content) -> bool:
+    """Return whether the first line of a text ends in CR without LF, as old spreadsheets write."""
+    with open_content(content) as stream:
+        start = stream.read(1 << 20)
+    unquoted = b"".join(start.split(b'"')[::2])
+    end = re.search(rb"\r\n?|\n", unquoted)
+    return end is not None and end[0] == b"\r" and end.end() < len(unquoted)
