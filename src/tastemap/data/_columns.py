@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._spelling import find_missing
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.errors import DataError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
@@ -105,6 +107,8 @@ def read_weights(column: pl.Series, name: str) -> Array:
 def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array:
     """Return the weight of each event, float64."""
     name = events.name
+    if events.dtype.is_nested() or events.dtype == pl.Object:
+        raise DataError(f"column {name!r} holds {events.dtype} values, and events are texts or numbers", column=name)
     _check_nulls(events, name, "event")
     distinct = events.unique(maintain_order=True)
     unknown = [event for event in distinct if event not in weights]
@@ -117,12 +121,28 @@ def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array
             column=name,
             events=tuple(unknown),
         )
-    try:
-        values = [float(weights[event]) for event in distinct]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"event_weights must map events to numbers: {error}") from error
-    table = pl.DataFrame({"event": distinct, "weight": pl.Series(values, dtype=pl.Float64)})
+    values = [weights[event] for event in distinct]
+    for event, value in zip(distinct, values, strict=True):
+        if not isinstance(value, int | float | np.integer | np.floating | Decimal) or not abs(value) <= LARGEST_FLOAT:
+            raise ParameterError(
+                f"event_weights must map events to numbers, got {value!r} for {event!r}",
+                parameter="event_weights",
+                value=value,
+            )
+    numbers = pl.Series([float(value) for value in values], dtype=pl.Float64)
+    table = pl.DataFrame({"event": distinct, "weight": numbers})
     return events.to_frame("event").join(table, on="event", how="left", maintain_order="left")["weight"].to_numpy()
+
+
+def check_event_weights(given: object) -> None:
+    """Raise ParameterError where ``given`` is not a pair of a column and a mapping from events to weights."""
+    is_pair = isinstance(given, tuple | list) and len(given) == 2
+    if not is_pair or not isinstance(given[0], str) or not isinstance(given[1], Mapping):  # type: ignore[index]
+        raise ParameterError(
+            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {given!r}",
+            parameter="event_weights",
+            value=given,
+        )
 
 
 def check_weights(weights: Array, name: str, allow_negative: bool) -> None:

@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -18,6 +19,8 @@ from polars.io.plugins import register_io_source
 from tastemap.errors import DataError, ParameterError, first_line, name_some, suggest
 from tastemap.files.whole import whole_file
 from tastemap.typing import FrameKind
+
+_LARGEST_DECIMAL = 10**19
 
 
 def kind_of(frame: object) -> FrameKind:
@@ -126,14 +129,21 @@ def to_series(values: Any, name: str = "") -> pl.Series:
 
 
 def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
-    """Raise DataError for the first of ``columns`` that does not exist, naming those that do."""
+    """Raise DataError for the first of ``columns`` that does not exist or whose name is a pattern to polars."""
     for column in columns:
+        check_name(column)
         if column not in existing:
             known = name_some(existing, 12)
             raise DataError(
                 f"there is no column {column!r}, only {known}{suggest(column, existing, ': name one of these')}",
                 column=column,
             )
+
+
+def check_name(column: object) -> None:
+    """Raise DataError for a name of a column that polars takes for none, or for a pattern of names."""
+    if isinstance(column, str) and (column in ("", "*") or (column.startswith("^") and column.endswith("$"))):
+        raise DataError(f"{column!r} is no name for a column, or a pattern of names: rename it", column=column)
 
 
 def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
@@ -221,11 +231,16 @@ def _from_pandas(values: Any, name: str) -> pl.Series:
 def _from_objects(values: list[Any], name: str) -> pl.Series:
     types = {type(value) for value in values} - {type(None)}
     if types and all(issubclass(t, uuid.UUID | str) for t in types):
-        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        try:
+            return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        except UnicodeEncodeError as error:
+            raise DataError(f"column {name!r} has what is no Unicode text, {error.object!r}", column=name) from error
     if types and all(issubclass(t, int | np.integer) and t is not bool for t in types):
         return _from_integers(values, name)
     if types and all(issubclass(t, int | float | np.number) and t is not bool for t in types):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
+    if types == {Decimal}:
+        values = _check_decimals(values, name)
     if len(types) > 1:
         raise _make_mixture_error(values, name)
     try:
@@ -244,6 +259,14 @@ def _from_integers(values: list[Any], name: str) -> pl.Series:
         except (TypeError, OverflowError):
             continue
     raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together", column=name)
+
+
+def _check_decimals(values: list[Any], name: str) -> list[Any]:
+    """Return decimals with None for NaN; raise DataError where one does not fit in a column, of which polars panics."""
+    for row, value in enumerate(values):
+        if value is not None and not value.is_nan() and not (value.is_finite() and abs(value) < _LARGEST_DECIMAL):
+            raise DataError(f"column {name!r} has a number too large for a column, {value} in row {row}", column=name)
+    return [None if value is None or value.is_nan() else value for value in values]
 
 
 def _make_mixture_error(values: list[Any], name: str) -> DataError:

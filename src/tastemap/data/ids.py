@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.frames import to_series
+from tastemap.data.frames import check_name, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.typing import RowNumbers
 
@@ -35,6 +35,7 @@ class IdMap:
     """
 
     def __init__(self, ids: Any, name: str = "user") -> None:
+        check_name(name)
         self.name = name
         self.ids: pl.Series = check_ids(to_series(ids, name), name)
         if self.ids.n_unique() != len(self.ids):

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from tastemap.data._checks import check_choice
 from tastemap.data._columns import (
+    check_event_weights,
     check_weights,
     drop_missing,
     number_ids,
@@ -40,7 +41,7 @@ from tastemap.data._pairs import (
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, Remedy
+from tastemap.errors import DataError, ParameterError, Remedy
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -158,10 +159,11 @@ class Interactions:
         """
         check_choice("duplicates", duplicates, get_args(Duplicates))
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
+        columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        table = to_polars(df, _list_columns(user=user, item=item, weight=source, time=time))
+        table = to_polars(df, columns)
         if drop_nulls:
             table, _ = drop_missing(table, table.columns, (user, item), keep_na=keep_na)
         if table.is_empty():
@@ -547,6 +549,12 @@ def _list_columns(
     **_: Any,
 ) -> list[str]:
     """Return the columns that options of `Interactions.from_frame` name; raise ValueError where two name the same."""
+    for argument, name in (("user", user), ("item", item)):
+        if not isinstance(name, str):
+            problem = f"{argument} must be the name of a column, got {name!r}"
+            raise ParameterError(problem, parameter=argument, value=name)
+    if event_weights is not None:
+        check_event_weights(event_weights)
     event = None if event_weights is None else event_weights[0]
     columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
