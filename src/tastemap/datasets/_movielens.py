@@ -11,13 +11,13 @@ from typing import Literal
 
 import polars as pl
 
-from tastemap.data._spelling import read_ids
+from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources._text import MOVIELENS_COLUMNS
 from tastemap.data.sources._unpack import Content, open_zip
 from tastemap.data.sources.files import DataFile
 from tastemap.datasets._dataset import Dataset
-from tastemap.datasets._download import download, download_wheel, explain
+from tastemap.datasets._download import check_kept, download, download_wheel, explain
 from tastemap.datasets._files import find_file, read_text
 from tastemap.errors import DataError, name_some
 from tastemap.files.cache import cache_folder
@@ -62,7 +62,7 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
 
     name : "100k", "1m", "10m", "20m", "25m", "32m" or "latest-small"
     path : a local copy, as published: the folder or the zip file. None downloads from GroupLens once, with a
-        checksum, into the folder TASTEMAP_CACHE, by default ``~/.cache/tastemap``
+        checksum that is checked again at every use, into the folder TASTEMAP_CACHE, by default ``~/.cache/tastemap``
     progress : show a bar for the download; None shows it where stderr is a terminal
 
     ``items`` has movie_id, title and genres ("Animation|Comedy"); ``users`` exists for 100k and 1m. Where
@@ -78,7 +78,11 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     interactions = Interactions.from_frame(
         read_ratings(source, name), user="user_id", item="movie_id", weight="rating", time="timestamp"
     )
-    return Dataset(interactions, _read_items(source), _read_users(source), _CITATION, _LICENSE)
+    items, users = _read_items(source), _read_users(source)
+    if items is not None:
+        # A part of the ids may be spelled as numbers where all of them are not.
+        items = items.with_columns(respell_ids(items["movie_id"], interactions.items.ids.dtype)).drop_nulls("movie_id")
+    return Dataset(interactions, items, users, _CITATION, _LICENSE)
 
 
 def find_movielens_name(path: Path) -> Name | None:
@@ -216,8 +220,10 @@ def _fetch(name: str, progress: bool | None) -> Path:
     folder = cache_folder()
     archive, wheel = folder / f"ml-{name}.zip", folder / "recbole-1.2.1.whl"
     if archive.exists():
+        check_kept(archive, MD5[name])
         return archive
     if name == "100k" and wheel.exists():
+        check_kept(wheel, None)
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
     url = f"{PUBLISHER}ml-{name}.zip"

@@ -10,8 +10,10 @@ import polars as pl
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source
+from tastemap.errors import DataError
 
 _WIDTH = 8  # the bytes of a number
+_DEEPEST = 32
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,14 @@ class ParquetTable:
 
         texts : of no use here, as every column has a type
         """
-        existing = self.read_header()
+        schema = self._scan().collect_schema()
+        existing = schema.names()
         wanted = existing if columns is None else list(columns)
-        check_columns(wanted, existing)
+        check_columns(columns or (), existing)
+        for name in wanted:
+            # Reading deeper ones, polars runs out of stack, which ends the process.
+            if _is_deep(schema[name]):
+                raise DataError(f"{self.label}: column {name!r} holds lists of lists, too deep to read", column=name)
         n_rows: int = self._scan().select(pl.len()).collect().item()
         check_room(n_rows * len(wanted) * _WIDTH, f"{self.label} with {n_rows:,} rows")
         # By place: a name such as "*" is a pattern to polars.
@@ -45,3 +52,13 @@ class ParquetTable:
 
     def _scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(as_polars_source(self.content), glob=False)
+
+
+def _is_deep(dtype: pl.DataType) -> bool:
+    """Return whether a type holds others more than so many levels deep."""
+    level = [dtype]
+    for _ in range(_DEEPEST):
+        inner = [kind.inner for kind in level if isinstance(kind, pl.List | pl.Array)]
+        inner += [field.dtype for kind in level if isinstance(kind, pl.Struct) for field in kind.fields]
+        level = [kind() if isinstance(kind, type) else kind for kind in inner]
+    return bool(level)

@@ -20,6 +20,6 @@ def check_room(n_bytes: int, label: str) -> None:
         raise DataError(
             f"{label} needs about {n_bytes * _COPIES / 1e9:.1f} GB of memory, {n_bytes / 1e9:.1f} GB of them for its "
             f"bytes, and {free / 1e9:.1f} GB are free: pass a part of it",
-            bytes=n_bytes,
-            free=free,
+            needed=n_bytes * _COPIES,
+            available=free,
         )

@@ -99,7 +99,7 @@ class TextTable:
         """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
             return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
-        if "malformed" in reason:
+        if "malformed" in reason or 'parse `"' in reason:
             return self._quotes_hide_lines
         if self._suffix != ".dat" and "fields" in reason:
             line, fields, expected = self._find_ragged_line()
@@ -219,7 +219,7 @@ class TextTable:
         kept = [
             column.name
             for column, name in zip(first, names, strict=True)
-            if name in texts or column.str.contains(r"^[+-]?0\d+$").any()
+            if name in texts or column.alias("code").str.contains(r"^[+-]?0\d+$").any()
         ]
         for rows in (_SAMPLE, None):
             try:
