@@ -17,6 +17,7 @@ OPTIONS = {
     "k": "--k",
     "n": "-n",
     "parallel": "--parallel",
+    "separator": "--separator",
     "settings": "--set",
     "space": "--space",
     "test": "--holdout",

@@ -14,7 +14,7 @@ import pytest
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.base import Source
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError
+from tastemap.errors import DataError, ParameterError
 
 ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
 FRAME = pl.DataFrame(ROWS, schema=["user_id", "movie_id", "rating", "timestamp"], orient="row")
@@ -211,6 +211,13 @@ def test_a_separator_can_be_given(tmp_path: Path) -> None:
     path = tmp_path / "r.txt"
     path.write_text("user|item\na|b\n")
     assert Interactions.from_file(path, separator="|").to_frame().rows() == [("a", "b", 1.0)]
+
+
+@pytest.mark.parametrize("separator", ["", "::", "é", "\n", '"', 5])
+def test_a_separator_is_one_character(tmp_path: Path, separator: Any) -> None:
+    (tmp_path / "r.csv").write_text("user::item\n1::2\n")
+    with pytest.raises(ParameterError, match="separator must be one ASCII character, and no quote or line end, got"):
+        Interactions.from_file(tmp_path / "r.csv", separator=separator)
 
 
 GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000, mtime=0)

@@ -14,7 +14,7 @@ from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError, first_line
+from tastemap.errors import DataError, ParameterError, first_line
 
 
 def open_file(path: str | Path, separator: str | None = None) -> DataFile:
@@ -23,8 +23,16 @@ def open_file(path: str | Path, separator: str | None = None) -> DataFile:
     path : the file itself, as .gz, or alone in a .zip
     separator : the character between columns; None takes it from the file name
 
-    Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind.
+    Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
+    a separator that is not one character.
     """
+    is_mark = isinstance(separator, str) and len(separator) == 1 and separator.isascii()
+    if separator is not None and not (is_mark and separator not in '"\r\n'):
+        raise ParameterError(
+            f"separator must be one ASCII character, and no quote or line end, got {separator!r}",
+            parameter="separator",
+            value=separator,
+        )
     path = Path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), separator)
