@@ -64,7 +64,7 @@ def find_missing(ids: pl.Series, *, keep_na: bool = False) -> pl.Series:
     keep_na : take these words as names
     """
     if ids.dtype != pl.String:
-        return ids.is_null().arg_true()
+        return ids.is_null().arg_true() if ids.null_count() else pl.Series([], dtype=pl.UInt32)
     # A short text is told by its length; one that begins with a space or a control character comes before "!".
     suspect = (ids.is_null() | (ids.str.len_bytes() <= _LONGEST) | (ids < "!")).arg_true()
     words = ids.gather(suspect).str.strip_chars()

@@ -10,10 +10,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.base import Source
-from tastemap.data.sources.files import open_file
+from tastemap.data.sources.files import DataFile, open_file
 from tastemap.errors import DataError, ParameterError
 
 ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
@@ -146,6 +148,25 @@ def test_ids_with_leading_zeros_are_texts_wherever_they_come(
     assert (read.n_users, read.n_items, read.items.ids.dtype) == (520, 42, pl.String)
     assert {"100", "0100"} <= set(read.items)
     assert read.users.ids.dtype == pl.Int64
+
+
+FIELD = st.text("0019-+ .e", min_size=1, max_size=3).filter(str.strip)
+
+
+@given(
+    st.lists(st.tuples(FIELD, FIELD | st.integers().map(str)), min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"])
+)
+def test_ids_are_numbers_where_each_is_spelled_as_one(rows: list[tuple[str, str]], end: str) -> None:
+    for name, header, separator in (("r.csv", ["a,b"], ","), ("r.dat", [], "::")):
+        content = end.join([*header, *(separator.join(row) for row in rows)]).encode()
+        columns = ["a", "b"] if header else ["user_id", "movie_id"]
+        read = DataFile(name, content, name).read(columns, ids=columns)
+        for column, texts in zip(columns, zip(*rows, strict=True), strict=True):
+            numbers = [int(text) for text in texts if re.fullmatch(r"0|-?[1-9][0-9]*", text)]
+            low, high = min(numbers, default=0), max(numbers, default=0)
+            fits = -(2**63) <= low <= high < 2**63 or 0 <= low <= high < 2**64
+            expected = numbers if len(numbers) == len(texts) and fits else list(texts)
+            assert read[column].to_list() == expected
 
 
 @pytest.mark.parametrize("spelling", ["+1", " 1", "1.0", "1e5", "007", "-0"])

@@ -44,6 +44,7 @@ class _Tally(NamedTuple):
     separators: int
     has_quotes: bool
     has_lone_returns: bool
+    has_odd_numbers: bool
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,18 @@ class TextTable:
         layout = self._find_layout()
         check_columns(columns or (), list(layout.places))
         names = columns or list(layout.places)
-        tally = self._count(layout) if layout.has_header else None
-        if tally and tally.has_lone_returns and not tally.has_quotes:
+        tally = self._count(layout)
+        if tally.has_lone_returns and not tally.has_quotes:
             return replace(self, content=unify_line_ends(self.content)).read(columns, texts)
-        if tally:
-            check_room(tally.lines * len(names) * _WIDTH, self.label)
-        if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
+        check_room(tally.lines * len(names) * _WIDTH, self.label)
+        has_quotes = layout.has_header and tally.has_quotes
+        if has_quotes or (layout.has_header and tally.separators != tally.lines * (len(layout.places) - 1)):
             # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
             # the others unnoticed.
             names = list(layout.places)
-        table = self._read_typed(layout, {layout.places[name]: name for name in names}, texts)
-        if tally and tally.has_quotes and table.height != tally.lines - 1:
+        wanted = {layout.places[name]: name for name in names}
+        table = self._read_typed(layout, wanted, texts, tally.has_odd_numbers)
+        if has_quotes and table.height != tally.lines - 1:
             self._check_quotes(table.height)
         return table[list(columns or layout.places)]
 
@@ -122,22 +124,24 @@ class TextTable:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
     def _count(self, layout: _Layout) -> _Tally:
-        """Count the lines and separators of the text, and look for quotes and for CR without LF."""
+        """Count the lines and separators of the text, and look for quotes, CR without LF, and numbers such as 007."""
         separators = lines = lone = 0
-        has_quotes, last = False, b"\n"
+        has_quotes = is_odd = False
+        last = b"\n"  # what came before the piece
         with open_content(self.content) as stream:
             while piece := stream.read(_PIECE):
                 has_quotes = has_quotes or b'"' in piece
-                characters = np.frombuffer(piece, np.uint8)
-                separators += _count_true(characters == ord(layout.separator))
-                is_line_end = characters == ord("\n")
-                lines += _count_true(is_line_end)
-                lone -= last == b"\r" and piece[:1] == b"\n"
-                if b"\r" in piece:
-                    is_return = characters == ord("\r")
-                    lone += _count_true(is_return) - _count_true(is_return[:-1] & is_line_end[1:])
-                last = piece[-1:]
-        return _Tally(lines + (last != b"\n"), separators, has_quotes, lone > 0)
+                characters, n_last = np.frombuffer(last + piece, np.uint8), len(last)
+                is_separator, is_line_end = characters == ord(layout.separator), characters == ord("\n")
+                separators += _count_true(is_separator[n_last:])
+                lines += _count_true(is_line_end[n_last:])
+                if b"\r" in piece or last[-1:] == b"\r":
+                    is_return = characters[n_last - 1 :] == ord("\r")
+                    is_lone = is_return[:-1] & ~is_line_end[n_last:]
+                    lone += _count_true(is_lone)
+                is_odd = is_odd or has_quotes or _has_odd_numbers(characters, is_separator | is_line_end)
+                last = (last + piece)[-2:]
+        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd)
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
@@ -203,8 +207,14 @@ class TextTable:
         places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
         return _Layout(places, ":", has_header=False)
 
-    def _read_typed(self, layout: _Layout, wanted: dict[int, str], texts: Sequence[str]) -> pl.DataFrame:
-        """Read columns with types from the first rows; where a later row disproves them, from all rows."""
+    def _read_typed(
+        self, layout: _Layout, wanted: dict[int, str], texts: Sequence[str], has_odd_numbers: bool
+    ) -> pl.DataFrame:
+        """Read columns with types from the first rows; where a later row disproves them, from all rows.
+
+        Of ``texts``, those that seem to be numbers are read as such where no number is odd: that is faster, and the
+        texts can be told from them.
+        """
         places = sorted(wanted)
         options: dict[str, Any] = {
             "separator": layout.separator,
@@ -221,12 +231,18 @@ class TextTable:
             for column, name in zip(first, names, strict=True)
             if name in texts or column.alias("code").str.contains(r"^[+-]?0\d+$").any()
         ]
-        for rows in (_SAMPLE, None):
+        types: dict[str, Any] = dict.fromkeys(kept, pl.String)
+        numbers = {
+            column.name: pl.Int64
+            for column, name in zip(first, names, strict=True)
+            if name in texts and not has_odd_numbers and column.cast(pl.Int64, strict=False).count()
+        }
+        for rows, overrides in ([(_SAMPLE, types | numbers)] if numbers else []) + [(_SAMPLE, types), (None, types)]:
             try:
                 table = pl.read_csv(
                     as_polars_source(self.content),
                     infer_schema_length=rows,
-                    schema_overrides=dict.fromkeys(kept, pl.String),
+                    schema_overrides=overrides,
                     **options,
                 )
                 table.columns = names
@@ -234,7 +250,7 @@ class TextTable:
             except pl.exceptions.ComputeError as error:
                 if rows is None or "could not parse" not in str(error):
                     raise
-        raise AssertionError("the second attempt returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _find_ragged_line(self) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
@@ -244,6 +260,20 @@ class TextTable:
                 if len(fields) > expected:
                     return records.line_num, len(fields), expected
         return 0, 0, expected
+
+
+def _has_odd_numbers(characters: npt.NDArray[np.uint8], is_mark: npt.NDArray[np.bool_]) -> bool:
+    """Return whether a field may hold a number that is not spelled as usual: with a sign, space or quote, or as 007.
+
+    is_mark : bool, aligned with characters: where a field ends; behind it the next one begins
+    """
+    # Only these begin with a character before "1".
+    starts = np.flatnonzero(is_mark[:-2] & (characters[1:-1] < ord("1")))
+    first, second = characters[starts + 1], characters[starts + 2]
+    is_digit = (second >= ord("0")) & (second <= ord("9"))
+    is_usual = is_mark[starts + 1] | (first == ord("\r")) | ((first == ord("0")) & ~is_digit)
+    is_usual |= (first == ord("-")) & is_digit & (second != ord("0"))
+    return not is_usual.all()
 
 
 def _count_true(mask: npt.NDArray[np.bool_]) -> int:

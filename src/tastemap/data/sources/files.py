@@ -88,7 +88,7 @@ class DataFile:
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
-            for name in (name for name in ids if name in table.columns):
+            for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
         if time is not None and table[time].dtype == pl.String:
             table = table.with_columns(parse_times(table[time], self.label))
