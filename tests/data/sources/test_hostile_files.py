@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources import _room
+from tastemap.data.sources._footer import measure_depth
 from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError
 from tastemap.service.titles import Titles
@@ -60,13 +63,10 @@ def _parquet() -> bytes:
     return written.getvalue()
 
 
-def _deep_parquet() -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _deep_parquet(depth: int, nest: Callable[[pa.DataType], pa.DataType]) -> bytes:
     kind: pa.DataType = pa.int64()
-    for _ in range(400):
-        kind = pa.list_(kind)
+    for _ in range(depth):
+        kind = nest(kind)
     written = io.BytesIO()
     pq.write_table(pa.table({"user": [1], "item": pa.nulls(1, kind)}), written, store_schema=False)
     return written.getvalue()
@@ -88,7 +88,17 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "parquet, cut off": ("r.parquet", lambda: _parquet()[:-20], "is not a whole parquet file"),
     "parquet, damaged footer": ("r.parquet", lambda: _flip(_parquet(), -6), "is not a whole parquet file"),
     "parquet, damaged page": ("r.parquet", lambda: _flip(_parquet(), 6), "is not a whole parquet file"),
-    "parquet, deep": ("r.parquet", _deep_parquet, "column 'item' holds lists of lists, too deep to read"),
+    "parquet, deep lists": (
+        "r.parquet",
+        lambda: _deep_parquet(50, pa.list_),
+        "column 'item' holds lists of lists, too",
+    ),
+    "parquet, deeper lists": ("r.parquet", lambda: _deep_parquet(400, pa.list_), "has columns too deep to read"),
+    "parquet, deep groups": (
+        "r.parquet",
+        lambda: _deep_parquet(3_000, lambda kind: pa.struct([("a", kind)])),  # ended the process
+        "has columns too deep to read",
+    ),
     "text, quote that hides lines": (
         "r.csv",
         lambda: TEXT + b'"3,4\n' + TEXT,
@@ -124,6 +134,31 @@ def test_a_long_value_is_cut_and_its_control_characters_are_escaped(tmp_path: Pa
         Interactions.from_file(path, weight="rating")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("frame", "depth"),
+    [
+        (pl.DataFrame({"a": [1]}), 1),
+        (pl.DataFrame({f"column {place}": [1.5] for place in range(40)}), 1),
+        (pl.DataFrame({"a": [[1]], "b": ["x"]}), 3),
+        (pl.DataFrame({"a": [{"b": {"c": 1}, "d": 2}], "e": [1]}), 3),
+    ],
+)
+def test_the_footer_tells_how_deep_columns_are(frame: pl.DataFrame, depth: int) -> None:
+    written = io.BytesIO()
+    frame.write_parquet(written)
+    assert measure_depth(written) == depth
+    pq.write_table(frame.to_arrow(), written)
+    assert measure_depth(written) == depth
+    assert measure_depth(io.BytesIO(written.getvalue()[:-9])) == 0
+
+
+@pytest.mark.parametrize("footer", [b"\x19\xf1" + b"\xff" * 8 + b"\x01", b"\x15" + b"\xff" * 100_000, b"\x1c" * 50_000])
+def test_a_footer_that_lies_ends_soon(footer: bytes) -> None:
+    started = time.perf_counter()
+    assert measure_depth(io.BytesIO(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")) == 0
+    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize("name", ["r.csv.gz", "r.zip", "r.parquet", "r.csv"])

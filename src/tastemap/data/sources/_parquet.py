@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import polars as pl
 
 from tastemap.data.frames import check_columns
+from tastemap.data.sources._footer import measure_depth
 from tastemap.data.sources._room import check_room
-from tastemap.data.sources._unpack import Content, as_polars_source
+from tastemap.data.sources._unpack import Content, as_polars_source, open_content
 from tastemap.errors import DataError
 
 _WIDTH = 8  # the bytes of a number
-_DEEPEST = 32
+_DEEPEST = 32  # levels of a column that is read
+_DEEPEST_GROUP = 400  # levels of the file's schema, of which a list takes two
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class ParquetTable:
         return f"{self.label} is not a whole parquet file ({reason}): get it again"
 
     def _scan(self) -> pl.LazyFrame:
+        with open_content(self.content) as stream:
+            if measure_depth(stream) > _DEEPEST_GROUP:
+                raise DataError(f"{self.label} has columns too deep to read: write them without so many levels")
         return pl.scan_parquet(as_polars_source(self.content), glob=False)
 
 
