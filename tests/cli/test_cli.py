@@ -189,6 +189,21 @@ def test_rows_with_nulls_are_left_out_and_counted_on_request(folder: Path) -> No
     assert "left out" not in whole.stderr
 
 
+def test_ids_are_told_by_their_spelling_and_missing_ones_by_their_words(folder: Path) -> None:
+    Path("odd.csv").write_text("user,item\n007,1\n7,2\nNA,2\n")
+    refused = expect_refusal("fit", "odd.csv", "--out", "odd.safetensors", "--model", "Popular")
+    assert refused == (
+        "column 'user' has no id in row 2, but 'NA': pass --drop-nulls to leave such rows out, or --keep-na if "
+        "these are names"
+    )
+    assert run_json("info", "odd.csv")["users"] == 2
+    assert run_json("info", "odd.csv", "--keep-na")["users"] == 3
+    run("fit", "odd.csv", "--out", "odd.safetensors", "--model", "Popular", "--keep-na")
+    told = run_json("recommend", "odd.safetensors", "--user", "007", "--user", "7", "--user", "NA")
+    assert [(row["user"], row["item"]) for row in told["recommendations"]] == [("007", 2), ("7", 1), ("NA", 1)]
+    assert "integers here, got '+1'" in expect_refusal("similar", "odd.safetensors", "--item", "+1")
+
+
 def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
     Path("gaps.csv").write_text("user,item,timestamp\n1,10,5\n2,10,\n")
     guessed = run("info", "gaps.csv", "--drop-nulls", "--json")

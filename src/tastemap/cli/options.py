@@ -48,6 +48,9 @@ DropNulls = Annotated[
         "--drop-nulls/--refuse-nulls", help="Leave out rows without a user, an item or a weight, and say how many."
     ),
 ]
+KeepNa = Annotated[
+    bool, typer.Option("--keep-na", help="Take ids such as NA, NULL and None as names; they are missing otherwise.")
+]
 Separator = Annotated[
     str | None,
     typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),

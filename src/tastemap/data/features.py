@@ -85,7 +85,7 @@ class Features:
             raise DataError("there are no rows: features need at least one")
         ids = ids_of(table, id)
         encoders = make_encoders(
-            table.drop(id), separator=separator, categorical=as_names(categorical), bins=bins or {}, scale=scale
+            table[names], separator=separator, categorical=as_names(categorical), bins=bins or {}, scale=scale
         )
         return cls.from_parts(ids, encoders, [encoder.encode(table) for encoder in encoders])
 

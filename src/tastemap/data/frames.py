@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import importlib
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import copy_context
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast, get_args
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, ParameterError, name_some, suggest
+from tastemap.errors import DataError, ParameterError, first_line, name_some, suggest
 from tastemap.files.whole import whole_file
 from tastemap.forks import check_polars_threads
 from tastemap.typing import FrameKind
 
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_LARGEST_DECIMAL = 10**19
 
 
 def kind_of(frame: object) -> FrameKind:
@@ -51,20 +55,20 @@ def to_polars(frame: Any, columns: Sequence[str] | None = None, optional: Sequen
     if isinstance(frame, pl.DataFrame):
         return _select(frame, columns, optional)
     if isinstance(frame, pl.LazyFrame):
-        names = _check_names(frame.collect_schema().names(), columns, optional)
-        return frame.select(names).collect()
+        return _collect(frame, columns, optional)
     if isinstance(frame, Mapping):
         named = {str(name): values for name, values in frame.items()}
         return _from_columns(
             {name: to_series(named[name], name) for name in _check_names(list(named), columns, optional)}
         )
     if kind_of(frame) == "pandas" and hasattr(frame, "columns"):
-        by_name = {str(name): position for position, name in enumerate(frame.columns)}
-        names = _check_names(list(by_name), columns, optional)
+        existing = [str(name) for name in frame.columns]
+        by_name = {name: position for position, name in enumerate(existing)}
+        names = _check_names(existing, columns, optional)
         return pl.DataFrame([_from_pandas(frame.iloc[:, by_name[name]], name) for name in names])
     if hasattr(frame, "__arrow_c_stream__"):
         if hasattr(frame, "select") and hasattr(frame, "column_names"):  # a pyarrow table
-            return pl.DataFrame(frame.select(_check_names(frame.column_names, columns, optional)))
+            return _as_frame(frame.select(_check_names(frame.column_names, columns, optional)))
         return _select(_as_frame(frame), columns, optional)
     return _select(_read_with_narwhals(frame), columns, optional)
 
@@ -145,8 +149,9 @@ def to_series(values: Any, name: str = "") -> pl.Series:
 
 
 def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
-    """Raise DataError for the first of ``columns`` that does not exist, naming those that do."""
+    """Raise DataError for the first of ``columns`` that does not exist or whose name is a pattern to polars."""
     for column in columns:
+        check_name(column)
         if column not in existing:
             known = name_some(existing, 12)
             raise DataError(
@@ -155,17 +160,35 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
             )
 
 
+def check_name(column: object) -> None:
+    """Raise DataError for a name of a column that polars takes for none, or for a pattern of names."""
+    if isinstance(column, str) and (column in ("", "*") or (column.startswith("^") and column.endswith("$"))):
+        raise DataError(f"{column!r} is no name for a column, or a pattern of names: rename it", column=column)
+
+
 def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:
-    if columns is None:
-        return list(existing)
-    check_columns(columns, existing)
-    return [*columns, *(name for name in optional if name in existing)]
+    check_columns(columns or (), existing)
+    names = list(existing) if columns is None else [*columns, *(name for name in optional if name in existing)]
+    repeated = {name for name, times in Counter(existing).items() if times > 1 and name in names}
+    if repeated:
+        raise DataError(f"the frame has several columns called {name_some(repeated)}: rename all but one")
+    return names
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
-    frame = frame.select(_check_names(frame.columns, columns, optional))
+    # Not select(), to which a name such as "*" or "^a.*$" is a pattern.
+    frame = frame[_check_names(frame.columns, columns, optional)]
     objects = [column for column in frame if column.dtype == pl.Object]
     return frame.with_columns(to_series(column, column.name) for column in objects) if objects else frame
+
+
+def _collect(frame: pl.LazyFrame, columns: Sequence[str] | None, optional: Sequence[str]) -> pl.DataFrame:
+    try:
+        names = _check_names(frame.collect_schema().names(), columns, optional)
+        table = frame.select(cs.by_name(*names)).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"polars cannot collect the LazyFrame ({first_line(error)}): collect it first") from error
+    return _select(table, names, ())
 
 
 def _from_columns(columns: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -179,7 +202,7 @@ def _as_frame(frame: Any) -> pl.DataFrame:
     try:
         return pl.DataFrame(frame)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"cannot read a {type(frame).__name__} as a frame: {error}") from error
+        raise DataError(f"cannot read a {type(frame).__name__} as a frame: {first_line(error)}") from error
 
 
 def _read_with_narwhals(frame: Any) -> pl.DataFrame:
@@ -229,11 +252,16 @@ def _from_pandas(values: Any, name: str) -> pl.Series:
 def _from_objects(values: list[Any], name: str) -> pl.Series:
     types = {type(value) for value in values} - {type(None)}
     if types and all(issubclass(t, uuid.UUID | str) for t in types):
-        return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        try:
+            return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        except UnicodeEncodeError as error:
+            raise DataError(f"column {name!r} has what is no Unicode text, {error.object!r}", column=name) from error
     if types and all(issubclass(t, int | np.integer) and t is not bool for t in types):
         return _from_integers(values, name)
     if types and all(issubclass(t, int | float | np.number) and t is not bool for t in types):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
+    if types == {Decimal}:
+        values = _check_decimals(values, name)
     if len(types) > 1:
         raise _make_mixture_error(values, name)
     try:
@@ -252,6 +280,14 @@ def _from_integers(values: list[Any], name: str) -> pl.Series:
         except (TypeError, OverflowError):
             continue
     raise DataError(f"column {name!r} holds integers that do not fit in 64 bits together", column=name)
+
+
+def _check_decimals(values: list[Any], name: str) -> list[Any]:
+    """Return decimals with None for NaN; raise DataError where one does not fit in a column, of which polars panics."""
+    for row, value in enumerate(values):
+        if value is not None and not value.is_nan() and not (value.is_finite() and abs(value) < _LARGEST_DECIMAL):
+            raise DataError(f"column {name!r} has a number too large for a column, {value} in row {row}", column=name)
+    return [None if value is None or value.is_nan() else value for value in values]
 
 
 def _make_mixture_error(values: list[Any], name: str) -> DataError:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data._pairs import freeze
-from tastemap.data.frames import to_series
+from tastemap.data.frames import check_name, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.forks import has_polars_threads
 from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
@@ -38,6 +38,7 @@ class IdMap:
     """
 
     def __init__(self, ids: Any, name: str = "user") -> None:
+        check_name(name)
         self.name = name
         self.ids: pl.Series = check_ids(to_series(ids, name), name)
         if _count_distinct(self.ids) != len(self.ids):

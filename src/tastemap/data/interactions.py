@@ -17,7 +17,9 @@ import scipy.sparse as sp
 
 from tastemap.data._checks import check_choice
 from tastemap.data._columns import (
+    check_event_weights,
     check_weights,
+    drop_missing,
     number_ids,
     read_event_weights,
     read_times,
@@ -39,7 +41,7 @@ from tastemap.data._pairs import (
 from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, Remedy
+from tastemap.errors import DataError, ParameterError, Remedy
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class Reading(TypedDict, total=False):
     users: Any
     items: Any
     allow_negative: bool
+    drop_nulls: bool
+    keep_na: bool
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class Interactions:
         users: Any = None,
         items: Any = None,
         allow_negative: bool = False,
+        drop_nulls: bool = False,
+        keep_na: bool = False,
     ) -> Interactions:
         """Read a frame with one row an interaction.
 
@@ -145,20 +151,26 @@ class Interactions:
         users, items : `IdMap` or ids to use; others in the frame raise UnknownIdError. None takes those in
             the frame
         allow_negative : accept negative weights
+        drop_nulls : leave out rows without a user, an item, or a value in another column that is named here
+        keep_na : take texts such as NA, N/A, NULL, nan, None and <NA> as ids. By default they stand for a missing id,
+            as programs write them for one. A text of nothing or of spaces alone is no id in any case
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy.
         """
         check_choice("duplicates", duplicates, get_args(Duplicates))
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
+        columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        table = to_polars(df, _list_columns(user=user, item=item, weight=source, time=time))
+        table = to_polars(df, columns)
+        if drop_nulls:
+            table, _ = drop_missing(table, table.columns, (user, item), keep_na=keep_na)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
-        user_map, user_rows = number_ids(table[user], user, users, "users")
-        item_map, item_rows = number_ids(table[item], item, items, "items")
+        user_map, user_rows = number_ids(table[user], user, users, "users", keep_na=keep_na)
+        item_map, item_rows = number_ids(table[item], item, items, "items", keep_na=keep_na)
         if event_weights is not None:
             weights = read_event_weights(table[event_weights[0]], event_weights[1])
         elif weight is not None:
@@ -214,12 +226,19 @@ class Interactions:
         options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
             rating and timestamp
 
-        Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
-        missing, empty, cut off or not of its kind.
+        In a file of text, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7 or 7.0;
+        else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame` does, and
+        where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
         columns, time = _list_columns(**options), options.get("time")
+        keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
-        return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
+        return cls.from_frame(
+            open_file(path, separator).read(
+                columns, time=time, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls
+            ),
+            **options,
+        )
 
     @classmethod
     def from_csr(
@@ -530,6 +549,12 @@ def _list_columns(
     **_: Any,
 ) -> list[str]:
     """Return the columns that options of `Interactions.from_frame` name; raise ValueError where two name the same."""
+    for argument, name in (("user", user), ("item", item)):
+        if not isinstance(name, str):
+            problem = f"{argument} must be the name of a column, got {name!r}"
+            raise ParameterError(problem, parameter=argument, value=name)
+    if event_weights is not None:
+        check_event_weights(event_weights)
     event = None if event_weights is None else event_weights[0]
     columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
