@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from tastemap.data._encoders import Encoder, as_names, check_use, make_encoders
 from tastemap.data._pairs import Rows, freeze_matrix, make_csr, rows_at, rows_of
-from tastemap.data.frames import to_polars, to_series
+from tastemap.data.frames import name_of, to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
 
@@ -107,7 +107,7 @@ class Features:
         with np.errstate(over="ignore"):  # reported by _make_canonical
             own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
         n_rows, n_columns = own.shape
-        own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or "id")
+        own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, name_of(ids, "id"))
         if len(own_ids) != n_rows:
             raise DataError(f"ids must name the {n_rows} rows of the matrix, got {len(own_ids)} ids")
         own_names = [str(column) for column in range(n_columns)] if names is None else list(names)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.frames import to_series
+from tastemap.data.frames import list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.typing import RowNumbers
 
@@ -108,8 +108,7 @@ class IdMap:
         ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
             values of another type than the map's ids.
         """
-        if isinstance(ids, list | tuple) and len(ids) <= _FEW:
-            self._check_types(ids)
+        if isinstance(ids, list | tuple) and len(ids) <= _FEW and all(map(self._has_right_type, ids)):
             return np.array([self._find_row(value) for value in ids], dtype=np.int64)
         series = self._as_own_type(ids)
         if not self.holds_strings:
@@ -134,8 +133,7 @@ class IdMap:
         ids : as for `find`
         hint : the remedy in the message, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
         """
-        if isinstance(ids, Iterator):
-            ids = list(ids)  # read twice
+        ids = list_values(ids)  # read twice
         found = self.find(ids)
         if len(found) and found.min() < 0:
             unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
@@ -181,7 +179,7 @@ class IdMap:
         if series.null_count():
             raise self._make_type_error(None)
         if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
-            raise self._make_type_error(series[0])
+            raise self._make_type_error(series.head(1).to_list()[0])
         return series
 
     def _find_row(self, value: Any) -> int:

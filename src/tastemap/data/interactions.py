@@ -36,7 +36,7 @@ from tastemap.data._pairs import (
     rows_of,
     starts_of,
 )
-from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
+from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError, Remedy
@@ -544,7 +544,7 @@ def _guess_time_type(time: Array) -> pl.DataType:
 def _make_map(ids: Any, size: int, name: str, argument: str) -> IdMap:
     if ids is None:
         return IdMap(pl.Series(name, np.arange(size, dtype=np.int64)), name)
-    own = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or name)
+    own = ids if isinstance(ids, IdMap) else IdMap(ids, name_of(ids, name))
     if len(own) != size:
         raise DataError(f"{argument} must name the {size} {name}s of the matrix, got {len(own)} ids")
     return own

@@ -14,13 +14,13 @@ import polars as pl
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
-from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
+from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, NotSupportedError, Remedy, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
-from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusions, read_histories
 from tastemap.models.shared.state import State
 from tastemap.ranking.scorer import FactorScorer, Scorer
 from tastemap.ranking.similar import Closeness, Space
@@ -178,7 +178,7 @@ class Answers(ABC):
             rows = np.flatnonzero(state.known_users)
             ids = state.users.take(rows)
         else:
-            ids = to_series(as_many(users), state.users.name)
+            ids = to_series(list_values(users), state.users.name)
             ids = ids if len(ids) else state.users.ids.clear()  # an empty list has no type of its own
             rows = self._user_rows(ids, _UNKNOWN_USER) if on_unknown == "raise" else state.find_users(ids)
             if on_unknown == "skip":
@@ -329,7 +329,7 @@ class Answers(ABC):
         similar items.
         """
         kind = self._choose_kind(frame)
-        rows = self._item_rows(to_series(as_many(items), self.state.items.name))
+        rows = self._item_rows(to_series(list_values(items), self.state.items.name))
         among = None if candidates is None else self._candidate_rows(candidates)
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
@@ -347,7 +347,7 @@ class Answers(ABC):
     ) -> Any:
         """Return the k most similar users of each user: a frame of user, neighbour, rank, score; as `similar_items`."""
         kind = self._choose_kind(frame)
-        rows = self._user_rows(to_series(as_many(users), self.state.users.name), "They have no vector to compare.")
+        rows = self._user_rows(to_series(list_values(users), self.state.users.name), "They have no vector to compare.")
         lists = self._user_space.nearest(rows, k, metric)
         return self._list_neighbours(self.state.users, rows, lists, kind)
 
@@ -392,7 +392,9 @@ class Answers(ABC):
 
         Raises UnknownIdError for ids without a training pair or features.
         """
-        user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        user_ids, item_ids = (to_series(list_values(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        if len(user_ids) > 1 < len(item_ids) and any(isinstance(ids, set | frozenset) for ids in (users, items)):
+            raise ValueError("a set has no order, so it cannot be paired: pass users and items as lists")
         rows = self._user_rows(user_ids, "They have no vector to score with.")
         columns = self._item_rows(item_ids)
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
@@ -424,8 +426,8 @@ class Answers(ABC):
         state, kind, how = self.state, self._choose_kind(frame), self.abilities.explains
         if how is None:
             raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
-        row = int(self._user_rows(pl.Series([user]), "They have no history to explain from.")[0])
-        column = int(self._item_rows(pl.Series([item]))[0])
+        (row,) = self._user_rows(_read_one("user", user), "They have no history to explain from.").tolist()
+        (column,) = self._item_rows(_read_one("item", item)).tolist()
         pairs = state.training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         items, weights = pairs.indices[mine], pairs.data[mine]
@@ -451,7 +453,7 @@ class Answers(ABC):
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         items = self.state.items
-        return np.unique(items.rows(to_series(as_many(candidates), items.name), UNKNOWN_ITEM))
+        return np.unique(items.rows(to_series(list_values(candidates), items.name), UNKNOWN_ITEM))
 
     def _user_rows(self, ids: pl.Series, hint: str | Remedy) -> RowNumbers:
         return _find_known(self.state.users, ids, self.state.known_users, hint)
@@ -506,6 +508,14 @@ class Answers(ABC):
             "score": lists.scores[filled],
         }
         return as_kind(pl.DataFrame(columns), kind)
+
+
+def _read_one(name: str, value: Any) -> pl.Series:
+    """Return a single id as a series; raise ValueError for several."""
+    ids = to_series(list_values(value), name)
+    if len(ids) != 1:
+        raise ValueError(f"{name} must be one id, got {len(ids)}: explain one pair at a time")
+    return ids
 
 
 def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy) -> RowNumbers:
