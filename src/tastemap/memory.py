@@ -1,9 +1,28 @@
-"""How much memory this process may still take."""
+"""How much memory this process may still take, and the refusal of what needs more."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from tastemap.errors import DataError, Remedy
+
+# Smaller needs are not worth asking the system about.
+SMALL = 1 << 28
+
+
+def ask(what: str, needed: int, *ways: Remedy | str) -> None:
+    """Raise DataError where `what` needs more bytes than are free; `ways` are the remedies in its message."""
+    if needed < SMALL:
+        return
+    available = available_memory()
+    if available is not None and needed > available:
+        raise DataError(
+            f"{what} takes {needed / 1e9:,.1f} GB, and {available / 1e9:,.1f} GB are free",
+            *ways,
+            needed=needed,
+            available=available,
+        )
 
 
 def available_memory() -> int | None:

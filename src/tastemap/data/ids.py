@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._checks import check_rows
 from tastemap.data.frames import list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.typing import RowNumbers
@@ -83,8 +84,11 @@ class IdMap:
         return self.ids.dtype == pl.String
 
     def take(self, rows: npt.ArrayLike) -> pl.Series:
-        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``."""
-        return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
+        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``.
+
+        Raises UnknownIdError for rows that do not exist.
+        """
+        return self.ids[check_rows("rows", rows, len(self))].alias(self.name)
 
     def extend(self, more: IdMap) -> IdMap:
         """Return a map in which these ids keep their rows, and the ids that only ``more`` has come behind them.

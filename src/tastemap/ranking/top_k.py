@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import parallel
+from tastemap.data._checks import check_rows
 from tastemap.data._pairs import Rows
 from tastemap.kernels import ranking as kernels
 from tastemap.typing import Floats, RowNumbers
@@ -63,7 +64,9 @@ class Candidates(ABC):
 
     def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
         self.n_items = n_items
-        self.rows = np.arange(n_items) if rows is None else rows
+        self.rows = np.arange(n_items) if rows is None else check_rows("item rows", rows, n_items)
+        if (self.rows[1:] <= self.rows[:-1]).any():
+            raise ValueError("the rows of candidates must ascend, each once: pass np.unique(rows)")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -192,6 +195,8 @@ def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] 
     The lists do not depend on the batch, the blocks or the threads.
     """
     n, k = len(queries), min(int(k), len(catalogue))
+    for items, rows in hidden:
+        check_rows("rows of hidden items", rows, len(items.indptr) - 1, lowest=-1)
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
     if n and k:
         catalogue.fill(queries, k, hidden, lists)
