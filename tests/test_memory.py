@@ -12,10 +12,16 @@ def test_some_memory_is_there() -> None:
     assert available is None or 1e6 < available < 1e15
 
 
-def test_the_narrower_of_machine_and_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    for machine, container, expected in ((5, 3, 3), (5, None, 5), (None, None, None)):
+def test_the_narrowest_of_machine_container_and_limit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine, container, limit, expected in (
+        (5, 3, 4, 3),
+        (5, None, 4, 4),
+        (5, None, None, 5),
+        (None, None, None, None),
+    ):
         monkeypatch.setattr(memory, "_read_machine", lambda machine=machine: machine)
         monkeypatch.setattr(memory, "_read_container", lambda container=container: container)
+        monkeypatch.setattr(memory, "_read_limit", lambda limit=limit: limit)
         assert available_memory() == expected
 
 

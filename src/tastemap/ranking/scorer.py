@@ -268,10 +268,13 @@ class HistoryScorer(Scorer):
 
     make_candidates : returns the candidates of item rows, whose queries are `Histories`; it must be picklable
     coefficients : an array of any shape that holds the c_ji of the largest absolute value
+    place : int64, (n_items,): the numbers of the items in the `Histories` that candidates get, in the order of the item
+        rows, -1 for items that are in no history; None where these are the item rows
     """
 
     make_candidates: Callable[[RowNumbers], Candidates]
     coefficients: Floats
+    place: RowNumbers | None = None
 
     def queries(self, rows: RowNumbers) -> Histories:
         """Return the training histories of user rows."""
@@ -284,17 +287,31 @@ class HistoryScorer(Scorer):
                 what="no interactions",
                 purpose="scoring a known user",
             )
-        return Histories(self.seen, rows)
+        return Histories(self._seen_places, rows)
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Histories:
         """Return the histories themselves."""
         self.check_histories(histories)
         check_range(histories, self._largest_coefficient, "a history")
-        return Histories(histories, np.arange(len(histories.counts)))
+        return Histories(self._put(histories), np.arange(len(histories.counts)))
 
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""
         return self.make_candidates(rows)
+
+    @cached_property
+    def _seen_places(self) -> Rows:
+        assert self.seen is not None
+        return self._put(self.seen)
+
+    def _put(self, pairs: Rows) -> Rows:
+        """Return the pairs with the places of their items."""
+        if self.place is None:
+            return pairs
+        places = self.place[pairs.indices].astype(np.int32)
+        if places.min(initial=0) < 0:
+            raise UnknownIdError("histories must hold known items: leave out those without a training pair")
+        return freeze_rows(pairs._replace(indices=places))
 
     @cached_property
     def _largest_coefficient(self) -> float:

@@ -24,7 +24,7 @@ from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusion
 from tastemap.models.shared.state import State
 from tastemap.ranking.scorer import FactorScorer, Scorer
 from tastemap.ranking.similar import Closeness, Space
-from tastemap.ranking.top_k import Candidates, Hidden, Lists
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, ask_for_lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 # The number of users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
+
+# The number of places of lists that `recommend_all` holds in memory at a time: fewer users where lists are long.
+PLACES_AT_ONCE = 1 << 22
+
+# What a place of a list takes until it is a row of a frame: ids, rank and score, and the arrays that they are made of.
+PLACE_BYTES = 64
 
 _UNKNOWN_USER = Remedy(
     "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
@@ -186,8 +192,9 @@ class Answers(ABC):
         hidden = [self.scorer.hide_seen(rows)] if exclude_seen else []
         if exclude is not None:
             hidden.append(read_exclusions(exclude, ids, state.users, state.items))
-        lists = self.scorer.rank(rows, k, hidden, self.candidates(candidates))
-        return self._list_items(ids, lists, kind)
+        among = self.candidates(candidates)
+        _ask_for_lists(len(rows), k, len(among))
+        return self._list_items(ids, self.scorer.rank(rows, k, hidden, among), kind)
 
     @overload
     def recommend_for(
@@ -256,8 +263,9 @@ class Answers(ABC):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
-        lists = self.scorer.rank_queries(queries, k, hidden, self.candidates(candidates))
-        return self._list_items(people, lists, kind)
+        among = self.candidates(candidates)
+        _ask_for_lists(len(people), k, len(among))
+        return self._list_items(people, self.scorer.rank_queries(queries, k, hidden, among), kind)
 
     def recommend_all(
         self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
@@ -267,19 +275,24 @@ class Answers(ABC):
         k, exclude_seen, candidates, exclude : as for `recommend`
 
         The file has the columns and rows that `recommend` returns, and is written whole or not at all. Users are ranked
-        in batches, so memory does not grow with their number.
+        in batches, so memory does not grow with their number or with k.
         """
+        check_whole("k", k, lowest=1)
+        candidates = None if candidates is None else list_values(candidates)  # each batch reads them
+        exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)
+        longest = max(min(k, len(self.candidates(candidates))), 1)
+        at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         parts = (
             self.recommend(
-                users[start : start + USERS_AT_ONCE],
+                users[start : start + at_once],
                 k=k,
                 exclude_seen=exclude_seen,
                 candidates=candidates,
                 exclude=exclude,
                 frame="polars",
             )
-            for start in range(0, len(users), USERS_AT_ONCE)
+            for start in range(0, len(users), at_once)
         )
         write_parquet(path, parts)
 
@@ -331,6 +344,8 @@ class Answers(ABC):
         kind = self._choose_kind(frame)
         rows = self._item_rows(to_series(list_values(items), self.state.items.name))
         among = None if candidates is None else self._candidate_rows(candidates)
+        check_whole("k", k, lowest=1)
+        _ask_for_lists(len(rows), k, len(self.state.items))
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
 
@@ -348,6 +363,8 @@ class Answers(ABC):
         """Return the k most similar users of each user: a frame of user, neighbour, rank, score; as `similar_items`."""
         kind = self._choose_kind(frame)
         rows = self._user_rows(to_series(list_values(users), self.state.users.name), "They have no vector to compare.")
+        check_whole("k", k, lowest=1)
+        _ask_for_lists(len(rows), k, len(self.state.users))
         lists = self._user_space.nearest(rows, k, metric)
         return self._list_neighbours(self.state.users, rows, lists, kind)
 
@@ -530,6 +547,11 @@ def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy)
             ids=without,
         )
     return rows
+
+
+def _ask_for_lists(n: int, k: int, most: int) -> None:
+    """Raise DataError where frames of n lists, of k items or of as many as there are, take more memory than is free."""
+    ask_for_lists(n, min(k, most), PLACE_BYTES)
 
 
 def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:
