@@ -97,7 +97,9 @@ class SVDpp(SVD):
     def ask_for_memory(self) -> None:
         """Raise DataError where the factors and the systems of equations take more memory than is free."""
         # Beside p and q there are y, the users' sums of y and the gradient of these, in part in 64 bits.
-        ask_for_factors("SVDpp", self.factors, 3 * len(self.users) + 4 * len(self.items), parallel.n_threads())
+        n_users, n_items = len(self.users), len(self.items)
+        more = 4 * n_users + 6 * n_items
+        ask_for_factors("SVDpp", self.factors, n_users + n_items, parallel.n_threads(), more)
 
     def _keep_rest(self, before: Self) -> None:
         self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)

@@ -14,14 +14,15 @@ def width_of(factors: int) -> int:
     return -(-factors // LANES) * LANES
 
 
-def ask_for_factors(model: str, factors: int, n_rows: int, n_squares: int = 0) -> None:
+def ask_for_factors(model: str, factors: int, n_rows: int, n_squares: int = 0, more: int = 0) -> None:
     """Raise DataError where there is no memory for learning the factors of n_rows users and items.
 
     model : the name of its class
     n_squares : the number of matrices (factors, factors) that are in use at a time
+    more : the number of rows that the model learns or computes beside these
     """
     # The rows as kernels take them, and their copy without the columns beyond the factors.
-    needed = 4 * factors * (2 * n_rows + n_squares * factors)
+    needed = 4 * factors * (2 * n_rows + more + n_squares * factors)
     memory.ask(
         f"{model} with {factors:,} factors of {n_rows:,} users and items",
         needed,
