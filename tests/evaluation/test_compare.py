@@ -342,6 +342,19 @@ def test_a_model_that_fails_is_a_row_that_says_why_and_the_others_go_on(late: bo
     assert "bad" not in board.without_features
 
 
+class GrumblesAndFails(Grumbles):
+    """Warns, then fails."""
+
+    def make_scorer(self) -> Any:
+        raise KeyError("q")
+
+
+def test_a_warning_of_all_models_has_no_name_though_one_of_them_failed() -> None:
+    with pytest.warns(UserWarning, match="failed|end well"):
+        board = tm.compare({"bad": GrumblesAndFails(), "good": Grumbles()}, TEST, train=TRAIN, metrics="mrr@2")
+    assert board.notes == ("this will not end well", "bad failed, so it is not compared: KeyError: 'q'")
+
+
 def test_where_every_model_fails_the_first_error_is_raised() -> None:
     with pytest.raises(tm.DataError, match=r"^a: there is no room: lower factors$"):
         tm.compare({"a": Fails(), "b": FailsLate()}, TEST, train=TRAIN)

@@ -109,8 +109,8 @@ class IdMap:
     def find(self, ids: Any) -> RowNumbers:
         """Return the rows of ``ids``, int64, -1 for those not in the map.
 
-        ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
-            values of another type than the map's ids.
+        ids : a list, tuple or iterable, or an array or series of NumPy, polars, pandas or pyarrow. Raises
+            UnknownIdError for values of another type than the map's ids.
         """
         if isinstance(ids, list | tuple) and len(ids) <= _FEW and all(map(self._has_right_type, ids)):
             return np.array([self._find_row(value) for value in ids], dtype=np.int64)

@@ -116,11 +116,12 @@ def compare(
             shown.update()
     if not evaluations:
         raise next(iter(failed.values())).error
+    names = list(named)
     for name, failure in failed.items():
         del named[name]
         warned.add(TastemapWarning(f"{name} failed, so it is not compared: {failure.reason}", model=name))
     _check_shared(evaluations, asked)
-    notes = warned.warnings([*named, *failed])
+    notes = warned.warnings(names)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return Comparison(

@@ -167,7 +167,8 @@ class Answers(ABC):
     ) -> Any:
         """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
 
-        users : an id, ids, or None for every user with a training pair or features
+        users : an id, ids in a list, set, iterable, or array or series of any library, or None for every user with a
+            training pair or features
         exclude_seen : leave out the items of the user's own training pairs
         candidates : only these items may appear (ids), even those without a training pair or features
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
