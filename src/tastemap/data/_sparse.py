@@ -83,13 +83,16 @@ def check_csr(
         raise _make_error("indptr must ascend from 0")
     if len(data) != len(indices) or starts[-1] > len(indices) or (sorted_rows and starts[-1] < len(indices)):
         raise _make_error(f"indptr ends at {starts[-1]:,}, for {len(indices):,} indices and {len(data):,} values")
-    check_indices(indices[: starts[-1]], n_columns, across)
-    if sorted_rows:
+    if not sorted_rows:
+        check_indices(indices[: starts[-1]], n_columns, across)
+    else:
         ascends = indices[1:] > indices[:-1]
         first = starts[1:-1]
         ascends[first[(first > 0) & (first < len(indices))] - 1] = True  # a row may begin anywhere
         if not ascends.all():
             raise _make_error("the columns of a row must ascend, each once")
+        filled = starts[1:] > starts[:-1]  # of these the first and the last column are the least and the largest
+        check_indices(np.append(indices[starts[:-1][filled]], indices[starts[1:][filled] - 1]), n_columns, across)
 
 
 def check_indices(indices: Array, n: int, what: str) -> None:
