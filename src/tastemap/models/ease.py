@@ -13,7 +13,7 @@ import numpy as np
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
-from tastemap.errors import DivergenceError
+from tastemap.errors import DivergenceError, Remedy
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.models.shared.abilities import Abilities
@@ -81,7 +81,7 @@ class EASE(Model):
         memory.ask(
             f"EASE of {n:,} items",
             _memory(n),
-            "leave out rare items with interactions.core(min_per_item=...)",
+            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
             "fit ImplicitALS",
         )
 

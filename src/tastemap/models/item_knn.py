@@ -13,6 +13,7 @@ from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.errors import Remedy
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -99,7 +100,7 @@ class ItemKNN(Model):
             f"ItemKNN with up to {longest.max():,} neighbours of {np.count_nonzero(longest):,} items",
             16 * int(longest.sum()),  # an index and a number each, twice while they are put together
             "lower neighbours",
-            "leave out rare items with interactions.core(min_per_item=...)",
+            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
         )
 
     def learn(self, interactions: Interactions, options: Options) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap import memory
+from tastemap.errors import Remedy
 from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.typing import Floats
 
@@ -27,7 +28,7 @@ def ask_for_factors(model: str, factors: int, n_rows: int, n_squares: int = 0, m
         f"{model} with {factors:,} factors of {n_rows:,} users and items",
         needed,
         "lower factors",
-        "leave out rare ids with interactions.core(...).compact()",
+        Remedy("leave out rare ids with interactions.core(...).compact()", "core", ...),
     )
 
 
