@@ -24,6 +24,7 @@ LEFT_OUT = {
     ("candidates", ...),
     ("cast", "ids"),
     ("cast", "times"),
+    ("core", ...),
     ("history", ...),
     ("item_features", ...),
     ("train", ...),

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import tastemap as tm
-from tastemap.data.frames import as_kind, kind_of, to_polars, to_series
+from tastemap.data.frames import as_kind, kind_of, list_values, to_polars, to_series
 from tastemap.errors import DataError, suggest
 
 FRAME = pl.DataFrame(
@@ -98,6 +98,14 @@ def test_any_values_become_a_series(values: Any, expected: pl.Series) -> None:
     assert series.name == "x"
     assert series.dtype == expected.dtype
     assert series.equals(expected, null_equal=True)
+
+
+def test_one_value_is_told_from_many_and_a_set_has_one_order() -> None:
+    assert list_values("abc") == ["abc"]
+    assert list_values(5) == [5]
+    assert list_values((5, 6)) == (5, 6)
+    assert list_values({"c", "a", "b"}) == ["a", "b", "c"]
+    assert list_values(iter("ab")) == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ def test_take_returns_a_series_under_the_callers_name() -> None:
     taken = movies.take(np.array([2, 0, 2]))
     assert taken.name == "movie_id"
     assert taken.to_list() == [30, 10, 30]
+    assert movies.take([]).to_list() == []
+    for rows in ([3], [-1], np.array([1 << 40])):
+        with pytest.raises(UnknownIdError, match="rows go from 0 to 2, got"):
+            movies.take(rows)
+    with pytest.raises(ValueError, match="rows must be whole numbers in one dimension, got float64"):
+        movies.take([1.7])
 
 
 @pytest.mark.parametrize("ids", [[0, INT64_MAX, -(2**63)], [0, UINT64_MAX, INT64_MAX, 2**63]], ids=["int64", "uint64"])

@@ -147,3 +147,5 @@ def compare(
         output.print_json(answer)
     else:
         output.print_board(board)
+    if board.failed:
+        raise typer.Exit(1)  # what failed has been said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
 from contextvars import copy_context
 from decimal import Decimal
 from pathlib import Path
@@ -130,7 +130,8 @@ def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:
 def to_series(values: Any, name: str = "") -> pl.Series:
     """Turn a list, tuple, iterable, array or a series of any library into a polars Series called ``name``.
 
-    Python values are never cast: UUIDs become their strings, a mixture of types raises DataError.
+    Python values are never cast: UUIDs become their strings, NumPy's fixed-width bytes are UTF-8, and a mixture of
+    types raises DataError.
     """
     if isinstance(values, pl.Series):
         series = values.alias(name)
@@ -145,7 +146,31 @@ def to_series(values: Any, name: str = "") -> pl.Series:
         return _from_pandas(values, name)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
         return pl.Series(name, values)
-    return _from_objects(list(values), name)
+    if hasattr(values, "__array__"):
+        return _from_numpy(np.asarray(values), name)
+    return _from_objects(list(list_values(values)), name)
+
+
+def is_single(values: Any) -> bool:
+    """Tell whether what a caller passed is one value, such as an id, rather than a list, an array or a series."""
+    if getattr(values, "ndim", None) == 0 or not isinstance(values, Iterable):
+        return True
+    return isinstance(values, str | bytes) or hasattr(values, "as_py")  # pyarrow's scalars
+
+
+def list_values(values: Any) -> Any:
+    """Return what can be read once only, or has no order, as a list, one value as a list of it, others as they are."""
+    if is_single(values):
+        return [values]
+    if isinstance(values, set | frozenset):
+        return sorted(values, key=str)  # the order of a set of texts differs from process to process
+    return list(values) if isinstance(values, Iterator | KeysView | ValuesView) else values
+
+
+def name_of(values: Any, otherwise: str) -> str:
+    """Return the name of a series, or `otherwise` where it has none that is a text."""
+    name = getattr(values, "name", None)
+    return name if isinstance(name, str) and name else otherwise
 
 
 def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
@@ -222,15 +247,30 @@ def _read_with_narwhals(frame: Any) -> pl.DataFrame:
 def _from_numpy(values: np.ndarray[Any, Any], name: str) -> pl.Series:
     if values.ndim != 1:
         raise DataError(f"{name or 'values'} must have one dimension, got an array of shape {values.shape}")
-    if values.dtype.kind in "OUST":
-        return _from_objects(values.tolist(), name)
+    if values.dtype.kind in "OUST" or isinstance(values, np.ma.MaskedArray):
+        return _from_objects([*values] if values.dtype.kind == "S" else values.tolist(), name)
     if values.dtype.kind == "M" and np.datetime_data(values.dtype)[0] in "shm":
         values = values.astype("datetime64[us]")
-    return pl.Series(name, values)
+    try:
+        return pl.Series(name, values)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"column {name!r} holds {values.dtype} values, which have no column type", column=name
+        ) from error
 
 
 def _from_pandas(values: Any, name: str) -> pl.Series:
-    """Read a pandas Series or Index, with pyarrow only where pandas itself keeps the values in it."""
+    """Read a pandas Series, Index or array, with pyarrow only where pandas itself keeps the values in it."""
+    if getattr(values, "nlevels", 1) > 1:
+        raise DataError(
+            f"{name or 'values'} must be one column, got an index of {values.nlevels} levels: pass one of them"
+        )
+    if not hasattr(values, "array"):
+        pandas = importlib.import_module("pandas")
+        try:
+            values = pandas.Series(values)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"cannot read a {type(values).__name__} as a column: pass a list") from error
     if values.dtype == "category":
         check_polars_threads()
         codes = pl.Series(values.cat.codes if hasattr(values, "cat") else values.codes).cast(pl.Int64)
@@ -251,6 +291,9 @@ def _from_pandas(values: Any, name: str) -> pl.Series:
 
 def _from_objects(values: list[Any], name: str) -> pl.Series:
     types = {type(value) for value in values} - {type(None)}
+    if any(hasattr(t, "as_py") or issubclass(t, np.ndarray | np.bytes_) for t in types):
+        values = [_as_python(value, name) for value in values]
+        types = {type(value) for value in values} - {type(None)}
     if types and all(issubclass(t, uuid.UUID | str) for t in types):
         try:
             return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
@@ -258,7 +301,7 @@ def _from_objects(values: list[Any], name: str) -> pl.Series:
             raise DataError(f"column {name!r} has what is no Unicode text, {error.object!r}", column=name) from error
     if types and all(issubclass(t, int | np.integer) and t is not bool for t in types):
         return _from_integers(values, name)
-    if types and all(issubclass(t, int | float | np.number) and t is not bool for t in types):
+    if types and all(issubclass(t, int | float | np.integer | np.floating) and t is not bool for t in types):
         return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
     if types == {Decimal}:
         values = _check_decimals(values, name)
@@ -271,6 +314,18 @@ def _from_objects(values: list[Any], name: str) -> pl.Series:
     if series.dtype == pl.Object:
         raise DataError(f"column {name!r} holds {types.pop().__name__} objects, which have no column type", column=name)
     return series
+
+
+def _as_python(value: Any, name: str) -> Any:
+    """Return a scalar of pyarrow, an array without dimensions or NumPy's bytes as a value of Python."""
+    if isinstance(value, np.bytes_):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise DataError(f"column {name!r} holds bytes that are no UTF-8: decode them first", column=name) from error
+    if hasattr(value, "as_py"):
+        return value.as_py()
+    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
 
 
 def _from_integers(values: list[Any], name: str) -> pl.Series:

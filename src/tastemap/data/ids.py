@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._checks import check_rows
 from tastemap.data._pairs import freeze
-from tastemap.data.frames import check_name, to_series
+from tastemap.data.frames import check_name, list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.forks import has_polars_threads
 from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
@@ -102,8 +103,11 @@ class IdMap:
         return self._tie_order
 
     def take(self, rows: npt.ArrayLike) -> pl.Series:
-        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``."""
-        return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
+        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``.
+
+        Raises UnknownIdError for rows that do not exist.
+        """
+        return self.ids[check_rows("rows", rows, len(self))].alias(self.name)
 
     def extend(self, more: IdMap) -> IdMap:
         """Return a map in which these ids keep their rows, and the ids that only ``more`` has come behind them.
@@ -124,11 +128,10 @@ class IdMap:
     def find(self, ids: Any) -> RowNumbers:
         """Return the rows of ``ids``, int64, -1 for those not in the map: an array that the caller may write to.
 
-        ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
-            values of another type than the map's ids.
+        ids : a list, tuple or iterable, or an array or series of NumPy, polars, pandas or pyarrow. Raises
+            UnknownIdError for values of another type than the map's ids.
         """
-        if isinstance(ids, list | tuple) and len(ids) <= _FEW:
-            self._check_types(ids)
+        if isinstance(ids, list | tuple) and len(ids) <= _FEW and all(map(self._has_right_type, ids)):
             return np.array([self._find_row(value) for value in ids], dtype=np.int64)
         series = self._as_own_type(ids)
         if not self.holds_strings:
@@ -153,8 +156,7 @@ class IdMap:
         ids : as for `find`
         hint : the remedy in the message, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
         """
-        if isinstance(ids, Iterator):
-            ids = list(ids)  # read twice
+        ids = list_values(ids)  # read twice
         found = self.find(ids)
         if len(found) and found.min() < 0:
             unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
@@ -200,7 +202,7 @@ class IdMap:
         if series.null_count():
             raise self._make_type_error(None)
         if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
-            raise self._make_type_error(series[0])
+            raise self._make_type_error(series.head(1).to_list()[0])
         return series
 
     def _find_row(self, value: Any) -> int:

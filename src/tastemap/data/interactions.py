@@ -38,7 +38,8 @@ from tastemap.data._pairs import (
     rows_of,
     starts_of,
 )
-from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
+from tastemap.data._sparse import check_matrix, take_matrix
+from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError, ParameterError, Remedy
@@ -95,10 +96,42 @@ class Interactions:
     frame_kind : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
 
     ``len`` is the number of pairs. Made by `from_frame`, `from_file` and `from_csr`; the constructor takes
-    arrays that are already as described here.
+    arrays that are already as described here, does not copy them, and raises DataError for others.
     """
 
     def __init__(
+        self,
+        matrix: sp.csr_matrix,
+        users: IdMap,
+        items: IdMap,
+        *,
+        time: Array | None = None,
+        time_type: pl.DataType | None = None,
+        order: Array | None = None,
+        columns: Columns | None = None,
+        frame_kind: FrameKind = "polars",
+    ) -> None:
+        check_matrix(matrix, (len(users), len(items)))
+        _check_aligned(matrix.nnz, time, order)
+        self._set(
+            matrix,
+            users,
+            items,
+            time=time,
+            time_type=time_type,
+            order=order,
+            columns=columns,
+            frame_kind=frame_kind,
+        )
+
+    @classmethod
+    def _of(cls, matrix: sp.csr_matrix, users: IdMap, items: IdMap, **others: Any) -> Interactions:
+        """Return the interactions of arrays that need no check."""
+        made = cls.__new__(cls)
+        made._set(matrix, users, items, **others)
+        return made
+
+    def _set(
         self,
         matrix: sp.csr_matrix,
         users: IdMap,
@@ -206,7 +239,7 @@ class Interactions:
             matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
-        return cls(
+        return cls._of(
             matrix,
             user_map,
             item_map,
@@ -250,16 +283,9 @@ class Interactions:
         allow_negative : accept negative weights
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
-        or negative and for maps of another size.
+        or negative, for indices outside the matrix and for maps of another size.
         """
-        if not sp.issparse(matrix) or matrix.ndim != 2:
-            raise DataError(
-                f"matrix must be a scipy sparse matrix of users x items, got a {type(matrix).__name__}: "
-                "wrap a dense one in scipy.sparse.csr_array"
-            )
-        with np.errstate(over="ignore"):  # reported below
-            own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
-            own.sum_duplicates()
+        own = take_matrix(matrix, "users x items")
         if not own.nnz:
             raise DataError(f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing")
         check_weights(own.data, "data", allow_negative)
@@ -268,7 +294,7 @@ class Interactions:
         item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        return cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
     def __len__(self) -> int:
         return int(self.matrix.nnz)
@@ -448,7 +474,7 @@ class Interactions:
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
         matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
-        return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
+        return self._of(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
     @overload
     def to_frame(self, frame: None = None) -> Any: ...
@@ -512,7 +538,7 @@ class Interactions:
             "columns": self.columns,
             "frame_kind": self.frame_kind,
         }
-        return Interactions(matrix, **{**fields, **changes})
+        return self._of(matrix, **{**fields, **changes})
 
     def _format_time(self, value: Any) -> str:
         if self.time_type in (pl.Date, pl.Datetime):
@@ -562,6 +588,14 @@ def _list_columns(
     return columns
 
 
+def _check_aligned(n: int, time: Array | None, order: Array | None) -> None:
+    """Raise DataError where times are not one for each of n pairs, or the order is no permutation of them."""
+    if time is not None and (np.shape(time) != (n,) or time.dtype.kind not in "if"):
+        raise DataError(f"time must be int64 or float64 of shape ({n},), got {time.dtype} of shape {np.shape(time)}")
+    if order is not None and (order.dtype.kind not in "i" or not np.array_equal(np.sort(order), np.arange(n))):
+        raise DataError(f"order must be a permutation of 0..{n - 1}, got {order.dtype} of shape {np.shape(order)}")
+
+
 def _guess_time_type(time: Array) -> pl.DataType:
     return pl.Float64() if time.dtype.kind == "f" else pl.Int64()
 
@@ -569,7 +603,7 @@ def _guess_time_type(time: Array) -> pl.DataType:
 def _make_map(ids: Any, size: int, name: str, argument: str) -> IdMap:
     if ids is None:
         return IdMap(pl.Series(name, np.arange(size, dtype=np.int64)), name)
-    own = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or name)
+    own = ids if isinstance(ids, IdMap) else IdMap(ids, name_of(ids, name))
     if len(own) != size:
         raise DataError(f"{argument} must name the {size} {name}s of the matrix, got {len(own)} ids")
     return own

@@ -205,6 +205,8 @@ def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
     for name in ("user_features", "item_features"):
         if board.asked.get(name) is not None:
             yield name.replace("_", " ").capitalize(), repr(board.asked[name])
+    for name, failure in board.failed.items():
+        yield f"Failed: {name}", failure.reason
     if board.without_features:
         yield "Fitted without features", f"{_join_names(board.without_features)}, which take none"
 
@@ -226,7 +228,8 @@ def _write_recipe(board: Comparison) -> str:
     if board.train is not None:
         lines.append(f"# train: fingerprint {board.train.fingerprint()}")
     lines += [f"# test: fingerprint {board.test.fingerprint()}", "board = tm.compare(", "    {"]
-    lines += [f"        {name!r}: {_write_call(model)}," for name, model in board.models.items()]
+    models = board.models | {name: failure.model for name, failure in board.failed.items()}
+    lines += [f"        {name!r}: {_write_call(model)}," for name, model in models.items()]
     lines += ["    },", "    test,"]
     if board.train is not None:
         lines.append("    train=train,")

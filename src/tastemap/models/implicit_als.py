@@ -27,7 +27,7 @@ from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import narrow, widen, width_of, zeros
+from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -150,6 +150,13 @@ class ImplicitALS(Model):
         check_whole("seed", self.seed, lowest=0)
 
     # -- learning -----------------------------------------------------------------------------------------------------
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        n_users, n_items = len(self.users), len(self.items)
+        blocks = min(32, -(-max(n_users, n_items) // PRODUCT_ROWS))
+        # The parts of X'X, a system for each thread, and X'X with its eigenvectors in 64 bits.
+        ask_for_factors("ImplicitALS", self.factors, n_users + n_items, blocks + parallel.n_threads() + 8)
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve users and items in turn, and end by solving the users for the final items."""

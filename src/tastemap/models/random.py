@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data._checks import check_switch, check_whole
+from tastemap.data._checks import check_rows, check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
@@ -98,10 +98,11 @@ class _RandomScorer(Scorer):
 
     def queries(self, rows: RowNumbers) -> States:
         """Return the seeds of user rows."""
-        return self.user_states[rows]
+        return self.user_states[check_rows("user rows", rows, len(self.known_users))]
 
     def fold(self, histories: Rows, features: Rows | None = None) -> States:
         """Return a seed for each history, computed from its items."""
+        self.check_histories(histories)
         states = np.empty(len(histories.counts), np.uint64)
         # Not the start of the users' seeds, or the history of item 0 alone would get the first user's seed.
         states_of_sets(histories.indptr, histories.indices, ~self.start, states)

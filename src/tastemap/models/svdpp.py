@@ -16,7 +16,7 @@ from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
 from tastemap.training.spread import gather, spread
-from tastemap.training.wide import zeros
+from tastemap.training.wide import ask_for_factors, zeros
 from tastemap.typing import Array, Arrays, Floats
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -93,6 +93,13 @@ class SVDpp(SVD):
     def _take(self, state: Arrays) -> None:
         super()._take(state)
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        # Beside p and q there are y, the users' sums of y and the gradient of these, in part in 64 bits.
+        n_users, n_items = len(self.users), len(self.items)
+        more = 4 * n_users + 6 * n_items
+        ask_for_factors("SVDpp", self.factors, n_users + n_items, parallel.n_threads(), more)
 
     def _keep_rest(self, before: Self) -> None:
         self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)

@@ -11,11 +11,10 @@ import polars as pl
 
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._lookup import as_texts, look_up
-from tastemap.data.frames import to_series
+from tastemap.data.frames import list_values, to_series
 from tastemap.errors import DataError
 from tastemap.extras import import_extra
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.inputs import as_many
 from tastemap.plot.canvas import COLOURS, choose_line_style, format_text, name_fitted_models, prepare_axes, write_legend
 from tastemap.plot.labels import write_labels
 from tastemap.typing import Doubles
@@ -71,7 +70,7 @@ def latent_space(
     check_whole("seed", seed, lowest=0)
     name_fitted_models([model])
     ids, vectors = model.item_vectors()
-    bold = model.items.rows(to_series(as_many(highlight), model.items.name) if highlight is not None else [])
+    bold = model.items.rows(to_series(list_values(highlight), model.items.name) if highlight is not None else [])
     rows = model.items.find(ids)
     missing = np.setdiff1d(bold, rows)
     if len(missing):

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data._checks import LARGEST_FLOAT, check_whole
+from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.data._sparse import check_csr
 from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
@@ -130,13 +131,7 @@ class Scorer(Lean, ABC):
         file left them out.
         """
         check_whole("k", k, lowest=1)
-        rows = np.atleast_1d(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows must be whole numbers in one dimension, got {rows.dtype} of shape {rows.shape}")
-        rows = rows.astype(np.int64)
-        n_users = len(self.known_users)
-        if rows.size and not (rows.min() >= 0 and rows.max() < n_users):
-            raise UnknownIdError(f"user rows go from 0 to {n_users - 1}, got {rows.min()} to {rows.max()}")
+        rows = check_rows("user rows", rows, len(self.known_users))
         return self.rank(rows, k, [self.hide_seen(rows)] if exclude_seen else [])
 
     def rank(
@@ -180,8 +175,18 @@ class Scorer(Lean, ABC):
         return lists
 
     def score_pairs(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the shown score of query who[j] and the known item in row items[j], for each j: float32, (n,)."""
+        """Return the shown score of query who[j] and the known item in row items[j], for each j: float32, (n,).
+
+        Raises UnknownIdError for queries and rows that do not exist, and for items that are not known.
+        """
+        who, items = check_rows("queries", who, len(queries)), check_rows("item rows", items, len(self.known_items))
+        if not self.known_items[items].all():
+            raise UnknownIdError("the items of pairs must be known ones: leave out those without a training pair")
         return self.show(self.catalogue.pair_scores(queries, who, items))
+
+    def check_histories(self, histories: Rows) -> None:
+        """Raise DataError where histories are no CSR arrays over the items; for `fold`."""
+        check_csr(*histories, (len(histories.indptr) - 1, len(self.known_items)))
 
     @cached_property
     def _by_popularity(self) -> Candidates:
@@ -225,10 +230,12 @@ class FactorScorer(Scorer):
 
     def queries(self, rows: RowNumbers) -> Floats:
         """Return the vectors of user rows, float32 (n, d)."""
+        rows = check_rows("user rows", rows, len(self.known_users))
         return self._as_queries(self.user_factors[rows], None if self.user_biases is None else self.user_biases[rows])
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Floats:
         """Return the vectors of new users, folded in from their histories, float32 (n, d)."""
+        self.check_histories(histories)
         factors, biases = self.fold_in(histories, features)
         n_people = len(histories.counts)
         _check_floats("the factors that fold_in returns", factors, (n_people, self.item_factors.shape[1]))
@@ -294,13 +301,17 @@ class HistoryScorer(Scorer):
 
     make_candidates : returns the candidates of item rows, whose queries are `Histories`; it must be picklable
     coefficients : an array of any shape that holds the c_ji of the largest absolute value
+    place : int64, (n_items,): the numbers of the items in the `Histories` that candidates get, in the order of the item
+        rows, -1 for items that are in no history; None where these are the item rows
     """
 
     make_candidates: Callable[[RowNumbers], Candidates]
     coefficients: Floats
+    place: RowNumbers | None = None
 
     def queries(self, rows: RowNumbers) -> Histories:
         """Return the training histories of user rows."""
+        rows = check_rows("user rows", rows, len(self.known_users))
         if not len(rows):
             return Histories(NOBODY, rows)  # with zero known users no training pairs are needed
         if self.seen is None:
@@ -309,16 +320,31 @@ class HistoryScorer(Scorer):
                 what="no interactions",
                 purpose="scoring a known user",
             )
-        return Histories(self.seen, rows)
+        return Histories(self._seen_places, rows)
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Histories:
         """Return the histories themselves."""
+        self.check_histories(histories)
         check_range(histories, self._largest_coefficient, "a history")
-        return Histories(histories, np.arange(len(histories.counts)))
+        return Histories(self._put(histories), np.arange(len(histories.counts)))
 
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""
         return self.make_candidates(rows)
+
+    @cached_property
+    def _seen_places(self) -> Rows:
+        assert self.seen is not None
+        return self._put(self.seen)
+
+    def _put(self, pairs: Rows) -> Rows:
+        """Return the pairs with the places of their items."""
+        if self.place is None:
+            return pairs
+        places = self.place[pairs.indices].astype(np.int32)
+        if places.min(initial=0) < 0:
+            raise UnknownIdError("histories must hold known items: leave out those without a training pair")
+        return freeze_rows(pairs._replace(indices=places))
 
     @cached_property
     def _largest_coefficient(self) -> float:

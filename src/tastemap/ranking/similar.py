@@ -9,8 +9,12 @@ import numpy as np
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError
+from tastemap.parallel import row_blocks
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.typing import Floats, Ints, RowNumbers
+
+# The number of differences of vectors' entries that are held in memory at a time.
+GAPS_AT_ONCE = 1 << 22
 
 Closeness = Literal["cosine", "dot", "euclidean"]
 
@@ -89,8 +93,11 @@ class Space:
 
     def _order_by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
         """Set each neighbour's score to minus its distance, and order by these scores."""
-        gaps = self.vectors[rows][:, None, :].astype(np.float64) - self.vectors[lists.rows]
-        scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
+        scores = np.empty(lists.rows.shape, np.float32)
+        cells = max(lists.rows.shape[1] * self.vectors.shape[1], 1)
+        for block in row_blocks(len(rows), max(GAPS_AT_ONCE // cells, 1)):
+            gaps = self.vectors[rows[block]][:, None, :].astype(np.float64) - self.vectors[lists.rows[block]]
+            scores[block] = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
         scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
         order = np.lexsort((self._ties.places[lists.rows], -scores))
         return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from tastemap import parallel
+from tastemap import memory, parallel
+from tastemap.data._checks import check_rows
 from tastemap.data._pairs import Rows, freeze
 from tastemap.kernels import ranking as kernels
 from tastemap.typing import Floats, Ints, RowNumbers
@@ -82,7 +83,9 @@ class Candidates(ABC):
 
     def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
         self.n_items = n_items
-        self.rows = np.arange(n_items) if rows is None else rows
+        self.rows = np.arange(n_items) if rows is None else check_rows("item rows", rows, n_items)
+        if (self.rows[1:] <= self.rows[:-1]).any():
+            raise ValueError("the rows of candidates must ascend, each once: pass np.unique(rows)")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -196,6 +199,14 @@ class ComputedCandidates(Candidates):
         return out
 
 
+def ask_for_lists(n: int, k: int, place: int = 8) -> None:
+    """Raise DataError where n lists of k items take more memory than is free.
+
+    place : the bytes that an item of a list takes
+    """
+    memory.ask(f"{n:,} lists of {k:,} items", n * k * place, "lower k", "ask for fewer at a time")
+
+
 def _run(task: Callable[[int], None], n_blocks: int) -> None:
     if n_blocks == 1:
         task(0)  # a single query need not ask for the thread pool or set up BLAS
@@ -212,6 +223,9 @@ def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden],
     The lists do not depend on the batch, the blocks or the threads.
     """
     n, k = len(queries), min(int(k), len(catalogue))
+    for items, rows in hidden:
+        check_rows("rows of hidden items", rows, len(items.indptr) - 1, lowest=-1)
+    ask_for_lists(n, k)
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
     if n and k:
         catalogue.fill(queries, k, hidden, ties, lists)

@@ -39,7 +39,7 @@ def describe_model(model: Model) -> dict[str, Any]:
 
 
 def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
-    """Return what was measured for each model, the best first."""
+    """Return what was measured for each model, the best first; then, where models failed, why."""
     rows = []
     for name in board.ranking(board.metrics[0]):
         result = board.evaluations[name]
@@ -59,6 +59,8 @@ def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
                 "score_seconds": board.score_seconds[name],
             }
         )
+    for name, failure in board.failed.items():
+        rows.append({"model": name, "parameters": asdict(failure.model), "error": failure.reason})
     return rows
 
 

@@ -29,7 +29,7 @@ from tastemap.training.grid import Grid
 from tastemap.training.loop import Options, train
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import width_of, zeros
+from tastemap.training.wide import ask_for_factors, width_of, zeros
 from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
 
 # A pair counts at most as this many pairs of mean weight, so that one huge count does not dominate its rows.
@@ -96,6 +96,10 @@ class PairwiseModel(Model):
         """Return the loss of a pair of mean weight where all scores are equal."""
 
     # -- learning -----------------------------------------------------------------------------------------------------
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors take more memory than is free."""
+        ask_for_factors(type(self).__name__, self.factors, len(self.users) + len(self.items))
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Make the steps of all pairs, epoch by epoch."""

@@ -23,7 +23,7 @@ from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.spread import spread
-from tastemap.training.wide import width_of, zeros
+from tastemap.training.wide import ask_for_factors, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Floats, RowNumbers
 
 
@@ -115,6 +115,11 @@ class RatingModel(Model):
     @abstractmethod
     def _task(self, interactions: Interactions) -> RatingTask:
         """Return the task of the epoch loop."""
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        n_rows = len(self.users) + len(self.items)
+        ask_for_factors(type(self).__name__, self.factors, n_rows, parallel.n_threads())
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Train in epochs."""
