@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tastemap.data._checks import check_amount
+from tastemap.data._pairs import rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import Rates, svd_bucket
@@ -16,6 +17,7 @@ from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream
 from tastemap.training.grid import Grid
+from tastemap.training.update import find_paces, train_on
 from tastemap.typing import Arrays, Floats
 
 # The standard deviation of the factors at the start.
@@ -84,6 +86,44 @@ class SVD(RatingModel):
         check_amount("learning_rate", self.learning_rate)
         if self.learning_rate == 0:
             raise ValueError("learning_rate must be above 0, got 0: with it nothing is learned")
+
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Take the steps of all ratings for some epochs, starting from the rows of `before`; then solve the new users.
+
+        Rows that are known move in proportion to their shares of new ratings: see training/update.py.
+        """
+        interactions = self.state.training("update")
+        self._keep_scale(before, interactions)
+        task = self._task(interactions)
+        state = task.start()
+        self._start_from(before, state)
+        state = train_on(task, state, self._find_paces(before, interactions), self._hint)
+        self._take(state)
+        new = np.setdiff1d(np.flatnonzero(self.activity_), np.flatnonzero(before.activity_))
+        state["users"][new] = self._fitted_solver.solve_users(rows_at(interactions.by_user, new), state["items"])
+        self._take_update(state["users"], state["items"])
+
+    def _start_from(self, before: Self, state: Arrays) -> None:
+        """Put the rows of users and items with a rating in `before` in the place of random ones."""
+        layout = self._layout
+        for rows, counts, known in (
+            (
+                state["users"],
+                before.activity_,
+                layout.users(len(before.users), before.user_factors_, before.user_biases_),
+            ),
+            (
+                state["items"],
+                before.popularity_,
+                layout.items(len(before.items), before.item_factors_, before.item_biases_),
+            ),
+        ):
+            old = np.flatnonzero(counts)
+            rows[old] = known[old]
+
+    def _find_paces(self, before: Self, interactions: Interactions) -> dict[str, Floats]:
+        users, items = find_paces(before.state.training("update"), interactions)
+        return {"users": users, "items": items}
 
     def _task(self, interactions: Interactions) -> RatingTask:
         return Descent(self, interactions)

@@ -94,9 +94,19 @@ class SVDpp(SVD):
         super()._take(state)
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
 
-    def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)
-        self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
+    def _start_from(self, before: Self, state: Arrays) -> None:
+        """Put the rows of `before` in the place of random ones, each user's with the implicit part of all ratings."""
+        old, layout = np.flatnonzero(before.activity_), self._layout
+        implicit = layout.widen(before.implicit_factors_)
+        state["implicit"][: len(implicit)] = implicit
+        parts = spread(self.state.training("update").by_user).multiply(state["implicit"])
+        state["users"] += parts
+        super()._start_from(before, state)
+        state["users"][old] += parts[old] - spread(before.state.training("update").by_user).multiply(implicit)[old]
+
+    def _find_paces(self, before: Self, interactions: Interactions) -> dict[str, Floats]:
+        paces = super()._find_paces(before, interactions)
+        return paces | {"implicit": paces["items"]}
 
     @property
     def _fitted_solver(self) -> RowSolver:
