@@ -64,7 +64,7 @@ class SVDpp(SVD):
         ordered before
 
     Weights, fold-in, `update`, `explain` and similar items and users are as in SVD; N(u) of a new user is the items of
-    the history, and an update leaves y as it is.
+    the history, and an update moves y_j as far as q_j.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
