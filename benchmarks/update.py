@@ -36,7 +36,7 @@ def cut(pairs: Any, seed: int) -> tuple[Any, Any, Any, Any]:
     users, items = rng.random(len(pairs.users)) < 0.03, rng.random(len(pairs.items)) < 0.03
     new = (users[pairs.row_of_pair()] | items[pairs.matrix.indices])[pairs.input_order]
     new |= rng.random(len(pairs)) < (0.1 - new.mean()) / (1 - new.mean())
-    ids = pairs.users.take(np.flatnonzero(users)), pairs.items.take(np.flatnonzero(items))
+    ids = (ids.take(np.flatnonzero(new)).to_list() for ids, new in ((pairs.users, users), (pairs.items, items)))
     return pairs.pick(~new).compact(), pairs.pick(new).compact(), *ids
 
 
@@ -53,7 +53,7 @@ def measure(case: str, seed: int, threads: int) -> list[Row]:
         train, test = tasks.held_out_likes()
     before, news, new_users, new_items = cut(train, seed)
     liked = test.at_least(4) if name in RATINGS else test
-    of_new_items = liked.pick(np.isin(liked.items.take(liked.matrix.indices[liked.input_order]), new_items))
+    of_new_items = liked.pick(np.isin(liked.items.take(liked.matrix.indices[liked.input_order]).to_numpy(), new_items))
     more: Row = {}
     late: Row = {}
     if with_genres:
@@ -72,13 +72,13 @@ def measure(case: str, seed: int, threads: int) -> list[Row]:
     def figures(model: Any, seconds: float) -> Row:
         measured = tm.evaluate(model, liked, metrics="ndcg@10")
         people = measured.per_user
-        new = people[people.columns[0]].is_in(new_users.tolist())
+        new = people[people.columns[0]].is_in(new_users)
         row: Row = {
             "ndcg@10": measured["ndcg@10"],
             "known users": people.filter(~new)["ndcg@10"].mean(),
             "new users": people.filter(new)["ndcg@10"].mean(),
             "new items": tm.evaluate(model, of_new_items, metrics="ndcg@10")["ndcg@10"],
-            "places": int(model.recommend(k=10, frame="polars")[train.items.name].is_in(new_items.tolist()).sum()),
+            "places": int(model.recommend(k=10, frame="polars")[train.items.name].is_in(new_items).sum()),
         }
         if name in RATINGS:
             row["rmse"] = tm.evaluate(model, test, metrics="rmse")["rmse"]
@@ -114,9 +114,8 @@ def main() -> None:
     report = Report(options.json)
     rows = []
     for case in options.models[:2] if options.quick else options.models:
-        rounds = [
-            fresh(measure, case=case, seed=seed, threads=2) for seed in range(1 if options.quick else options.rounds)
-        ]
+        seeds = range(1 if options.quick else options.rounds)
+        rounds = [fresh(measure, case=case, seed=seed, threads=2) for seed in seeds]
         for lines in zip(*rounds, strict=True):
             row = lines[0] | {key: mean(line[key] for line in lines) for key in lines[0] if key not in ("case", "of")}
             if row["of"] != "other seed" and case != "ExplicitALS":

@@ -53,11 +53,11 @@ class SVD(RatingModel):
     Weights are the ratings, of any sign. Only observed ratings count and a missing rating is no sign of dislike, so the
     top of a list has items that the user would rate highly, chosen or not; ImplicitALS ranks by what users choose.
     Fold-in finds the exact minimum for the fitted items, and predicts as well as a fitted user: on MovieLens 1M and
-    100K the RMSE of known users differs by .001 and .005. `update` takes a quarter of the epochs over all ratings, starting
-    from the fitted rows, with rates that fall to 0 again: what an epoch would add to a known row is multiplied by the
-    share of its ratings that are new, times 4 and at most 1. So rows without new ratings stay as they are, as do mu and
-    sigma, and many updates train no row too far. New users are solved exactly afterwards. `explain` leaves out one
-    rating at a time, of the 200 highest; contributions do not add up to the score.
+    100K the RMSE of known users differs by .001 and .005. `update` takes a quarter of the epochs over all ratings,
+    starting from the fitted rows, with rates that fall to 0 again: what an epoch would add to a known row is multiplied
+    by the share of its ratings that are new, times 4 and at most 1. So rows without new ratings stay as they are, as do
+    mu and sigma, and many updates train no row too far. New users are solved exactly afterwards. `explain` leaves out
+    one rating at a time, of the 200 highest; contributions do not add up to the score.
     similar_items and similar_users compare q and p; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
