@@ -57,9 +57,7 @@ def measure(case: str, seed: int, threads: int) -> list[Row]:
     more: Row = {}
     late: Row = {}
     if with_genres:
-        genres = tm.Features.from_frame(
-            tasks.movies().with_columns(genres=tasks.movies()["genres"].str.split("|")), "movie_id", ["genres"]
-        )
+        genres = tm.Features.from_frame(tasks.movies(), id="movie_id", columns="genres", separator="|")
         known = np.isin(genres.ids.ids.to_numpy(), before.items.ids.to_numpy())
         first = genres.only(genres.ids.take(np.flatnonzero(known)))
         more = {"item_features": first}
