@@ -105,6 +105,9 @@ def test_an_update_learns_new_users_and_items_and_keeps_the_others(name: str) ->
     even, odd = (updated.predict(people, 40).mean() for people in (list(range(12, 60, 2)), list(range(1, 60, 2))))
     assert even > odd
     np.testing.assert_array_equal(updated.user_factors_[1:60:2], model.user_factors_[1::2])
+    np.testing.assert_array_equal(model.update(likes(matrix)).item_factors_, model.item_factors_)
+    folded = updated.recommend_for([0, 2, 4, 6, 8, 10, 40], k=8, frame="polars")
+    assert folded.select("item", "score").equals(updated.recommend(60, k=8, frame="polars").select("item", "score"))
 
 
 everyone = pytest.mark.parametrize(

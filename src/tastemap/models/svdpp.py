@@ -64,7 +64,7 @@ class SVDpp(SVD):
         ordered before
 
     Weights, fold-in, `update`, `explain` and similar items and users are as in SVD; N(u) of a new user is the items of
-    the history, and an update leaves y as it is.
+    the history, and an update moves y_j as far as q_j.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
@@ -101,9 +101,19 @@ class SVDpp(SVD):
         more = 4 * n_users + 6 * n_items
         ask_for_factors("SVDpp", self.factors, n_users + n_items, parallel.n_threads(), more)
 
-    def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)
-        self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
+    def _start_from(self, before: Self, state: Arrays) -> None:
+        """Put the rows of `before` in the place of random ones, each user's with the implicit part of all ratings."""
+        old, layout = np.flatnonzero(before.activity_), self._layout
+        implicit = layout.widen(before.implicit_factors_)
+        state["implicit"][: len(implicit)] = implicit
+        parts = spread(self.state.training("update").by_user).multiply(state["implicit"])
+        state["users"] += parts
+        super()._start_from(before, state)
+        state["users"][old] += parts[old] - spread(before.state.training("update").by_user).multiply(implicit)[old]
+
+    def _find_paces(self, before: Self, interactions: Interactions) -> dict[str, Floats]:
+        paces = super()._find_paces(before, interactions)
+        return paces | {"implicit": paces["items"]}
 
     @property
     def _fitted_solver(self) -> RowSolver:
