@@ -159,3 +159,12 @@ def test_the_closest_word_is_asked_for() -> None:
     assert suggest("itme", ["user", "item"]) == "; did you mean 'item'?"
     assert suggest("price", ["user", "item"]) == ""
     assert suggest("price", ["user", "item"], ": name one") == ": name one"
+
+
+def test_a_long_value_is_cut_and_a_control_character_is_shown() -> None:
+    assert name_some(["a" * 1_000, "b"]) == f"'{'a' * 59}...{'a' * 59}', 'b'"
+    error = tm.DataError(f"the cell {'x' * 1_000_000} is \x1b]0;wrong\x07 and \u202eodd", "look\nat it")
+    assert len(str(error)) < 1_500
+    assert str(tm.DataError("the cell \x1b[31m\u202e\n is odd", "say é")) == (
+        r"the cell \x1b[31m\u202e\n is odd" + ": say é"
+    )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections import Counter
@@ -45,6 +44,18 @@ def test_blocks_run_on_as_many_threads_as_asked_for() -> None:
     meeting = threading.Barrier(3, timeout=10)
     with tm.threads(3):
         parallel.run(lambda block: meeting.wait(), 3)  # ends only if three blocks run at once
+
+
+@pytest.mark.parametrize("n_factors", [8, 320, 321, 1000])
+def test_blocks_of_solved_rows_are_smaller_with_many_factors(n_factors: int) -> None:
+    indptr = np.arange(0, 100_000, 50)
+    blocks = parallel.solver_blocks(indptr, n_factors)
+    assert [start for start, _ in blocks[1:]] == [stop for _, stop in blocks[:-1]]
+    assert (blocks[0][0], blocks[-1][1]) == (0, len(indptr) - 1)
+    if n_factors <= 320:
+        assert blocks == parallel.even_blocks(indptr)
+    rows = max(stop - start for start, stop in blocks)
+    assert rows * (50 * n_factors**2 + n_factors**3 / 3) < 4e9
 
 
 @several
@@ -147,6 +158,57 @@ def test_the_number_of_threads_asked_for_last_counts(monkeypatch: pytest.MonkeyP
     assert parallel.n_threads() == 7
 
 
+@pytest.mark.parametrize("ending", ["threading.Thread(target=work).start()", "atexit.register(work)"])
+def test_work_goes_on_when_the_main_thread_has_ended(ending: str, run_python: Callable[..., str]) -> None:
+    pytest.importorskip("optuna")
+    script = """
+        import atexit, threading, time
+        import numpy as np, scipy.sparse as sp, tastemap as tm
+        from tastemap import parallel
+        rng = np.random.default_rng(0)
+        likes = tm.Interactions.from_csr(sp.csr_array((rng.random((3000, 50)) < 0.2).astype(float)))
+        model = tm.ImplicitALS(factors=8, epochs=2)
+        tuned = lambda: tm.tune(tm.ItemKNN(), likes, space={"neighbours": [5, 9]}, trials=2, parallel=2, refit=False)
+        before = model.fit(likes).item_factors_, model.recommend(k=3), tuned().score
+        def work():
+            time.sleep(0.2)  # the main thread ends
+            done = []
+            parallel.run(done.append, 50)
+            after = model.fit(likes).item_factors_, model.recommend(k=3), tuned().score
+            same = np.array_equal(before[0], after[0]), after[1].equals(before[1]), before[2] == after[2]
+            print(sorted(done) == list(range(50)), *same)
+        """
+    assert run_python(script + ending, TASTEMAP_THREADS="3", PYTHONWARNINGS=None).split() == ["True"] * 4
+
+
+def test_a_system_without_more_threads_costs_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    parallel._make_pool.cache_clear()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done: list[int] = []
+    with tm.threads(4):
+        parallel.run(done.append, 50)
+    assert sorted(done) == list(range(50))
+    parallel._make_pool.cache_clear()
+
+
+@several
+def test_work_that_nobody_wants_ends_between_two_blocks(n: int) -> None:
+    unwanted, done = threading.Event(), []
+
+    def task(block: int) -> None:
+        done.append(block)
+        if block == 3:
+            unwanted.set()
+
+    with tm.threads(n), parallel.wanted_until(unwanted), pytest.raises(parallel.Unwanted):
+        parallel.run(task, 10_000)
+    assert 4 <= len(done) < 1000
+    parallel.run(done.append, 1)  # outside the block all is wanted
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_a_forked_child_can_work_as_well(run_python: Callable[..., str]) -> None:
     said = run_python(
@@ -170,25 +232,3 @@ def test_a_forked_child_can_work_as_well(run_python: Callable[..., str]) -> None
         PYTHONWARNINGS="default",  # Python 3.12 warns of every fork in a process with threads
     )
     assert said.split() == ["0", "True"]
-
-
-def test_ctrl_c_ends_a_fit_soon(run_python: Callable[..., str]) -> None:
-    if sys.platform == "win32":
-        pytest.skip("needs signals")
-    said = run_python(
-        """
-        import os, signal, threading, time
-        import numpy as np, scipy.sparse as sp, tastemap as tm
-        rng = np.random.default_rng(0)
-        likes = tm.Interactions.from_csr(sp.csr_array((rng.random((3000, 300)) < 0.1).astype(float)))
-        started = []
-        threading.Thread(target=lambda: (time.sleep(1), started.append(time.perf_counter()),
-                                         os.kill(os.getpid(), signal.SIGINT))).start()
-        try:
-            tm.ImplicitALS(factors=32, epochs=10**6).fit(likes)
-        except KeyboardInterrupt:
-            print(time.perf_counter() - started[0])
-        """,
-        TASTEMAP_THREADS="2",
-    )
-    assert float(said) < 2

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
+# The most characters of a value, and of a problem, that a message shows.
+_LONGEST_VALUE, _LONGEST_TEXT = 120, 1_200
+
 Said = TypeVar("Said", bound=Exception)
 
 
@@ -132,12 +135,27 @@ class Note(str):
         return note
 
 
+def _tidy(text: str) -> str:
+    """Return a text with control characters written as escapes, and cut where it is too long to be a sentence."""
+    if len(text) > _LONGEST_TEXT:
+        text = _cut(text, _LONGEST_TEXT)
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return a text of at most about so many characters: its beginning and its end."""
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
 def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> str:
     """Make one text of a problem and the ways out of it: ``Popular: problem: this, or that``.
 
     After a problem that ends with a full stop, the ways out are a sentence of their own.
     """
-    text = ": ".join([*subjects, problem])
+    text = _tidy(": ".join([*subjects, problem]))
     if not ways:
         return text
     way = f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
@@ -157,10 +175,15 @@ def _keep_notes(said: Exception, copy: Said) -> Said:
     return copy
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what another library says."""
+    return str(error).strip().partition("\n")[0]
+
+
 def name_some(values: Iterable[object], limit: int = 3) -> str:
-    """Name the first few values for a message: ``'a', 'b', 'c' and 2 more``."""
+    """Name the first few values for a message, long ones cut: ``'a', 'b', 'c' and 2 more``."""
     values = list(values)
-    shown = ", ".join(repr(v) for v in values[:limit])
+    shown = ", ".join(_cut(repr(v), _LONGEST_VALUE) for v in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 

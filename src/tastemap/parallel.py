@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -21,6 +21,14 @@ import numpy.typing as npt
 from tastemap.errors import ParameterError
 
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
+_unwanted: ContextVar[threading.Event | None] = ContextVar("tastemap_unwanted", default=None)
+
+# Up to here rows are cut by their entries alone.
+_USUAL_FACTORS = 320
+
+
+class Unwanted(BaseException):
+    """Ends the work of a thread that nobody waits for any more; no `except Exception` may keep it."""
 
 
 @contextmanager
@@ -51,12 +59,28 @@ def n_threads() -> int:
     return int(asked)
 
 
+@contextmanager
+def wanted_until(unwanted: threading.Event) -> Iterator[None]:
+    """End the calls of `run` that this thread makes in the block, between two blocks, once the event is set.
+
+    They raise `Unwanted`. Ctrl-C reaches the main thread alone: this is how it reaches the others.
+    """
+    token = _unwanted.set(unwanted)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)
+
+
 def run(task: Callable[[int], Any], n_blocks: int) -> None:
     """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads.
 
     An error is raised when all threads have stopped. The calling thread works too, so a call from inside a busy pool
     still ends. Ctrl-C stops between two blocks.
     """
+    unwanted = _unwanted.get()
+    if unwanted is not None:
+        task = _check_wanted(task, unwanted)
     with one_blas_thread():
         n = n_threads()
         n_helpers = min(n, n_blocks) - 1
@@ -79,8 +103,9 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
         try:
             # One pool serves all runs: a pool for each number of blocks would leave n (n - 1) / 2 threads idle.
             pool = _make_pool(n - 1)
-            for _ in range(n_helpers):
-                helpers.append(pool.submit(work))
+            with suppress(RuntimeError):  # the system has no more threads: the calling thread does what is left
+                for _ in range(n_helpers):
+                    helpers.append(_start(pool, work))
             work()
         finally:
             stop.set()
@@ -90,6 +115,34 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
                 helper.exception()
         for helper in running:
             helper.result()
+
+
+def _check_wanted(task: Callable[[int], Any], unwanted: threading.Event) -> Callable[[int], Any]:
+    def checked(block: int) -> None:
+        if unwanted.is_set():
+            raise Unwanted
+        task(block)
+
+    return checked
+
+
+def _start(pool: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None]:
+    """Start work on a thread of the pool, or on one of its own where the main thread has ended, and pools with it."""
+    try:
+        return pool.submit(work)
+    except RuntimeError:
+        helper: Future[None] = Future()
+
+        def call() -> None:
+            try:
+                work()
+                helper.set_result(None)
+            except BaseException as error:
+                helper.set_exception(error)
+
+        helper.set_running_or_notify_cancel()
+        threading.Thread(target=call, name="tastemap").start()
+        return helper
 
 
 def row_blocks(n_rows: int, size: int) -> list[slice]:
@@ -107,6 +160,16 @@ def even_blocks(indptr: npt.NDArray[np.int64], size: int = 1 << 14, row_cost: in
     work = indptr + row_cost * np.arange(len(indptr))
     cuts = np.searchsorted(work, np.arange(0, work[-1], size))
     return list(itertools.pairwise(np.unique(np.append(cuts, len(work) - 1)).tolist()))
+
+
+def solver_blocks(indptr: npt.NDArray[np.int64], n_factors: int) -> list[tuple[int, int]]:
+    """Cut rows that are solved, each with n_factors unknowns, into blocks that take less than about a second.
+
+    An entry takes n_factors^2 steps and a row n_factors^3 / 3, so with many factors the blocks are smaller.
+    """
+    if n_factors <= _USUAL_FACTORS:
+        return even_blocks(indptr)
+    return even_blocks(indptr, max(1, (1 << 14) * _USUAL_FACTORS**2 // n_factors**2), n_factors // 3)
 
 
 @contextmanager

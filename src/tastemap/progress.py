@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from tastemap.tables import show_controls
+
 
 def is_shown(progress: bool | None) -> bool:
     """Return whether to show progress: what ``progress`` says, and for None whether stderr is a terminal."""
@@ -23,5 +25,5 @@ def make_bar(total: int | None, progress: bool | None, *, done: int = 0, unit: s
     from tqdm import tqdm
 
     hide = not is_shown(progress)
-    scaled = unit == "B"
-    return tqdm(total=total, initial=done, unit=unit, unit_scale=scaled, desc=about, disable=hide, file=sys.stderr)
+    scaled, desc = unit == "B", show_controls(about)
+    return tqdm(total=total, initial=done, unit=unit, unit_scale=scaled, desc=desc, disable=hide, file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,29 @@ CLOSE, BEST = "†", "*"
 
 # The least width of the names, in characters, where the terminal is too narrow for whole ones.
 FOLDED = 16
+
+# What a terminal obeys rather than shows: control characters, those that turn the direction of writing, other ends of
+# lines; and halves of characters, which cannot be written.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def show_controls(text: str, keep: str = "") -> str:
+    r"""Return a text of unknown origin with its control characters spelt out, such as \x1b, so that none takes effect.
+
+    keep : control characters that stay, such as the ends of lines
+    """
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in keep else _spell(found[0]), text)
+
+
+def escape_controls(json: str) -> str:
+    """Return the same JSON document without the control characters that JSON allows in strings."""
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in "\n\t" else f"\\u{ord(found[0]):04x}", json)
+
+
+def _spell(character: str) -> str:
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 @dataclass(frozen=True)
@@ -94,7 +118,9 @@ class Table:
 
         # Numbers are aligned here: rich would shift them by the mark behind.
         table = _make_grid(pad_edge=False)
-        texts = [[cell.text.replace(" ±", "\n±" if apart else " ±") for cell in row] for row in self.rows]
+        texts = [
+            [show_controls(cell.text).replace(" ±", "\n±" if apart else " ±") for cell in row] for row in self.rows
+        ]
         columns = zip(self.heading, *texts, strict=True)
         widths = [max(len(line) for text in column for line in text.split("\n")) for column in columns]
         widths[0] = 0  # names stay at the left, and are folded where there is no room
@@ -169,7 +195,7 @@ class PlainTable:
         table = _make_grid(pad_edge=True)
         for column in self.columns:
             table.add_column(
-                Text(column.name),
+                Text(show_controls(column.name)),
                 justify="right" if column.is_number else "left",
                 max_width=column.widest,
                 no_wrap=column.widest is not None,
@@ -194,7 +220,7 @@ def _make_grid(*, pad_edge: bool) -> Any:
 def _as_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "" if value is None else str(value)
+    return "" if value is None else show_controls(str(value))
 
 
 def _choose_mark(cell: Cell, bold: bool) -> str:
@@ -203,11 +229,11 @@ def _choose_mark(cell: Cell, bold: bool) -> str:
 
 def _escape(text: str) -> str:
     """Keep Markdown from reading a name as a cell's end or as emphasis."""
-    return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in " ".join(text.split()))
+    return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in show_controls(" ".join(text.split())))
 
 
 def _write_html_cell(cell: Cell, place: int) -> str:
-    text = html.escape(cell.text) + _choose_mark(cell, True)
+    text = html.escape(show_controls(cell.text)) + _choose_mark(cell, True)
     if place == 0:
         return f'<th scope="row" style="text-align: left; font-weight: normal">{text}</th>'
     return f'<td style="text-align: right; white-space: nowrap">{f"<b>{text}</b>" if cell.is_best else text}</td>'

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,6 +188,21 @@ def test_rows_with_nulls_are_left_out_and_counted_on_request(folder: Path) -> No
     assert told in run(*asked, "--drop-nulls").stderr
     whole = run("fit", "ratings.csv", *SMALL, "--drop-nulls", "--out", "own.safetensors")
     assert "left out" not in whole.stderr
+
+
+def test_ids_are_told_by_their_spelling_and_missing_ones_by_their_words(folder: Path) -> None:
+    Path("odd.csv").write_text("user,item\n007,1\n7,2\nNA,2\n")
+    refused = expect_refusal("fit", "odd.csv", "--out", "odd.safetensors", "--model", "Popular")
+    assert refused == (
+        "column 'user' has no id in row 2, but 'NA': pass --drop-nulls to leave such rows out, or --keep-na if "
+        "these are names"
+    )
+    assert run_json("info", "odd.csv")["users"] == 2
+    assert run_json("info", "odd.csv", "--keep-na")["users"] == 3
+    run("fit", "odd.csv", "--out", "odd.safetensors", "--model", "Popular", "--keep-na")
+    told = run_json("recommend", "odd.safetensors", "--user", "007", "--user", "7", "--user", "NA")
+    assert [(row["user"], row["item"]) for row in told["recommendations"]] == [("007", 2), ("7", 1), ("NA", 1)]
+    assert "integers here, got '+1'" in expect_refusal("similar", "odd.safetensors", "--item", "+1")
 
 
 def test_a_guessed_time_with_nulls_costs_no_rows(folder: Path) -> None:
@@ -682,7 +698,8 @@ def test_an_input_is_not_overwritten(als: tm.ImplicitALS) -> None:
 
 def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
     said = expect_refusal("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
-    assert said.startswith("there is not enough memory: ")
+    figures = r"takes [\d,.]+ GB, and [\d,.]+ GB are free"
+    assert re.fullmatch(rf"ImplicitALS with 5,000,000 factors of 7 users and items {figures}: lower factors", said)
     assert "own.safetensors" not in files()
 
 

@@ -78,6 +78,20 @@ def test_the_leaderboard_is_printed_and_the_best_is_bold_on_a_terminal(
     assert "in bold: the best of its column" in shown
 
 
+def test_a_model_that_fails_is_told_everywhere_and_in_the_exit_status(ratings: tm.Interactions) -> None:
+    asked = ("ratings.csv", "--model", "Popular,WARP", "--set", "learning_rate=1e30", "--set", "epochs=1")
+    shown = run(*asked, "--report", "report.html", status=1)
+    assert "WARP failed: training diverged in epoch 1" in " ".join(shown.stdout.split())
+    assert "Note: WARP failed, so it is not compared" in shown.stderr
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "Failed: WARP" in page
+    assert "WARP(" not in page  # the command repeats it
+    told = json.loads(run(*asked, "--json", status=1).stdout)["models"]
+    assert [row["model"] for row in told] == ["Popular", "WARP"]
+    assert told[1]["error"].startswith("training diverged in epoch 1")
+    assert "error" not in told[0]
+
+
 def test_models_are_fitted_on_one_file_and_measured_on_another(ratings: tm.Interactions) -> None:
     known = ratings.items[0]
     Path("test.csv").write_text(f"userId,movieId,rating\n1,0,5\n2,{known},5\n")

@@ -24,6 +24,7 @@ LEFT_OUT = {
     ("candidates", ...),
     ("cast", "ids"),
     ("cast", "times"),
+    ("core", ...),
     ("history", ...),
     ("item_features", ...),
     ("train", ...),
@@ -135,6 +136,11 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         "1 of 1 users were not in the training data: 9. Pass --on-unknown popular to give them the most popular items, "
         "or skip to leave them out.",
     ),
+    ("keep_na", True): (
+        lambda: read(user=["1", "NA"]),
+        "column 'user' has no id in row 1, but 'NA': pass --drop-nulls to leave such rows out, or --keep-na if these "
+        "are names",
+    ),
     ("separator", ...): (
         lambda: Reading(separator=",").read(write("user;item\n1;2\n")),
         "in.csv has one column, 'user;item': pass --separator ';'",
@@ -233,8 +239,8 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "parallel": (lambda: tm.tune(tm.EASE(), read(), parallel=0), "--parallel must be a whole number of at least 1"),
     "separator": (
-        lambda: Reading(separator="::").read(write("user,item\n1,2\n")),
-        "--separator must be one ASCII character other than a quote or the end of a line, got '::'",
+        lambda: Reading(separator="::").read(write("user::item\n1::2\n")),
+        "--separator must be one ASCII character, and no quote or line end, got '::'",
     ),
     "settings": (lambda: make_models(["EASE"], ["x"]), "--set must be NAME=VALUE, e.g. factors=128, got 'x'"),
     "space": (lambda: make_space(tm.EASE(), ["x"]), "--space must be NAME=VALUES, e.g. epochs=10:40"),

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import tastemap as tm
-from tastemap.data.frames import as_kind, kind_of, to_polars, to_series
+from tastemap.data.frames import as_kind, kind_of, list_values, to_polars, to_series
 from tastemap.errors import DataError, suggest
 
 FRAME = pl.DataFrame(
@@ -99,6 +100,14 @@ def test_any_values_become_a_series(values: Any, expected: pl.Series) -> None:
     assert series.equals(expected, null_equal=True)
 
 
+def test_one_value_is_told_from_many_and_a_set_has_one_order() -> None:
+    assert list_values("abc") == ["abc"]
+    assert list_values(5) == [5]
+    assert list_values((5, 6)) == (5, 6)
+    assert list_values({"c", "a", "b"}) == ["a", "b", "c"]
+    assert list_values(iter("ab")) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -130,3 +139,60 @@ def test_an_unknown_name_is_answered_with_the_nearest_one() -> None:
     assert suggest("x", ["user"], ": name one of these") == ": name one of these"
     with pytest.raises(AttributeError, match=r"^module 'tastemap' has no attribute 'WRAP'; did you mean 'WARP'\?$"):
         tm.WRAP  # type: ignore[attr-defined]  # noqa: B018
+
+
+MAKERS = [dict, pl.DataFrame, lambda columns: pl.DataFrame(columns).lazy(), pd.DataFrame, pa.table]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("name", ["", "*", "^.*$", "^u.*$"])
+def test_a_name_that_polars_takes_for_a_pattern_is_refused_where_it_is_used(make: Any, name: str) -> None:
+    frame = make({"user": [1, 2], name: ["a", "b"], "u2": ["c", "d"]})
+    with pytest.raises(DataError, match=r"is no name for a column, or a pattern of names: rename it"):
+        to_polars(frame, ["user", name])
+    assert to_polars(frame, ["u2", "user"]).rows() == [("c", 1), ("d", 2)]
+    with pytest.raises(DataError, match="is no name for a column"):
+        tm.IdMap([1], name)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([[1, 2, 3]], columns=["user", "user", "item"]),
+        pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["user", "user", "item"]),
+    ],
+    ids=["pandas", "pyarrow"],
+)
+def test_a_column_that_is_there_twice_is_refused_where_it_is_used(frame: Any) -> None:
+    with pytest.raises(DataError, match="the frame has several columns called 'user': rename all but one"):
+        to_polars(frame, ["user", "item"])
+    assert to_polars(frame, ["item"]).rows() == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (pl.scan_csv("none.csv"), "No such file"),
+        (pl.LazyFrame({"user": ["x"], "item": [1]}).with_columns(pl.col("user").cast(pl.Int64)), "conversion from"),
+        (pl.LazyFrame({"user": [1]}).select("item"), "item"),
+    ],
+)
+def test_a_lazy_frame_that_fails_is_one_sentence(frame: pl.LazyFrame, reason: str) -> None:
+    with pytest.raises(
+        DataError, match=f"polars cannot collect the LazyFrame .*{reason}.*: collect it first"
+    ) as caught:
+        to_polars(frame, ["user", "item"])
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("wrap", [list, lambda values: pd.Series(values, dtype=object)], ids=["list", "pandas"])
+def test_decimals_have_no_nan_and_an_end(wrap: Any) -> None:
+    assert to_series(wrap([Decimal("1.5"), Decimal("NaN")]), "w").to_list() == [Decimal("1.5"), None]
+    for large in (Decimal("Infinity"), Decimal("1e30")):
+        with pytest.raises(DataError, match=r"column 'w' has a number too large for a column, .* in row 1"):
+            to_series(wrap([Decimal(1), large]), "w")
+
+
+def test_text_that_is_no_unicode_is_refused() -> None:
+    with pytest.raises(DataError, match=r"column 'user' has what is no Unicode text, '\\ud800'"):
+        to_series(["a", "\ud800"], "user")

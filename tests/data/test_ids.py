@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,6 +37,12 @@ def test_take_returns_a_series_under_the_callers_name() -> None:
     taken = movies.take(np.array([2, 0, 2]))
     assert taken.name == "movie_id"
     assert taken.to_list() == [30, 10, 30]
+    assert movies.take([]).to_list() == []
+    for rows in ([3], [-1], np.array([1 << 40])):
+        with pytest.raises(UnknownIdError, match="rows go from 0 to 2, got"):
+            movies.take(rows)
+    with pytest.raises(ValueError, match="rows must be whole numbers in one dimension, got float64"):
+        movies.take([1.7])
 
 
 @pytest.mark.parametrize("ids", [[0, INT64_MAX, -(2**63)], [0, UINT64_MAX, INT64_MAX, 2**63]], ids=["int64", "uint64"])
@@ -240,3 +247,40 @@ def test_integers_kept_as_floats_become_integers_again(ids: list[Any], restored:
     found = restore_whole_ids(pl.Series(ids))
     assert found.dtype == restored.dtype
     assert found.to_list() == restored.to_list()
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [list(range(-20, 40)), [UINT64_MAX, 2**63, 0, 7], ["", "a", "я", "x" * 40, "b"], []],
+    ids=["int64", "uint64", "strings", "none"],
+)
+def test_ties_are_in_the_order_of_a_hash_of_the_id(ids: list[Any]) -> None:
+    def digest(one: Any) -> int:
+        own = one.encode() if isinstance(one, str) else (one % 2**64).to_bytes(8, "little")
+        return xxhash.xxh64_intdigest(own, 42)
+
+    tied = IdMap(ids)
+    order = tied.tie_order
+    assert (order.dtype, order.shape) == (np.int32, (len(ids),))
+    assert [ids[row] for row in np.argsort(order)] == sorted(ids, key=digest)
+    assert tied.tie_order is order
+    with pytest.raises(ValueError, match="read-only"):
+        order[:] = 0
+
+
+def test_the_order_of_ties_keeps_to_known_ids_and_types() -> None:
+    some = IdMap([5, 9, 1])
+    more = some.extend(IdMap([9, 7, 3]))
+    assert [one for one in np.array(more)[np.argsort(more.tie_order)] if one in some] == list(
+        np.array(some)[np.argsort(some.tie_order)]
+    )
+    unsigned = IdMap(pl.Series([5, 9, 1], dtype=pl.UInt64))
+    assert unsigned.tie_order.tolist() == some.tie_order.tolist()
+
+
+@pytest.mark.parametrize("make", [int, str], ids=["integers", "strings"])
+@pytest.mark.parametrize("n", [3, 5000])
+def test_rows_that_were_found_may_be_written_to(n: int, make: type) -> None:
+    users = IdMap([make(number) for number in range(n)])
+    for ids in ([make(number) for number in range(1, n + 1)], users.ids, users.ids.head(0)):
+        assert users.find(ids).flags.writeable

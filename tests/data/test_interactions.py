@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import copy
+import math
 import pickle
 import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,7 +23,7 @@ from hypothesis import strategies as st
 
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DataError, UnknownIdError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 
 NAN, INF = float("nan"), float("inf")
 
@@ -140,7 +143,7 @@ def test_events_are_weighted_by_name() -> None:
     assert events.to_frame().columns == ["person", "article", "weight"]
     with pytest.raises(DataError, match=r"column 'event' has events without a weight, 'LIKE', first in row 1: add"):
         Interactions.from_frame(frame, event_weights=("event", {"VIEW": 1}), **options)
-    with pytest.raises(DataError, match="event_weights must map events to numbers"):
+    with pytest.raises(ParameterError, match="event_weights must map events to numbers"):
         Interactions.from_frame(frame, event_weights=("event", {"VIEW": 1, "LIKE": "two"}), **options)
 
 
@@ -155,7 +158,7 @@ OK: dict[str, list[Any]] = {
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
-        ("user", [1, None, None], "column 'user' has no id in rows 1, 2: drop these rows first"),
+        ("user", [1, None, None], "column 'user' has no id in rows 1, 2: pass drop_nulls=True to leave such rows out"),
         (
             "user",
             [1.0, 2.0, 3.0],
@@ -496,3 +499,75 @@ def test_the_values_that_made_a_column_of_numbers_one_of_text_are_named() -> Non
     frame = {"user": [1, 2, 3, 4], "item": [1, 2, 3, 4], "weight": ["5", "nan", "4.5", "three"]}
     with pytest.raises(DataError, match=r"'weight' has what is no number, 'nan', 'three' in rows 1, 3: fill"):
         Interactions.from_frame(frame, weight="weight")
+
+
+@pytest.mark.parametrize("word", ["", "  ", "NA", "nan", "None", "<NA>", r"\N"])
+def test_a_text_for_a_missing_id_is_none(word: str) -> None:
+    frame = pd.DataFrame({"user": ["ann", word, None, "bob"], "item": ["x", "y", "y", word]})
+    with pytest.raises(
+        DataError, match=r"column 'user' has no id in rows 1, 2.*: pass drop_nulls=True to leave"
+    ) as caught:
+        Interactions.from_frame(frame)
+    assert caught.value.remedies[0].parameter == "drop_nulls"
+    assert Interactions.from_frame(frame, drop_nulls=True).to_frame("polars").rows() == [("ann", "x", 1)]
+    if word.strip():
+        assert caught.value.remedies[1].parameter == "keep_na"
+        named = Interactions.from_frame(frame, drop_nulls=True, keep_na=True)
+        assert named.to_frame("polars").rows() == [("ann", "x", 1), (word, "y", 1), ("bob", word, 1)]
+        # What the id maps know is a name.
+        again = Interactions.from_frame(frame.drop(index=2), users=named.users, items=named.items)
+        assert again.n_users == 3
+
+
+def test_rows_without_a_weight_or_a_time_are_left_out_on_request() -> None:
+    frame = {"user": [1, 1, 1, 2], "item": [1, 2, 3, 1], "w": [1.0, None, 3.0, 4.0], "t": [1, 2, None, 4]}
+    read = Interactions.from_frame(frame, weight="w", time="t", drop_nulls=True)
+    assert read.to_frame().rows() == [(1, 1, 1, 1), (2, 1, 4, 4)]
+    with pytest.raises(DataError, match="there are no rows"):
+        Interactions.from_frame({"user": ["NA"], "item": [1]}, drop_nulls=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("event",),
+        ("event", {"VIEW": 1}, 2),
+        "event",
+        ("event", None),
+        ("event", [1, 2]),
+        ({"VIEW": 1}, "event"),
+        {"VIEW": 1, "LIKE": 2},
+        (None, {"VIEW": 1}),
+        5,
+    ],
+    ids=str,
+)
+def test_event_weights_are_a_pair_of_a_column_and_a_mapping(given: Any, tmp_path: Path) -> None:
+    frame = {"user": [1], "item": [2], "event": ["VIEW"]}
+    pl.DataFrame(frame).write_csv(tmp_path / "r.csv")
+    for read in (partial(Interactions.from_frame, frame), partial(Interactions.from_file, tmp_path / "r.csv")):
+        with pytest.raises(ParameterError, match="event_weights must be a pair of a column and weights") as caught:
+            read(event_weights=given)
+        assert (caught.value.parameter, caught.value.value) == ("event_weights", given)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, "2", None, 1j, [1], 10**400, 1e39])
+def test_the_weight_of_an_event_is_a_number(weight: Any) -> None:
+    with pytest.raises(ParameterError, match=r"event_weights must map events to numbers, got .* for 'VIEW'"):
+        Interactions.from_frame({"user": [1], "item": [2], "e": ["VIEW"]}, event_weights=("e", {"VIEW": weight}))
+
+
+@pytest.mark.parametrize(
+    "events", [[[1], [2]], [{"a": 1}, {"a": 2}], np.array([1j, 2j])], ids=["lists", "structs", "complex"]
+)
+def test_events_of_other_types_are_refused(events: Any) -> None:
+    frame = {"user": [1, 2], "item": [2, 3], "e": events}
+    with pytest.raises(DataError, match="column 'e' holds"):
+        Interactions.from_frame(frame, event_weights=("e", {1: 1}))
+
+
+@pytest.mark.parametrize("name", [None, 5, ["user"]])
+def test_the_name_of_a_column_is_a_text(name: Any) -> None:
+    with pytest.raises(ParameterError, match="user must be the name of a column, got"):
+        Interactions.from_frame({"user": [1], "item": [2]}, user=name)

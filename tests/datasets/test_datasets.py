@@ -342,7 +342,7 @@ def test_a_local_copy_of_another_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no ratings\.dat or ratings\.parquet, so it is not MovieLens 1m"):
         movielens("1m", path=tmp_path)
     (tmp_path / "x.zip").write_bytes(ML_100K[:-30])
-    with pytest.raises(DataError, match="is not a whole zip file"):
+    with pytest.raises(DataError, match=r"is not a whole \.zip file"):
         movielens("100k", path=tmp_path / "x.zip")
     (tmp_path / "ratings.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="has no column 'user_id', so it is not a MovieLens file"):
@@ -643,3 +643,41 @@ def test_the_last_month_of_online_retail_is_held_out_with_its_repeat_purchases(d
     assert bought_again == train.matrix.multiply(test.matrix).nnz == 20_078
     # Split as pairs, what is bought again would be lost to training.
     assert len(splits.by_time(shop.interactions, at="2011-11-09")[0]) == len(train) - bought_again
+
+
+def test_a_kept_file_is_checked_again(publisher: Publisher, cache: Path) -> None:
+    movielens("100k")
+    kept = cache / "ml-100k.zip"
+    kept.write_bytes(ML_100K[:-1] + b"x")
+    with pytest.raises(DataError, match=r"ml-100k\.zip was damaged after its download: delete it"):
+        movielens("100k")
+    kept.unlink()
+    check_100k(movielens("100k"))
+    assert publisher.requests == 2
+
+
+def test_films_may_have_ids_that_are_no_numbers(tmp_path: Path) -> None:
+    (tmp_path / "ratings.dat").write_text("1::0000008::5::9\n2::114709::4::8\n")
+    (tmp_path / "movies.dat").write_text("114709::Toy Story (1995)::Comedy\n0000008::Edison (1893)::Short\n")
+    data = movielens("1m", path=tmp_path)
+    assert list(data.interactions.items) == ["0000008", "114709"]
+    assert data.items is not None
+    assert dict(data.items.select("movie_id", "title").rows()) == {
+        "114709": "Toy Story (1995)",
+        "0000008": "Edison (1893)",
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "problem"),
+    [
+        ("users.dat", "1::177651718\n", "the file of users is not laid out .* 2 fields, '1', '177651718', where 5 are"),
+        ("movies.dat", "1::Toy Story\n", "movies.dat is not laid out .* 2 fields, '1', 'Toy Story', where 3 are"),
+    ],
+)
+def test_a_file_laid_out_otherwise_is_told(tmp_path: Path, file: str, text: str, problem: str) -> None:
+    (tmp_path / "ratings.dat").write_text("1::8::5::9\n")
+    (tmp_path / "movies.dat").write_text("8::Edison (1893)::Short\n")
+    (tmp_path / file).write_text(text)
+    with pytest.raises(DataError, match=problem):
+        movielens("1m", path=tmp_path)

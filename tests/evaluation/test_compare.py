@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import permutations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ import tastemap as tm
 from tastemap.evaluation.compare import _load_kernels
 from tastemap.evaluation.comparison import Comparison
 from tastemap.ranking import top_k as ranking
+from tastemap.service.documents import describe_comparison
 from tastemap.tables import Cell, Table
 
 
@@ -304,7 +305,71 @@ def test_warnings_of_some_models_name_them_and_those_of_all_come_once() -> None:
         tm.compare([Grumbles()], TEST, train=TRAIN, metrics="mrr@2")
 
 
-def test_a_model_that_fails_stops_with_its_name() -> None:
+class Fails(tm.Popular):
+    """Fails when it is fitted."""
+
+    def learn(self, interactions: tm.Interactions, options: Any) -> None:
+        raise self.reason
+
+    reason: ClassVar[Exception] = tm.DataError("there is no room", "lower factors")
+
+
+class FailsLate(tm.Popular):
+    """Fails when it is measured."""
+
+    def make_scorer(self) -> Any:
+        raise KeyError("q")
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_model_that_fails_is_a_row_that_says_why_and_the_others_go_on(late: bool) -> None:
+    wrong, why = (FailsLate(), "KeyError: 'q'") if late else (Fails(), "there is no room: lower factors")
+    with pytest.warns(tm.TastemapWarning, match=f"^bad failed, so it is not compared: {why}$"):
+        board = tm.compare({"bad": wrong, **MODELS}, TEST, train=TRAIN, metrics=("ndcg@5", "recall@3"))
+    alone = tm.compare(dict(MODELS), TEST, train=TRAIN, metrics=("ndcg@5", "recall@3"))
+    assert list(board.models) == list(board.evaluations) == list(board.fit_seconds or ()) == list(MODELS)
+    assert board.differences.equals(alone.differences)
+    assert board.frame["model"].to_list() == [*alone.frame["model"], "bad"]
+    assert board.frame["ndcg@5"].to_list() == [*alone.frame["ndcg@5"], None]
+    assert board.frame["error"].to_list() == [None, None, None, why]
+    assert "error" not in alone.frame.columns
+    assert isinstance(board.failed["bad"].error, KeyError if late else tm.DataError)
+    assert f"bad failed: {why}" in str(board)
+    assert "failed: bad" in repr(board)
+    assert board.notes == (f"bad failed, so it is not compared: {why}",)
+    rows = describe_comparison(board)
+    assert rows[-1] == {"model": "bad", "parameters": {}, "error": why}
+    assert "bad" not in board.without_features
+
+
+class GrumblesAndFails(Grumbles):
+    """Warns, then fails."""
+
+    def make_scorer(self) -> Any:
+        raise KeyError("q")
+
+
+def test_a_warning_of_all_models_has_no_name_though_one_of_them_failed() -> None:
+    with pytest.warns(UserWarning, match="failed|end well"):
+        board = tm.compare({"bad": GrumblesAndFails(), "good": Grumbles()}, TEST, train=TRAIN, metrics="mrr@2")
+    assert board.notes == ("this will not end well", "bad failed, so it is not compared: KeyError: 'q'")
+
+
+def test_where_every_model_fails_the_first_error_is_raised() -> None:
+    with pytest.raises(tm.DataError, match=r"^a: there is no room: lower factors$"):
+        tm.compare({"a": Fails(), "b": FailsLate()}, TEST, train=TRAIN)
+
+
+def test_a_model_that_fails_on_a_fold_has_no_means() -> None:
+    pairs = tm.Interactions.from_frame(TRAIN.to_frame().select("user", "item"))
+    with pytest.warns(tm.TastemapWarning, match="bad failed"):
+        found = tm.cross_validate({"bad": Fails(), "popular": tm.Popular()}, pairs, k=2, metrics="ndcg@5")
+    assert found.summary["model"].to_list() == ["popular", "bad"]
+    assert found.summary["ndcg@5"][1] is None
+    assert "bad failed on fold 2: there is no room: lower factors" in str(found)
+
+
+def test_what_can_be_seen_before_fitting_stops_with_the_models_name() -> None:
     ratings = {"mine": tm.SVD(epochs=1), "theirs": tm.Popular()}
     with pytest.raises(tm.NotSupportedError, match=r"^theirs: rmse takes a model that predicts ratings"):
         tm.compare(ratings, TEST, train=TRAIN, metrics="rmse")

@@ -34,6 +34,18 @@ def model() -> tm.Popular:
     return tm.Popular().fit(read({"u1": "a", "u2": "ab", "u3": "abc", "u4": "abcd"}))
 
 
+def test_many_text_items_and_more_of_them_than_the_model_knows() -> None:
+    known = [f"sku{number}" for number in range(2100)]
+    model = tm.Popular().fit(tm.Interactions.from_frame({"user": [1] * 2100 + [2] * 2100, "item": known * 2}))
+    listed = model.recommend(1, exclude_seen=False)["item"].to_list()
+    unknown = [f"sku{number}" for number in range(2100, 2250)]
+    for items, precision in (([one for one in known if one not in listed], 0.0), (listed[:3], 0.3)):
+        asked = [*items, *unknown]
+        test = tm.Interactions.from_frame({"user": [1] * len(asked), "item": asked})
+        measured = tm.evaluate(model, test, metrics="precision@10", exclude=None)
+        assert (measured["precision@10"], measured.n_unknown_items) == (precision, 150)
+
+
 # What asks for the first k places and the test items alone.
 OF_PLACES = ("precision", "recall", "hit_rate", "ndcg", "map", "mrr")
 

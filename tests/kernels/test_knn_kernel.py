@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference import knn as reference
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.kernels.item_knn import add_similarities, nearest_items
+from tastemap.ranking.top_k import Ties
 
 Array = npt.NDArray[Any]
 
@@ -30,7 +31,7 @@ def rows_of(V: Array) -> Rows:
     shrinkage=st.sampled_from([0.0, 2.5]),
     seed=st.integers(0, 2**32),
 )
-def test_the_nearest_are_those_of_the_full_sort_ties_by_row(
+def test_the_nearest_are_those_of_the_full_sort_ties_by_place(
     n_users: int, n_items: int, most: int, share: float, shrinkage: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -43,8 +44,9 @@ def test_the_nearest_are_those_of_the_full_sort_ties_by_row(
     first = seed % n_items
     near = np.full((n_items - first, most), -1, np.int32)
     similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
-    nearest_items(*rows_of(V.T), *rows_of(V), first, shrinkage, near, similarities, counts)
-    for r, own in enumerate(reference.nearest(expected, most)[first:]):
+    places, row_at = Ties.of(rng.permutation(n_items))
+    nearest_items(*rows_of(V.T), *rows_of(V), first, shrinkage, places, row_at, near, similarities, counts)
+    for r, own in enumerate(reference.nearest(expected, most, places)[first:]):
         assert near[r, : counts[r]].tolist() == own
         assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from tastemap.ranking.top_k import (
     BLOCK_QUERIES,
     FEW_QUERIES,
     SPARE,
+    Candidates,
     ComputedCandidates,
     Hidden,
     Lists,
+    Ties,
     VectorCandidates,
-    top_k,
 )
 
 Array = npt.NDArray[Any]
@@ -35,6 +37,19 @@ def hiding(mask: Array) -> Hidden:
     indptr = np.concatenate(([0], np.cumsum(mask.sum(axis=1))))
     columns = np.nonzero(mask)[1].astype(np.int32)
     return Hidden(freeze_rows(Rows(indptr, columns, np.ones(len(columns), np.float32))), np.arange(len(mask)))
+
+
+def shuffled(n_items: int) -> Array:
+    """Return a place for each item, in no order."""
+    return np.random.default_rng(n_items).permutation(n_items)
+
+
+def top_k(queries: Array, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
+    return ranking.top_k(queries, catalogue, k, hidden, Ties.of(shuffled(catalogue.n_items)))
+
+
+def expected(P: Array, Q: Array, k: int, hidden: Array | None = None) -> list[list[tuple[int, float]]]:
+    return reference.top_k(P, Q, k, hidden, shuffled(len(Q)))
 
 
 def as_pairs(lists: Lists) -> list[list[tuple[int, float]]]:
@@ -72,7 +87,7 @@ def test_lists_are_those_of_the_full_sort(
     P, Q = vectors(n, d, seed, whole), vectors(n_items, d, seed + 1, whole)
     mask = np.random.default_rng(seed).random((n, n_items)) < share
     lists = top_k(P, VectorCandidates(Q), k, [hiding(mask)])
-    assert as_pairs(lists) == reference.top_k(P, Q, k, mask)
+    assert as_pairs(lists) == expected(P, Q, k, mask)
     beyond = np.arange(lists.rows.shape[1]) >= lists.counts[:, None]
     assert (lists.rows[beyond] == -1).all()
     assert (lists.scores[beyond] == -np.inf).all()
@@ -86,7 +101,7 @@ def test_only_candidates_appear_and_keep_their_rows(n: int) -> None:
     mask[:, [4, 30]] = True
     lists = top_k(P, VectorCandidates(Q, rows), 4, [hiding(mask)])
     mask[:, np.setdiff1d(np.arange(50), rows)] = True
-    assert as_pairs(lists) == reference.top_k(P, Q, 4, mask)
+    assert as_pairs(lists) == expected(P, Q, 4, mask)
 
 
 @pytest.mark.parametrize("n", [2, 20])
@@ -96,15 +111,15 @@ def test_several_things_are_hidden_at_once_and_row_minus_one_hides_nothing(n: in
     first, second = map(hiding, masks)
     second.rows[::2] = -1
     masks[1][::2] = False
-    assert as_pairs(top_k(P, VectorCandidates(Q), 8, [first, second])) == reference.top_k(P, Q, 8, masks[0] | masks[1])
+    assert as_pairs(top_k(P, VectorCandidates(Q), 8, [first, second])) == expected(P, Q, 8, masks[0] | masks[1])
 
 
 @pytest.mark.parametrize("k", [1, 10, 40])
-def test_equal_vectors_beyond_the_proposals_are_ranked_by_row(k: int, second_passes: list[int]) -> None:
+def test_equal_vectors_beyond_the_proposals_are_ranked_by_place(k: int, second_passes: list[int]) -> None:
     P = vectors(BLOCK_QUERIES + 6, 7, 4)
     Q = np.repeat(vectors(3, 7, 5), k + SPARE + 30, axis=0)
     np.random.default_rng(0).shuffle(Q)
-    assert as_pairs(top_k(P, VectorCandidates(Q), k)) == reference.top_k(P, Q, k)
+    assert as_pairs(top_k(P, VectorCandidates(Q), k)) == expected(P, Q, k)
     assert len(second_passes) == len(P), "nobody's list can be certain"
 
 
@@ -113,7 +128,7 @@ def test_scores_closer_than_a_product_can_tell_are_ranked_exactly(second_passes:
     P = np.ones((20, 48), np.float32) + vectors(20, 48, 7) * np.float32(1e-3)
     one = rng.uniform(0.5, 1, 48)
     Q = (one + one * rng.choice([-1, 0, 1], (500, 48)) * 2.0**-23).astype(np.float32)
-    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == reference.top_k(P, Q, 5)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == expected(P, Q, 5)
     assert len(second_passes) == 20
 
 
@@ -121,7 +136,7 @@ def test_scores_closer_than_a_product_can_tell_are_ranked_exactly(second_passes:
 def test_tiny_and_huge_vectors_are_ranked_like_others(exponent: int) -> None:
     # 2^-144 is below the smallest normal number: scores keep a few bits only, and tie.
     P, Q = (vectors(n, 8, n) * np.float32(2.0**exponent) for n in (30, 400))
-    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == reference.top_k(P, Q, 5)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 5)) == expected(P, Q, 5)
 
 
 def test_well_separated_scores_need_no_second_pass(second_passes: list[int]) -> None:
@@ -135,7 +150,7 @@ def test_more_queries_and_more_items_than_a_block() -> None:
     P, Q = vectors(BLOCK_QUERIES + 3, 5, 8), vectors(BLOCK_ITEMS + 2000, 5, 9)
     Q[-1] = Q[0]  # equal vectors in different blocks
     mask = np.random.default_rng(1).random((len(P), len(Q))) < 0.5
-    assert as_pairs(top_k(P, VectorCandidates(Q), 7, [hiding(mask)])) == reference.top_k(P, Q, 7, mask)
+    assert as_pairs(top_k(P, VectorCandidates(Q), 7, [hiding(mask)])) == expected(P, Q, 7, mask)
 
 
 def test_one_query_a_batch_and_all_give_the_same_bits() -> None:
@@ -183,7 +198,7 @@ class Table(ComputedCandidates):
     some=st.booleans(),
     seed=st.integers(0, 2**32),
 )
-def test_computed_scores_are_ranked_as_they_are_ties_by_row(
+def test_computed_scores_are_ranked_as_they_are_ties_by_place(
     n: int, n_items: int, k: int, share: float, some: bool, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -193,7 +208,7 @@ def test_computed_scores_are_ranked_as_they_are_ties_by_row(
     lists = top_k(np.arange(n), Table(scores, rows), k, [hiding(mask)])
     if rows is not None:
         mask[:, np.setdiff1d(np.arange(n_items), rows)] = True
-    assert as_pairs(lists) == reference.top_k(scores, np.eye(n_items, dtype=np.float32), k, mask)
+    assert as_pairs(lists) == expected(scores, np.eye(n_items, dtype=np.float32), k, mask)
     beyond = np.arange(lists.rows.shape[1]) >= lists.counts[:, None]
     assert (lists.rows[beyond] == -1).all()
     assert (lists.scores[beyond] == -np.inf).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from reference import ease as reference
-from tastemap.models import ease
+from tastemap import memory
+from tastemap.files.arrays import read_arrays, write_arrays
 from tastemap.training import inverse
 
 Array = npt.NDArray[Any]
@@ -30,6 +32,16 @@ def fit_model(X: Array, **parameters: Any) -> tm.EASE:
     return tm.EASE(**parameters).fit(tm.Interactions.from_csr(sp.csr_array(X)))
 
 
+def whole_weights(model: Any) -> Array:
+    """Return B of all items, with zeros for those without a pair."""
+    active = np.flatnonzero(model.popularity_)
+    assert model.weights_.shape[0] == len(active)
+    assert not model.weights_[:, len(active) :].any()
+    B = np.zeros((len(model.popularity_),) * 2, np.float32)
+    B[np.ix_(active, active)] = model.weights_[:, : len(active)]
+    return B
+
+
 @pytest.fixture(params=[7, 256])
 def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The inverse of a symmetric matrix, by elimination in many steps and in one."""
@@ -41,9 +53,7 @@ def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_weights_solve_every_items_regression(regularization: float) -> None:
     X = weighted()
     model = fit_model(X, regularization=regularization)
-    B = model.item_weights_
-    np.testing.assert_allclose(B[:, :23], reference.weights(X, regularization), rtol=1e-5, atol=1e-7)
-    assert not B[:, 23:].any()
+    np.testing.assert_allclose(whole_weights(model), reference.weights(X, regularization), rtol=1e-5, atol=1e-7)
     precisions = np.diag(reference.precision(X, regularization))
     np.testing.assert_allclose(model.item_precisions_, precisions, rtol=1e-10)
 
@@ -51,7 +61,7 @@ def test_the_weights_solve_every_items_regression(regularization: float) -> None
 @pytest.mark.usefixtures("tile")
 def test_the_gradient_is_zero_except_on_the_diagonal() -> None:
     X = weighted().astype(np.float64)
-    B = fit_model(X, regularization=3.0).item_weights_[:, :23].astype(np.float64)
+    B = whole_weights(fit_model(X, regularization=3.0)).astype(np.float64)
     gram = X.T @ X
     gradient = (gram + 3 * np.eye(23)) @ B - gram
     off_diagonal = gradient[~np.eye(23, dtype=bool)]
@@ -63,13 +73,14 @@ def test_scores_are_the_history_times_the_weights() -> None:
     X = weighted()
     model = fit_model(X, regularization=3.0)
     everything = np.arange(23)
-    expected = reference.sums_of_rows(X, model.item_weights_, everything)
+    B = whole_weights(model)
+    expected = reference.sums_of_rows(X, B, everything)
     users, items = np.nonzero(X)  # any pair of ids that have pairs
     np.testing.assert_array_equal(model.predict(users, items[::-1]), expected[users, items[::-1]])
     shown = model.recommend(k=30, exclude_seen=False, candidates=everything)
     assert shown["score"].to_list() == expected[shown["user"], shown["item"]].tolist()
     folded = model.recommend_for({2: 0.5, 9: 3.0}, k=30, candidates=everything)
-    own = reference.sums_of_rows(np.eye(23)[[2]] * 0.5 + np.eye(23)[[9]] * 3, model.item_weights_, everything)[0]
+    own = reference.sums_of_rows(np.eye(23)[[2]] * 0.5 + np.eye(23)[[9]] * 3, B, everything)[0]
     assert folded["score"].to_list() == own[folded["item"]].tolist()
 
 
@@ -78,14 +89,14 @@ def test_an_update_is_a_fit_to_all_pairs() -> None:
     news = np.zeros_like(X)
     news[7, 4], news[1, 2] = 2, 5
     updated = fit_model(X).update(tm.Interactions.from_csr(sp.csr_array(news)))
-    np.testing.assert_array_equal(updated.item_weights_, fit_model(np.where(news > 0, news, X)).item_weights_)
+    np.testing.assert_array_equal(updated.weights_, fit_model(np.where(news > 0, news, X)).weights_)
 
 
 def test_what_64_bits_cannot_solve_is_refused() -> None:
     X = np.repeat(weighted(seed=1)[:, :3], 2, axis=1)  # every item twice
     with pytest.raises(tm.DivergenceError, match="regularization"):
         fit_model(X * np.float32(1e8), regularization=1e-3)
-    assert np.isfinite(fit_model(X, regularization=1e-3).item_weights_).all()
+    assert np.isfinite(fit_model(X, regularization=1e-3).weights_).all()
 
 
 def test_weights_whose_scores_exceed_floats_are_refused() -> None:
@@ -94,10 +105,11 @@ def test_weights_whose_scores_exceed_floats_are_refused() -> None:
 
 
 def test_what_does_not_fit_into_memory_is_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ease, "available_memory", lambda: 20_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: 20_000)
+    monkeypatch.setattr(memory, "SMALL", 0)
     with pytest.raises(tm.DataError, match=r"EASE of 22 items takes .* GB, and .* GB are free"):
         fit_model(weighted())
-    monkeypatch.setattr(ease, "available_memory", lambda: None)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
     fit_model(weighted())
 
 
@@ -109,3 +121,75 @@ def test_memory_and_time_are_shown_with_the_progress(capsys: pytest.CaptureFixtu
     assert "1/1" in said
     tm.EASE().fit(data)
     assert capsys.readouterr().err == ""
+
+
+def spread(X: Array, n_items: int) -> tm.Interactions:
+    """Return the same pairs in a catalogue of n_items, most of them without a pair; item i is item 7 i there."""
+    users, items = np.nonzero(X)
+    return tm.Interactions.from_csr(sp.csr_array((X[users, items], (users, 7 * items)), shape=(len(X), n_items)))
+
+
+def test_items_without_a_pair_cost_nothing_and_change_nothing() -> None:
+    X = weighted()
+    small = fit_model(X, regularization=3.0)
+    large = tm.EASE(regularization=3.0).fit(spread(X, 200_000))
+    assert large.weights_.nbytes == small.weights_.nbytes  # of 200,000 items B would take 160 GB
+    known, everyone = np.flatnonzero(small.popularity_), np.flatnonzero(small.activity_)
+    for k in (3, 23):
+        mine, its = (model.recommend(everyone, k=k, exclude_seen=False) for model in (small, large))
+        assert its.with_columns(item=its["item"] // 7).equals(mine)
+        mine, its = small.similar_items(known, k=k), large.similar_items(7 * known, k=k)
+        assert (its["item"] // 7).equals(mine["item"])
+        assert (its["neighbour"] // 7).equals(mine["neighbour"])
+        assert its["score"].equals(mine["score"])
+    folded = [model.recommend_for({9 * by: 2.0}, k=23) for model, by in ((small, 1), (large, 7))]
+    assert folded[1]["score"].equals(folded[0]["score"])
+    assert large.explain(0, 7 * 3).score == small.explain(0, 3).score
+    assert large.recommend(0, candidates=[7, 1, 2], exclude_seen=False)["score"].to_list()[-1:] == [0]  # cold ones
+    assert large.similar_items(7, candidates=[1, 14])["score"].to_list()[-1] <= 0
+
+
+def test_new_pairs_and_new_items_come_in_by_an_update_as_by_a_fit() -> None:
+    X = weighted()
+    news = tm.Interactions.from_frame({"user": [0, 99, 99], "item": [28, 28, 500_000]})  # 28 had no pair
+    base = spread(X, 1000)
+    updated = tm.EASE(regularization=3.0).fit(base).update(news)
+    again = tm.EASE(regularization=3.0).fit(base.merge(news))
+    np.testing.assert_array_equal(updated.weights_, again.weights_)
+    assert updated.recommend(99, k=5).equals(again.recommend(99, k=5))
+    assert len(updated.weights_) == 24
+
+
+def test_the_core_of_a_large_catalogue_fits_into_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    items = np.minimum((rng.pareto(1, 60_000) * 300).astype(int), 199_999)
+    pairs = sp.csr_array((np.ones(60_000, np.float32), (rng.integers(0, 3000, 60_000), items)), shape=(3000, 200_000))
+    data = tm.Interactions.from_csr(pairs)
+    monkeypatch.setattr(memory, "available_memory", lambda: 300 * 10**6)
+    with pytest.raises(tm.DataError, match=r"core\(min_per_item"):
+        tm.EASE().fit(data)
+    core = data.core(min_per_item=20)
+    assert core.shape == (3000, 200_000)
+    model = tm.EASE().fit(core)
+    assert len(model.weights_) == core.n_items < 1000
+    compact = tm.EASE().fit(core.compact())
+    np.testing.assert_array_equal(model.weights_, compact.weights_)
+
+
+def test_a_file_with_the_weights_of_all_items_is_read(tmp_path: Path) -> None:
+    data = spread(weighted(), 200)
+    model = tm.EASE(regularization=3.0).fit(data)
+    model.save(tmp_path / "new")
+    arrays, header = read_arrays(tmp_path / "new", "model")
+    older = {name: array for name, array in arrays.items() if name != "weights_"}
+    older["item_weights_"] = np.pad(whole_weights(model), ((0, 0), (0, 8)))  # as it was written before
+    write_arrays(tmp_path / "old", older, "model", header)
+    loaded: Any = tm.load(tmp_path / "old")
+    np.testing.assert_array_equal(loaded.weights_, model.weights_)
+    assert loaded.recommend(k=9).equals(model.recommend(k=9))
+    full = tm.EASE().fit(tm.Interactions.from_csr(sp.csr_array(weighted()[:, [0, 1, 2]])))
+    full.save(tmp_path / "new")
+    arrays, header = read_arrays(tmp_path / "new", "model")
+    arrays["item_weights_"] = arrays.pop("weights_")
+    write_arrays(tmp_path / "old", arrays, "model", header)
+    assert tm.load(tmp_path / "old").recommend(k=3).equals(full.recommend(k=3))

@@ -299,7 +299,8 @@ def test_validation_ranks_items_and_users_without_a_pair_by_their_features() -> 
             scores = np.where(interactions.matrix.toarray() > 0, -np.inf, X @ Y.T)
             reciprocal = []
             for user in validation.users.take(np.flatnonzero(np.diff(validation.matrix.indptr))):
-                ranked = model.items.take(np.argsort(-scores[model.users.rows([user])[0]], kind="stable"))
+                own = scores[model.users.rows([user])[0]]
+                ranked = model.items.take(np.lexsort((model.items.tie_order, -own)))
                 wanted = validation.to_frame().filter(user=user)["item"]
                 reciprocal.append(max(1 / (1 + ranked.to_list().index(item)) for item in wanted))
             assert done.metric == pytest.approx(np.mean(reciprocal))

@@ -68,7 +68,7 @@ def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.Mon
     W = weighted()
     everything, few = fit_model(W, neighbours=50), fit_model(W, neighbours=4)
     sim = stored(few)
-    for i, own in enumerate(reference.nearest(stored(everything), 4)):
+    for i, own in enumerate(reference.nearest(stored(everything), 4, few.items.tie_order)):
         assert few.neighbours_[few.neighbour_starts_[i] : few.neighbour_starts_[i + 1]].tolist() == own
         assert sim[i, own].tolist() == stored(everything)[i, own].tolist()
     scores = np.nan_to_num(W) @ sim.T

@@ -105,6 +105,9 @@ def test_an_update_learns_new_users_and_items_and_keeps_the_others(name: str) ->
     even, odd = (updated.predict(people, 40).mean() for people in (list(range(12, 60, 2)), list(range(1, 60, 2))))
     assert even > odd
     np.testing.assert_array_equal(updated.user_factors_[1:60:2], model.user_factors_[1::2])
+    np.testing.assert_array_equal(model.update(likes(matrix)).item_factors_, model.item_factors_)
+    folded = updated.recommend_for([0, 2, 4, 6, 8, 10, 40], k=8, frame="polars")
+    assert folded.select("item", "score").equals(updated.recommend(60, k=8, frame="polars").select("item", "score"))
 
 
 everyone = pytest.mark.parametrize(
@@ -145,7 +148,7 @@ def test_new_users_are_ranked_about_as_well_as_fitted_ones(
     discounts = 1 / np.log2(np.arange(2, 12))
 
     def ndcg(queries: Any) -> float:
-        lists = top_k(queries, model.scorer.catalogue, 10, [Hidden(train.by_user, rows)])
+        lists = top_k(queries, model.scorer.catalogue, 10, [Hidden(train.by_user, rows)], model.scorer.ties)
         gains = np.array([[item in own for item in items] for items, own in zip(lists.rows, wanted, strict=True)])
         ideal = np.array([discounts[: len(own)].sum() for own in wanted])
         return float((gains @ discounts / ideal).mean())

@@ -58,8 +58,24 @@ def test_a_score_is_the_own_weight_and_a_share_of_popularity() -> None:
     model = tm.PersonalPopular().fit(orders())
     reasons = model.explain("ann", "milk")
     assert (reasons.kind, reasons.score, reasons.baseline) == ("exact", 3.25, 0.25)
-    assert reasons.frame.rows() == [("milk", 3.0), ("tea", 0.0), ("rice", 0.0)]
+    assert reasons.frame.rows() == [("milk", 3.0), ("rice", 0.0), ("tea", 0.0)]
     assert model.explain("ann", "bread").baseline == 0.25
+
+
+@pytest.mark.parametrize("name", ["Popular", "PersonalPopular"])
+def test_the_order_of_the_rows_changes_no_list(name: str) -> None:
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({"user": rng.integers(20, size=150), "item": rng.integers(40, size=150)}).unique(
+        maintain_order=True
+    )
+    lists = []
+    for seed in (None, 1, 2):
+        shuffled = frame if seed is None else frame.sample(fraction=1, shuffle=True, seed=seed)
+        model = tm.MODELS[name]().fit(tm.Interactions.from_frame(shuffled))
+        lists.append(model.recommend(sorted(model.users), k=40))
+    assert lists[0]["score"].n_unique() < 20, "there are ties"
+    assert lists[1].equals(lists[0])
+    assert lists[2].equals(lists[0])
 
 
 @pytest.mark.parametrize("weights", [[0.25, 0.5, 3.0], [7.0, 7.5, 8.0], [0.0, 2.0, 5.0]])
@@ -69,10 +85,10 @@ def test_the_share_of_popularity_never_outweighs_a_weight(weights: list[float]) 
     frame = pl.DataFrame({"user": users, "item": items, "weight": rng.choice(weights, len(users))})
     model = tm.PersonalPopular().fit(tm.Interactions.from_frame(frame, weight="weight"))
     popularity = Counter(items.tolist())
-    row = {item: place for place, item in enumerate(model.items)}
+    place = dict(zip(model.items, model.items.tie_order.tolist(), strict=True))
     for user in model.users:
         own = dict(frame.filter(pl.col("user") == user).select("item", "weight").rows())
-        expected = sorted(popularity, key=lambda i: (-own.get(i, 0), -popularity[i], row[i]))
+        expected = sorted(popularity, key=lambda i: (-own.get(i, 0), -popularity[i], place[i]))
         assert items_of(model, user, k=12) == expected
 
 

@@ -90,6 +90,35 @@ def test_users_keep_their_lists_when_the_model_learns_more() -> None:
     np.testing.assert_array_equal(before.scores, after.scores)
 
 
+def some_without_a_pair() -> tm.Interactions:
+    """Return pairs of 50 items, each with 4, and 50 others in the id map without one."""
+    pairs = {"user": np.arange(200), "item": np.tile(np.arange(50), 4)}
+    return tm.Interactions.from_frame(pairs, items=list(range(100)))
+
+
+@pytest.mark.parametrize("by_popularity", [False, True])
+def test_items_without_a_pair_are_found_as_often_as_chance_says(by_popularity: bool) -> None:
+    # The lower an id, the more tests have the item, as where a catalogue is in the order of its popularity.
+    train = some_without_a_pair()
+    users = np.arange(200)
+    test = tm.Interactions.from_frame({"user": users, "item": 50 + users % 10}, users=train.users, items=train.items)
+    model = tm.Random(by_popularity=by_popularity).fit(train)
+    measured = tm.evaluate(model, test, metrics=["hit_rate@10", "ndcg@10"], candidates=list(range(50, 100)))
+    # One test item among 50 candidates: 10 of 50 places are in the list, by their discounts.
+    chance = (1 / np.log2(np.arange(2, 12))).sum() / 50
+    assert measured["hit_rate@10"] == pytest.approx(0.2, abs=4 * np.sqrt(0.2 * 0.8 / 200))
+    assert measured["ndcg@10"] == pytest.approx(chance, abs=4 * 0.19 / np.sqrt(200))
+
+
+def test_items_without_a_pair_come_after_all_others_by_popularity_in_an_order_of_each_user() -> None:
+    model = tm.Random(by_popularity=True).fit(some_without_a_pair())
+    lists = model.recommend(list(range(200)), k=100, candidates=list(range(100)), exclude_seen=False)
+    tails = {tuple(own["item"][50:]) for _, own in lists.group_by("user")}
+    assert len(tails) == 200
+    assert {item for tail in tails for item in tail} == set(range(50, 100))
+    assert lists["score"].min() > 0
+
+
 def test_histories_have_seeds_of_their_own() -> None:
     model = tm.Random().fit(skewed())
     lists = model.recommend_for([[0], [1], [0, 1], [1, 0], {0: 3.0}], k=5)

@@ -192,7 +192,7 @@ def test_the_parameters_mean_the_same_on_every_scale(kind: Any, scale: float) ->
 
 
 @both
-def test_update_solves_what_has_new_ratings_and_leaves_the_rest(kind: Any) -> None:
+def test_update_moves_what_has_new_ratings_and_leaves_the_rest(kind: Any) -> None:
     model = svd(kind).fit(ratings())
     news = tm.Interactions.from_frame(
         {"user": [1, 20, 20], "item": [30, 4, 0], "stars": [2.0, 1.0, 6.0]}, weight="stars"
@@ -201,10 +201,11 @@ def test_update_solves_what_has_new_ratings_and_leaves_the_rest(kind: Any) -> No
     users, items = ~np.isin(np.arange(13), [1]), ~np.isin(np.arange(9), [4, 0])
     np.testing.assert_array_equal(after.user_factors_[:13][users], model.user_factors_[users])
     np.testing.assert_array_equal(after.item_factors_[:9][items], model.item_factors_[items])
-    for user in (1, 20):
-        mine = after.interactions.matrix[after.users.rows([user])[0]]
-        history = dict(zip(after.items.take(mine.indices), mine.data.tolist(), strict=True))
-        folded = after.recommend_for(history, k=3)
-        own = after.recommend(user, k=3)
-        assert folded["item"].to_list() == own["item"].to_list()
-        np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4)
+    assert (after.user_factors_[1] != model.user_factors_[1]).all()
+    assert (after.item_factors_[[4, 0]] != model.item_factors_[[4, 0]]).all()
+    assert after.item_factors_[after.items.rows([30])].any()
+    mine = after.interactions.matrix[after.users.rows([20])[0]]
+    history = dict(zip(after.items.take(mine.indices), mine.data.tolist(), strict=True))
+    folded, own = after.recommend_for(history, k=3), after.recommend(20, k=3)
+    assert folded["item"].to_list() == own["item"].to_list()
+    np.testing.assert_allclose(folded["score"], own["score"], rtol=1e-4)

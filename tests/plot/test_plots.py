@@ -446,7 +446,8 @@ def test_two_dimensions_are_drawn_with_their_own_distances() -> None:
     ids, vectors = model.item_vectors()
     figure = tm.plot.latent_space(model)
     unit = vectors / np.linalg.norm(vectors, axis=1)[:, None]
-    order = np.argsort(-model.popularity_[model.items.find(ids)], kind="stable")
+    rows = model.items.find(ids)
+    order = np.lexsort((model.items.tie_order[rows], -model.popularity_[rows]))
     expected = np.linalg.norm(unit[order][:, None] - unit[order], axis=2)
     points = drawn_points(figure)
     np.testing.assert_allclose(np.linalg.norm(points[:, None] - points, axis=2), expected, atol=1e-5)
@@ -458,7 +459,7 @@ def test_two_dimensions_are_drawn_with_their_own_distances() -> None:
 
 def test_the_most_popular_are_drawn_and_those_to_highlight() -> None:
     model = models()["als"]
-    order = np.argsort(-model.popularity_, kind="stable")
+    order = np.lexsort((model.items.tie_order, -model.popularity_))
     rarest = model.items[int(order[-1])]
     shown = FILMS.with_columns(name=pl.lit("film ") + pl.col("film").cast(pl.String))
     figure = tm.plot.latent_space(model, shown, label="name", highlight=rarest, n=5)
@@ -500,7 +501,7 @@ def test_colours_are_the_first_value_of_a_list_or_shades_of_a_number() -> None:
     figure = tm.plot.latent_space(model, FILMS, label="year", colour="year")
     unknown, known, _ = figure.axes[0].collections
     assert (len(unknown.get_offsets()), figure.axes[1].get_ylabel()) == (1, "year")
-    order = np.argsort(-model.popularity_, kind="stable")
+    order = np.lexsort((model.items.tie_order, -model.popularity_))
     years = [1880 + model.items[int(row)] for row in order if model.items[int(row)] != 103]
     assert known.get_array().tolist() == years
 

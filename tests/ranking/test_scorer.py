@@ -15,7 +15,7 @@ import pytest
 import tastemap as tm
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.ranking.scorer import FactorScorer, Scorer
-from tastemap.ranking.top_k import Lists
+from tastemap.ranking.top_k import Hidden, Lists
 
 every = pytest.mark.parametrize("name", list(tm.MODELS))
 
@@ -130,7 +130,7 @@ def test_vectors_multiply_to_the_scores(name: str) -> None:
 def test_unknown_users_get_popular_items_and_hidden_items_are_left_out() -> None:
     scorer = fit_model("ImplicitALS").scorer
     (row,) = scorer.rank(np.array([-1]), 5).rows
-    assert row.tolist() == np.argsort(-scorer.popularity, kind="stable")[:5].tolist()
+    assert row.tolist() == np.lexsort((scorer.tie_order, -scorer.popularity))[:5].tolist()
     assert scorer.seen is not None
     seen = rows_at(scorer.seen, np.array([0])).indices
     assert not {*seen} & {*scorer.recommend(0, 40).rows[0]}
@@ -142,7 +142,7 @@ def test_rows_that_do_not_exist_are_refused() -> None:
     for wrong in ([70], [-1]):
         with pytest.raises(tm.UnknownIdError, match="user rows go from 0 to 69, got"):
             scorer.recommend(wrong)
-    with pytest.raises(ValueError, match="rows must be whole numbers in one dimension, got float64 of shape"):
+    with pytest.raises(ValueError, match="user rows must be whole numbers in one dimension, got float64 of shape"):
         scorer.recommend([0.5])
     with pytest.raises(ValueError, match="k must be a whole number of at least 1, got 0"):
         scorer.recommend([0], 0)
@@ -158,3 +158,28 @@ def test_without_training_pairs_only_new_users_are_served(tmp_path: Path) -> Non
         scorer.recommend([0], exclude_seen=False)
     history = Rows(np.array([0, 1]), np.array([2], np.int32), np.ones(1, np.float32))
     assert scorer.rank_queries(scorer.fold(history), 3).counts.tolist() == [3]
+
+
+@pytest.mark.parametrize("name", ["ImplicitALS", "EASE", "ItemKNN", "Random", "PersonalPopular"])
+def test_rows_and_arrays_from_outside_never_reach_a_kernel_unchecked(name: str) -> None:
+    scorer = fit_model(name).scorer
+    far, n_users = 1 << 30, len(scorer.known_users)
+    for rows in ([-1], [n_users], [far]):
+        with pytest.raises(tm.UnknownIdError, match=f"user rows go from 0 to {n_users - 1}, got"):
+            scorer.queries(np.array(rows))
+    one = scorer.queries(np.array([0]))
+    for who, items in (([1], [0]), ([-1], [0]), ([0], [far]), ([0], [-1])):
+        with pytest.raises(tm.UnknownIdError, match="go from 0 to"):
+            scorer.score_pairs(one, np.array(who), np.array(items))
+    for among in ([far], [-1]):
+        with pytest.raises(tm.UnknownIdError, match="item rows go from 0 to 39"):
+            scorer.among(np.array(among))
+    with pytest.raises(ValueError, match="must ascend"):
+        scorer.among(np.array([3, 1]))
+    assert scorer.seen is not None
+    with pytest.raises(tm.UnknownIdError, match="rows of hidden items go from -1 to"):
+        scorer.rank_queries(one, 3, [Hidden(scorer.seen, np.array([far]))])
+    for indptr, indices in (([0, 1], [far]), ([0, 1], [-1]), ([0, far], [0]), ([0, 2], [3, 1]), ([1, 1], [0])):
+        histories = Rows(np.array(indptr), np.array(indices, np.int32), np.ones(len(indices), np.float32))
+        with pytest.raises(tm.DataError, match="the matrix is damaged"):
+            scorer.fold(histories)

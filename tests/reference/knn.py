@@ -42,10 +42,10 @@ def similarities(W: Array, similarity: str, shrinkage: float, k1: float = 1.2, b
     return sim
 
 
-def nearest(sim: Array, most: int) -> list[list[int]]:
-    """Return the neighbours of every item: the most similar ones above 0, of equal ones the lower row first."""
+def nearest(sim: Array, most: int, places: Array) -> list[list[int]]:
+    """Return the neighbours of every item: the most similar ones above 0, equal ones by their places."""
     lists = []
     for i in range(len(sim)):
-        order = sorted((j for j in range(len(sim)) if sim[i, j] > 0 and j != i), key=lambda j: (-sim[i, j], j))
+        order = sorted((j for j in range(len(sim)) if sim[i, j] > 0 and j != i), key=lambda j: (-sim[i, j], places[j]))
         lists.append(order[:most])
     return lists

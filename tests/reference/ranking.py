@@ -1,4 +1,4 @@
-"""Ranking by sorting everything: score descending, row ascending."""
+"""Ranking by sorting everything: score descending, then place ascending."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def scores_of(P: Array, Q: Array) -> Array:
     return np.float32(P.astype(np.float64) @ Q.astype(np.float64).T)
 
 
-def top_k(P: Array, Q: Array, k: int, hidden: Array | None = None) -> list[list[tuple[int, float]]]:
+def top_k(P: Array, Q: Array, k: int, hidden: Array | None, places: Array) -> list[list[tuple[int, float]]]:
     """Return a list of (row of Q, score) for each query; `hidden` is bool, (queries, rows of Q)."""
     lists = []
     for r, scores in enumerate(scores_of(P, Q)):
-        order = np.lexsort((np.arange(len(Q)), -scores))
+        order = np.lexsort((places, -scores))
         allowed = [int(i) for i in order if hidden is None or not hidden[r, i]]
         lists.append([(i, float(scores[i])) for i in allowed[:k]])
     return lists

@@ -219,3 +219,24 @@ def test_the_service_imports_no_user_interface() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_words_for_a_missing_id_are_dropped_and_counted_or_kept() -> None:
+    path = write("user,item,rating\n1,a,5\nNA,b,4\n3,,4\n4,NULL,\n")
+    with pytest.raises(tm.DataError, match="column 'user' has no id in row 1, but 'NA'"):
+        Reading().read(path)
+    read = Reading(drop_nulls=True).read(path)
+    assert rows(read.data) == [(1, "a", 5)]
+    assert read.remarks[0] == Remark("nulls", {"left_out": 3, "rows": 4, "columns": ("user", "item", "rating")})
+    read = Reading(drop_nulls=True, keep_na=True).read(path)
+    assert rows(read.data) == [("1", "a", 5), ("NA", "b", 4)]
+    # A parquet file has types, and a text for a missing id is one there too.
+    pl.DataFrame({"user": ["a", "NA"], "item": [1, 2]}).write_parquet("in.parquet")
+    assert rows(Reading(drop_nulls=True).read(Path("in.parquet")).data) == [("a", 1, 1)]
+
+
+def test_ids_of_a_second_file_have_the_type_of_the_first() -> None:
+    like = tm.Interactions.from_frame({"user": [1, 2], "item": ["0100", "100"]})
+    read = Reading().read(write("user,item\n1,100\n2,101\n"), like=like)
+    assert rows(read.data) == [(1, "100", 1), (2, "101", 1)]
+    assert rows(Reading().read(write("user,item\n1,100\n2,101\n")).data) == [(1, 100, 1), (2, 101, 1)]

@@ -101,3 +101,34 @@ def test_a_table_of_items_has_ids_of_their_type() -> None:
 def test_a_text_becomes_an_id_of_the_maps_type() -> None:
     assert parse_id("7", ITEMS) == 7
     assert parse_id("7", tm.IdMap(["7"], "sku")) == "7"
+
+
+def test_titles_stand_by_ids_as_they_are_spelled() -> None:
+    text = "item,title\n0114709,Toy Story\n114709,Other\nNA,North America\n7.0,Seven\n"
+    Path("titles.csv").write_text(text)
+    titles = Titles.read(Path("titles.csv"), tm.IdMap(["0114709", "NA", "7.0"], "item"))
+    assert [titles.name(item) for item in ("0114709", "NA", "7.0")] == ["Toy Story", "North America", "Seven"]
+    assert titles.find("north") == "NA"
+    # Where ids are integers, another spelling of one names no item.
+    titles = Titles.read(Path("titles.csv"), tm.IdMap([114709, 7], "item"))
+    assert [titles.name(item) for item in (114709, 7)] == ["Other", "7"]
+    table = ItemTable.read(Path("titles.csv"), tm.IdMap([114709], "item"))
+    assert table.frame["item"].to_list() == [None, 114709, None, None]
+
+
+@pytest.mark.parametrize("text", ["+10", " 10", "010", "10.0", "1e1", "-0", ""])
+def test_a_text_that_spells_no_integer_is_no_id(text: str) -> None:
+    with pytest.raises(tm.DataError, match="the ids of 'movieId' are integers here, got"):
+        parse_id(text, ITEMS)
+    assert parse_id(text, tm.IdMap(["a"], "sku")) == text
+
+
+def test_the_films_of_movietweetings_have_titles(data_folder: Path) -> None:
+    folder = data_folder / "movietweetings"
+    if not folder.exists():
+        pytest.skip(f"needs MovieTweetings: {folder} is absent")
+    names = {"user": "user_id", "item": "movie_id"}
+    items = tm.Interactions.from_file(folder / "ratings.dat", **names).items
+    titles = Titles.read(None, items, data=folder)
+    assert (len(items), titles.name("0770828")) == (10_506, "Man of Steel (2013)")
+    assert Titles.read(folder / "movies.dat", items).find("man of steel (2013)") == "0770828"

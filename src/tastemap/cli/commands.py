@@ -52,6 +52,7 @@ def fit(
     at_least: opt.AtLeast = None,
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
+    keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
@@ -80,6 +81,7 @@ def fit(
         at_least=at_least,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
+        keep_na=keep_na,
         separator=separator,
     )
     with opt.use_threads(threads):
@@ -122,6 +124,7 @@ def recommend(
     ] = None,
     at_least: opt.AtLeast = None,
     drop_nulls: opt.DropNulls = False,
+    keep_na: opt.KeepNa = False,
     k: opt.Top = 10,
     seen: opt.Seen = False,
     on_unknown: Annotated[
@@ -131,6 +134,7 @@ def recommend(
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
     out: opt.Table = None,
+    escape_formulas: opt.EscapeFormulas = True,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -153,7 +157,9 @@ def recommend(
             frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            found = Reading(at_least=at_least, drop_nulls=drop_nulls, duplicates="sum").read(history, like=fitted)
+            found = Reading(at_least=at_least, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="sum").read(
+                history, like=fitted
+            )
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
@@ -168,7 +174,7 @@ def recommend(
             frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
-    output.answer(frame, "recommendations", as_json=as_json, out=out, group=group)
+    output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
 
 
 @app.command()
@@ -181,6 +187,7 @@ def similar(
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
     out: opt.Table = None,
+    escape_formulas: opt.EscapeFormulas = True,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -200,6 +207,7 @@ def similar(
         "neighbours",
         as_json=as_json,
         out=out,
+        escape=escape_formulas,
         group=frame.columns[0],
         heading=lambda value: f"like {names.name(value)}",
     )
@@ -220,6 +228,7 @@ def evaluate(
     at_least: opt.AtLeast = None,
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
+    keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
@@ -249,6 +258,7 @@ def evaluate(
         at_least=at_least,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
+        keep_na=keep_na,
         separator=separator,
     )
     fitted = tm.load(model)
@@ -276,6 +286,7 @@ def info(
     at_least: opt.AtLeast = None,
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
+    keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
     k: opt.Top = 10,
     titles: opt.Titles = None,
@@ -306,6 +317,7 @@ def info(
         at_least=at_least,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
+        keep_na=keep_na,
         separator=separator,
         guess_time=True,
     ).read(file)

@@ -57,6 +57,7 @@ def compare(
     at_least: opt.AtLeast = None,
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
+    keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
@@ -96,6 +97,7 @@ def compare(
         at_least=at_least,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
+        keep_na=keep_na,
         separator=separator,
     )
     with opt.use_threads(threads):
@@ -145,3 +147,5 @@ def compare(
         output.print_json(answer)
     else:
         output.print_board(board)
+    if board.failed:
+        raise typer.Exit(1)  # what failed has been said

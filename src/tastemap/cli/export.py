@@ -25,6 +25,7 @@ def tensorboard(
     ] = None,
     title_id: opt.TitleId = None,
     n: Annotated[int | None, typer.Option("-n", help="Only so many items, the most popular; all if absent.")] = None,
+    escape_formulas: opt.EscapeFormulas = True,
     as_json: opt.Json = False,
 ) -> None:
     """Write the items' vectors, titles and popularity for TensorBoard's projector."""
@@ -42,7 +43,7 @@ def tensorboard(
         output.print_remarks(table.remarks)
         items = {"items": table.frame, "id": table.id_column}
     with output.explain_write_errors(out):
-        tm.export.tensorboard(fitted, out, **items, n=n)
+        tm.export.tensorboard(fitted, out, **items, n=n, escape_formulas=escape_formulas)
     vectors = fitted.item_vectors()[1]
     n_items, n_dimensions = len(vectors[:n]), vectors.shape[1]
     if as_json:

@@ -48,6 +48,9 @@ DropNulls = Annotated[
         "--drop-nulls/--refuse-nulls", help="Leave out rows without a user, an item or a weight, and say how many."
     ),
 ]
+KeepNa = Annotated[
+    bool, typer.Option("--keep-na", help="Take ids such as NA, NULL and None as names; they are missing otherwise.")
+]
 Separator = Annotated[
     str | None,
     typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),
@@ -83,6 +86,13 @@ TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --tit
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
 Seen = Annotated[bool, typer.Option("--seen", help="Also rank what a user already has.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
+EscapeFormulas = Annotated[
+    bool,
+    typer.Option(
+        "--escape-formulas/--raw-texts",
+        help="In .csv and .tsv put ' before texts that a spreadsheet would run: those that begin with = + - @.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 

@@ -15,6 +15,7 @@ from tastemap.cli.words import say_remark
 from tastemap.errors import ParameterError
 from tastemap.files.whole import whole_file
 from tastemap.files.writable import check_file
+from tastemap.tables import escape_controls, show_controls
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +34,7 @@ SEEN_AT_RANDOM = (
 
 def note(text: str) -> None:
     """Print a line that is not part of the answer, to stderr."""
-    typer.echo(text, err=True)
+    typer.echo(show_controls(text), err=True)
 
 
 def print_remarks(remarks: Iterable[Remark]) -> None:
@@ -43,7 +44,11 @@ def print_remarks(remarks: Iterable[Remark]) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print a text of the answer to stdout."""
+    """Print a text of the answer to stdout; control characters in it are spelt out."""
+    _write(show_controls(text, keep="\n"))
+
+
+def _write(text: str) -> None:
     if not _is_unicode():  # such as pipes on Windows: characters that the encoding lacks are spelt out
         text = text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding)
     sys.stdout.write(text)
@@ -52,7 +57,8 @@ def print_text(text: str) -> None:
 
 def print_json(document: object) -> None:
     """Print one JSON document."""
-    print_text(json.dumps(document, indent=2, ensure_ascii=not _is_unicode(), allow_nan=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=not _is_unicode(), allow_nan=False)
+    _write(escape_controls(text) + "\n")
 
 
 def _is_unicode() -> bool:
@@ -70,7 +76,7 @@ def console() -> Iterator[Any]:
     screen = Console(file=sys.stdout, width=width, highlight=False)
     with screen.capture() as captured:
         yield screen
-    print_text("\n".join(line.rstrip() for line in captured.get().split("\n")))
+    _write("\n".join(line.rstrip() for line in captured.get().split("\n")))
 
 
 def print_markdown(text: str) -> None:
@@ -81,7 +87,7 @@ def print_markdown(text: str) -> None:
     from rich.markdown import Markdown
 
     with console() as screen:
-        screen.print(Markdown(text))
+        screen.print(Markdown(show_controls(text, keep="\n")))
 
 
 def print_board(board: Comparison) -> None:
@@ -106,17 +112,19 @@ def answer(
     *,
     as_json: bool,
     out: Path | None,
+    escape: bool = True,
     group: str | None = None,
     heading: Callable[[Any], str] | None = None,
 ) -> None:
     """Give ranked lists: as a file, as JSON or as tables.
 
     key : their name in the JSON document
+    escape : whether texts that a spreadsheet would run as formulas get a ' before them, in CSV and TSV
     group : a column; the rows of each of its values get a table of their own
     heading : returns the heading of such a table for the value; None writes the column's name and the value
     """
     if out is not None:
-        _write_table(frame, out)
+        _write_table(frame, out, escape)
         note(f"wrote {len(frame):,} rows to {out}")
     if as_json:
         print_json({key: frame.to_dicts()})
@@ -139,7 +147,7 @@ def show_table(screen: Any, frame: pl.DataFrame, title: str | None = None) -> No
     from tastemap.tables import Column, PlainTable
 
     if title:
-        screen.print(Text(title, "bold"))
+        screen.print(Text(show_controls(title), "bold"))
     names = sorted(frame.columns, key=lambda name: name != "rank")
     columns = tuple(Column(name, is_number=frame.schema[name].is_numeric()) for name in names)
     screen.print(PlainTable(columns, frame.select(names).iter_rows()))
@@ -180,7 +188,13 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         raise OSError(f"cannot write {path}: {reason}") from error
 
 
-def _write_table(frame: pl.DataFrame, path: Path) -> None:
+def _write_table(frame: pl.DataFrame, path: Path, escape: bool) -> None:
+    import polars as pl
+
+    from tastemap.data.frames import escape_formulas
+
+    if escape and not is_parquet(path):
+        frame = pl.DataFrame([escape_formulas(column) for column in frame])
     with explain_write_errors(path), whole_file(path) as temporary:
         if is_parquet(path):
             frame.write_parquet(temporary)

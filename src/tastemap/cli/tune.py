@@ -68,6 +68,7 @@ def tune(
     at_least: opt.AtLeast = None,
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
+    keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
     seen: opt.Seen = False,
     seed: opt.Seed = 0,
@@ -100,6 +101,7 @@ def tune(
         at_least=at_least,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
+        keep_na=keep_na,
         separator=separator,
     )
     import tastemap as tm

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tastemap.errors import Note, Remedy, TastemapError, TastemapWarning, compose
+from tastemap.tables import show_controls
 
 if TYPE_CHECKING:
     from tastemap.service.remarks import Remark
@@ -38,6 +39,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("exclude", None): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
+    ("keep_na", True): "--keep-na if these are names",
     ("on_unknown", "popular"): "pass --on-unknown popular",
     ("on_unknown", ...): "pass --on-unknown popular to give them the most popular items, or skip to leave them out",
     ("separator", ...): "pass --separator {value}",
@@ -87,6 +89,10 @@ REMARKS: dict[str, Callable[..., str]] = {
 
 def say(said: BaseException | str) -> str:
     """Return an error, a warning or a note as one line."""
+    return show_controls(_say_plainly(said))
+
+
+def _say_plainly(said: BaseException | str) -> str:
     if isinstance(said, TastemapError | TastemapWarning):
         subjects = [OPTIONS.get(subject, subject) for subject in said.subjects]
         return _join_lines(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
@@ -101,7 +107,7 @@ def say(said: BaseException | str) -> str:
 
 def say_remark(remark: Remark) -> str:
     """Return a remark as one line."""
-    return REMARKS[remark.kind](**remark.facts)
+    return show_controls(REMARKS[remark.kind](**remark.facts))
 
 
 def _say_problem(said: TastemapError | TastemapWarning) -> str:

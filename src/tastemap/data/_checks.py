@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from tastemap.errors import ParameterError
+from tastemap.errors import ParameterError, UnknownIdError
+from tastemap.typing import RowNumbers
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
@@ -33,6 +36,17 @@ def check_share(name: str, value: object) -> None:
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
         raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}", parameter=name, value=value)
+
+
+def check_rows(what: str, rows: Any, n: int, *, lowest: int = 0) -> RowNumbers:
+    """Return row numbers as int64; raise ValueError for others than whole numbers, UnknownIdError for rows beyond n."""
+    array = np.atleast_1d(rows)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"{what} must be whole numbers in one dimension, got {array.dtype} of shape {array.shape}")
+    if array.size and not (array.min() >= lowest and array.max() < n):
+        raise UnknownIdError(f"{what} go from {lowest} to {n - 1}, got {array.min()} to {array.max()}")
+    own: RowNumbers = array.astype(np.int64, copy=False)
+    return own
 
 
 def check_switch(name: str, value: object) -> None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._checks import LARGEST_FLOAT
+from tastemap.data._spelling import find_missing
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.errors import DataError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
 
 
-def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple[IdMap, npt.NDArray[np.int32]]:
+def number_ids(
+    column: pl.Series, name: str, known: Any, argument: str, *, keep_na: bool = False
+) -> tuple[IdMap, npt.NDArray[np.int32]]:
     """Return the id map and the row of each id in it: int32, (len(column),).
 
     known : `IdMap` or ids; None numbers the ids by their first appearance
     argument : the name of the parameter that gave `known`, for messages
+    keep_na : take words for missing ids as names; those that are known are names anyway
     """
+    missing = find_missing(column, keep_na=keep_na or known is not None)
+    if len(missing):
+        raise _make_missing_error(column, name, missing)
     ids = check_ids(column, name)
     if known is not None:
         own = known if isinstance(known, IdMap) else IdMap(known, name)
@@ -32,6 +41,35 @@ def number_ids(column: pl.Series, name: str, known: Any, argument: str) -> tuple
     table = pl.DataFrame({"id": distinct, "row": np.arange(len(distinct), dtype=np.int32)})
     rows = ids.to_frame("id").join(table, on="id", how="left", maintain_order="left")["row"]
     return IdMap(distinct, name), rows.to_numpy()
+
+
+def drop_missing(
+    table: pl.DataFrame, columns: Sequence[str], ids: Sequence[str], *, keep_na: bool
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave out the rows in which one of the columns has a null or, where it is among ``ids``, no id.
+
+    Returns the others, and which columns had such rows.
+    """
+    missing = {
+        name: find_missing(table[name], keep_na=keep_na) if name in ids else table[name].is_null().arg_true()
+        for name in columns
+    }
+    keep = np.ones(len(table), dtype=bool)
+    for rows in missing.values():
+        keep[rows.to_numpy()] = False
+    return table if keep.all() else table.filter(keep), tuple(name for name, rows in missing.items() if len(rows))
+
+
+def _make_missing_error(column: pl.Series, name: str, missing: pl.Series) -> DataError:
+    rows = missing.to_numpy()
+    texts = column.gather(missing).drop_nulls().unique() if column.dtype == pl.String else ()
+    problem = f"column {name!r} has no id in {name_rows(rows)}"
+    ways = [Remedy("pass drop_nulls=True to leave such rows out", "drop_nulls", True)]
+    words = sorted(text for text in texts if text.strip())
+    if words:
+        problem = f"{problem}, but {name_some(words)}"
+        ways.append(Remedy("keep_na=True if these are names", "keep_na", True))
+    return DataError(problem, *ways, column=name, rows=rows)
 
 
 def _check_numbers(column: pl.Series, name: str) -> None:
@@ -69,6 +107,8 @@ def read_weights(column: pl.Series, name: str) -> Array:
 def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array:
     """Return the weight of each event, float64."""
     name = events.name
+    if events.dtype.is_nested() or events.dtype == pl.Object:
+        raise DataError(f"column {name!r} holds {events.dtype} values, and events are texts or numbers", column=name)
     _check_nulls(events, name, "event")
     distinct = events.unique(maintain_order=True)
     unknown = [event for event in distinct if event not in weights]
@@ -81,12 +121,28 @@ def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array
             column=name,
             events=tuple(unknown),
         )
-    try:
-        values = [float(weights[event]) for event in distinct]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"event_weights must map events to numbers: {error}") from error
-    table = pl.DataFrame({"event": distinct, "weight": pl.Series(values, dtype=pl.Float64)})
+    values = [weights[event] for event in distinct]
+    for event, value in zip(distinct, values, strict=True):
+        if not isinstance(value, int | float | np.integer | np.floating | Decimal) or not abs(value) <= LARGEST_FLOAT:
+            raise ParameterError(
+                f"event_weights must map events to numbers, got {value!r} for {event!r}",
+                parameter="event_weights",
+                value=value,
+            )
+    numbers = pl.Series([float(value) for value in values], dtype=pl.Float64)
+    table = pl.DataFrame({"event": distinct, "weight": numbers})
     return events.to_frame("event").join(table, on="event", how="left", maintain_order="left")["weight"].to_numpy()
+
+
+def check_event_weights(given: object) -> None:
+    """Raise ParameterError where ``given`` is not a pair of a column and a mapping from events to weights."""
+    is_pair = isinstance(given, tuple | list) and len(given) == 2
+    if not is_pair or not isinstance(given[0], str) or not isinstance(given[1], Mapping):  # type: ignore[index]
+        raise ParameterError(
+            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {given!r}",
+            parameter="event_weights",
+            value=given,
+        )
 
 
 def check_weights(weights: Array, name: str, allow_negative: bool) -> None:

@@ -31,7 +31,7 @@ def look_up(
     else:
         names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
         frame = to_polars(table, list(dict.fromkeys([id, *names])))
-    frame = frame.drop_nulls(id)
+    frame = frame.filter(frame[id].is_not_null())
     rows, first = np.unique(items.find(frame[id]), return_index=True)
     rows, first = rows[rows >= 0], first[rows >= 0]
     if not len(rows):
@@ -42,7 +42,7 @@ def look_up(
     place = np.full(len(items), -1)
     place[rows] = first
     places = pl.Series(place[items.find(ids)])
-    return frame.select(names)[places.set(places < 0, None)] if names else pl.DataFrame()
+    return frame[names][places.set(places < 0, None)] if names else pl.DataFrame()
 
 
 def as_texts(column: pl.Series) -> pl.Series:

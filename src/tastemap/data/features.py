@@ -13,7 +13,8 @@ import scipy.sparse as sp
 
 from tastemap.data._encoders import Encoder, as_names, check_use, make_encoders
 from tastemap.data._pairs import Rows, freeze_matrix, make_csr, rows_at, rows_of
-from tastemap.data.frames import to_polars, to_series
+from tastemap.data._sparse import check_matrix, take_matrix
+from tastemap.data.frames import name_of, to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
 
@@ -29,15 +30,16 @@ class Features:
 
     ``len`` is the number of ids. ``a | b`` puts the features of two tables side by side, over the ids of either: those
     of ``a`` first. Made by `from_frame`, `from_csr` and `text_features`; the constructor takes a matrix that is already
-    as described here.
+    as described here, does not copy it, and raises DataError for another.
     """
 
     def __init__(
         self, matrix: sp.csr_matrix, ids: IdMap, names: Sequence[str], encoders: Sequence[Encoder] | None = None
     ) -> None:
+        self.names = tuple(names)
+        check_matrix(matrix, (len(ids), len(self.names)))
         self.matrix = freeze_matrix(matrix)
         self.ids = ids
-        self.names = tuple(names)
         self.encoders = None if encoders is None else tuple(encoders)
         if len(set(self.names)) < len(self.names):
             counts = pl.Series(self.names).value_counts().filter(pl.col("count") > 1)
@@ -85,7 +87,7 @@ class Features:
             raise DataError("there are no rows: features need at least one")
         ids = ids_of(table, id)
         encoders = make_encoders(
-            table.drop(id),
+            table[names],
             separator=separator,
             categorical=as_names(categorical, "categorical"),
             bins=bins or {},
@@ -100,18 +102,12 @@ class Features:
         ids : `IdMap` or ids, one for each row
         names : distinct strings, one for each column; None numbers the columns from "0"
 
-        Entries stored twice are summed, as SciPy reads them. Raises DataError for values that are not finite and for
-        ids or names of another number.
+        Entries stored twice are summed, as SciPy reads them. Raises DataError for values that are not finite, for
+        indices outside the matrix and for ids or names of another number.
         """
-        if not sp.issparse(matrix) or matrix.ndim != 2:
-            raise DataError(
-                f"matrix must be a scipy sparse matrix of ids x features, got a {type(matrix).__name__}: "
-                "wrap a dense one in scipy.sparse.csr_array"
-            )
-        with np.errstate(over="ignore"):  # reported by _make_canonical
-            own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
+        own = take_matrix(matrix, "ids x features")
         n_rows, n_columns = own.shape
-        own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or "id")
+        own_ids = ids if isinstance(ids, IdMap) else IdMap(ids, name_of(ids, "id"))
         if len(own_ids) != n_rows:
             raise DataError(f"ids must name the {n_rows} rows of the matrix, got {len(own_ids)} ids")
         own_names = [str(column) for column in range(n_columns)] if names is None else list(names)

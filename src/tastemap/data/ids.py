@@ -10,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data.frames import to_series
+from tastemap.data._checks import check_rows
+from tastemap.data._pairs import freeze
+from tastemap.data.frames import check_name, list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
-from tastemap.typing import RowNumbers
+from tastemap.forks import has_polars_threads
+from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
+from tastemap.typing import Ints, RowNumbers
 
 _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
 
@@ -35,14 +39,16 @@ class IdMap:
     """
 
     def __init__(self, ids: Any, name: str = "user") -> None:
+        check_name(name)
         self.name = name
         self.ids: pl.Series = check_ids(to_series(ids, name), name)
-        if self.ids.n_unique() != len(self.ids):
+        if _count_distinct(self.ids) != len(self.ids):
             repeated = self.ids.filter(self.ids.is_duplicated()).unique(maintain_order=True)
             raise DataError(f"ids must be distinct, but {name!r} repeats {name_some(repeated)}")
         self._sorted: tuple[npt.NDArray[Any], RowNumbers] | None = None
         self._table: RowNumbers | None = None
         self._by_string: dict[str, int] | None = None
+        self._tie_order: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -82,9 +88,26 @@ class IdMap:
         """Whether the ids are strings; else they are integers."""
         return self.ids.dtype == pl.String
 
+    @property
+    def tie_order(self) -> Ints:
+        """The place of each id among those with equal scores: int32, (n,), read-only.
+
+        Ids are in the order of their XXH64 with seed 42, as unsigned numbers: of the 8 bytes of an integer, the lowest
+        first, or of a string in UTF-8. Unlike the rows, this order does not depend on the data, and says nothing about
+        popularity; and other systems can compute it, such as Spark with `xxhash64`.
+        """
+        if self._tie_order is None:
+            places = np.empty(len(self), np.int32)
+            places[np.argsort(_hash(self.ids), kind="stable")] = np.arange(len(self), dtype=np.int32)
+            self._tie_order = freeze(places)  # whole before it is assigned, so that threads never see half of it
+        return self._tie_order
+
     def take(self, rows: npt.ArrayLike) -> pl.Series:
-        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``."""
-        return self.ids[np.asarray(rows, dtype=np.int64)].alias(self.name)
+        """Return the ids of ``rows``, integers of shape (n,), as a polars Series called ``name``.
+
+        Raises UnknownIdError for rows that do not exist.
+        """
+        return self.ids[check_rows("rows", rows, len(self))].alias(self.name)
 
     def extend(self, more: IdMap) -> IdMap:
         """Return a map in which these ids keep their rows, and the ids that only ``more`` has come behind them.
@@ -103,22 +126,21 @@ class IdMap:
         return IdMap(pl.concat([self.ids, added.alias(self.ids.name)]), self.name)
 
     def find(self, ids: Any) -> RowNumbers:
-        """Return the rows of ``ids``, int64, -1 for those not in the map.
+        """Return the rows of ``ids``, int64, -1 for those not in the map: an array that the caller may write to.
 
-        ids : a list, tuple, NumPy array, or a polars, pandas or pyarrow series. Raises UnknownIdError for
-            values of another type than the map's ids.
+        ids : a list, tuple or iterable, or an array or series of NumPy, polars, pandas or pyarrow. Raises
+            UnknownIdError for values of another type than the map's ids.
         """
-        if isinstance(ids, list | tuple) and len(ids) <= _FEW:
-            self._check_types(ids)
+        if isinstance(ids, list | tuple) and len(ids) <= _FEW and all(map(self._has_right_type, ids)):
             return np.array([self._find_row(value) for value in ids], dtype=np.int64)
         series = self._as_own_type(ids)
         if not self.holds_strings:
             return self._find_integers(series.to_numpy())
-        if len(series) <= _FEW:
+        if len(series) <= _FEW or not has_polars_threads():
             return np.array([self._find_row(value) for value in series], dtype=np.int64)
         table = pl.DataFrame({"id": self.ids, "row": np.arange(len(self))})
         found = series.to_frame("id").join(table, on="id", how="left", maintain_order="left")
-        return found["row"].fill_null(-1).to_numpy().astype(np.int64, copy=False)
+        return found["row"].fill_null(-1).to_numpy(writable=True)
 
     def find_among(self, ids: Any, among: npt.NDArray[np.bool_]) -> RowNumbers:
         """Return the rows of ``ids`` as `find` does, -1 also for those whose row is not marked.
@@ -134,8 +156,7 @@ class IdMap:
         ids : as for `find`
         hint : the remedy in the message, a `Remedy` or a text such as "pass on_unknown='popular' to rank them anyway"
         """
-        if isinstance(ids, Iterator):
-            ids = list(ids)  # read twice
+        ids = list_values(ids)  # read twice
         found = self.find(ids)
         if len(found) and found.min() < 0:
             unknown = to_series(ids, self.name).gather(np.flatnonzero(found < 0))
@@ -181,7 +202,7 @@ class IdMap:
         if series.null_count():
             raise self._make_type_error(None)
         if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
-            raise self._make_type_error(series[0])
+            raise self._make_type_error(series.head(1).to_list()[0])
         return series
 
     def _find_row(self, value: Any) -> int:
@@ -229,6 +250,18 @@ class IdMap:
             order = np.argsort(values, kind="stable")
             self._sorted = values[order], order.astype(np.int64, copy=False)
         return self._sorted
+
+
+def _hash(ids: pl.Series) -> npt.NDArray[np.uint64]:
+    """Return the XXH64 of each id, uint64, (n,)."""
+    hashes = np.empty(len(ids), np.uint64)
+    if ids.dtype == pl.String:
+        text = (ids.str.join("").item() or "").encode()
+        ends = ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()
+        hash_texts(np.frombuffer(text, np.uint8), freeze(ends), hashes)
+    else:
+        hash_integers(freeze(ids.to_numpy().view(np.uint64)), hashes)
+    return hashes
 
 
 def check_ids(ids: pl.Series, column: str) -> pl.Series:
@@ -302,6 +335,11 @@ def add_to_hash(digest: Any, ids: pl.Series) -> None:
 def name_rows(rows: Any) -> str:
     """Name the first few of the rows for a message: ``row 4`` or ``rows 0, 3, 7 and 2 more``."""
     return f"row {rows[0]}" if len(rows) == 1 else f"rows {name_some(int(row) for row in rows)}"
+
+
+def _count_distinct(ids: pl.Series) -> int:
+    # Models are loaded in forked servers too, where polars has no threads.
+    return ids.n_unique() if has_polars_threads() else len(set(ids))
 
 
 def _pluralise(name: str) -> str:

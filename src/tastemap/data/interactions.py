@@ -17,7 +17,9 @@ import scipy.sparse as sp
 
 from tastemap.data._checks import check_choice, check_number, check_whole
 from tastemap.data._columns import (
+    check_event_weights,
     check_weights,
+    drop_missing,
     number_ids,
     read_event_weights,
     read_times,
@@ -36,10 +38,11 @@ from tastemap.data._pairs import (
     rows_of,
     starts_of,
 )
-from tastemap.data.frames import as_kind, check_kind, kind_of, to_polars
+from tastemap.data._sparse import check_matrix, take_matrix
+from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ class Reading(TypedDict, total=False):
     users: Any
     items: Any
     allow_negative: bool
+    drop_nulls: bool
+    keep_na: bool
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,42 @@ class Interactions:
     frame_kind : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
 
     ``len`` is the number of pairs. Made by `from_frame`, `from_file` and `from_csr`; the constructor takes
-    arrays that are already as described here.
+    arrays that are already as described here, does not copy them, and raises DataError for others.
     """
 
     def __init__(
+        self,
+        matrix: sp.csr_matrix,
+        users: IdMap,
+        items: IdMap,
+        *,
+        time: Array | None = None,
+        time_type: pl.DataType | None = None,
+        order: Array | None = None,
+        columns: Columns | None = None,
+        frame_kind: FrameKind = "polars",
+    ) -> None:
+        check_matrix(matrix, (len(users), len(items)))
+        _check_aligned(matrix.nnz, time, order)
+        self._set(
+            matrix,
+            users,
+            items,
+            time=time,
+            time_type=time_type,
+            order=order,
+            columns=columns,
+            frame_kind=frame_kind,
+        )
+
+    @classmethod
+    def _of(cls, matrix: sp.csr_matrix, users: IdMap, items: IdMap, **others: Any) -> Interactions:
+        """Return the interactions of arrays that need no check."""
+        made = cls.__new__(cls)
+        made._set(matrix, users, items, **others)
+        return made
+
+    def _set(
         self,
         matrix: sp.csr_matrix,
         users: IdMap,
@@ -131,6 +168,8 @@ class Interactions:
         users: Any = None,
         items: Any = None,
         allow_negative: bool = False,
+        drop_nulls: bool = False,
+        keep_na: bool = False,
     ) -> Interactions:
         """Read a frame with one row an interaction.
 
@@ -146,20 +185,26 @@ class Interactions:
         users, items : `IdMap` or ids to use; others in the frame raise UnknownIdError. None takes those in
             the frame
         allow_negative : accept negative weights
+        drop_nulls : leave out rows without a user, an item, or a value in another column that is named here
+        keep_na : take texts such as NA, N/A, NULL, nan, None and <NA> as ids. By default they stand for a missing id,
+            as programs write them for one. A text of nothing or of spaces alone is no id in any case
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy.
         """
         check_choice("duplicates", duplicates, get_args(Duplicates))
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
+        columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
         source = weight if event_weights is None else event_weights[0]
-        table = to_polars(df, _list_columns(user=user, item=item, weight=source, time=time))
+        table = to_polars(df, columns)
+        if drop_nulls:
+            table, _ = drop_missing(table, table.columns, (user, item), keep_na=keep_na)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
-        user_map, user_rows = number_ids(table[user], user, users, "users")
-        item_map, item_rows = number_ids(table[item], item, items, "items")
+        user_map, user_rows = number_ids(table[user], user, users, "users", keep_na=keep_na)
+        item_map, item_rows = number_ids(table[item], item, items, "items", keep_na=keep_na)
         if event_weights is not None:
             weights = read_event_weights(table[event_weights[0]], event_weights[1])
         elif weight is not None:
@@ -195,7 +240,7 @@ class Interactions:
             matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
-        return cls(
+        return cls._of(
             matrix,
             user_map,
             item_map,
@@ -215,12 +260,19 @@ class Interactions:
         options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
             rating and timestamp
 
-        Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is
-        missing, empty, cut off or not of its kind.
+        In a file of text, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7 or 7.0;
+        else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame` does, and
+        where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
         columns, time = _list_columns(**options), options.get("time")
+        keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
-        return cls.from_frame(open_file(path, separator).read(columns, time=time), **options)
+        return cls.from_frame(
+            open_file(path, separator).read(
+                columns, time=time, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls
+            ),
+            **options,
+        )
 
     @classmethod
     def from_csr(
@@ -232,16 +284,9 @@ class Interactions:
         allow_negative : accept negative weights
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
-        or negative and for maps of another size.
+        or negative, for indices outside the matrix and for maps of another size.
         """
-        if not sp.issparse(matrix) or matrix.ndim != 2:
-            raise DataError(
-                f"matrix must be a scipy sparse matrix of users x items, got a {type(matrix).__name__}: "
-                "wrap a dense one in scipy.sparse.csr_array"
-            )
-        with np.errstate(over="ignore"):  # reported below
-            own = sp.csr_matrix(matrix, dtype=np.float32, copy=True)
-            own.sum_duplicates()
+        own = take_matrix(matrix, "users x items")
         if not own.nnz:
             raise DataError(f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing")
         check_weights(own.data, "data", allow_negative)
@@ -250,7 +295,7 @@ class Interactions:
         item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        return cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
     def __len__(self) -> int:
         return int(self.matrix.nnz)
@@ -437,7 +482,7 @@ class Interactions:
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
         matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
-        return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
+        return self._of(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
     @overload
     def to_frame(self, frame: None = None) -> Any: ...
@@ -501,7 +546,7 @@ class Interactions:
             "columns": self.columns,
             "frame_kind": self.frame_kind,
         }
-        return Interactions(matrix, **{**fields, **changes})
+        return self._of(matrix, **{**fields, **changes})
 
     def _format_time(self, value: Any) -> str:
         if self.time_type in (pl.Date, pl.Datetime):
@@ -538,6 +583,12 @@ def _list_columns(
     **_: Any,
 ) -> list[str]:
     """Return the columns that options of `Interactions.from_frame` name; raise ValueError where two name the same."""
+    for argument, name in (("user", user), ("item", item)):
+        if not isinstance(name, str):
+            problem = f"{argument} must be the name of a column, got {name!r}"
+            raise ParameterError(problem, parameter=argument, value=name)
+    if event_weights is not None:
+        check_event_weights(event_weights)
     event = None if event_weights is None else event_weights[0]
     columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
@@ -555,6 +606,14 @@ def _check_distinct(columns: Columns) -> None:
         )
 
 
+def _check_aligned(n: int, time: Array | None, order: Array | None) -> None:
+    """Raise DataError where times are not one for each of n pairs, or the order is no permutation of them."""
+    if time is not None and (np.shape(time) != (n,) or time.dtype.kind not in "if"):
+        raise DataError(f"time must be int64 or float64 of shape ({n},), got {time.dtype} of shape {np.shape(time)}")
+    if order is not None and (order.dtype.kind not in "i" or not np.array_equal(np.sort(order), np.arange(n))):
+        raise DataError(f"order must be a permutation of 0..{n - 1}, got {order.dtype} of shape {np.shape(order)}")
+
+
 def _guess_time_type(time: Array) -> pl.DataType:
     return pl.Float64() if time.dtype.kind == "f" else pl.Int64()
 
@@ -562,7 +621,7 @@ def _guess_time_type(time: Array) -> pl.DataType:
 def _make_map(ids: Any, size: int, name: str, argument: str) -> IdMap:
     if ids is None:
         return IdMap(pl.Series(name, np.arange(size, dtype=np.int64)), name)
-    own = ids if isinstance(ids, IdMap) else IdMap(ids, getattr(ids, "name", None) or name)
+    own = ids if isinstance(ids, IdMap) else IdMap(ids, name_of(ids, name))
     if len(own) != size:
         raise DataError(f"{argument} must name the {size} {name}s of the matrix, got {len(own)} ids")
     return own

@@ -17,6 +17,7 @@ from tastemap.data.features import Features, ids_of
 from tastemap.data.frames import to_polars
 from tastemap.errors import DataError, name_some
 from tastemap.extras import import_extra
+from tastemap.forks import check_polars_threads
 
 # Snowball's name of a language -> its ISO 639-1 code, which stopwordsiso uses, and its script.
 _LANGUAGES = {
@@ -82,6 +83,7 @@ def text_features(
     MissingPackageError without them, DataError where ids are missing or repeated, a column is unknown, not text or left
     without words.
     """
+    check_polars_threads()
     transformer = _import_package("sklearn.feature_extraction.text", "scikit-learn").TfidfTransformer
     names, spoken = as_names(columns), _parse_languages(languages)
     check_use(id, [*names] if language is None else [*names, language])

@@ -9,8 +9,7 @@ import polars as pl
 
 from tastemap.data.frames import check_columns
 from tastemap.data.interactions import Interactions
-from tastemap.data.sources.base import Source
-from tastemap.data.sources.files import open_file
+from tastemap.data.sources.files import DataFile, open_file
 from tastemap.datasets._dataset import Dataset
 from tastemap.datasets._files import open_inside
 from tastemap.errors import DataError
@@ -51,7 +50,7 @@ def deskdrop(path: str | Path) -> Dataset:
     log = open_inside(source, "users_interactions.csv")
     if log is None and source.is_dir():
         raise DataError(f"{source} holds no users_interactions.csv, so it is not CI&T Deskdrop")
-    events = (log or open_file(source)).read()
+    events = (log or open_file(source)).read(ids=["personId", "contentId"])
     interactions = Interactions.from_frame(events, **_MERGING)
     articles = open_inside(source, "shared_articles.csv")
     if articles is None and not source.is_dir():
@@ -60,9 +59,9 @@ def deskdrop(path: str | Path) -> Dataset:
     return Dataset(interactions, items, None, _CITATION, _LICENSE, events, _MERGING)
 
 
-def _read_articles(file: Source) -> pl.DataFrame:
+def _read_articles(file: DataFile) -> pl.DataFrame:
     """Return one row for each article: its latest sharing or, where it has none, its removal."""
-    table = file.read()
+    table = file.read(ids=["contentId"])
     check_columns(("timestamp", "eventType", "contentId"), table.columns)
     latest = table.sort(pl.col("eventType") == "CONTENT SHARED", "timestamp", maintain_order=True)
     return latest.unique("contentId", keep="last").sort("timestamp", "contentId")

@@ -51,6 +51,17 @@ def download(url: str, target: Path, md5: str | None, progress: bool | None) -> 
             raise DataError(f"{url} is not a zip file: try again, or pass a local copy as path=")
 
 
+def check_kept(path: Path, md5: str | None) -> None:
+    """Raise DataError where a downloaded file is no longer the one expected; without an MD5 it must be a zip file."""
+    if md5 is None:
+        is_whole = zipfile.is_zipfile(path)
+    else:
+        with path.open("rb") as file:
+            is_whole = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == md5
+    if not is_whole:
+        raise DataError(f"{path} was damaged after its download: delete it, and it is downloaded again")
+
+
 def _remove_leftovers(target: Path) -> None:
     """Remove what killed downloads of ``target`` left more than a day ago; younger downloads may still be running."""
     for part in target.parent.glob(f".{target.name}.*.tmp"):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path, PurePosixPath
 
-from tastemap.data.sources._unpack import Content
+from tastemap.data.sources._unpack import Content, open_zip, read_member
 from tastemap.data.sources.files import DataFile, open_file
-from tastemap.errors import DataError
 
 
 def find_file(source: Path, *names: str) -> tuple[str, Content] | None:
@@ -18,14 +16,11 @@ def find_file(source: Path, *names: str) -> tuple[str, Content] | None:
                 if file.is_file():
                     return name, file
         return None
-    try:
-        with zipfile.ZipFile(source) as archive:
-            members = {PurePosixPath(member).name: member for member in archive.namelist()}
-            for name in names:
-                if name in members:
-                    return name, archive.read(members[name])
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{source} is not a whole zip file ({error}): get it again") from error
+    with open_zip(source) as archive:
+        members = {PurePosixPath(member).name: member for member in archive.namelist()}
+        for name in names:
+            if name in members:
+                return name, read_member(archive, members[name], source)
     return None
 
 

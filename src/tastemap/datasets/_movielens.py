@@ -5,20 +5,21 @@ from __future__ import annotations
 import http.client
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 import polars as pl
 
+from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources._text import MOVIELENS_COLUMNS
-from tastemap.data.sources._unpack import Content
+from tastemap.data.sources._unpack import Content, open_zip
 from tastemap.data.sources.files import DataFile
 from tastemap.datasets._dataset import Dataset
-from tastemap.datasets._download import download, download_wheel, explain
+from tastemap.datasets._download import check_kept, download, download_wheel, explain
 from tastemap.datasets._files import find_file, read_text
-from tastemap.errors import DataError
+from tastemap.errors import DataError, name_some
 from tastemap.files.cache import cache_folder
 
 Name = Literal["100k", "1m", "10m", "20m", "25m", "32m", "latest-small"]
@@ -61,7 +62,7 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
 
     name : "100k", "1m", "10m", "20m", "25m", "32m" or "latest-small"
     path : a local copy, as published: the folder or the zip file. None downloads from GroupLens once, with a
-        checksum, into the folder TASTEMAP_CACHE, by default ``~/.cache/tastemap``
+        checksum that is checked again at every use, into the folder TASTEMAP_CACHE, by default ``~/.cache/tastemap``
     progress : show a bar for the download; None shows it where stderr is a terminal
 
     ``items`` has movie_id, title and genres ("Animation|Comedy"); ``users`` exists for 100k and 1m. Where
@@ -77,7 +78,11 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     interactions = Interactions.from_frame(
         read_ratings(source, name), user="user_id", item="movie_id", weight="rating", time="timestamp"
     )
-    return Dataset(interactions, _read_items(source), _read_users(source), _CITATION, _LICENSE)
+    items, users = _read_items(source), _read_users(source)
+    if items is not None:
+        # A part of the ids may be spelled as numbers where all of them are not.
+        items = items.with_columns(respell_ids(items["movie_id"], interactions.items.ids.dtype)).drop_nulls("movie_id")
+    return Dataset(interactions, items, users, _CITATION, _LICENSE)
 
 
 def find_movielens_name(path: Path) -> Name | None:
@@ -85,7 +90,7 @@ def find_movielens_name(path: Path) -> Name | None:
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
     elif path.suffix.lower() in (".zip", ".whl") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             files = {PurePosixPath(name).name for name in archive.namelist()}
     else:
         return None
@@ -105,7 +110,8 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
     if found is None:
         raise DataError(f"{source} holds no {' or '.join(names)}, so it is not MovieLens {name}")
     file, content = found
-    table = DataFile(file, content, f"{source}: {file}").read()
+    ids = ("userId", "user_id", "movieId", "item_id", "movie_id")
+    table = DataFile(file, content, f"{source}: {file}").read(ids=ids)
     renamed = {"userId": "user_id", "movieId": "movie_id", "item_id": "movie_id"}
     table = table.rename({old: new for old, new in renamed.items() if old in table.columns})
     missing = [column for column in MOVIELENS_COLUMNS if column not in table.columns]
@@ -145,23 +151,23 @@ def _read_users(source: Path) -> pl.DataFrame | None:
 
 
 def _read_movies_csv(file: Content) -> pl.DataFrame:
-    table = DataFile("movies.csv", file, "movies.csv").read(["movieId", "title", "genres"])
+    table = DataFile("movies.csv", file, "movies.csv").read(["movieId", "title", "genres"], ids=["movieId"])
     return table.rename({"movieId": "movie_id"})
 
 
 def _read_movies_dat(file: Content) -> pl.DataFrame:
     # A title may hold ':', so only the outer fields are split off.
-    rows = [(int(line.partition("::")[0]), *line.partition("::")[2].rsplit("::", 1)) for line in _read_lines(file)]
-    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+    lines = [line.partition("::") for line in _read_lines(file)]
+    return _make_movies([(movie, *rest.rsplit("::", 1)) for movie, _, rest in lines], "movies.dat")
 
 
 def _read_u_item(file: Content) -> pl.DataFrame:
     rows = []
     for line in _read_lines(file):
         fields = line.split("|")
-        genres = [genre for genre, flag in zip(_GENRES.split("|"), fields[5:], strict=True) if flag == "1"]
-        rows.append((int(fields[0]), fields[1], "|".join(genres)))
-    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+        genres = [genre for genre, flag in zip(_GENRES.split("|"), fields[5:], strict=False) if flag == "1"]
+        rows.append((*fields[:2], "|".join(genres)))
+    return _make_movies(rows, "u.item")
 
 
 def _read_recbole_items(file: Content) -> pl.DataFrame:
@@ -170,8 +176,24 @@ def _read_recbole_items(file: Content) -> pl.DataFrame:
         movie, title, year, genres = [*line.split("\t"), "", ""][:4]
         if title == "unkonwn":  # RecBole's word for the published "unknown", which has no year
             title, year = "unknown", ""
-        rows.append((int(movie), f"{title} ({year})" if year else title, genres.replace(" ", "|")))
-    return pl.DataFrame(rows, schema=_ITEM_SCHEMA, orient="row")
+        rows.append((movie, f"{title} ({year})" if year else title, genres.replace(" ", "|")))
+    return _make_movies(rows, "ml-100k.item")
+
+
+def _make_movies(rows: Sequence[Sequence[str]], file: str) -> pl.DataFrame:
+    return _make_table(rows, ["movie_id", "title", "genres"], file)
+
+
+def _make_table(rows: Sequence[Sequence[str]], names: list[str], file: str) -> pl.DataFrame:
+    """Return rows of texts as a table whose first column has ids; raise DataError where a row has other fields."""
+    for row in rows:
+        if len(row) != len(names):
+            raise DataError(
+                f"{file} is not laid out as MovieLens publishes it: a line has {len(row)} fields, {name_some(row, 5)}, "
+                f"where {len(names)} are expected"
+            )
+    table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    return table.with_columns(read_ids(table[names[0]]))
 
 
 _MOVIES: dict[str, Callable[[Content], pl.DataFrame]] = {
@@ -184,11 +206,8 @@ _MOVIES: dict[str, Callable[[Content], pl.DataFrame]] = {
 
 def _read_people(file: Content, separator: str, names: list[str], *, header: bool = False) -> pl.DataFrame:
     rows = [line.split(separator) for line in _read_lines(file)[int(header) :]]
-    frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-    return frame.with_columns(pl.col("user_id", "age").cast(pl.Int64))
-
-
-_ITEM_SCHEMA = {"movie_id": pl.Int64, "title": pl.String, "genres": pl.String}
+    frame = _make_table(rows, names, "the file of users")
+    return frame.with_columns(pl.col("age").cast(pl.Int64, strict=False))
 
 
 def _read_lines(file: Content) -> list[str]:
@@ -201,8 +220,10 @@ def _fetch(name: str, progress: bool | None) -> Path:
     folder = cache_folder()
     archive, wheel = folder / f"ml-{name}.zip", folder / "recbole-1.2.1.whl"
     if archive.exists():
+        check_kept(archive, MD5[name])
         return archive
     if name == "100k" and wheel.exists():
+        check_kept(wheel, None)
         return wheel
     folder.mkdir(parents=True, exist_ok=True)
     url = f"{PUBLISHER}ml-{name}.zip"

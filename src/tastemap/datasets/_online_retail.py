@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from tastemap.data._spelling import find_missing
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.files import DataFile, open_file
@@ -62,11 +63,13 @@ def online_retail(path: str | Path | None = None) -> Dataset:
         )
     file = _as_utf8(open_file(path))
     # Spreadsheets put ";" between columns where the decimal mark is a comma.
-    lines = replace(file, separator=file.find_other_separator()).read(_COLUMNS, time="InvoiceDate")
+    lines = replace(file, separator=file.find_other_separator()).read(
+        _COLUMNS, time="InvoiceDate", ids=["InvoiceNo", "StockCode"]
+    )
     lines = lines.with_columns(
         pl.col("InvoiceNo", "StockCode").cast(pl.String),
         pl.col("Description").cast(pl.String).str.strip_chars(),
-        restore_whole_ids(lines["CustomerID"]),
+        restore_whole_ids(_read_customers(lines["CustomerID"])),
     )
     if not lines["Quantity"].dtype.is_numeric():
         raise DataError(f"{path}: column 'Quantity' holds {lines['Quantity'].dtype} values: write them as numbers")
@@ -76,6 +79,15 @@ def online_retail(path: str | Path | None = None) -> Dataset:
     items = _find_most_frequent(events, interactions.items.ids.alias("StockCode"), "Description")
     users = _find_most_frequent(events, interactions.users.ids.alias("CustomerID"), "Country")
     return Dataset(interactions, items, users, _CITATION, _LICENSE, events, _MERGING)
+
+
+def _read_customers(ids: pl.Series) -> pl.Series:
+    """Return customers as numbers, as which they are published, where each is one; null where a line has none."""
+    if ids.dtype != pl.String:
+        return ids
+    known = ids.clone().scatter(find_missing(ids), None)
+    numbers = known.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == known.null_count() else known
 
 
 def _as_utf8(file: DataFile) -> DataFile:

@@ -14,8 +14,8 @@ import numpy as np
 
 from tastemap.data.features import Features
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError, Remedy, TastemapError, tell_about
-from tastemap.evaluation.comparison import Comparison
+from tastemap.errors import DataError, NotFittedError, Remedy, TastemapError, TastemapWarning, tell_about
+from tastemap.evaluation.comparison import Comparison, Failure
 from tastemap.evaluation.evaluate import Evaluation, check_suits, evaluate
 from tastemap.evaluation.significance import has_shared_users
 from tastemap.metrics.definitions import Metric, RatingMetric, parse_all
@@ -56,9 +56,12 @@ def compare(
         their fit_seconds include this
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    A warning that concerns some of the models begins with their names. So does an error of a model, which ends the
-    comparison. Raises ValueError for names or arguments out of range, NotFittedError for an unfitted model without
-    train, DataError for two models without a measured user in common, and the errors of `Model.fit` and `evaluate`.
+    A warning that concerns some of the models begins with their names. A model that fails while it is fitted or
+    measured is in `Comparison.failed` and at the end of the leaderboard, with a warning, and the others go on.
+
+    Raises, before any model is fitted, ValueError for names, arguments and parameters out of range, NotSupportedError
+    for a metric that a model cannot have, NotFittedError for an unfitted model without train; then DataError for two
+    models without a measured user in common, and, where every model fails, the error of the first.
     """
     named = name_models(models)
     asked = parse_all(metrics)
@@ -84,16 +87,19 @@ def compare(
             check_suits(model, asked)  # before hours of fitting, not after
             if train is not None:
                 model.check()
+            else:
+                model.check_fitted()
     if train is not None:
         named = {name: replace(model) for name, model in named.items()}
     evaluations: dict[str, Evaluation] = {}
+    failed: dict[str, Failure] = {}
     seconds: dict[str, float] = {}
     without_features = []
     with make_bar(len(named), progress, unit="model") as shown:
         for name, model in named.items():
             shown.set_description(name, refresh=False)
             shown.set_postfix_str("")  # no epochs of the one before
-            with warned.about(name):
+            with warned.about(name, model, failed):
                 if train is not None:
                     features: dict[str, Any] = {"user_features": user_features, "item_features": item_features}
                     if not model.abilities.features and any(value is not None for value in features.values()):
@@ -108,22 +114,29 @@ def compare(
                     _load_ranking_kernels(model, test, {"metrics": asked, **given})
                 evaluations[name] = evaluate(model, test, metrics=asked, **given)
             shown.update()
+    if not evaluations:
+        raise next(iter(failed.values())).error
+    names = list(named)
+    for name, failure in failed.items():
+        del named[name]
+        warned.add(TastemapWarning(f"{name} failed, so it is not compared: {failure.reason}", model=name))
     _check_shared(evaluations, asked)
-    notes = warned.warnings(list(named))
+    notes = warned.warnings(names)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return Comparison(
         models=named,
         evaluations=evaluations,
         metrics=asked,
-        fit_seconds=None if train is None else seconds,
+        fit_seconds=None if train is None else {name: seconds[name] for name in evaluations},
         test=test,
         train=train,
         asked={
             **given,
             **_drop_none(user_features=user_features, item_features=item_features, validation=validation),
         },
-        without_features=tuple(without_features),
+        without_features=tuple(name for name in without_features if name in evaluations),
+        failed=failed,
         notes=tuple(str(note) for note in notes),
     )
 
@@ -176,30 +189,49 @@ class _WarningLog:
         self._whose: dict[tuple[str, type[Warning]], tuple[Warning, list[str]]] = {}
 
     @contextmanager
-    def about(self, name: str) -> Iterator[None]:
-        """Record the warnings of the block, and put the model's name before an error of the block."""
+    def about(self, name: str, model: Model | None = None, failed: dict[str, Failure] | None = None) -> Iterator[None]:
+        """Record the warnings of the block, and put the model's name before an error of the block.
+
+        failed : gets the model with its error, which then goes no further; None raises it
+        """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 yield
             except NotFittedError as error:
                 raise error.about(name, Remedy("pass train to have the models fitted", "train", ...)) from error
-            except (TastemapError, ValueError, MemoryError) as error:
+            except Exception as error:
+                told = error
                 if isinstance(error, TastemapError) or type(error) in (ValueError, MemoryError):
-                    raise tell_about(name, error) from error
-                raise
+                    told = tell_about(name, error)
+                    told.__cause__ = error
+                if model is None or failed is None:
+                    raise told from told.__cause__
+                failed[name] = Failure(model, told, _say(error))
         for warning in caught:
             assert isinstance(warning.message, Warning)
             _, whose = self._whose.setdefault((str(warning.message), warning.category), (warning.message, []))
             if name not in whose:
                 whose.append(name)
 
+    def add(self, warning: Warning) -> None:
+        """Record a warning that names its model itself."""
+        self._whose[str(warning), type(warning)] = (warning, [])
+
     def warnings(self, names: list[str]) -> list[Warning]:
         """Return each warning once, with the names of its models in front unless it concerns all models."""
         return [
-            warning if whose == names else tell_about(", ".join(whose), warning)
+            warning if whose in (names, []) else tell_about(", ".join(whose), warning)
             for warning, whose in self._whose.values()
         ]
+
+
+def _say(error: Exception) -> str:
+    """Return an error in one line; the type of one that is not meant for people says more than its text."""
+    text = " ".join(str(error).split())
+    if isinstance(error, TastemapError) or type(error) is ValueError:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _make_listener(model: Any, shown: Any) -> Callable[[Epoch], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -33,17 +33,28 @@ _DIFFERENCES: dict[str, Any] = {
 }
 
 
+class Failure(NamedTuple):
+    """A model that could not be fitted or measured: the model, the error, and the reason in one line."""
+
+    model: Model
+    error: Exception
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """The result of `compare`. It prints itself as a table, in notebooks too.
 
-    models : the fitted models by name: those given to `compare`, or copies of them if it had training data
+    models : the fitted models by name: those given to `compare`, or copies of them if it had training data, without
+        those that failed
     evaluations : the `Evaluation` of each model
     metrics : the metrics measured; the first one orders the models
     fit_seconds : the fitting time of each model, None if they were fitted before
     test, train : the data; `train` is None if the models were fitted before
     asked : the arguments that `compare` was given beside models and data
     without_features : the models that take no features and were fitted without them
+    failed : the models that could not be fitted or measured, each with the ``model``, the ``error`` and the ``reason``
+        in one line
     notes : the warnings
 
     Its frames are of the same library as those of the test part.
@@ -57,6 +68,7 @@ class Comparison:
     train: Interactions | None = None
     asked: dict[str, Any] = field(default_factory=dict)
     without_features: tuple[str, ...] = ()
+    failed: dict[str, Failure] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -68,9 +80,10 @@ class Comparison:
     def frame(self) -> Any:
         """One row for each model, the best by the first metric first: model, metrics, fit_seconds, score_seconds.
 
-        fit_seconds is null if the models were fitted before.
+        fit_seconds is null if the models were fitted before. Where models failed, their rows, without metrics, come
+        last, and the column `error` says why.
         """
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "model": name,
                 **{metric.name: self._mean(name, metric) for metric in self.metrics},
@@ -79,8 +92,12 @@ class Comparison:
             }
             for name in self.ranking(self.metrics[0])
         ]
-        numbers = dict.fromkeys([*map(str, self.metrics), "fit_seconds", "score_seconds"], pl.Float64)
-        return as_kind(pl.DataFrame(rows, {"model": pl.String, **numbers}), self.test.frame_kind)
+        schema: dict[str, Any] = {"model": pl.String}
+        schema |= dict.fromkeys([*map(str, self.metrics), "fit_seconds", "score_seconds"], pl.Float64)
+        if self.failed:
+            rows += [{"model": name, "error": failure.reason} for name, failure in self.failed.items()]
+            schema["error"] = pl.String
+        return as_kind(pl.DataFrame(rows, schema), self.test.frame_kind)
 
     @cached_property
     def intervals(self) -> Any:
@@ -142,6 +159,8 @@ class Comparison:
                 cells.append(Cell(text, top, not top and self.is_close(name, metric)))
             seconds = [self.fit_seconds[name]] if self.fit_seconds is not None else []
             rows.append((*cells, *(Cell(format_seconds(s)) for s in (*seconds, self.score_seconds[name]))))
+        n_cells = len(self.metrics) + timed + 1
+        rows += [(Cell(name), *[Cell("failed"), *[Cell("–")] * (n_cells - 1)]) for name in self.failed]
         return Table(
             ("model", *map(str, self.metrics), *(["fit"] if timed else []), "score"),
             tuple(rows),
@@ -161,7 +180,8 @@ class Comparison:
     def __repr__(self) -> str:
         first = self.metrics[0]
         shown = ", ".join(f"{name} {_format_number(self._mean(name, first))}" for name in self.ranking(first))
-        return f"Comparison of {format_count(len(self.models), 'model')} by {first}: {shown}"
+        failed = f"; failed: {', '.join(self.failed)}" if self.failed else ""
+        return f"Comparison of {format_count(len(self.models), 'model')} by {first}: {shown}{failed}"
 
     def _repr_html_(self) -> str:
         return self.table().html()
@@ -207,6 +227,8 @@ class Comparison:
             yield f"test pairs of unknown items, counted as not found: {unknown}"
         if self.without_features:
             yield note_without_features(self.without_features)
+        for name, failure in self.failed.items():
+            yield f"{name} failed: {failure.reason}"
 
 
 def is_ahead(row: dict[str, Any], metric: Metric) -> bool:

@@ -26,8 +26,9 @@ class CrossValidation:
     """The result of `cross_validate`. It prints itself as a table, in notebooks too.
 
     metrics : the metrics measured; the first one orders the models
-    frame : one row for each fold (from 1) and model: fold, model, metrics, fit_seconds, score_seconds; it and `summary`
-        are of the same library as the frames of the interactions
+    frame : one row for each fold (from 1) and model: fold, model, metrics, fit_seconds, score_seconds, and where models
+        failed the column `error`, which says why; it and `summary` are of the same library as the frames of the
+        interactions
     without_features : the models that take no features and were fitted without them
     """
 
@@ -40,7 +41,8 @@ class CrossValidation:
         """One row for each model, the best first: model, and for each metric its mean and "<metric> std".
 
         The standard deviation is over the folds, with n - 1. fit_seconds and score_seconds are means. The folds share
-        most of their training pairs, so the deviation shows how stable a figure is; it is no test of a difference.
+        most of their training pairs, so the deviation shows how stable a figure is; it is no test of a difference. A
+        model that failed on a fold has no means: those of the other folds are no comparison.
         """
         return as_kind(self._summary, kind_of(self.frame))
 
@@ -51,14 +53,23 @@ class CrossValidation:
         rows = []
         for row in frame.iter_rows(named=True):
             cells = [
-                Cell(f"{row[m.name]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m.name] == best[m.name])
+                Cell("failed")
+                if row[m.name] is None
+                else Cell(f"{row[m.name]:.4f} ± {row[f'{m} std']:.4f}", len(frame) > 1 and row[m.name] == best[m.name])
                 for m in self.metrics
             ]
-            seconds = [Cell(format_seconds(row[name])) for name in ("fit_seconds", "score_seconds")]
+            seconds = [
+                Cell("–" if row[name] is None else format_seconds(row[name]))
+                for name in ("fit_seconds", "score_seconds")
+            ]
             rows.append((Cell(row["model"]), *cells, *seconds))
         legend = [f"means over {self._n_folds} folds, ± their standard deviation"]
         if self.without_features:
             legend.append(note_without_features(self.without_features))
+        errors = to_polars(self.frame)
+        if "error" in errors.columns:
+            rest = errors.filter(pl.col("error").is_not_null()).select("model", "fold", "error").iter_rows()
+            legend += [f"{name} failed on fold {fold}: {reason}" for name, fold, reason in rest]
         return Table(("model", *map(str, self.metrics), "fit", "score"), tuple(rows), tuple(legend))
 
     def markdown(self) -> str:
@@ -83,7 +94,7 @@ class CrossValidation:
 
     @cached_property
     def _summary(self) -> pl.DataFrame:
-        over = [pl.col(metric.name) for metric in self.metrics]
+        over = [pl.when(pl.col(m.name).null_count() == 0).then(pl.col(m.name)) for m in self.metrics]
         means = [value for column in over for value in (column.mean(), column.std().name.suffix(" std"))]
         seconds = [pl.col("fit_seconds", "score_seconds").mean()]
         table = to_polars(self.frame).group_by("model", maintain_order=True).agg(*means, *seconds)
@@ -129,4 +140,5 @@ def cross_validate(
             )
             frames.append(to_polars(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
             shown.update()
-    return CrossValidation(board.metrics, as_kind(pl.concat(frames), interactions.frame_kind), board.without_features)
+    frame = pl.concat(frames, how="diagonal")
+    return CrossValidation(board.metrics, as_kind(frame, interactions.frame_kind), board.without_features)

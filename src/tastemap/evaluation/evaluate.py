@@ -23,12 +23,14 @@ from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
+from tastemap.forks import check_polars_threads
 from tastemap.kernels.metrics import count_reachable
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
 from tastemap.metrics.ratings import measure_ratings
 from tastemap.models.shared.base import Model
 from tastemap.randomness import INTERVALS
+from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
 from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
@@ -58,6 +60,8 @@ class Evaluation:
     overall : the metrics of all lists together: coverage and gini
     score_seconds : the time of ranking and measuring, None where the lists were given
     n_without_list : the number of measured users without a list (`evaluate_lists`); their lists count as empty
+    n_alike : the number of lists of at least two items that the model cannot tell apart: all have the score 0, or one
+        score and neither training pairs nor features
     """
 
     metrics: tuple[Metric, ...]
@@ -74,6 +78,7 @@ class Evaluation:
     overall: dict[str, float] = field(default_factory=dict)
     score_seconds: float | None = field(default=None, compare=False)
     n_without_list: int = 0
+    n_alike: int = 0
 
     def __getitem__(self, metric: Metric | str) -> float:
         return self.means[find(metric, self.metrics).name]
@@ -102,6 +107,7 @@ class Evaluation:
         interval. If some users are new to the model, each metric has rows for all, known and new users, with the column
         `group`. New users have no rmse and mae unless they come with a history; groups have no coverage and gini.
         """
+        check_polars_threads()
         groups = {"all": [*self._of_all.values()]}
         if 0 < self.known.sum() < self.n_users:
             groups |= {"known": self._rows(self.known), "new": self._rows(~self.known)}
@@ -117,6 +123,7 @@ class Evaluation:
     @cached_property
     def per_user(self) -> Any:
         """One row for each user: the id, and every metric except coverage and gini; null where nothing was rated."""
+        check_polars_threads()
         columns = {
             metric.name: pl.Series(self.user_values(metric)).fill_nan(None)
             for metric in self.metrics
@@ -245,6 +252,7 @@ def evaluate(
     overall: dict[str, float] = {}
     left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
+    n_alike = 0
     if of_lists:
         catalogue = model.candidates(candidates)
         hidden = _find_hidden(model, exclude, user_ids, rows, people)
@@ -261,6 +269,7 @@ def evaluate(
         for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
             lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            n_alike += model.scorer.count_alike(lists)
             shown = ListBatch(lists.rows, lists.counts, held_out, tested[block], reachable[block])
             block_values.append(measuring.add(shown))
         values[:, [metric in of_lists for metric in asked]] = np.concatenate(block_values)
@@ -273,6 +282,8 @@ def evaluate(
     for n, warning in left_out:
         if n:
             warnings.warn(warning, stacklevel=2)
+    if n_alike:
+        warnings.warn(make_alike_warning(n_alike, len(rows)), stacklevel=2)
     if n_unrated:
         unrated = TastemapWarning(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
@@ -295,6 +306,7 @@ def evaluate(
         frame_kind=test.frame_kind,
         overall=overall,
         score_seconds=seconds,
+        n_alike=n_alike,
     )
 
 

@@ -19,7 +19,7 @@ from tastemap.evaluation.evaluate import Evaluation, count_reachable_items, ids_
 from tastemap.kernels.lists import PLACED, UNORDERED, place_rows
 from tastemap.metrics.definitions import AUC, Metric, RatingMetric, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
-from tastemap.ranking.top_k import Hidden
+from tastemap.ranking.top_k import Hidden, ask_for_lists
 from tastemap.typing import Flags, RowNumbers
 
 
@@ -159,7 +159,9 @@ def _fill_lists(
     """
     order = table["order"].cast(pl.Float64).to_numpy() if "order" in table.columns else np.zeros(len(table))
     rows_of_list = np.bincount(who + 1, minlength=n_lists + 1)[1:]
-    lists = np.empty((n_lists, min(longest, int(rows_of_list.max(initial=0)))), np.int32)
+    width = min(longest, int(rows_of_list.max(initial=0)))
+    ask_for_lists(n_lists, width)
+    lists = np.empty((n_lists, width), np.int32)
 
     def place(rows: RowNumbers | slice) -> int:
         lists[:] = -1

@@ -30,6 +30,7 @@ import polars as pl
 from tastemap import parallel
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.evaluate import Evaluation
+from tastemap.forks import check_polars_threads
 from tastemap.kernels.significance import sum_with_signs
 from tastemap.metrics.definitions import Metric, find
 from tastemap.randomness import Stream, derive_state
@@ -109,6 +110,7 @@ def find_shared_users(first: Evaluation, second: Evaluation) -> tuple[RowNumbers
         return rows, rows
     if first.users.dtype != second.users.dtype:
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    check_polars_threads()
     sides = [
         pl.DataFrame({"user": one.users, f"row{n}": np.arange(one.n_users)}) for n, one in enumerate((first, second))
     ]

@@ -21,7 +21,7 @@ from tastemap.extras import import_extra
 from tastemap.files.whole import whole_file
 from tastemap.metrics.definitions import Metric, RatingMetric
 from tastemap.metrics.own import OwnMetric
-from tastemap.tables import Cell, Table
+from tastemap.tables import Cell, Table, show_controls
 
 _TEMPLATE = "report.html.jinja"
 
@@ -55,7 +55,12 @@ def report(board: Comparison, path: str | Path, title: str | None = None, *, com
 def _render_page(board: Comparison, title: str, command: str | None) -> str:
     jinja2 = import_extra("jinja2", "jinja2", extra="report", purpose="a report")
     template = files("tastemap.export").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: show_controls(value, keep="\n") if type(value) is str else value,
+    )
     page: str = environment.from_string(template).render(
         title=title,
         subtitle=f"{format_count(len(board.models), 'model')}, {format_count(len(board.metrics), 'metric')}, "
@@ -200,6 +205,8 @@ def _list_facts(board: Comparison) -> Iterator[tuple[str, str]]:
     for name in ("user_features", "item_features"):
         if board.asked.get(name) is not None:
             yield name.replace("_", " ").capitalize(), repr(board.asked[name])
+    for name, failure in board.failed.items():
+        yield f"Failed: {name}", failure.reason
     if board.without_features:
         yield "Fitted without features", f"{_join_names(board.without_features)}, which take none"
 
@@ -221,7 +228,8 @@ def _write_recipe(board: Comparison) -> str:
     if board.train is not None:
         lines.append(f"# train: fingerprint {board.train.fingerprint()}")
     lines += [f"# test: fingerprint {board.test.fingerprint()}", "board = tm.compare(", "    {"]
-    lines += [f"        {name!r}: {_write_call(model)}," for name, model in board.models.items()]
+    models = board.models | {name: failure.model for name, failure in board.failed.items()}
+    lines += [f"        {name!r}: {_write_call(model)}," for name, model in models.items()]
     lines += ["    },", "    test,"]
     if board.train is not None:
         lines.append("    train=train,")

@@ -11,8 +11,10 @@ import polars as pl
 
 from tastemap.data._checks import check_whole
 from tastemap.data._lookup import as_texts, look_up
+from tastemap.data.frames import escape_formulas as escape
 from tastemap.errors import DataError
 from tastemap.files.whole import whole_folder
+from tastemap.forks import check_polars_threads
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import name_models
 
@@ -36,6 +38,7 @@ def tensorboard(
     id: str | None = None,
     columns: str | Sequence[str] | None = None,
     n: int | None = None,
+    escape_formulas: bool = True,
 ) -> None:
     """Write the items' vectors and descriptions for TensorBoard: then run tensorboard --logdir FOLDER.
 
@@ -48,17 +51,21 @@ def tensorboard(
     id : its column of ids; None takes the name that it has in the training data
     columns : the columns of it to write; None takes all
     n : the number of items to write, the most popular ones; None takes all with a training pair or features
+    escape_formulas : put ' before texts of metadata.tsv that a spreadsheet would run: those that begin with =, +, - or
+        @ and are no numbers
 
     The most popular items come first: the projector shows no more than the first 100,000.
     Raises NotSupportedError for a model without vectors, DataError for columns that do not fit, OSError for a folder
     that cannot be written or holds other files.
     """
+    check_polars_threads()
     name_models([model])
     ids, vectors = model.item_vectors()
     if n is not None:
         check_whole("n", n, lowest=1)
-    popularity = model.popularity_[model.items.find(ids)]
-    order = np.argsort(-popularity, kind="stable")[:n]
+    rows = model.items.find(ids)
+    popularity = model.popularity_[rows]
+    order = np.lexsort((model.items.tie_order[rows], -popularity))[:n]
     ids, vectors, popularity = ids.gather(order), vectors[order], popularity[order]
     known = pl.DataFrame() if items is None else look_up(model.items, ids, items, id, columns)
     taken = {ids.name, "popularity"} & {*known.columns}
@@ -70,7 +77,7 @@ def tensorboard(
         raise DataError(
             f"two columns are called {repeated[0]!r} but for spaces: leave one out of columns, or rename it"
         )
-    table = pl.DataFrame(cells)
+    table = pl.DataFrame([escape(cell) for cell in cells] if escape_formulas else cells)
     with whole_folder(folder, FILES) as place:
         pl.DataFrame(vectors).write_csv(place / "vectors.tsv", separator="\t", include_header=False)
         table.write_csv(place / "metadata.tsv", separator="\t", quote_style="never")

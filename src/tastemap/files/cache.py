@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -24,3 +25,23 @@ def cache_folder() -> Path:
     if sys.platform == "win32" and local:
         return Path(local) / "tastemap" / "cache"
     return Path.home() / ".cache" / "tastemap"
+
+
+def make_private(folder: Path, *, is_checked_inside: bool = False) -> None:
+    """Make a folder that only its user may use, 0700, where there is none.
+
+    is_checked_inside : what is in the folder is checked by itself: where others may write to it they no longer may
+
+    Raises OSError where it cannot be made, PermissionError where others own it or may write to it. Windows keeps a
+    user's folders from others by itself.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.name != "posix":
+        return
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} belongs to another user")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if not is_checked_inside:
+            raise PermissionError(f"others may write to {folder}, and may have: remove it")
+        folder.chmod(0o700)

@@ -9,6 +9,8 @@ Arguments of `nearest_items`:
     user_ptr, items, user_values      int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): the same by user
     first                             the item of row 0 of `neighbours`
     shrinkage                         float64: a number of users
+    places, row_at                    int32 (n_items,), int32 (n_items,): the order of equally similar items: the place
+                                      of each item, and the item at each place
     neighbours, similarities          int32 (rows, most), float32 (rows, most), written: each item's nearest
     counts                            int64 (rows,), written: the filled places of each row
 
@@ -33,11 +35,23 @@ from tastemap.kernels.core.jit import jit_exact
 
 @jit_exact
 def nearest_items(
-    item_ptr, users, item_values, user_ptr, items, user_values, first, shrinkage, neighbours, similarities, counts
+    item_ptr,
+    users,
+    item_values,
+    user_ptr,
+    items,
+    user_values,
+    first,
+    shrinkage,
+    places,
+    row_at,
+    neighbours,
+    similarities,
+    counts,
 ):
     """Find the nearest items of item first + r for every row r of `neighbours`, best first.
 
-    Of equal ones the lower row comes first; what is not above 0 is left out.
+    What is not above 0 is left out.
     """
     n_items, most = item_ptr.shape[0] - 1, neighbours.shape[1]
     totals, shared = np.zeros(n_items), np.zeros(n_items, np.int64)
@@ -62,11 +76,13 @@ def nearest_items(
             if j == i or not similarity > 0:
                 continue
             if size < most:
-                push(similarities[r], neighbours[r], size, similarity, j)
+                push(similarities[r], neighbours[r], size, similarity, places[j])
                 size += 1
-            elif worse(similarities[r, 0], neighbours[r, 0], similarity, j):
-                replace_root(similarities[r], neighbours[r], size, similarity, j)
+            elif worse(similarities[r, 0], neighbours[r, 0], similarity, places[j]):
+                replace_root(similarities[r], neighbours[r], size, similarity, places[j])
         sort(similarities[r], neighbours[r], size)
+        for m in range(size):
+            neighbours[r, m] = row_at[neighbours[r, m]]
         counts[r] = size
 
 

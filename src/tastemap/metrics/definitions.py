@@ -6,8 +6,8 @@ libraries that define the same name differently, and the paper that proposed it.
 
 Ranking metrics compare the first k places of a user's list with T, the set of the user's test items. rel(r) is 1 where
 the item at rank r is in T, else 0; sums over r <= k end where the list ends, so a list with fewer than k items has no
-hits beyond its end. All lists are ordered by (score descending, item row ascending), which settles ties before anything
-is measured. Metrics are computed for each user and averaged over the users with at least one test item; users
+hits beyond its end. Lists are ordered by score, and equal scores by a hash of the item's id (`IdMap.tie_order`), before
+anything is measured. Metrics are computed for each user and averaged over the users with at least one test item; users
 without one are left out and counted in `Evaluation.n_without_test`. A test item that the model does not know, or that
 is kept out of the list, stays in T: it counts as not found.
 """
@@ -264,7 +264,7 @@ class AUC(RankingMetric):
 
     Range 0 to 1, more is better; chance gives .5, and so does a ranking without any other item.
 
-    Equal scores are ordered by item row, not tied. Users without test items are left out.
+    Equal scores are ordered by `IdMap.tie_order`, not tied. Users without test items are left out.
 
     "auc": scikit-learn's roc_auc_score and LightFM's auc_score are the same where no scores are equal; equal scores
     count one half in scikit-learn, and against the test item in LightFM, which returns NaN where there is no other

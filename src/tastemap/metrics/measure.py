@@ -14,6 +14,7 @@ import polars as pl
 from tastemap import parallel
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions
+from tastemap.forks import check_polars_threads
 from tastemap.kernels import metrics as kernels
 from tastemap.metrics.definitions import Diversity, ListMetric, Metric, Novelty, OverallMetric, RankingMetric
 from tastemap.metrics.lists import BLOCK_LISTS, measure_lists
@@ -164,6 +165,7 @@ class ListMeasurer:
 
 def _group_ids(name: str, ids: pl.Series, rows: Ints, counts: RowNumbers) -> pl.Series:
     """Return the ids of rows as a Series of lists; list r takes the next counts[r] rows."""
+    check_polars_threads()
     # Each list begins with a null that is dropped at the end, because an empty list would have no group.
     places = np.insert(rows, np.cumsum(counts) - counts, len(ids))
     list_of_place = np.repeat(np.arange(len(counts)), counts + 1)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tastemap import parallel
+from tastemap import memory, parallel
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
-from tastemap.errors import DataError, DivergenceError
+from tastemap.errors import DivergenceError, Remedy
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, allocate
-from tastemap.memory import available_memory
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
-from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.inverse import TILE, Symmetric, invert
 from tastemap.training.loop import Options
-from tastemap.typing import Doubles, Floats, Ints, RowNumbers
+from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
 
 # The number of rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
@@ -45,12 +45,13 @@ class EASE(Model):
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
         grows with the data and with the weights. For likes from 200 to 1000 are usual
 
-    item_weights_ : float32, (n_items, at least n_items): B, its rows filled up with zeros to whole cache lines
+    weights_ : float32, (n, at least n): B of the n items with a training pair, in the order of their rows; the rows of
+        B are filled up with zeros to whole cache lines. For all other items B is 0
     item_precisions_ : float64, (n_items,): the diagonal of P
 
-    The progress bar shows the memory and time needed: for n items 8 n^2 bytes while it learns and half of that
-    afterwards, and n^3 operations. Raises DataError where the memory is not available, DivergenceError where
-    regularization is too small to solve the equations in 64 bits.
+    The progress bar shows the memory and time needed: for n items with a pair 8 n^2 bytes while it learns and half of
+    that afterwards, and n^3 operations. Items without a pair cost nothing. Raises DataError where the memory is not
+    available, DivergenceError where regularization is too small to solve the equations in 64 bits.
 
     Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from all pairs.
     similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), which removes the influence of all
@@ -66,7 +67,7 @@ class EASE(Model):
     abilities: ClassVar[Abilities] = Abilities(
         similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
     )
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
+    fitted_arrays: ClassVar[tuple[str, ...]] = ("weights_", "item_precisions_")
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -74,13 +75,22 @@ class EASE(Model):
         if self.regularization == 0:
             raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
 
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the equations of all items take more memory than is free."""
+        n = int(np.count_nonzero(self.popularity_))
+        memory.ask(
+            f"EASE of {n:,} items",
+            _memory(n),
+            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
+            "fit ImplicitALS",
+        )
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
         check_not_negative(type(self).__name__, interactions)
         active = np.flatnonzero(self.popularity_)
         n_items, n = interactions.shape[1], len(active)
-        _check_memory(n, n_items)
-        about = _estimate_cost(n, n_items) if is_shown(options.progress) else ""
+        about = _estimate_cost(n) if is_shown(options.progress) else ""
         with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
             A = _gram(interactions.compact())
             for b in range(len(A.blocks)):
@@ -94,8 +104,8 @@ class EASE(Model):
                 ) from reason
         self.item_precisions_ = np.full(n_items, 1 / self.regularization)
         self.item_precisions_[active] = -A.diagonal()
-        self.item_weights_ = _make_weights(A, active, self.item_precisions_)
-        check_range(interactions.by_user, largest_size(self.item_weights_), "a user")
+        self.weights_ = _make_weights(A, self.item_precisions_[active])
+        check_range(interactions.by_user, largest_size(self.weights_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn again from all pairs."""
@@ -103,17 +113,34 @@ class EASE(Model):
 
     def make_scorer(self) -> Scorer:
         """Return the scorer of the fitted arrays."""
+        place = None if self.popularity_.all() else self._place
         return HistoryScorer(
-            **self.known, make_candidates=partial(_Sums, self.item_weights_), coefficients=self.item_weights_
+            **self.known,
+            make_candidates=partial(_Sums, self.weights_, place),
+            coefficients=self.weights_,
+            place=place,
         )
 
     def make_item_space(self) -> Neighbours:
         """Return the space in which items are compared: by B, or by partial correlations."""
-        return _ItemSpace(self.item_weights_, self.item_precisions_, np.flatnonzero(self.popularity_))
+        ties, active = Ties.of(self.items.tie_order), np.flatnonzero(self.popularity_)
+        return _ItemSpace(self.weights_, self._place, self.item_precisions_, active, ties)
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return w_uj B_ji for every item j of the history."""
-        return weights.astype(np.float64) * self.item_weights_[items, item], 0.0
+        return weights.astype(np.float64) * self.weights_[self._place[items], self._place[item]], 0.0
+
+    @cached_property
+    def _place(self) -> RowNumbers:
+        """The row in B of each item: int64, (n_items,), -1 for items without a training pair."""
+        return np.where(self.popularity_ > 0, np.cumsum(self.popularity_ > 0) - 1, -1)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
+        """Make a fitted model from what `save` wrote; older files hold B of all items, with or without pairs."""
+        if "weights_" not in arrays:
+            arrays = {**arrays, "weights_": _drop_idle(arrays["item_weights_"], np.flatnonzero(arrays["popularity_"]))}
+        return super().from_arrays(arrays, header)
 
 
 class _Sums(ComputedCandidates):
@@ -122,38 +149,47 @@ class _Sums(ComputedCandidates):
     # A large block, whose users share the weights in the cache.
     people = 512
 
-    def __init__(self, weights: Floats, rows: RowNumbers) -> None:
-        super().__init__(len(weights), rows)
-        self._weights = weights
+    def __init__(self, weights: Floats, place: RowNumbers | None, rows: RowNumbers) -> None:
+        super().__init__(len(weights) if place is None else len(place), rows)
+        self._weights, self._place = weights, place
 
     def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
+        places = items if self._place is None else self._place[items]
+        has_pairs = places >= 0
+        scores = out if has_pairs.all() else np.empty((len(out), np.count_nonzero(has_pairs)), np.float32)
         window = np.empty(kernels.WINDOW, np.float32)
-        kernels.add_rows(*queries.pairs, queries.rows, self._weights, items, window, out)
+        kernels.add_rows(*queries.pairs, queries.rows, self._weights, places[has_pairs], window, scores)
+        if scores is not out:
+            out[:] = 0
+            out[:, has_pairs] = scores
 
 
 class _ItemSpace:
     """Compares items by B or by partial correlations; see the docstring of EASE."""
 
-    def __init__(self, weights: Floats, precisions: Any, active: RowNumbers) -> None:
-        self._weights, self._active = weights, active
+    def __init__(self, weights: Floats, place: RowNumbers, precisions: Any, active: RowNumbers, ties: Ties) -> None:
+        self._weights, self._place, self._active, self._ties = weights, place, active, ties
         self._roots = np.sqrt(precisions)
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
         roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
-        return nearest(rows, _Similarities(self._weights, roots, self._active if among is None else among), rows, k)
+        among = self._active if among is None else among
+        return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)
 
 
 class _Similarities(ComputedCandidates):
-    """Entry [i, j] of B, times root_j / root_i; queries are item rows i."""
+    """Entry [i, j] of B, times root_j / root_i; queries are item rows i, of items with a training pair."""
 
-    def __init__(self, weights: Floats, roots: Any, rows: RowNumbers) -> None:
-        super().__init__(len(weights), rows)
-        self._weights, self._roots = weights, roots
+    def __init__(self, weights: Floats, place: RowNumbers, roots: Any, rows: RowNumbers) -> None:
+        super().__init__(len(place), rows)
+        self._weights, self._place, self._roots = weights, place, roots
 
     def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
-        out[:] = self._weights[queries][:, items] * self._roots[items] / self._roots[queries][:, None]
+        places = self._place[items]
+        out[:] = self._weights[self._place[queries]][:, places] * self._roots[items] / self._roots[queries][:, None]
+        out[:, places < 0] = 0
 
 
 def _gram(interactions: Interactions) -> Symmetric:
@@ -171,37 +207,44 @@ def _gram(interactions: Interactions) -> Symmetric:
     return A
 
 
-def _make_weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
-    """Return B, given minus P of the active items."""
-    n_items = len(precisions)
-    B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
-    B[:] = 0
+def _make_weights(A: Symmetric, precisions: Any) -> Floats:
+    """Return B, given minus P and its diagonal."""
+    B = _zeros(len(precisions))
+    items = np.arange(len(precisions))
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 
     def fill(t: int) -> None:
         i, j = tiles[t]
-        rows, columns = active[A.blocks[i]], active[A.blocks[j]]
+        rows, columns = items[A.blocks[i]], items[A.blocks[j]]
         kernels.fill_weights(A.rows[i], A.blocks[j].start, rows, columns, precisions[rows], precisions[columns], B)
 
     parallel.run(fill, len(tiles))
     return B
 
 
-def _memory(n: int, n_items: int) -> int:
+def _zeros(n: int) -> Floats:
+    """Return zeros in the shape of B of n items."""
+    B: Floats = allocate(n, max(-(-n // LANES) * LANES, kernels.WINDOW))
+    B[:] = 0
+    return B
+
+
+def _drop_idle(B: Floats, active: RowNumbers) -> Floats:
+    """Return the rows and columns of the active items of B."""
+    if len(active) == len(B):
+        return B
+    kept = _zeros(len(active))
+    for row, item in enumerate(active):  # not at once, which would take as much memory again
+        kept[row, : len(active)] = B[item, active]
+    return kept
+
+
+def _memory(n: int) -> int:
     """Return the most bytes that learning takes: half of a float64 matrix and a whole float32 one."""
-    return 4 * n * (n + TILE) + 4 * n_items * n_items
+    return 4 * n * (n + TILE) + 4 * n * n
 
 
-def _check_memory(n: int, n_items: int) -> None:
-    available = available_memory()
-    if available is not None and _memory(n, n_items) > available:
-        raise DataError(
-            f"EASE of {n:,} items takes {_memory(n, n_items) / 1e9:.1f} GB, and {available / 1e9:.1f} GB are free: "
-            "leave out rare items with interactions.core(min_per_item=...), or fit ImplicitALS"
-        )
-
-
-def _estimate_cost(n: int, n_items: int) -> str:
+def _estimate_cost(n: int) -> str:
     """Describe the memory and time of learning, estimated from the time of one product of tiles."""
     tile = np.ones((TILE, TILE))
     with parallel.one_blas_thread():
@@ -209,4 +252,4 @@ def _estimate_cost(n: int, n_items: int) -> str:
         started = time.perf_counter()
         np.matmul(tile, tile, out=product)
         seconds = (time.perf_counter() - started) / (2 * TILE**3) * n**3 / parallel.n_threads()
-    return f"EASE, {n:,} items, {_memory(n, n_items) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"
+    return f"EASE, {n:,} items, {_memory(n) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"

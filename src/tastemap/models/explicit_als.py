@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_choice, check_switch
+from tastemap.data._pairs import rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.shared.abilities import Abilities
@@ -68,7 +69,6 @@ class ExplicitALS(RatingModel):
     abilities: ClassVar[Abilities] = Abilities(
         ratings=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
     )
-    _ends_with_users: ClassVar[bool] = True
     _hint: ClassVar[str] = "raise regularization, or scale the ratings down"
 
     def check(self) -> None:
@@ -87,6 +87,22 @@ class ExplicitALS(RatingModel):
         if not np.isfinite(users).all():
             raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
         self._take_users(users)
+
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Solve the users and items that have new ratings, and then all users."""
+        interactions = self.state.training("update")
+        self._keep_scale(before, interactions)
+        solver, layout = self._solver, self._layout
+        users = layout.users(len(self.state.users), before.user_factors_, before.user_biases_)
+        items = layout.items(len(self.state.items), before.item_factors_, before.item_biases_)
+        touched_users = self.state.users.find(news.users.ids.gather(news.by_user.with_pairs))
+        touched_items = self.state.items.find(news.items.ids.gather(news.by_item.with_pairs))
+        # New users need a vector before new items can be solved from them. Changed items then change every user.
+        users[touched_users] = solver.solve_users(rows_at(interactions.by_user, touched_users), items)
+        solved = layout.items(len(touched_items))
+        solver.half_step(rows_at(interactions.by_item, touched_items), solved, users, layout.item_bias)
+        items[touched_items] = solved
+        self._take_update(solver.solve_users(interactions.by_user, items), items)
 
     @property
     def _has_biases(self) -> bool:

@@ -23,11 +23,11 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.similar import Space
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import narrow, widen, width_of, zeros
+from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -151,6 +151,13 @@ class ImplicitALS(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        n_users, n_items = len(self.users), len(self.items)
+        blocks = min(32, -(-max(n_users, n_items) // PRODUCT_ROWS))
+        # The parts of X'X, a system for each thread, and X'X with its eigenvectors in 64 bits.
+        ask_for_factors("ImplicitALS", self.factors, n_users + n_items, blocks + parallel.n_threads() + 8)
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve users and items in turn, and end by solving the users for the final items."""
         check_not_negative("ImplicitALS", interactions)
@@ -213,12 +220,14 @@ class ImplicitALS(Model):
     def make_item_space(self) -> Space:
         """Return the space in which items are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
-            return Space(self.item_factors_ @ self._prior_bases[0], np.flatnonzero(self.state.known_items))
+            vectors = self.item_factors_ @ self._prior_bases[0]
+        return Space(vectors, np.flatnonzero(self.state.known_items), self.items.tie_order)
 
     def make_user_space(self) -> Space:
         """Return the space in which users are compared, as the class docstring explains."""
         with parallel.one_blas_thread():
-            return Space(self.user_factors_ @ self._prior_bases[1], np.flatnonzero(self.state.known_users))
+            vectors = self.user_factors_ @ self._prior_bases[1]
+        return Space(vectors, np.flatnonzero(self.state.known_users), self.users.tie_order)
 
     @cached_property
     def _prior_bases(self) -> tuple[Floats, Floats]:
@@ -455,7 +464,7 @@ class _Alternation:
         """Rank the unseen items of user rows with the current factors."""
         catalogue = VectorCandidates(self._items.place(state), np.flatnonzero(self._items.known))
         hidden = Hidden(self._interactions.by_user, rows)
-        return top_k(self._users.place(state)[rows], catalogue, k, [hidden])
+        return top_k(self._users.place(state)[rows], catalogue, k, [hidden], Ties.of(self._model.items.tie_order))
 
     def finish(self, state: Arrays) -> None:
         """Solve the users for the final items and features, so that fold-in gives the same."""
@@ -491,7 +500,7 @@ def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, 
 
 def _run(model: ImplicitALS, kernel: Any, problem: _Problem, P: Floats, Q: Floats, gram: Floats, **more: int) -> float:
     """Run a row solver over all blocks and return the sum of the rows' objectives, added in block order."""
-    blocks = parallel.even_blocks(problem.pairs.indptr)
+    blocks = parallel.solver_blocks(problem.pairs.indptr, P.shape[1])
     objectives = np.zeros(len(blocks))
     alpha, missing = np.float32(model.alpha), np.float32(model._missing)
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
-from tastemap import parallel
+from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.errors import Remedy
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
-from tastemap.ranking.top_k import ComputedCandidates, Lists
+from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
@@ -84,32 +85,58 @@ class ItemKNN(Model):
         check_amount("bm25_k1", self.bm25_k1)
         check_share("bm25_b", self.bm25_b)
 
+    @property
+    def _longest(self) -> RowNumbers:
+        """How many neighbours each item has at most: int64, (n_items,)."""
+        pairs = self.state.training("fit").by_item
+        met = np.concatenate(([0], np.cumsum(self.activity_[pairs.indices] - 1)))[pairs.indptr]
+        n_active = int(np.count_nonzero(self.popularity_))
+        return np.minimum(np.diff(met), min(int(self.neighbours), max(n_active - 1, 1)))
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the neighbours of all items may take more memory than is free."""
+        longest = self._longest
+        memory.ask(
+            f"ItemKNN with up to {longest.max():,} neighbours of {np.count_nonzero(longest):,} items",
+            16 * int(longest.sum()),  # an index and a number each, twice while they are put together
+            "lower neighbours",
+            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
+        )
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""
         check_not_negative(type(self).__name__, interactions)
         by_user, by_item = self._unit_columns(interactions)
         n_items = len(interactions.items)
-        most = min(int(self.neighbours), max(n_items - 1, 1))
-        neighbours, similarities = np.empty((n_items, most), np.int32), np.empty((n_items, most), np.float32)
+        longest = self._longest
         counts = np.zeros(n_items, np.int64)
+        ties = Ties.of(interactions.items.tie_order)
         blocks = parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
+        # Each block keeps what it found only: all items together may have far fewer neighbours than they may have.
+        found: list[Any] = [None] * len(blocks)
 
         def find(b: int) -> None:
             block = blocks[b]
+            most = max(longest[block].max(), 1)
+            shape = block.stop - block.start, most
+            near, similar = np.empty(shape, np.int32), np.empty(shape, np.float32)
             kernels.nearest_items(
                 *by_item,
                 *by_user,
                 first=block.start,
                 shrinkage=float(self.shrinkage),
-                neighbours=neighbours[block],
-                similarities=similarities[block],
+                places=ties.places,
+                row_at=ties.rows,
+                neighbours=near,
+                similarities=similar,
                 counts=counts[block],
             )
+            filled = np.arange(most) < counts[block, None]
+            found[b] = near[filled], similar[filled]
 
         parallel.run(find, len(blocks))
-        filled = np.arange(most) < counts[:, None]
         self.neighbour_starts_ = np.concatenate(([0], np.cumsum(counts)))
-        self.neighbours_, self.similarities_ = neighbours[filled], similarities[filled]
+        self.neighbours_, self.similarities_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
         check_range(interactions.by_user, largest_size(self.similarities_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
@@ -151,7 +178,7 @@ class ItemKNN(Model):
     def make_item_space(self) -> Neighbours:
         """Return the space of the stored neighbours."""
         stored = Rows(self.neighbour_starts_, self.neighbours_, self.similarities_)
-        return _ItemSpace(stored, np.flatnonzero(self.popularity_))
+        return _ItemSpace(stored, np.flatnonzero(self.popularity_), Ties.of(self.items.tie_order))
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return w_uj sim(i, j) for every item j of the history."""
@@ -178,13 +205,13 @@ class _Sums(ComputedCandidates):
 class _ItemSpace:
     """Looks up the stored neighbours of items; `active` are the items that may be neighbours."""
 
-    def __init__(self, stored: Rows, active: RowNumbers) -> None:
-        self._stored, self._active = stored, active
+    def __init__(self, stored: Rows, active: RowNumbers, ties: Ties) -> None:
+        self._stored, self._active, self._ties = stored, active, ties
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
-        return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k)
+        return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k, self._ties)
 
 
 class _Stored(ComputedCandidates):

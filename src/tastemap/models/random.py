@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data._checks import check_switch, check_whole
+from tastemap.data._checks import check_rows, check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
@@ -21,16 +21,21 @@ from tastemap.typing import Doubles, Floats, RowNumbers
 
 States = npt.NDArray[np.uint64]
 
+# The rate of what comes after everything with a rate of 1 or more: e lies between 2^-54 and 37, so that its scores are
+# at most 2^-10, and the others at least 2^-6.
+LAST = 2.0**-64
+
 
 @dataclass(kw_only=True, eq=False)
 class Random(Model):
     """Recommend random items, with a different list for each user.
 
     s(u, i) = r_i / e_ui,   e_ui independent exponential numbers of mean 1
-    r_i = 1, or with by_popularity the number of users with a training pair of item i
+    r_i = 1, or with by_popularity the number of users with a training pair of item i, and 2^-64 where there is none
 
     A list is drawn without replacement, each next item with a probability proportional to r_i among the items left: all
-    orders are equally likely, or popular items tend to come early. Weights are ignored.
+    orders are equally likely, or popular items tend to come early. Items without a training pair, which `candidates`
+    may name, are drawn like all others, or with by_popularity after all others. Weights are ignored.
 
     by_popularity : draw in proportion to popularity
     seed : of all numbers
@@ -39,9 +44,8 @@ class Random(Model):
     item_rates_ : float64, (n_items,): r
 
     e_ui depends only on the user's seed and the item's row, so a list does not change with the other users in the
-    call or with an update; the bits are the same on every machine. Scores are float32: among many thousand items two
-    may tie, and then the lower row comes first. The seed of a new user is computed from the items of the history. The
-    model has no similar items or users and explains nothing.
+    call or with an update; the bits are the same on every machine. The seed of a new user is computed from the items of
+    the history. The model has no similar items or users and explains nothing.
 
     Efraimidis and Spirakis, Weighted random sampling with a reservoir, Information Processing Letters 2006.
     """
@@ -60,7 +64,9 @@ class Random(Model):
         """Give every user a seed and every item its rate."""
         self.user_states_ = np.empty(len(self.activity_), np.uint64)
         states_of_rows(self._start, self.user_states_)
-        self.item_rates_ = (self.popularity_ if self.by_popularity else self.popularity_ > 0).astype(np.float64)
+        rates = self.popularity_.astype(np.float64) if self.by_popularity else np.ones(len(self.popularity_))
+        rates[rates == 0] = LAST
+        self.item_rates_ = rates
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Give seeds and rates to all users and items, new ones too; known users keep their seeds."""
@@ -92,10 +98,11 @@ class _RandomScorer(Scorer):
 
     def queries(self, rows: RowNumbers) -> States:
         """Return the seeds of user rows."""
-        return self.user_states[rows]
+        return self.user_states[check_rows("user rows", rows, len(self.known_users))]
 
     def fold(self, histories: Rows, features: Rows | None = None) -> States:
         """Return a seed for each history, computed from its items."""
+        self.check_histories(histories)
         states = np.empty(len(histories.counts), np.uint64)
         # Not the start of the users' seeds, or the history of item 0 alone would get the first user's seed.
         states_of_sets(histories.indptr, histories.indices, ~self.start, states)

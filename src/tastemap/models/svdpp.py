@@ -16,7 +16,7 @@ from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
 from tastemap.training.spread import gather, spread
-from tastemap.training.wide import zeros
+from tastemap.training.wide import ask_for_factors, zeros
 from tastemap.typing import Array, Arrays, Floats
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -64,7 +64,7 @@ class SVDpp(SVD):
         ordered before
 
     Weights, fold-in, `update`, `explain` and similar items and users are as in SVD; N(u) of a new user is the items of
-    the history, and an update leaves y as it is.
+    the history, and an update moves y_j as far as q_j.
 
     Koren, Factorization meets the neighborhood: a multifaceted collaborative filtering model, KDD 2008. Moving all y at
     once with the sum of their gradients, rather than for every rating, makes an epoch cost little more than one of SVD.
@@ -94,9 +94,26 @@ class SVDpp(SVD):
         super()._take(state)
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
 
-    def _keep_rest(self, before: Self) -> None:
-        self.implicit_factors_ = np.zeros((len(self.state.items), self.factors), np.float32)
-        self.implicit_factors_[: len(before.implicit_factors_)] = before.implicit_factors_
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        # Beside p and q there are y, the users' sums of y and the gradient of these, in part in 64 bits.
+        n_users, n_items = len(self.users), len(self.items)
+        more = 4 * n_users + 6 * n_items
+        ask_for_factors("SVDpp", self.factors, n_users + n_items, parallel.n_threads(), more)
+
+    def _start_from(self, before: Self, state: Arrays) -> None:
+        """Put the rows of `before` in the place of random ones, each user's with the implicit part of all ratings."""
+        old, layout = np.flatnonzero(before.activity_), self._layout
+        implicit = layout.widen(before.implicit_factors_)
+        state["implicit"][: len(implicit)] = implicit
+        parts = spread(self.state.training("update").by_user).multiply(state["implicit"])
+        state["users"] += parts
+        super()._start_from(before, state)
+        state["users"][old] += parts[old] - spread(before.state.training("update").by_user).multiply(implicit)[old]
+
+    def _find_paces(self, before: Self, interactions: Interactions) -> dict[str, Floats]:
+        paces = super()._find_paces(before, interactions)
+        return paces | {"implicit": paces["items"]}
 
     @property
     def _fitted_solver(self) -> RowSolver:

@@ -58,8 +58,9 @@ class WARP(PairwiseModel):
     depend on the number of threads.
 
     Fold-in makes the same steps and leaves the items as they are. `explain` leaves one item out at a time. `update`
-    runs `epochs` epochs over the whole histories of the users with new pairs, starting from the fitted factors;
-    negatives are drawn from all items.
+    takes a quarter of the epochs over all pairs, starting from the fitted rows: what an epoch would add to a known row
+    is multiplied by the share of its pairs that are new, times 4 and at most 1. So rows without new pairs stay as they
+    are, and many updates train no row too far. New users are folded in afterwards.
 
     Weston, Bengio and Usunier, WSABIE: scaling up to large vocabulary image annotation, IJCAI 2011.
     Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate: Duchi,

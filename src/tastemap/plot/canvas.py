@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tastemap.extras import import_extra
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.named import Models, name_models
+from tastemap.tables import show_controls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +72,7 @@ def choose_line_style(number: int) -> dict[str, Any]:
 
 def format_text(text: object, width: int | None = None) -> str:
     """Return text that matplotlib shows letter by letter, in lines of at most `width` characters."""
-    plain = " ".join(str(text).split())
+    plain = show_controls(" ".join(str(text).split()))
     if width is not None:
         plain = "\n".join(textwrap.wrap(plain, width)) or plain
     # matplotlib takes $ for the mark of a formula, and leaves labels that start with _ out of legends.

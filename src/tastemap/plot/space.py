@@ -11,11 +11,10 @@ import polars as pl
 
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._lookup import as_texts, look_up
-from tastemap.data.frames import to_series
+from tastemap.data.frames import list_values, to_series
 from tastemap.errors import DataError
 from tastemap.extras import import_extra
 from tastemap.models.shared.base import Model
-from tastemap.models.shared.inputs import as_many
 from tastemap.plot.canvas import COLOURS, choose_line_style, format_text, name_fitted_models, prepare_axes, write_legend
 from tastemap.plot.labels import write_labels
 from tastemap.typing import Doubles
@@ -71,13 +70,13 @@ def latent_space(
     check_whole("seed", seed, lowest=0)
     name_fitted_models([model])
     ids, vectors = model.item_vectors()
-    bold = model.items.rows(to_series(as_many(highlight), model.items.name) if highlight is not None else [])
+    bold = model.items.rows(to_series(list_values(highlight), model.items.name) if highlight is not None else [])
     rows = model.items.find(ids)
     missing = np.setdiff1d(bold, rows)
     if len(missing):
         raise DataError(f"{model.items[int(missing[0])]!r} has no training pair: leave it out of highlight")
     popularity = model.popularity_[rows]
-    order = np.argsort(-popularity, kind="stable")
+    order = np.lexsort((model.items.tie_order[rows], -popularity))
     is_bold = np.isin(rows, bold)
     order = np.concatenate([order[is_bold[order]], order[~is_bold[order]][: max(n - len(bold), 0)]])
     ids, vectors, popularity, is_bold = ids.gather(order), vectors[order], popularity[order], is_bold[order]

@@ -15,11 +15,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.data._checks import LARGEST_FLOAT, check_whole
+from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.errors import DataError, NotSupportedError, UnknownIdError
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
-from tastemap.typing import Counts, Flags, Floats, RowNumbers
+from tastemap.data._sparse import check_csr
+from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
+from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
+
+
+def make_alike_warning(n_alike: int, n_lists: int) -> TastemapWarning:
+    """Make the warning that counts lists as `Scorer.count_alike` does."""
+    return TastemapWarning(
+        f"the model cannot tell the items of {n_alike:,} of {n_lists:,} lists apart: they have one score throughout, "
+        "and their order means nothing",
+        alike=n_alike,
+        lists=n_lists,
+    )
 
 
 class Lean:
@@ -36,6 +47,8 @@ class Scorer(Lean, ABC):
     known_users, known_items : bool, (n_users,) and (n_items,): which have a training pair or features
     popularity : int64, (n_items,): the number of training pairs of each item, which ranks items for unknown users
     seen : the training pairs of all users, CSR arrays over the items; None where a file left them out
+    tie_order : int32, (n_items,): the place of each item among those with equal scores, as `IdMap.tie_order` gives it;
+        None for the order of the rows
 
     Each subclass has its own kind of queries, by which users are scored; queries have a length and can be sliced.
     """
@@ -44,6 +57,7 @@ class Scorer(Lean, ABC):
     known_items: Flags
     popularity: Counts
     seen: Rows | None = None
+    tie_order: Ints | None = None
 
     @abstractmethod
     def queries(self, rows: RowNumbers) -> Any:
@@ -68,12 +82,32 @@ class Scorer(Lean, ABC):
         """Return scores as results show them, such as within a range; lists are ordered by the scores before this."""
         return scores
 
+    def count_alike(self, lists: Lists) -> int:
+        """Count the lists of at least two items among which nothing that was learned makes a difference.
+
+        Such a list has one score throughout, and the score is 0 or no item has a training pair or features. Other equal
+        scores, such as two items with as many pairs, are no sign of that; nor is a 0 where `show` ends a range.
+        """
+        rows, scores, counts = lists
+        if rows.shape[1] < 2:
+            return 0
+        alike = np.flatnonzero((counts > 1) & (scores[:, 0] == scores[np.arange(len(rows)), counts - 1]))
+        is_unknown = (~self.known_items[rows[alike]] | (rows[alike] < 0)).all(axis=1)
+        ends = np.nextafter(np.float32(0), np.array([-1, 1], np.float32))
+        is_zero = (scores[alike, 0] == 0) & bool((self.show(ends) == ends).all())
+        return int(np.count_nonzero(is_unknown | is_zero))
+
     # -- lists --------------------------------------------------------------------------------------------------------
 
     @cached_property
     def catalogue(self) -> Candidates:
         """The candidates of the whole catalogue: all items with a training pair or features."""
         return self.among(np.flatnonzero(self.known_items))
+
+    @cached_property
+    def ties(self) -> Ties:
+        """The order of items with equal scores."""
+        return Ties.of(np.arange(len(self.popularity)) if self.tie_order is None else self.tie_order)
 
     def hide_seen(self, rows: RowNumbers) -> Hidden:
         """Return the training items of user rows, which `rank` leaves out; row -1 has none.
@@ -97,13 +131,7 @@ class Scorer(Lean, ABC):
         file left them out.
         """
         check_whole("k", k, lowest=1)
-        rows = np.atleast_1d(rows)
-        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
-            raise ValueError(f"rows must be whole numbers in one dimension, got {rows.dtype} of shape {rows.shape}")
-        rows = rows.astype(np.int64)
-        n_users = len(self.known_users)
-        if rows.size and not (rows.min() >= 0 and rows.max() < n_users):
-            raise UnknownIdError(f"user rows go from 0 to {n_users - 1}, got {rows.min()} to {rows.max()}")
+        rows = check_rows("user rows", rows, len(self.known_users))
         return self.rank(rows, k, [self.hide_seen(rows)] if exclude_seen else [])
 
     def rank(
@@ -128,7 +156,7 @@ class Scorer(Lean, ABC):
         by_popularity = self._by_popularity if candidates is self.catalogue else self._count(candidates.rows)
         one_for_all = np.ones((int((~is_known).sum()), 1), np.float32)
         known = self.rank_queries(queries(rows[is_known]), k, [h.of(is_known) for h in hidden], candidates)
-        unknown = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden])
+        unknown = top_k(one_for_all, by_popularity, k, [h.of(~is_known) for h in hidden], self.ties)
         # The lists of known users come first here, then those of unknown ones: put them back in the order of `rows`.
         place = np.argsort(np.concatenate([np.flatnonzero(is_known), np.flatnonzero(~is_known)]))
         return Lists(
@@ -141,14 +169,24 @@ class Scorer(Lean, ABC):
         self, queries: Any, k: int, hidden: Sequence[Hidden] = (), candidates: Candidates | None = None
     ) -> Lists:
         """Rank the candidates for queries that `queries` or `fold` returned; None for the whole catalogue."""
-        lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden)
+        lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden, self.ties)
         filled = lists.rows >= 0
         lists.scores[filled] = self.show(lists.scores[filled])
         return lists
 
     def score_pairs(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
-        """Return the shown score of query who[j] and the known item in row items[j], for each j: float32, (n,)."""
+        """Return the shown score of query who[j] and the known item in row items[j], for each j: float32, (n,).
+
+        Raises UnknownIdError for queries and rows that do not exist, and for items that are not known.
+        """
+        who, items = check_rows("queries", who, len(queries)), check_rows("item rows", items, len(self.known_items))
+        if not self.known_items[items].all():
+            raise UnknownIdError("the items of pairs must be known ones: leave out those without a training pair")
         return self.show(self.catalogue.pair_scores(queries, who, items))
+
+    def check_histories(self, histories: Rows) -> None:
+        """Raise DataError where histories are no CSR arrays over the items; for `fold`."""
+        check_csr(*histories, (len(histories.indptr) - 1, len(self.known_items)))
 
     @cached_property
     def _by_popularity(self) -> Candidates:
@@ -192,10 +230,12 @@ class FactorScorer(Scorer):
 
     def queries(self, rows: RowNumbers) -> Floats:
         """Return the vectors of user rows, float32 (n, d)."""
+        rows = check_rows("user rows", rows, len(self.known_users))
         return self._as_queries(self.user_factors[rows], None if self.user_biases is None else self.user_biases[rows])
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Floats:
         """Return the vectors of new users, folded in from their histories, float32 (n, d)."""
+        self.check_histories(histories)
         factors, biases = self.fold_in(histories, features)
         n_people = len(histories.counts)
         _check_floats("the factors that fold_in returns", factors, (n_people, self.item_factors.shape[1]))
@@ -261,13 +301,17 @@ class HistoryScorer(Scorer):
 
     make_candidates : returns the candidates of item rows, whose queries are `Histories`; it must be picklable
     coefficients : an array of any shape that holds the c_ji of the largest absolute value
+    place : int64, (n_items,): the numbers of the items in the `Histories` that candidates get, in the order of the item
+        rows, -1 for items that are in no history; None where these are the item rows
     """
 
     make_candidates: Callable[[RowNumbers], Candidates]
     coefficients: Floats
+    place: RowNumbers | None = None
 
     def queries(self, rows: RowNumbers) -> Histories:
         """Return the training histories of user rows."""
+        rows = check_rows("user rows", rows, len(self.known_users))
         if not len(rows):
             return Histories(NOBODY, rows)  # with zero known users no training pairs are needed
         if self.seen is None:
@@ -276,16 +320,31 @@ class HistoryScorer(Scorer):
                 what="no interactions",
                 purpose="scoring a known user",
             )
-        return Histories(self.seen, rows)
+        return Histories(self._seen_places, rows)
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Histories:
         """Return the histories themselves."""
+        self.check_histories(histories)
         check_range(histories, self._largest_coefficient, "a history")
-        return Histories(histories, np.arange(len(histories.counts)))
+        return Histories(self._put(histories), np.arange(len(histories.counts)))
 
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""
         return self.make_candidates(rows)
+
+    @cached_property
+    def _seen_places(self) -> Rows:
+        assert self.seen is not None
+        return self._put(self.seen)
+
+    def _put(self, pairs: Rows) -> Rows:
+        """Return the pairs with the places of their items."""
+        if self.place is None:
+            return pairs
+        places = self.place[pairs.indices].astype(np.int32)
+        if places.min(initial=0) < 0:
+            raise UnknownIdError("histories must hold known items: leave out those without a training pair")
+        return freeze_rows(pairs._replace(indices=places))
 
     @cached_property
     def _largest_coefficient(self) -> float:

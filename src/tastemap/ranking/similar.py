@@ -9,8 +9,12 @@ import numpy as np
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, VectorCandidates, top_k
-from tastemap.typing import Floats, RowNumbers
+from tastemap.parallel import row_blocks
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
+from tastemap.typing import Floats, Ints, RowNumbers
+
+# The number of differences of vectors' entries that are held in memory at a time.
+GAPS_AT_ONCE = 1 << 22
 
 Closeness = Literal["cosine", "dot", "euclidean"]
 
@@ -22,11 +26,11 @@ def check_metric(metric: Closeness, known: tuple[Closeness, ...] = get_args(Clos
         raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {metric!r}")
 
 
-def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int) -> Lists:
+def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int, ties: Ties) -> Lists:
     """Return the k best candidates for each query; query r leaves out its own row, rows[r]."""
     check_whole("k", k, lowest=1)
     itself = Rows(np.arange(len(rows) + 1), rows.astype(np.int32), np.empty(0, np.float32))
-    return top_k(queries, catalogue, k, [Hidden(freeze_rows(itself), np.arange(len(rows)))])
+    return top_k(queries, catalogue, k, [Hidden(freeze_rows(itself), np.arange(len(rows)))], ties)
 
 
 class Neighbours(Protocol):
@@ -45,11 +49,13 @@ class Space:
 
     vectors : float32, (n, d)
     active : int64: the rows that may be neighbours, ascending
+    tie_order : int32, (n,): the place of each row among neighbours that are equally near, as `IdMap.tie_order` gives it
     """
 
-    def __init__(self, vectors: Floats, active: RowNumbers) -> None:
+    def __init__(self, vectors: Floats, active: RowNumbers, tie_order: Ints) -> None:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.active = active
+        self._ties = Ties.of(tie_order)
         self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
@@ -65,7 +71,7 @@ class Space:
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = VectorCandidates(vectors, among)
-        lists = nearest(queries[rows], catalogue, rows, k)
+        lists = nearest(queries[rows], catalogue, rows, k, self._ties)
         return self._order_by_distance(rows, lists) if metric == "euclidean" else lists
 
     def _prepare(self, metric: Closeness) -> tuple[Floats, Floats]:
@@ -87,8 +93,11 @@ class Space:
 
     def _order_by_distance(self, rows: RowNumbers, lists: Lists) -> Lists:
         """Set each neighbour's score to minus its distance, and order by these scores."""
-        gaps = self.vectors[rows][:, None, :].astype(np.float64) - self.vectors[lists.rows]
-        scores = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
+        scores = np.empty(lists.rows.shape, np.float32)
+        cells = max(lists.rows.shape[1] * self.vectors.shape[1], 1)
+        for block in row_blocks(len(rows), max(GAPS_AT_ONCE // cells, 1)):
+            gaps = self.vectors[rows[block]][:, None, :].astype(np.float64) - self.vectors[lists.rows[block]]
+            scores[block] = -np.sqrt(np.einsum("nkf,nkf->nk", gaps, gaps)).astype(np.float32)
         scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
-        order = np.lexsort((lists.rows, -scores))
+        order = np.lexsort((self._ties.places[lists.rows], -scores))
         return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tastemap import parallel
-from tastemap.data._pairs import Rows
+from tastemap import memory, parallel
+from tastemap.data._checks import check_rows
+from tastemap.data._pairs import Rows, freeze
 from tastemap.kernels import ranking as kernels
-from tastemap.typing import Floats, RowNumbers
+from tastemap.typing import Floats, Ints, RowNumbers
 
 # A block of scores takes 2 MB for each thread, whatever the catalogue's size: it stays in the second-level cache.
 BLOCK_QUERIES = 64
@@ -43,6 +44,25 @@ class Lists(NamedTuple):
         return Lists(self.rows[block], self.scores[block], self.counts[block])
 
 
+class Ties(NamedTuple):
+    """The order in which rows with equal scores come.
+
+    places : int32, (n,): the place of each row
+    rows : int32, (n,): the row at each place
+    """
+
+    places: Ints
+    rows: Ints
+
+    @classmethod
+    def of(cls, places: npt.NDArray[np.integer[Any]]) -> Self:
+        """Make the order from the place of each row, such as `IdMap.tie_order`."""
+        rows = np.empty(len(places), np.int32)
+        rows[places] = np.arange(len(places), dtype=np.int32)
+        # Read-only, because kernels are compiled once, for arrays of one kind.
+        return cls(freeze(places.astype(np.int32, copy=False)), freeze(rows))
+
+
 class Hidden(NamedTuple):
     """Items to leave out: for query r those in row rows[r] (int64) of a CSR over all items; row -1 has none."""
 
@@ -63,7 +83,9 @@ class Candidates(ABC):
 
     def __init__(self, n_items: int, rows: RowNumbers | None = None) -> None:
         self.n_items = n_items
-        self.rows = np.arange(n_items) if rows is None else rows
+        self.rows = np.arange(n_items) if rows is None else check_rows("item rows", rows, n_items)
+        if (self.rows[1:] <= self.rows[:-1]).any():
+            raise ValueError("the rows of candidates must ascend, each once: pass np.unique(rows)")
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -76,8 +98,8 @@ class Candidates(ABC):
         return position
 
     @abstractmethod
-    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
-        """Fill the lists of all queries; `lists.rows` gets columns among the candidates, not item rows."""
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
+        """Fill the lists of all queries; `lists.rows` gets places among the ties, not item rows."""
 
     @abstractmethod
     def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
@@ -99,16 +121,16 @@ class VectorCandidates(Candidates):
         """The largest norm of the candidates' vectors."""
         return float(np.sqrt(np.max(np.einsum("if,if->i", self.vectors, self.vectors, dtype=np.float64), initial=0)))
 
-    def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+    def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
         """Propose candidates by matrix products, then score the proposed ones again in a fixed order."""
         n = len(queries)
         queries = np.ascontiguousarray(queries, np.float32)
         if n <= FEW_QUERIES:
             for r in range(n):
-                _rank_exactly(queries, self, k, hidden, r, lists)
+                _rank_exactly(queries, self, k, hidden, r, ties, lists)
         else:
             blocks = parallel.row_blocks(n, BLOCK_QUERIES)
-            parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], lists), len(blocks))
+            parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], ties, lists), len(blocks))
 
     def pair_scores(self, queries: Floats, who: RowNumbers, items: RowNumbers) -> Floats:
         """Return the products, added in the fixed order."""
@@ -135,17 +157,17 @@ class ComputedCandidates(Candidates):
         items : in ascending order
         """
 
-    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], lists: Lists) -> None:
+    def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
         """Score a block at a time, hide what is left out, and keep the k best."""
         blocks = parallel.row_blocks(len(queries), self.people)
 
         def rank(b: int) -> None:
             mine = [some.of(blocks[b]) for some in hidden]
-            self._rank_block(queries[blocks[b]], mine, lists.of(blocks[b]))
+            self._rank_block(queries[blocks[b]], mine, ties, lists.of(blocks[b]))
 
         _run(rank, len(blocks))
 
-    def _rank_block(self, queries: Any, hidden: Sequence[Hidden], lists: Lists) -> None:
+    def _rank_block(self, queries: Any, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
         n = len(queries)
         run = min(max(self.cells // n, 1), len(self))
         buffer = np.empty(n * run, np.float32)
@@ -156,7 +178,7 @@ class ComputedCandidates(Candidates):
             for pairs, rows in hidden:
                 kernels.hide(scores, first, pairs.indptr, pairs.indices, self.position, rows)
             # The scores are final, so the lists themselves serve as heaps.
-            kernels.propose(scores, first, lists.scores, lists.rows, lists.counts)
+            kernels.propose(scores, first, self.rows, ties.places, lists.scores, lists.rows, lists.counts)
         kernels.sort_lists(lists.scores, lists.rows, lists.counts)
 
     def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
@@ -177,6 +199,14 @@ class ComputedCandidates(Candidates):
         return out
 
 
+def ask_for_lists(n: int, k: int, place: int = 8) -> None:
+    """Raise DataError where n lists of k items take more memory than is free.
+
+    place : the bytes that an item of a list takes
+    """
+    memory.ask(f"{n:,} lists of {k:,} items", n * k * place, "lower k", "ask for fewer at a time")
+
+
 def _run(task: Callable[[int], None], n_blocks: int) -> None:
     if n_blocks == 1:
         task(0)  # a single query need not ask for the thread pool or set up BLAS
@@ -184,31 +214,41 @@ def _run(task: Callable[[int], None], n_blocks: int) -> None:
         parallel.run(task, n_blocks)
 
 
-def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden] = ()) -> Lists:
-    """Return for each query the k best of the catalogue by (score descending, item row ascending).
+def top_k(queries: Any, catalogue: Candidates, k: int, hidden: Sequence[Hidden], ties: Ties) -> Lists:
+    """Return for each query the k best of the catalogue, the highest score first.
 
     queries : as the catalogue takes them, float32 (n, d) for `VectorCandidates`
+    ties : the order of items with equal scores
 
     The lists do not depend on the batch, the blocks or the threads.
     """
     n, k = len(queries), min(int(k), len(catalogue))
+    for items, rows in hidden:
+        check_rows("rows of hidden items", rows, len(items.indptr) - 1, lowest=-1)
+    ask_for_lists(n, k)
     lists = Lists(np.full((n, k), -1, np.int32), np.full((n, k), -np.inf, np.float32), np.zeros(n, np.int64))
     if n and k:
-        catalogue.fill(queries, k, hidden, lists)
+        catalogue.fill(queries, k, hidden, ties, lists)
     filled = lists.rows >= 0
-    lists.rows[filled] = catalogue.rows[lists.rows[filled]]
+    lists.rows[filled] = ties.rows[lists.rows[filled]]
     return lists
 
 
 def _rank_block(
-    queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], block: slice, lists: Lists
+    queries: Floats,
+    catalogue: VectorCandidates,
+    k: int,
+    hidden: Sequence[Hidden],
+    block: slice,
+    ties: Ties,
+    lists: Lists,
 ) -> None:
     P, Q = queries[block], catalogue.vectors
     n = len(P)
     # One place more than there are items: such a heap is never full, so no item is dropped.
     capacity = min(k + SPARE, len(Q) + 1)
     heap_scores = np.empty((n, capacity), np.float32)
-    heap_columns = np.empty((n, capacity), np.int32)
+    heap_places = np.empty((n, capacity), np.int32)
     sizes = np.zeros(n, np.int64)
     buffer = np.empty(n * min(BLOCK_ITEMS, len(Q)), np.float32)
     for first in range(0, len(Q), BLOCK_ITEMS):
@@ -217,15 +257,15 @@ def _rank_block(
         np.matmul(P, vectors.T, out=scores)
         for items, rows in hidden:
             kernels.hide(scores, first, items.indptr, items.indices, catalogue.position, rows[block])
-        kernels.propose(scores, first, heap_scores, heap_columns, sizes)
+        kernels.propose(scores, first, catalogue.rows, ties.places, heap_scores, heap_places, sizes)
     roots, unsure = np.empty(n), np.zeros(n, np.bool_)
-    kernels.rescore(P, Q, heap_scores, heap_columns, sizes, roots)
-    kernels.sort_lists(heap_scores, heap_columns, sizes)
+    kernels.rescore(P, Q, ties.rows, catalogue.position, heap_scores, heap_places, sizes, roots)
+    kernels.sort_lists(heap_scores, heap_places, sizes)
     kernels.decide(
         P,
         catalogue.longest,
         heap_scores,
-        heap_columns,
+        heap_places,
         sizes,
         roots,
         k,
@@ -235,16 +275,18 @@ def _rank_block(
         unsure,
     )
     for r in np.flatnonzero(unsure):
-        _rank_exactly(queries, catalogue, k, hidden, block.start + int(r), lists)
+        _rank_exactly(queries, catalogue, k, hidden, block.start + int(r), ties, lists)
 
 
 def _rank_exactly(
-    queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], r: int, lists: Lists
+    queries: Floats, catalogue: VectorCandidates, k: int, hidden: Sequence[Hidden], r: int, ties: Ties, lists: Lists
 ) -> None:
     mask = np.zeros(len(catalogue) + 1, np.bool_)  # items that are not candidates mark the last place
     for items, rows in hidden:
         if rows[r] >= 0:
             mask[catalogue.position[items.indices[items.indptr[rows[r]] : items.indptr[rows[r] + 1]]]] = True
     mine = lists.of(slice(r, r + 1))
-    mine.counts[0] = kernels.rank_exactly(queries[r], catalogue.vectors, mask, k, mine.rows[0], mine.scores[0])
+    mine.counts[0] = kernels.rank_exactly(
+        queries[r], catalogue.vectors, catalogue.rows, ties.places, mask, k, mine.rows[0], mine.scores[0]
+    )
     kernels.sort_lists(mine.scores, mine.rows, mine.counts)

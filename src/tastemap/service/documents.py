@@ -39,7 +39,7 @@ def describe_model(model: Model) -> dict[str, Any]:
 
 
 def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
-    """Return what was measured for each model, the best first."""
+    """Return what was measured for each model, the best first; then, where models failed, why."""
     rows = []
     for name in board.ranking(board.metrics[0]):
         result = board.evaluations[name]
@@ -59,6 +59,8 @@ def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
                 "score_seconds": board.score_seconds[name],
             }
         )
+    for name, failure in board.failed.items():
+        rows.append({"model": name, "parameters": asdict(failure.model), "error": failure.reason})
     return rows
 
 
@@ -87,5 +89,5 @@ def find_most_common(data: Interactions, k: int) -> pl.DataFrame:
     """Return the items that most users have, under the caller's name of items, and how many have them: users."""
     check_whole("k", k, lowest=1)
     counts = np.bincount(data.matrix.indices, minlength=len(data.items))
-    top = np.argsort(-counts, kind="stable")[: min(k, data.n_items)]
+    top = np.lexsort((data.items.tie_order, -counts))[: min(k, data.n_items)]
     return pl.DataFrame({data.items.name: data.items.take(top), "users": counts[top]})

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
+from tastemap.data._columns import drop_missing
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.files import DataFile, open_file
@@ -75,6 +76,7 @@ class Reading:
     duplicates : what to do with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
         last of ratings, and the sum of other weights
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
+    keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
     separator : the character between columns; None takes it from the file's name or first line
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
@@ -88,13 +90,15 @@ class Reading:
     at_least: float | None = None
     duplicates: Duplicates = "error"
     drop_nulls: bool = False
+    keep_na: bool = False
     separator: str | None = None
     guess_time: bool = False
 
     def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
         """Read a file: csv, tsv, parquet, a file, zip or folder of MovieLens.
 
-        like : a model or interactions whose names of columns are tried first
+        like : a model or interactions whose names of columns are tried first; where its ids are texts, those of a file
+            of text are too
 
         Raises DataError for files and columns that are absent or cannot be read, ParameterError for options that
         exclude each other.
@@ -160,17 +164,27 @@ class _File:
         self._find_columns(file.read_header())
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
-            made = make(lambda: file.read(list(self.columns.values()), time=time))
+            made = make(lambda: self._read_table(file, time))
         except DataError as error:
             if time is None or self._keeps_time or error.column != time:
                 raise
             self.remarks[n_remarks:] = [Remark("time left out", {"error": error})]
             del self.columns["time"]
-            made = make(lambda: file.read(list(self.columns.values())))
+            made = make(lambda: self._read_table(file))
         guessed = {use: column for use, column in self.columns.items() if getattr(self.how, use) is None}
         if guessed:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
         return made
+
+    def _read_table(self, file: DataFile, time: str | None = None) -> pl.DataFrame:
+        ids = (self.columns["user"], self.columns["item"])
+        how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
+        table = file.read(list(self.columns.values()), time=time, ids=ids, **how)
+        if self.like is not None and not file.is_parquet:
+            maps = zip(ids, (self.like.users, self.like.items), strict=True)
+            texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
+            table = table.with_columns(texts)
+        return table
 
     def _find_columns(self, header: Sequence[str]) -> None:
         """Find the columns that were named, or whose names are usual, by their use."""
@@ -251,9 +265,9 @@ class _File:
     def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
         # A guessed column of times is left out instead where it has nulls.
         used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-        whole = table.drop_nulls(used)
+        ids = (self.columns["user"], self.columns["item"])
+        whole, empty = drop_missing(table, used, ids, keep_na=self.how.keep_na)
         if len(whole) < len(table):
-            empty = tuple(column for column in used if table[column].null_count())
             facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
             self.remarks.append(Remark("nulls", facts))
         return whole
@@ -277,6 +291,7 @@ class _File:
             time=self.columns.get("time"),
             event_weights=(weight, events) if events and weight else None,
             duplicates=merge,
+            keep_na=self.how.keep_na,
             # Negative ratings are fine where at_least leaves out low ones.
             allow_negative=self.how.at_least is not None,
             **ids,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
+from tastemap.data._lookup import as_texts
+from tastemap.data._spelling import parse_number, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
 from tastemap.datasets import read_movies
@@ -46,18 +48,18 @@ class Titles:
         source = path or data
         if source is None:
             return cls(items)
-        table, remarks = (read_movies(source.expanduser()), []) if path is None else _read_table(path)
+        table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
         if table is None:
             return cls(items)
-        id_column = id_column or _guess_id(table, items)
+        id_column = id_column or _guess_id(table.columns, items)
         title_column = title_column or guess_column("title", table.columns)
         if id_column is None:
             raise _make_column_error(source, table, "id_column")
         if title_column is None:
             raise _make_column_error(source, table, "title_column")
         check_columns((id_column, title_column), table.columns)
-        ids = table[id_column].cast(items.ids.dtype, strict=False)
-        titles = pl.DataFrame({"item": ids, "title": table[title_column].cast(pl.String)})
+        ids = respell_ids(table[id_column], items.ids.dtype)
+        titles = pl.DataFrame({"item": ids, "title": as_texts(table[title_column])})
         return cls(items, titles.unique("item", keep="first", maintain_order=True), tuple(remarks))
 
     def find(self, text: str) -> int | str:
@@ -114,12 +116,12 @@ class ItemTable:
     @classmethod
     def read(cls, path: Path, items: IdMap, *, id_column: str | None = None) -> ItemTable:
         """Read a file of titles whole; raises DataError as `Titles.read` does."""
-        table, remarks = _read_table(path)
-        id_column = id_column or _guess_id(table, items)
+        table, remarks = _read_table(path, items, id_column)
+        id_column = id_column or _guess_id(table.columns, items)
         if id_column is None:
             raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
-        frame = table.with_columns(pl.col(id_column).cast(items.ids.dtype, strict=False))
+        frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
         return cls(frame, id_column, tuple(remarks))
 
 
@@ -127,22 +129,23 @@ def parse_id(text: str, ids: IdMap) -> int | str:
     """Return an id of the type that the map holds; raises DataError for a text that is not an integer where ids are."""
     if ids.holds_strings:
         return text
-    try:
-        return int(text)
-    except ValueError:
-        raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}", column=ids.name) from None
+    if (number := parse_number(text)) is None:
+        raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}", column=ids.name)
+    return number
 
 
-def _read_table(path: Path) -> tuple[pl.DataFrame, list[Remark]]:
+def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:
     movies = read_movies(path.expanduser())
     if movies is not None:
         return movies, []
     file, remarks = open_any(path)
-    return file.read(), remarks
+    ids = id_column or _guess_id(file.read_header(), items)
+    # A title of an item that the model does not know, such as NA, does no harm.
+    return file.read(ids=[ids] if ids else (), keep_na=True), remarks
 
 
-def _guess_id(table: pl.DataFrame, items: IdMap) -> str | None:
-    return guess_column("item", table.columns, items.name) or guess_column("id", table.columns)
+def _guess_id(header: list[str], items: IdMap) -> str | None:
+    return guess_column("item", header, items.name) or guess_column("id", header)
 
 
 def _make_column_error(source: Path, table: pl.DataFrame, parameter: str) -> DataError:

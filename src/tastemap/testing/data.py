@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import polars as pl
 
 from tastemap.data.features import Features
 from tastemap.data.interactions import Interactions
+from tastemap.errors import TastemapWarning
 from tastemap.models.shared.base import Model
 from tastemap.typing import Arrays
 
@@ -112,6 +114,18 @@ def make_described(make: Make, **parameters: Any) -> Model:
 def arrays(model: Model) -> Arrays:
     """Return the arrays that a model has learned, by name."""
     return {name: getattr(model, name) for name in ("popularity_", *model.fitted_arrays)}
+
+
+def quietly(check: Callable[[Make], None]) -> Callable[[Make], None]:
+    """Make a check silent about lists that a model cannot tell apart, where its data are too small to learn from."""
+
+    @wraps(check)
+    def checked(make: Make) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the model cannot tell the items", TastemapWarning)
+            check(make)
+
+    return checked
 
 
 def ensure(condition: object, sentence: str) -> None:

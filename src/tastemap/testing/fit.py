@@ -29,6 +29,7 @@ from tastemap.testing.data import (
     make_fitted,
     other_data,
     pairs,
+    quietly,
     read,
     temporary_folder,
 )
@@ -180,6 +181,7 @@ def check_column_of_results_is_refused(make: Make) -> None:
         ensure_refused(partial(make().fit, taken), DataError, repr(column), what=f"a column called {column}")
 
 
+@quietly
 def check_degenerate_data(make: Make) -> None:
     """All answers are finite for one user, one item, one pair, zero weights, and users who have every item."""
     cases: dict[str, dict[str, list[Any]]] = {

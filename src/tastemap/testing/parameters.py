@@ -21,6 +21,7 @@ from tastemap.testing.data import (
     make_described,
     make_fitted,
     people,
+    quietly,
     temporary_folder,
 )
 
@@ -77,6 +78,7 @@ def check_numpy_numbers_are_as_good(make: Make) -> None:
             ensure_same_model(load(folder / "model"), model, f"{name} as a number of NumPy must learn the same")
 
 
+@quietly
 def check_search_space(make: Make) -> None:
     """The search space contains the default, has numbers of the parameter's type, and its ends can be fitted."""
     cls = type(make())

@@ -14,6 +14,7 @@ from tastemap.testing.data import (
     make_fitted,
     news,
     pairs,
+    quietly,
     read,
 )
 
@@ -43,6 +44,7 @@ def check_update_knows_the_news(make: Make) -> None:
     )
 
 
+@quietly
 def check_updates_in_turn(make: Make) -> None:
     """A second update works, and an update with ids of another type or without Interactions is refused."""
     model = make_fitted(make)

@@ -10,7 +10,6 @@ from tastemap import parallel
 from tastemap.data._pairs import Rows
 from tastemap.kernels.sgd import Bucket, deal, shuffle
 from tastemap.randomness import Stream, derive_state
-from tastemap.typing import RowNumbers
 
 # With smaller blocks there are too few items to draw negatives from; smaller buckets are not worth a thread.
 BLOCK_ROWS = 512
@@ -21,15 +20,13 @@ MOST_BLOCKS = 64
 class Grid:
     """Deals training pairs into blocks that share no user and no item, anew for every epoch.
 
-    pairs : the training pairs, CSR arrays over users x items; users without a pair take no part
-    items : the rows of the items that take part, ascending; None for those with a pair
+    pairs : the training pairs, CSR arrays over users x items; users and items without a pair take no part
     """
 
-    def __init__(self, pairs: Rows, n_items: int, seed: int, items: RowNumbers | None = None) -> None:
+    def __init__(self, pairs: Rows, n_items: int, seed: int) -> None:
         self._pairs, self._seed = pairs, seed
         self._users = pairs.with_pairs.astype(np.int32)
-        items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)) if items is None else items
-        self._items = items.astype(np.int32)
+        self._items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)).astype(np.int32)
         self._blocks, self._places = np.empty(n_items, np.uint8), np.empty(n_items, np.int32)
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))

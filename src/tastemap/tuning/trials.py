@@ -33,19 +33,18 @@ LOOKS = 10
 
 
 class Clock:
-    """Tells running trials when to end."""
+    """Tells running trials when to end.
+
+    stopped : an event; once it is set, nobody waits for the trials
+    """
 
     def __init__(self, started: float, timeout: float | None) -> None:
         self._end = None if timeout is None else started + timeout
-        self._stopped = threading.Event()
-
-    def stop(self) -> None:
-        """Make running trials end after their current epoch."""
-        self._stopped.set()
+        self.stopped = threading.Event()
 
     def is_over(self) -> bool:
         """Tell whether the time is over or the search was stopped."""
-        return self._stopped.is_set() or (self._end is not None and time.perf_counter() >= self._end)
+        return self.stopped.is_set() or (self._end is not None and time.perf_counter() >= self._end)
 
 
 class _GivenUp(Exception):  # noqa: N818 - not an error but the exit from an epoch loop

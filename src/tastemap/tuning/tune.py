@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
@@ -27,6 +28,7 @@ from tastemap.errors import (
     ParameterError,
     Remedy,
     TastemapError,
+    TastemapWarning,
     name_some,
     tell_about,
 )
@@ -36,7 +38,7 @@ from tastemap.metrics.definitions import Metric, parse
 from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
-from tastemap.parallel import n_threads, threads
+from tastemap.parallel import n_threads, threads, wanted_until
 from tastemap.progress import make_bar
 from tastemap.tuning.sampling import Asked, Sampling, make_study, silence_optuna
 from tastemap.tuning.studies import StudyFile
@@ -285,23 +287,26 @@ class _Search:
 
     def _run_batch(self, batch: list[Asked]) -> Generator[optuna.trial.FrozenTrial, None, None]:
         """Run the trials of a batch at the same time; yield each in order, as soon as those before it are done."""
-        if len(batch) == 1:
-            yield self._work.run(batch[0], self._clock)
-            return
         at_once = min(len(batch), n_threads())
+        if at_once == 1 or not threading.main_thread().is_alive():  # pools end with the main thread
+            for asked in batch:
+                yield self._work.run(asked, self._clock)
+            return
         share = n_threads() // at_once
 
         def run(asked: Asked) -> optuna.trial.FrozenTrial:
-            with threads(share):
+            with threads(share), wanted_until(self._clock.stopped):
                 return self._work.run(asked, self._clock)
 
         with ThreadPoolExecutor(at_once, thread_name_prefix="tastemap-trial") as pool:
             running = [pool.submit(run, asked) for asked in batch]
             try:
                 for one in running:
+                    while not one.done():  # a wait without an end may not notice Ctrl-C
+                        wait([one], timeout=0.1)
                     yield one.result()
             except BaseException:
-                self._clock.stop()  # the others end after their epoch, or never start
+                self._clock.stopped.set()  # the others end soon, or never start
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -471,6 +476,8 @@ def _warn_once_each() -> Iterator[None]:
     """Show every warning of the block once, at its end: many trials on the same data give the same warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        # The score of such a trial says as much.
+        warnings.filterwarnings("ignore", "the model cannot tell the items", TastemapWarning)
         yield
     for warning in {(one.category, str(one.message)): one for one in caught}.values():
         warnings.warn(warning.message, warning.category, stacklevel=4)

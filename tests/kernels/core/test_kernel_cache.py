@@ -15,6 +15,7 @@ import numba
 import pytest
 
 import tastemap
+from tastemap.kernels.core.compiled import KernelFile
 
 pytestmark = pytest.mark.skipif(
     bool(numba.config.DISABLE_JIT), reason="these tests compile, in processes of their own that no coverage follows"
@@ -119,6 +120,90 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(
 ) -> None:
     (tmp_path / "file").write_text("")
     assert said(TASTEMAP_CACHE=str(tmp_path / "file" / "cache")) == [right, 0, 1, 0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs modes of files")
+def test_a_folder_that_others_may_write_to_is_not_used(
+    said: Callable[..., list[Any]], right: str, tmp_path: Path
+) -> None:
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 0, 0, 0]
+    (folder,) = (tmp_path / "kernels").iterdir()
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "kernels", folder)} == {0o700}
+    folder.chmod(0o770)
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 0, 1, 0]
+    folder.chmod(0o700)
+    (tmp_path / "kernels").chmod(0o775)  # as a group-friendly umask made it; what is inside was not open
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+    assert (tmp_path / "kernels").stat().st_mode & 0o777 == 0o700
+
+
+def test_ctrl_c_while_a_kernel_is_compiled_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tastemap.kernels.core.random import mix
+
+    def lose(cache: object, form: object) -> None:  # what numba says when a call back from LLVM was interrupted
+        raise RuntimeError("no compiled object yet for <Library 'mix'>")
+
+    cache = mix._cache
+    monkeypatch.setattr(cache._impl, "check_cachable", lambda form: True)
+    monkeypatch.setattr(type(cache._impl), "reduce", lose)
+    with pytest.raises(KeyboardInterrupt):
+        cache.save_overload(None, next(iter(mix.overloads.values())) if mix.overloads else _Form())
+
+
+class _Form:
+    codegen = numba.core.registry.cpu_target.target_context.codegen()
+
+
+def test_a_full_disk_costs_a_warning(said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    prelude = """
+    import resource, signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))
+    """
+    if os.name != "posix":
+        pytest.skip("only POSIX has limits of a file's size")
+    numbers, hits, kept, others = said(prelude, TASTEMAP_CACHE=str(tmp_path))
+    assert (numbers, hits, others) == (right, 0, 0)
+    assert kept >= 1
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+DAMAGES = {
+    "empty": lambda whole: b"",
+    "cut": lambda whole: whole[: len(whole) // 2],
+    "zeroed": lambda whole: bytes(len(whole)),
+    "zeroed at the end": lambda whole: whole[:-512] + bytes(512),
+    "garbage": lambda whole: b"\x80\x05garbage" * 40,
+    "of another program": lambda whole: b"cos\nsystem\n(S'exit 3'\ntR.",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_made_again(damage: str, said: Callable[..., list[Any]], right: str, tmp_path: Path) -> None:
+    said(TASTEMAP_CACHE=str(tmp_path))
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.nbc")}
+    for path, whole in files.items():
+        path.write_bytes(DAMAGES[damage](whole))
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 0, 0, 0]
+    assert said(TASTEMAP_CACHE=str(tmp_path)) == [right, 1, 0, 0]
+
+
+def test_no_byte_of_a_file_can_change_unnoticed(tmp_path: Path) -> None:
+    path = tmp_path / "kernel.nbc"
+    file = KernelFile(path)
+    file.save("int", b"code")
+    file.save("float", b"more code")
+    assert (file.load("int"), file.load("float"), file.load("complex")) == (b"code", b"more code", None)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        before, after = whole[:place], whole[place + 1 :]
+        for changed in (before, after, before + bytes([whole[place] ^ 1]) + after):
+            path.write_bytes(changed)
+            assert file.load("int") is None
+    file.save("int", b"code")
+    assert file.load("int") == b"code"
+    file.flush()
+    assert file.load("int") is None
 
 
 def test_without_a_home_folder_there_is_one_warning(said: Callable[..., list[Any]], right: str) -> None:

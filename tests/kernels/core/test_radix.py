@@ -15,31 +15,31 @@ from tastemap.kernels.core.radix import LONG, scratch, sort
     highest=st.sampled_from([1 << 10, 1 << 22, 2**31 - 1]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_lists_are_ordered_by_score_and_of_equal_scores_by_column(
+def test_lists_are_ordered_by_score_and_of_equal_scores_by_place(
     size: int, spread: float, levels: int, highest: int, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     # Few levels make ties; both zeros are among them.
     scores = (rng.integers(-levels, levels + 1, size) / levels * spread).astype(np.float32)
     scores[scores == 0] *= rng.choice([-1.0, 1.0], int((scores == 0).sum()))
-    columns = rng.permutation(np.unique(rng.integers(0, highest, size + 1, dtype=np.int64)))[:size].astype(np.int32)
-    scores = scores[: len(columns)]
-    expected = np.lexsort((columns, -scores.astype(np.float64)))
-    wanted = scores[expected], columns[expected]
+    places = rng.permutation(np.unique(rng.integers(0, highest, size + 1, dtype=np.int64)))[:size].astype(np.int32)
+    scores = scores[: len(places)]
+    expected = np.lexsort((places, -scores.astype(np.float64)))
+    wanted = scores[expected], places[expected]
     longer = 3  # what lies behind the list stays as it is
-    given_scores, given_columns = np.append(scores, [np.inf] * longer), np.append(columns, [-1] * longer)
-    given_scores, given_columns = given_scores.astype(np.float32), given_columns.astype(np.int32)
-    sort(given_scores, given_columns, len(columns), *scratch(size + longer))
-    np.testing.assert_array_equal(given_scores[: len(columns)], wanted[0])
-    np.testing.assert_array_equal(given_columns[: len(columns)], wanted[1])
-    assert np.isinf(given_scores[len(columns) :]).all()
+    given_scores, given_places = np.append(scores, [np.inf] * longer), np.append(places, [-1] * longer)
+    given_scores, given_places = given_scores.astype(np.float32), given_places.astype(np.int32)
+    sort(given_scores, given_places, len(places), *scratch(size + longer))
+    np.testing.assert_array_equal(given_scores[: len(places)], wanted[0])
+    np.testing.assert_array_equal(given_places[: len(places)], wanted[1])
+    assert np.isinf(given_scores[len(places) :]).all()
 
 
 @pytest.mark.parametrize("size", [LONG - 1, LONG])
 def test_infinite_scores_are_first_and_last(size: int) -> None:
     scores = np.linspace(-1, 1, size).astype(np.float32)
     scores[3], scores[5] = np.inf, -np.inf
-    columns = np.arange(size, dtype=np.int32)
-    sort(scores, columns, size, *scratch(size))
-    assert (columns[0], columns[-1]) == (3, 5)
+    places = np.arange(size, dtype=np.int32)
+    sort(scores, places, size, *scratch(size))
+    assert (places[0], places[-1]) == (3, 5)
     assert (np.diff(scores.astype(np.float64)[1:-1]) <= 0).all()

@@ -10,7 +10,7 @@ import pytest
 
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, UnknownIdError
-from tastemap.models.shared.inputs import as_many, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.inputs import is_frame, read_exclusions, read_histories
 
 ITEMS = IdMap(["a", "b", "c", "d"], "item")
 USERS = IdMap([1, 2], "user")
@@ -75,10 +75,7 @@ def test_a_frame_hides_from_each_what_it_names_also_from_people_the_model_does_n
     assert hidden(pairs, [2]) == [["b", "d"]]
 
 
-def test_one_id_is_told_from_many_and_ids_from_a_frame() -> None:
-    assert as_many("abc") == ["abc"]
-    assert as_many(5) == [5]
-    assert as_many([5, 6]) == [5, 6]
+def test_a_frame_is_told_from_ids() -> None:
     assert [is_frame(values) for values in (pl.DataFrame(), {"user": []}, ["a"], "a", pl.Series())] == [
         *(True, True),
         *(False, False, False),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tastemap.data.frames import check_columns
+from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
 from tastemap.errors import DataError, Remedy
 
@@ -23,6 +27,8 @@ _SAMPLE = 10_000  # rows that column types are taken from
 # The csv module has one limit for the whole process.
 _csv_limit = threading.Lock()
 _SEPARATORS = (";", ",", "\t", "|")
+_PIECE = 1 << 18  # of a file; small enough for the processor's cache
+_WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 
 
 class _Layout(NamedTuple):
@@ -37,6 +43,8 @@ class _Tally(NamedTuple):
     lines: int
     separators: int
     has_quotes: bool
+    has_lone_returns: bool
+    has_odd_numbers: bool
 
 
 @dataclass(frozen=True)
@@ -66,26 +74,34 @@ class TextTable:
         others = [mark for mark in _SEPARATORS if mark in first]
         return None if self._usual_separator in first or not others else max(others, key=first.count)
 
-    def read(self, columns: Sequence[str] | None) -> pl.DataFrame:
-        """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields."""
+    def read(self, columns: Sequence[str] | None, texts: Sequence[str] = ()) -> pl.DataFrame:
+        """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields.
+
+        texts : columns that are read as they are written; the values of others tell their types
+        """
         layout = self._find_layout()
         check_columns(columns or (), list(layout.places))
         names = columns or list(layout.places)
-        tally = self._count(layout) if layout.has_header else None
-        if tally and (tally.has_quotes or tally.separators != tally.lines * (len(layout.places) - 1)):
+        tally = self._count(layout)
+        if tally.has_lone_returns and not tally.has_quotes:
+            return replace(self, content=unify_line_ends(self.content)).read(columns, texts)
+        check_room(tally.lines * len(names) * _WIDTH, self.label)
+        has_quotes = layout.has_header and tally.has_quotes
+        if has_quotes or (layout.has_header and tally.separators != tally.lines * (len(layout.places) - 1)):
             # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
             # the others unnoticed.
             names = list(layout.places)
-        table = self._read_typed(layout, {layout.places[name]: name for name in names})
-        if tally and tally.has_quotes and table.height != tally.lines - 1:
+        wanted = {layout.places[name]: name for name in names}
+        table = self._read_typed(layout, wanted, texts, tally.has_odd_numbers)
+        if has_quotes and table.height != tally.lines - 1:
             self._check_quotes(table.height)
-        return table.select(columns or list(layout.places))
+        return table[list(columns or layout.places)]
 
     def explain(self, reason: str) -> str:
         """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
             return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
-        if "malformed" in reason:
+        if "malformed" in reason or 'parse `"' in reason:
             return self._quotes_hide_lines
         if self._suffix != ".dat" and "fields" in reason:
             line, fields, expected = self._find_ragged_line()
@@ -108,16 +124,24 @@ class TextTable:
             return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
 
     def _count(self, layout: _Layout) -> _Tally:
-        """Count the lines and separators of the text, and look for quotes."""
-        separators = lines = 0
-        has_quotes, last = False, b"\n"
+        """Count the lines and separators of the text, and look for quotes, CR without LF, and numbers such as 007."""
+        separators = lines = lone = 0
+        has_quotes = is_odd = False
+        last = b"\n"  # what came before the piece
         with open_content(self.content) as stream:
-            while chunk := stream.read(1 << 24):
-                has_quotes = has_quotes or b'"' in chunk
-                separators += chunk.count(layout.separator.encode())
-                lines += chunk.count(b"\n")
-                last = chunk[-1:]
-        return _Tally(lines + (last != b"\n"), separators, has_quotes)
+            while piece := stream.read(_PIECE):
+                has_quotes = has_quotes or b'"' in piece
+                characters, n_last = np.frombuffer(last + piece, np.uint8), len(last)
+                is_separator, is_line_end = characters == ord(layout.separator), characters == ord("\n")
+                separators += _count_true(is_separator[n_last:])
+                lines += _count_true(is_line_end[n_last:])
+                if b"\r" in piece or last[-1:] == b"\r":
+                    is_return = characters[n_last - 1 :] == ord("\r")
+                    is_lone = is_return[:-1] & ~is_line_end[n_last:]
+                    lone += _count_true(is_lone)
+                is_odd = is_odd or has_quotes or _has_odd_numbers(characters, is_separator | is_line_end)
+                last = (last + piece)[-2:]
+        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd)
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
@@ -183,8 +207,14 @@ class TextTable:
         places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
         return _Layout(places, ":", has_header=False)
 
-    def _read_typed(self, layout: _Layout, wanted: dict[int, str]) -> pl.DataFrame:
-        """Read columns with types from the first rows; where a later row disproves them, from all rows."""
+    def _read_typed(
+        self, layout: _Layout, wanted: dict[int, str], texts: Sequence[str], has_odd_numbers: bool
+    ) -> pl.DataFrame:
+        """Read columns with types from the first rows; where a later row disproves them, from all rows.
+
+        Of ``texts``, those that seem to be numbers are read as such where no number is odd: that is faster, and the
+        texts can be told from them.
+        """
         places = sorted(wanted)
         options: dict[str, Any] = {
             "separator": layout.separator,
@@ -194,21 +224,33 @@ class TextTable:
             "glob": False,  # brackets in a name are part of it
         }
         first = pl.read_csv(as_polars_source(self.content), n_rows=_SAMPLE, infer_schema=False, **options)
-        # As an integer, the id 007 would become 7.
-        padded = [column.name for column in first if column.str.contains(r"^[+-]?0\d+$").any()]
-        for rows in (_SAMPLE, None):
+        names = [wanted[place] for place in places]
+        # As an integer, the code 007 would become 7.
+        kept = [
+            column.name
+            for column, name in zip(first, names, strict=True)
+            if name in texts or column.alias("code").str.contains(r"^[+-]?0\d+$").any()
+        ]
+        types: dict[str, Any] = dict.fromkeys(kept, pl.String)
+        numbers = {
+            column.name: pl.Int64
+            for column, name in zip(first, names, strict=True)
+            if name in texts and not has_odd_numbers and column.cast(pl.Int64, strict=False).count()
+        }
+        for rows, overrides in ([(_SAMPLE, types | numbers)] if numbers else []) + [(_SAMPLE, types), (None, types)]:
             try:
                 table = pl.read_csv(
                     as_polars_source(self.content),
                     infer_schema_length=rows,
-                    schema_overrides=dict.fromkeys(padded, pl.String),
+                    schema_overrides=overrides,
                     **options,
                 )
-                return table.rename(dict(zip(table.columns, (wanted[place] for place in places), strict=True)))
+                table.columns = names
+                return table
             except pl.exceptions.ComputeError as error:
                 if rows is None or "could not parse" not in str(error):
                     raise
-        raise AssertionError("the second attempt returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _find_ragged_line(self) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
@@ -218,3 +260,36 @@ class TextTable:
                 if len(fields) > expected:
                     return records.line_num, len(fields), expected
         return 0, 0, expected
+
+
+def _has_odd_numbers(characters: npt.NDArray[np.uint8], is_mark: npt.NDArray[np.bool_]) -> bool:
+    """Return whether a field may hold a number that is not spelled as usual: with a sign, space or quote, or as 007.
+
+    is_mark : bool, aligned with characters: where a field ends; behind it the next one begins
+    """
+    # Only these begin with a character before "1".
+    starts = np.flatnonzero(is_mark[:-2] & (characters[1:-1] < ord("1")))
+    first, second = characters[starts + 1], characters[starts + 2]
+    is_digit = (second >= ord("0")) & (second <= ord("9"))
+    is_usual = is_mark[starts + 1] | (first == ord("\r")) | ((first == ord("0")) & ~is_digit)
+    is_usual |= (first == ord("-")) & is_digit & (second != ord("0"))
+    return not is_usual.all()
+
+
+def _count_true(mask: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
+
+
+def unify_line_ends(content: Content) -> Content:
+    """Return the content of a text with LF for every CR, or CR LF, that ends a line; the same where it has them."""
+    whole = content if isinstance(content, bytes) else content.read_bytes()
+    return whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def ends_lines_in_returns(content: Content) -> bool:
+    """Return whether the first line of a text ends in CR without LF, as old spreadsheets write."""
+    with open_content(content) as stream:
+        start = stream.read(1 << 20)
+    unquoted = b"".join(start.split(b'"')[::2])
+    end = re.search(rb"\r\n?|\n", unquoted)
+    return end is not None and end[0] == b"\r" and end.end() < len(unquoted)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
+from tastemap.data.sources._room import check_room
 from tastemap.errors import DataError, name_some
 
 # The path of the data or, where they were packed, their bytes.
@@ -17,12 +22,20 @@ Content = Path | bytes
 EMPTY = "pass a file with column names and rows"
 
 _DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".inter", ".data", ".parquet", ".pq")
+_PIECE = 1 << 20
+
+# What Python's modules raise for damaged bytes, beside OSError.
+_DAMAGE = (
+    *(EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error),
+    *(ValueError, LookupError, RuntimeError, OverflowError),
+)
 
 
 def unpack(path: Path) -> tuple[str, Content]:
     """Return the name of the data in a file, a .gz or a .zip with one file of data, and their content.
 
-    Raises DataError for a file that is missing, empty or cut off, and for a .zip with no or several files of data.
+    Raises DataError for a file that is missing, empty or cut off, for a .zip with no or several files of data, and for
+    what does not fit in memory when it is unpacked.
     """
     if not path.exists():
         raise DataError(f"there is no file {path}")
@@ -31,17 +44,37 @@ def unpack(path: Path) -> tuple[str, Content]:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty: {EMPTY}")
     suffix = path.suffix.lower()
-    try:
-        if suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                member = _find_only_member(archive, path)
-                return _gunzip(member, archive.read(member))
-        if suffix == ".gz":
-            with gzip.open(path) as stream:
-                return path.stem, stream.read()
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is not a whole {suffix} file ({error}): get it again") from error
+    if suffix == ".zip":
+        with open_zip(path) as archive:
+            member = _find_only_member(archive, path)
+            content = read_member(archive, member, path)
+        return (
+            (member[:-3], _gunzip(io.BytesIO(content), path)) if member.lower().endswith(".gz") else (member, content)
+        )
+    if suffix == ".gz":
+        with path.open("rb") as packed:
+            return path.stem, _gunzip(packed, path)
     return path.name, path
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file; what is raised where it is damaged becomes a DataError."""
+    with _explain_damage(path, "zip"), zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def read_member(archive: zipfile.ZipFile, member: str, path: Path) -> bytes:
+    """Unpack a member of the zip file at ``path``; raises DataError where it is encrypted or does not fit in memory."""
+    info = archive.getinfo(member)
+    if info.flag_bits & 1:
+        raise DataError(f"{path} is encrypted: unpack it with its password, and pass the file that was in it")
+    check_room(info.file_size, f"{path}: {member}")
+    try:
+        with archive.open(info) as stream:
+            return _read_whole(stream, f"{path}: {member}")
+    except NotImplementedError as error:
+        raise DataError(f"{path} is packed in an unusual way ({error}): unpack it and pass the file in it") from error
 
 
 def open_content(content: Content) -> BinaryIO:
@@ -54,8 +87,37 @@ def as_polars_source(content: Content) -> Path | io.BytesIO:
     return io.BytesIO(content) if isinstance(content, bytes) else content
 
 
-def _gunzip(name: str, content: bytes) -> tuple[str, bytes]:
-    return (name[:-3], gzip.decompress(content)) if name.lower().endswith(".gz") else (name, content)
+def _gunzip(packed: BinaryIO, path: Path) -> bytes:
+    with _explain_damage(path, "gz"), gzip.open(packed) as stream:
+        return _read_whole(stream, str(path))
+
+
+def _read_whole(stream: IO[bytes] | gzip.GzipFile, label: str) -> bytes:
+    """Return the bytes of a packed stream; stop where they do not fit in memory, whatever their header says."""
+    unpacked = io.BytesIO()
+    while piece := stream.read(_PIECE):
+        unpacked.write(piece)
+        if unpacked.tell() % (64 * _PIECE) < _PIECE:  # asking takes a while
+            check_room(unpacked.tell(), label)
+    return unpacked.getvalue()
+
+
+@contextmanager
+def _explain_damage(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except OSError as error:
+        if error.errno is not None:  # the disk's or the system's, not the file's
+            raise
+        raise _make_damage_error(path, kind, error) from error
+    except _DAMAGE as error:
+        raise _make_damage_error(path, kind, error) from error
+
+
+def _make_damage_error(path: Path, kind: str, error: Exception) -> DataError:
+    return DataError(f"{path} is not a whole .{kind} file ({error}): get it again")
 
 
 def _find_only_member(archive: zipfile.ZipFile, path: Path) -> str:

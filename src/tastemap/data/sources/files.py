@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from tastemap.data._spelling import read_ids
 from tastemap.data.sources._parquet import ParquetTable
-from tastemap.data.sources._text import TextTable
+from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, first_line
 from tastemap.files.paths import as_path
+from tastemap.forks import check_polars_threads
 
 
 def open_file(path: str | Path, separator: str | None = None) -> DataFile:
@@ -23,22 +25,22 @@ def open_file(path: str | Path, separator: str | None = None) -> DataFile:
     path : the file itself, as .gz, or alone in a .zip
     separator : the character between columns; None takes it from the file name
 
-    Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind.
+    Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
+    a separator that is not one character.
     """
-    path = as_path(path).expanduser()
-    if separator is not None:
-        _check_separator(separator)
-    name, content = unpack(path)
-    return DataFile(name, content, str(path), separator)
-
-
-def _check_separator(separator: object) -> None:
-    if not isinstance(separator, str) or not separator.isascii() or len(separator) != 1 or separator in '"\r\n':
+    is_mark = isinstance(separator, str) and len(separator) == 1 and separator.isascii()
+    if separator is not None and not (is_mark and separator not in '"\r\n'):
         raise ParameterError(
-            f"separator must be one ASCII character other than a quote or the end of a line, got {separator!r}",
+            f"separator must be one ASCII character, and no quote or line end, got {separator!r}",
             parameter="separator",
             value=separator,
         )
+    path = as_path(path).expanduser()
+    name, content = unpack(path)
+    file = DataFile(name, content, str(path), separator)
+    if not file.is_parquet and ends_lines_in_returns(content):
+        return replace(file, content=unify_line_ends(content))
+    return file
 
 
 @dataclass(frozen=True)
@@ -65,17 +67,31 @@ class DataFile:
         """Return another character that separates columns where the usual one is not in the first line, else None."""
         return None if self.is_parquet else self._text.find_other_separator()
 
-    def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
+    def read(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        time: str | None = None,
+        ids: Sequence[str] = (),
+        keep_na: bool = False,
+        drop_nulls: bool = False,
+    ) -> pl.DataFrame:
         """Read the named columns, or all.
 
         time : a column that may hold dates as text; they are read as datetimes
+        ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
+            7 and not 007, +7 or 7.0, and otherwise texts, all of them
+        keep_na, drop_nulls : as for `read_ids`
 
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
         with self._explain():
-            table = self._table.read(columns)
+            table = self._table.read(columns, ids)
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
+        if not self.is_parquet:
+            for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
+                table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
         if time is not None and table[time].dtype == pl.String:
             table = table.with_columns(parse_times(table[time], self.label))
         return table
@@ -96,9 +112,10 @@ class DataFile:
     @contextmanager
     def _explain(self) -> Iterator[None]:
         """Turn what polars says about a file that it cannot read into one sentence."""
+        check_polars_threads()
         try:
             yield
         except pl.exceptions.NoDataError:
             raise DataError(f"{self.label} is empty: {EMPTY}") from None
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(self._table.explain(str(error).partition("\n")[0])) from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+            raise DataError(self._table.explain(first_line(error))) from error

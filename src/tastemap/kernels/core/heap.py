@@ -1,6 +1,6 @@
-"""Heaps of the best entries so far, ordered by (score descending, column ascending), the worst at the root.
+"""Heaps of the best entries so far, ordered by (score descending, place ascending), the worst at the root.
 
-An entry is scores[j], float32, and columns[j], int32.
+An entry is scores[j], float32, and places[j], int32: a place in the order that settles ties.
 """
 
 from __future__ import annotations
@@ -9,28 +9,28 @@ from tastemap.kernels.core.jit import jit_exact
 
 
 @jit_exact
-def worse(score, column, other_score, other_column):
+def worse(score, place, other_score, other_place):
     """Tell whether the first entry comes after the second."""
-    return score < other_score or (score == other_score and column > other_column)
+    return score < other_score or (score == other_score and place > other_place)
 
 
 @jit_exact
-def push(scores, columns, size, score, column):
+def push(scores, places, size, score, place):
     """Add an entry to a heap of `size` entries."""
     child = size
     while child > 0:
         parent = (child - 1) // 2
-        if not worse(score, column, scores[parent], columns[parent]):
+        if not worse(score, place, scores[parent], places[parent]):
             break
         scores[child] = scores[parent]
-        columns[child] = columns[parent]
+        places[child] = places[parent]
         child = parent
     scores[child] = score
-    columns[child] = column
+    places[child] = place
 
 
 @jit_exact
-def replace_root(scores, columns, size, score, column):
+def replace_root(scores, places, size, score, place):
     """Put an entry in the place of the worst one."""
     parent = 0
     while True:
@@ -38,24 +38,24 @@ def replace_root(scores, columns, size, score, column):
         if child >= size:
             break
         right = child + 1
-        if right < size and worse(scores[right], columns[right], scores[child], columns[child]):
+        if right < size and worse(scores[right], places[right], scores[child], places[child]):
             child = right
-        if not worse(scores[child], columns[child], score, column):
+        if not worse(scores[child], places[child], score, place):
             break
         scores[parent] = scores[child]
-        columns[parent] = columns[child]
+        places[parent] = places[child]
         parent = child
     scores[parent] = score
-    columns[parent] = column
+    places[parent] = place
 
 
 @jit_exact
-def sort(scores, columns, size):
+def sort(scores, places, size):
     """Heapsort the first `size` entries, best first."""
     # The scores may have changed since the entries were pushed: build the heap again.
     for j in range(size):
-        push(scores, columns, j, scores[j], columns[j])
+        push(scores, places, j, scores[j], places[j])
     for end in range(size - 1, 0, -1):
-        score, column = scores[end], columns[end]
-        scores[end], columns[end] = scores[0], columns[0]
-        replace_root(scores, columns, end, score, column)
+        score, place = scores[end], places[end]
+        scores[end], places[end] = scores[0], places[0]
+        replace_root(scores, places, end, score, place)

@@ -3,7 +3,8 @@
 numba's own file cache has two traps. It keys an entry by the file of the compiled function alone, so a kernel keeps the
 *old* version of a helper that lives in another file; here the folder's name holds a hash of every kernel file, of the
 versions and of the processor, so any change starts an empty folder. And it raises at import where no folder can be
-written; here that costs a warning and a compilation in every process.
+written; here that costs a warning and a compilation in every process. What it unpickles is code: a folder that others
+own or may write to is not used.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import platform
 import shutil
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -25,7 +25,8 @@ import llvmlite
 import numba
 from llvmlite import binding
 
-from tastemap.files.cache import cache_folder
+from tastemap.files.cache import cache_folder, make_private
+from tastemap.kernels.core.compiled import KernelCache, warn_uncached
 
 Kernel = Callable[..., Any]
 
@@ -51,35 +52,33 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     folder = _compiled_folder()
     # A helper that stays a function of its own exists twice, compiled alone and within its caller, with sums that may
     # differ in order. The process that compiles calls one, those that read the cache the other: so inline all.
-    decorate = numba.njit(
-        nogil=True, fastmath=fastmath, error_model="numpy", cache=folder is not None, forceinline=True
-    )
-    # The setting is read while the decorator runs and belongs to the whole process: give it back at once.
+    compiled: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", forceinline=True)(function)
+    if folder is None or compiled is function:  # not compiled, with NUMBA_DISABLE_JIT
+        return compiled  # type: ignore[no-any-return]
+    # The setting is read while the cache is made and belongs to the whole process: give it back at once.
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(folder) if folder is not None else before
+    config.CACHE_DIR = str(folder)
     try:
-        compiled: Kernel = decorate(function)
+        compiled._cache = KernelCache(function)
     finally:
         config.CACHE_DIR = before
-    return compiled
+    return compiled  # type: ignore[no-any-return]
 
 
 @cache
 def _compiled_folder() -> Path | None:
     try:
-        folder = cache_folder() / "kernels" / _version_key()
-        folder.mkdir(parents=True, exist_ok=True)
+        kernels = cache_folder() / "kernels"
+        folder = kernels / _version_key()
+        kernels.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(kernels, is_checked_inside=True)
+        make_private(folder)
         with tempfile.TemporaryFile(dir=folder):
             pass
         os.utime(folder)  # in use
     except (OSError, RuntimeError) as reason:  # RuntimeError: no home folder
-        warnings.warn(
-            f"compiled kernels cannot be kept on disk ({reason}), so every process compiles them again; "
-            "set TASTEMAP_CACHE to a folder that can be written.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warn_uncached(str(reason), "set TASTEMAP_CACHE to a folder of your own that can be written")
         return None
     _remove_unused(folder.parent)
     return folder

@@ -23,13 +23,13 @@ def scratch(longest):
 
 
 @jit_exact
-def sort(scores, columns, size, keys, counts):
-    """Order the first `size` entries by (score descending, column ascending). No score may be NaN.
+def sort(scores, places, size, keys, counts):
+    """Order the first `size` entries by (score descending, place ascending). No score may be NaN.
 
-    scores float32, columns int32, at least 0. keys, counts: of `scratch`.
+    scores float32, places int32, at least 0. keys, counts: of `scratch`.
     """
     if size < LONG:
-        heapsort(scores, columns, size)
+        heapsort(scores, places, size)
         return
     bits = scores.view(np.uint32)
     mask = np.uint64(BUCKETS - 1)
@@ -38,7 +38,7 @@ def sort(scores, columns, size, keys, counts):
         scores[j] += np.float32(0)  # -0 and 0 are equal
         # The bits of a float rise with it where it is positive and fall where it is negative: here it is the reverse.
         rising = bits[j] if bits[j] >> np.uint32(31) else ~(bits[j] | np.uint32(1 << 31))
-        key = (np.uint64(rising) << np.uint64(32)) | np.uint64(columns[j])
+        key = (np.uint64(rising) << np.uint64(32)) | np.uint64(places[j])
         keys[0, j] = key
         for digit in range(DIGITS):
             counts[digit, (key >> np.uint64(digit * DIGIT)) & mask] += 1
@@ -58,6 +58,6 @@ def sort(scores, columns, size, keys, counts):
         now = 1 - now
     for j in range(size):
         key = keys[now, j]
-        columns[j] = np.int32(key & np.uint64(0xFFFFFFFF))
+        places[j] = np.int32(key & np.uint64(0xFFFFFFFF))
         rising = np.uint32(key >> np.uint64(32))
         bits[j] = rising if rising >> np.uint32(31) else ~rising & np.uint32(0x7FFFFFFF)

@@ -103,9 +103,9 @@ def multiply_add(a, b, c):
     return a * b + c
 
 
-def any_greater(a, b):
-    """Tell whether a > b in any lane; NaN is greater than nothing."""
-    return bool((a > b).any())
+def any_at_least(a, b):
+    """Tell whether a >= b in any lane; NaN is at least nothing."""
+    return bool((a >= b).any())
 
 
 def zeros_double():
@@ -259,9 +259,9 @@ def _multiply_add(context, builder, kinds, args):
     return builder.fadd(builder.fmul(args[0], args[1], flags=_FUSE), args[2], flags=_FUSE)
 
 
-@_compiles(any_greater, lambda a, b: types.boolean, _Vector, _Vector)
-def _any_greater(context, builder, kinds, args):
-    lanes = builder.fcmp_ordered(">", args[0], args[1])
+@_compiles(any_at_least, lambda a, b: types.boolean, _Vector, _Vector)
+def _any_at_least(context, builder, kinds, args):
+    lanes = builder.fcmp_ordered(">=", args[0], args[1])
     bits = builder.bitcast(lanes, ir.IntType(LANES))
     return builder.icmp_unsigned("!=", bits, ir.IntType(LANES)(0))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, overload
@@ -14,17 +16,17 @@ import polars as pl
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
-from tastemap.data.frames import as_kind, check_kind, to_series, write_parquet
+from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, NotSupportedError, Remedy, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
-from tastemap.models.shared.inputs import UNKNOWN_ITEM, as_many, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusions, read_histories
 from tastemap.models.shared.state import State
-from tastemap.ranking.scorer import FactorScorer, Scorer
+from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space
-from tastemap.ranking.top_k import Candidates, Hidden, Lists
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, ask_for_lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
 
 # The number of users whose lists `recommend_all` holds in memory at a time.
 USERS_AT_ONCE = 1 << 16
+
+# The number of places of lists that `recommend_all` holds in memory at a time: fewer users where lists are long.
+PLACES_AT_ONCE = 1 << 22
+
+# What a place of a list takes until it is a row of a frame: ids, rank and score, and the arrays that they are made of.
+PLACE_BYTES = 64
 
 _UNKNOWN_USER = Remedy(
     "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
@@ -106,7 +114,7 @@ class Answers(ABC):
         """
         if not self.abilities.similar_items or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar items"))
-        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items))
+        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items), self.state.items.tie_order)
 
     def make_user_space(self) -> Neighbours:
         """Return the space in which users are compared: by default their factors.
@@ -115,7 +123,7 @@ class Answers(ABC):
         """
         if not self.abilities.similar_users or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar users"))
-        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users))
+        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users), self.state.users.tie_order)
 
     @cached_property
     def _item_space(self) -> Neighbours:
@@ -161,7 +169,8 @@ class Answers(ABC):
     ) -> Any:
         """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
 
-        users : an id, ids, or None for every user with a training pair or features
+        users : an id, ids in a list, set, iterable, or array or series of any library, or None for every user with a
+            training pair or features
         exclude_seen : leave out the items of the user's own training pairs
         candidates : only these items may appear (ids), even those without a training pair or features
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
@@ -169,8 +178,26 @@ class Answers(ABC):
             the most popular items (the score is then the number of training pairs), "skip" leaves them out
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
-        A user for whom fewer than k items are left gets fewer rows.
+        A user for whom fewer than k items are left gets fewer rows. Items with equal scores come in the order of a hash
+        of their ids, `IdMap.tie_order`. A warning counts the lists of at least two items that all have the score 0, or
+        one score and neither training pairs nor features: the model cannot tell these items apart.
         """
+        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, candidates, exclude, on_unknown, frame)
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
+        return shown
+
+    def _recommend(
+        self,
+        users: Any,
+        k: int,
+        exclude_seen: bool,
+        candidates: Any,
+        exclude: Any,
+        on_unknown: OnUnknown,
+        frame: FrameKind | None,
+    ) -> tuple[Any, int, int]:
+        """Return what `recommend` returns, the number of lists as `count_alike` counts them, and of all lists."""
         state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         check_choice("on_unknown", on_unknown, ("raise", "popular", "skip"))
@@ -178,7 +205,7 @@ class Answers(ABC):
             rows = np.flatnonzero(state.known_users)
             ids = state.users.take(rows)
         else:
-            ids = to_series(as_many(users), state.users.name)
+            ids = to_series(list_values(users), state.users.name)
             ids = ids if len(ids) else state.users.ids.clear()  # an empty list has no type of its own
             rows = self._user_rows(ids, _UNKNOWN_USER) if on_unknown == "raise" else state.find_users(ids)
             if on_unknown == "skip":
@@ -186,8 +213,10 @@ class Answers(ABC):
         hidden = [self.scorer.hide_seen(rows)] if exclude_seen else []
         if exclude is not None:
             hidden.append(read_exclusions(exclude, ids, state.users, state.items))
-        lists = self.scorer.rank(rows, k, hidden, self.candidates(candidates))
-        return self._list_items(ids, lists, kind)
+        among = self.candidates(candidates)
+        _ask_for_lists(len(rows), k, len(among))
+        lists = self.scorer.rank(rows, k, hidden, among)
+        return self._list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
 
     @overload
     def recommend_for(
@@ -256,7 +285,12 @@ class Answers(ABC):
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
-        lists = self.scorer.rank_queries(queries, k, hidden, self.candidates(candidates))
+        among = self.candidates(candidates)
+        _ask_for_lists(len(people), k, len(among))
+        lists = self.scorer.rank_queries(queries, k, hidden, among)
+        n_alike = self.scorer.count_alike(lists)
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, len(people)), stacklevel=2)
         return self._list_items(people, lists, kind)
 
     def recommend_all(
@@ -267,21 +301,27 @@ class Answers(ABC):
         k, exclude_seen, candidates, exclude : as for `recommend`
 
         The file has the columns and rows that `recommend` returns, and is written whole or not at all. Users are ranked
-        in batches, so memory does not grow with their number.
+        in batches, so memory does not grow with their number or with k.
         """
+        check_whole("k", k, lowest=1)
+        candidates = None if candidates is None else list_values(candidates)  # each batch reads them
+        exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)
+        longest = max(min(k, len(self.candidates(candidates))), 1)
+        at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
-        parts = (
-            self.recommend(
-                users[start : start + USERS_AT_ONCE],
-                k=k,
-                exclude_seen=exclude_seen,
-                candidates=candidates,
-                exclude=exclude,
-                frame="polars",
-            )
-            for start in range(0, len(users), USERS_AT_ONCE)
-        )
-        write_parquet(path, parts)
+        n_alike = 0
+
+        def list_parts() -> Iterator[pl.DataFrame]:
+            nonlocal n_alike
+            for start in range(0, len(users), at_once):
+                some = users[start : start + at_once]
+                shown, alike, _ = self._recommend(some, k, exclude_seen, candidates, exclude, "raise", "polars")
+                n_alike += alike
+                yield shown
+
+        write_parquet(path, list_parts())
+        if n_alike:
+            warnings.warn(make_alike_warning(n_alike, len(users)), stacklevel=2)
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Return the k best items of user rows: item rows int32 (n, k), scores float32 (n, k), counts int64 (n).
@@ -329,8 +369,10 @@ class Answers(ABC):
         similar items.
         """
         kind = self._choose_kind(frame)
-        rows = self._item_rows(to_series(as_many(items), self.state.items.name))
+        rows = self._item_rows(to_series(list_values(items), self.state.items.name))
         among = None if candidates is None else self._candidate_rows(candidates)
+        check_whole("k", k, lowest=1)
+        _ask_for_lists(len(rows), k, len(self.state.items))
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
 
@@ -347,7 +389,9 @@ class Answers(ABC):
     ) -> Any:
         """Return the k most similar users of each user: a frame of user, neighbour, rank, score; as `similar_items`."""
         kind = self._choose_kind(frame)
-        rows = self._user_rows(to_series(as_many(users), self.state.users.name), "They have no vector to compare.")
+        rows = self._user_rows(to_series(list_values(users), self.state.users.name), "They have no vector to compare.")
+        check_whole("k", k, lowest=1)
+        _ask_for_lists(len(rows), k, len(self.state.users))
         lists = self._user_space.nearest(rows, k, metric)
         return self._list_neighbours(self.state.users, rows, lists, kind)
 
@@ -392,7 +436,9 @@ class Answers(ABC):
 
         Raises UnknownIdError for ids without a training pair or features.
         """
-        user_ids, item_ids = (to_series(as_many(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        user_ids, item_ids = (to_series(list_values(ids), name) for ids, name in ((users, "user"), (items, "item")))
+        if len(user_ids) > 1 < len(item_ids) and any(isinstance(ids, set | frozenset) for ids in (users, items)):
+            raise ValueError("a set has no order, so it cannot be paired: pass users and items as lists")
         rows = self._user_rows(user_ids, "They have no vector to score with.")
         columns = self._item_rows(item_ids)
         if len(rows) != len(columns) and 1 not in (len(rows), len(columns)):
@@ -424,8 +470,8 @@ class Answers(ABC):
         state, kind, how = self.state, self._choose_kind(frame), self.abilities.explains
         if how is None:
             raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
-        row = int(self._user_rows(pl.Series([user]), "They have no history to explain from.")[0])
-        column = int(self._item_rows(pl.Series([item]))[0])
+        (row,) = self._user_rows(_read_one("user", user), "They have no history to explain from.").tolist()
+        (column,) = self._item_rows(_read_one("item", item)).tolist()
         pairs = state.training("explain").by_user
         mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
         items, weights = pairs.indices[mine], pairs.data[mine]
@@ -435,7 +481,7 @@ class Answers(ABC):
         else:
             items, parts = leave_one_out(self.scorer, state.user_features, row, column, items, weights)
             (score,), baseline = self.predict(user, item).tolist(), 0.0
-        order = np.argsort(-parts, kind="stable")
+        order = np.lexsort((state.items.tie_order[items], -parts))
         columns = {state.items.name: state.items.take(items[order]), "contribution": parts[order]}
         return Explanation(as_kind(pl.DataFrame(columns), kind), how, score, baseline)
 
@@ -451,7 +497,7 @@ class Answers(ABC):
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         items = self.state.items
-        return np.unique(items.rows(to_series(as_many(candidates), items.name), UNKNOWN_ITEM))
+        return np.unique(items.rows(to_series(list_values(candidates), items.name), UNKNOWN_ITEM))
 
     def _user_rows(self, ids: pl.Series, hint: str | Remedy) -> RowNumbers:
         return _find_known(self.state.users, ids, self.state.known_users, hint)
@@ -508,6 +554,14 @@ class Answers(ABC):
         return as_kind(pl.DataFrame(columns), kind)
 
 
+def _read_one(name: str, value: Any) -> pl.Series:
+    """Return a single id as a series; raise ValueError for several."""
+    ids = to_series(list_values(value), name)
+    if len(ids) != 1:
+        raise ValueError(f"{name} must be one id, got {len(ids)}: explain one pair at a time")
+    return ids
+
+
 def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy) -> RowNumbers:
     """Return the rows of ids, each of which must have a training pair or features."""
     rows = ids.rows(wanted, hint)
@@ -520,6 +574,11 @@ def _find_known(ids: IdMap, wanted: pl.Series, known: Flags, hint: str | Remedy)
             ids=without,
         )
     return rows
+
+
+def _ask_for_lists(n: int, k: int, most: int) -> None:
+    """Raise DataError where frames of n lists, of k items or of as many as there are, take more memory than is free."""
+    ask_for_lists(n, min(k, most), PLACE_BYTES)
 
 
 def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:

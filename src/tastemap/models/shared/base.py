@@ -60,6 +60,9 @@ class Model(Answers):
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Set the fitted arrays, starting from those of `before`; `state` has all pairs, including those of `news`."""
 
+    def ask_for_memory(self) -> None:  # not abstract: where learning takes little beside the data there is no question
+        """Raise DataError where learning takes more memory than is free; `state` has the training data already."""
+
     def place_items(self) -> None:
         """Set the arrays of items without a training pair from their features; for models that take features."""
         raise NotSupportedError(
@@ -98,7 +101,8 @@ class Model(Answers):
 
         A model that trains without epochs refuses patience, callbacks and checkpoint, and ignores the validation part.
 
-        Raises ValueError for a parameter out of range, DivergenceError when the objective is no longer finite,
+        Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free or the
+        interactions hold no pair, DivergenceError when the objective is no longer finite,
         ModelFileError for the checkpoint of another training, NotSupportedError for features where the model takes
         none.
         """
@@ -123,6 +127,7 @@ class Model(Answers):
         self._forget()
         try:
             self._remember(state)
+            self.ask_for_memory()
             self.learn(interactions, options)
             self._check_learned()
         except BaseException:
@@ -167,6 +172,7 @@ class Model(Answers):
         updated = self.clone()
         updated._remember(state.merge(interactions, user_features, item_features))
         updated.epochs_ = list(self.epochs_)
+        updated.ask_for_memory()
         updated.learn_more(self, interactions)
         updated._check_learned()
         return updated
@@ -213,12 +219,13 @@ class Model(Answers):
 
     @property
     def known(self) -> dict[str, Any]:
-        """The arguments that every `Scorer` takes: known users and items, popularity, training pairs."""
+        """The arguments that every `Scorer` takes: known users and items, popularity, order of ties, training pairs."""
         state = self.state
         return {
             "known_users": state.known_users,
             "known_items": state.known_items,
             "popularity": state.popularity,
+            "tie_order": state.items.tie_order,
             "seen": None if state.interactions is None else state.interactions.by_user,
         }
 

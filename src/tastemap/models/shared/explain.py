@@ -50,7 +50,7 @@ def leave_one_out(
     a new user, folded in from the history and the user's features, so the differences do not add up to the score of the
     fitted user.
     """
-    heaviest = np.sort(np.argsort(-weights, kind="stable")[:LONGEST_HISTORY])
+    heaviest = np.sort(np.lexsort((scorer.ties.places[items], -weights))[:LONGEST_HISTORY])
     items, weights = items[heaviest], weights[heaviest]
     n = len(items)
     kept = ~np.eye(n, dtype=bool)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._pairs import Rows, freeze_rows, rows_of
-from tastemap.data.frames import to_polars, to_series
+from tastemap.data.frames import is_single, list_values, to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, Remedy, name_some
 from tastemap.ranking.top_k import Hidden
@@ -27,8 +27,8 @@ def read_histories(
 
     unweighted : the weight of items given without weights
     """
-    many = isinstance(history, Sequence) and not isinstance(history, str) and len(history) > 0
-    many = many and all(isinstance(one, Mapping | list | tuple | np.ndarray | pl.Series) for one in history)
+    history = history if isinstance(history, Mapping) else list_values(history)
+    many = isinstance(history, Sequence) and len(history) > 0 and not any(map(is_single, history))
     people = list(history) if many else [history]
     each = [None] * len(people) if weights is None else list(weights) if many else [weights]
     if len(each) != len(people):
@@ -50,7 +50,7 @@ def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap)
         that the model does not know are ignored: they cannot appear anyway
     """
     if not is_frame(exclude):
-        found = items.find(to_series(as_many(exclude), items.name))
+        found = items.find(to_series(list_values(exclude), items.name))
         hidden = np.unique(found[found >= 0]).astype(np.int32)
         row = Rows(np.array([0, len(hidden)]), hidden, np.ones(len(hidden), np.float32))
         return Hidden(freeze_rows(row), np.zeros(len(people), np.int64))
@@ -69,11 +69,6 @@ def is_frame(values: Any) -> bool:
     return hasattr(values, "columns") or isinstance(values, Mapping)
 
 
-def as_many(ids: Any) -> Any:
-    """Return a single id as a list of one, and several ids as they are."""
-    return [ids] if isinstance(ids, str) or not hasattr(ids, "__len__") else ids
-
-
 def _read_history(
     history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool, may_be_empty: bool
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
@@ -81,12 +76,13 @@ def _read_history(
         if weights is not None:
             raise ValueError("weights must be left out where the history is a mapping of ids to weights")
         history, weights = list(history.keys()), list(history.values())
-    ids = to_series(as_many(history), items.name)
+    ids = to_series(list_values(history), items.name)
     if not len(ids) and not may_be_empty:
         raise DataError("the history is empty: name at least one item, or use Popular for an unknown user")
     columns = items.rows(ids, UNKNOWN_ITEM)
     try:
-        values = np.full(len(columns), unweighted) if weights is None else np.asarray(weights, np.float64)
+        given = None if weights is None else np.asarray(list_values(weights), np.float64)
+        values = np.full(len(columns), unweighted) if given is None else given
     except (TypeError, ValueError) as error:
         raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
     if values.shape != columns.shape:

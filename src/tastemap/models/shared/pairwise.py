@@ -24,12 +24,13 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.grid import Grid
-from tastemap.training.loop import Options, train
+from tastemap.training.loop import Options
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import width_of, zeros
+from tastemap.training.update import find_paces, train_on
+from tastemap.training.wide import ask_for_factors, width_of, zeros
 from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
 
 # A pair counts at most as this many pairs of mean weight, so that one huge count does not dominate its rows.
@@ -97,6 +98,10 @@ class PairwiseModel(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors take more memory than is free."""
+        ask_for_factors(type(self).__name__, self.factors, len(self.users) + len(self.items))
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Make the steps of all pairs, epoch by epoch."""
         check_not_negative(type(self).__name__, interactions)
@@ -107,11 +112,14 @@ class PairwiseModel(Model):
         self._keep(state)
 
     def learn_more(self, before: Self, news: Interactions) -> None:
-        """Make the steps of the whole histories of users with new pairs, starting from the factors of `before`."""
+        """Make the steps of all pairs for some epochs, starting from the rows of `before`; then fold in the new users.
+
+        Rows that are known move in proportion to their shares of new pairs: see training/update.py.
+        """
         interactions = self.state.training("update")
         check_not_negative(type(self).__name__, interactions)
         self._remember_weights(interactions)
-        state = self._start()
+        start = self._start()
         learned = before._rows()
         for side, squares, features, features_before in (
             ("users", before.user_squares_, self.state.user_features, before.state.user_features),
@@ -121,17 +129,15 @@ class PairwiseModel(Model):
             if features is not None and features_before is not None:
                 # New rows start at their features' factors; changed features move a row by the change of these.
                 means = features.means_of(features.known_rows)
-                state[side][:, : means.shape[1]] = means
+                start[side][:, : means.shape[1]] = means
                 means_before = features_before.means_of(rows_at(features_before.known_rows, old))
                 learned[side][old, : means.shape[1]] += means[old] - means_before
-            state[side][old] = learned[side][old]
-        rows = self.state.users.find(news.users.ids.gather(news.by_user.with_pairs))
-        touched = np.full(len(self.state.users), -1)
-        touched[rows] = rows
-        state["users"][rows, self._squares] = self._first_squares
-        task = _Descent(self, rows_at(interactions.by_user, touched), state, learn_features=False)
-        state, _ = train(task, {}, Options(progress=False), _HINT)
-        self._keep(state)
+            start[side][old] = learned[side][old]
+        task = _Descent(self, interactions.by_user, start, learn_features=False)
+        users, items = find_paces(before.state.training("update"), interactions)
+        self._keep(train_on(task, task.start(), {"users": users, "items": items}, _HINT))
+        # New users have had a part of the epochs of a fit; folded in they get all.
+        self._fold_in_users(np.setdiff1d(np.flatnonzero(self.activity_), np.flatnonzero(before.user_squares_)))
 
     def _start(self) -> Arrays:
         """Return the first rows of users and items: small random factors, zeros for rows without a pair."""
@@ -146,6 +152,16 @@ class PairwiseModel(Model):
         users[:, self.factors] = 1
         users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
         return {"users": users, "items": items, "skipped": np.zeros(1, np.int64)}
+
+    def _fold_in_users(self, rows: RowNumbers) -> None:
+        """Give users the rows that new ones with their histories and features get."""
+        features = self.state.user_features
+        wide = self._fold_in.rows(
+            rows_at(self.state.training("update").by_user, rows),
+            None if features is None else rows_at(features.known_rows, rows),
+        )
+        self.user_factors_[rows] = wide[:, : self.factors]
+        self.user_squares_[rows] = wide[:, self._squares]
 
     def _rows(self) -> Arrays:
         """Return the learned rows of users and items as the kernels take them."""
@@ -216,8 +232,18 @@ class PairwiseModel(Model):
 
     def make_scorer(self) -> Scorer:
         """Return the scorer of the fitted arrays."""
+        return FactorScorer(
+            **self.known,
+            user_factors=self.user_factors_,
+            item_factors=self.item_factors_,
+            item_biases=self.item_biases_,
+            fold_in=self._fold_in,
+        )
+
+    @property
+    def _fold_in(self) -> _FoldIn:
         user_features = self.state.user_features
-        fold_in = _FoldIn(
+        return _FoldIn(
             self.clone(),
             self.item_factors_,
             self.item_biases_,
@@ -225,13 +251,6 @@ class PairwiseModel(Model):
             self.popularity_,
             float(self.mean_weight_[0]),
             None if user_features is None else user_features.factors_,
-        )
-        return FactorScorer(
-            **self.known,
-            user_factors=self.user_factors_,
-            item_factors=self.item_factors_,
-            item_biases=self.item_biases_,
-            fold_in=fold_in,
         )
 
 
@@ -256,6 +275,10 @@ class _FoldIn(Lean):
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
         """Return the factors of new users, float32 (n, factors), and None for their biases."""
+        return np.ascontiguousarray(self.rows(histories, features)[:, : self.parameters.factors]), None
+
+    def rows(self, histories: Rows, features: Rows | None) -> Floats:
+        """Return the rows of new users as the kernels take them."""
         model, Q = self.parameters, self._items
         factors = model.factors
         members = np.flatnonzero(self.popularity).astype(np.int32)
@@ -298,7 +321,7 @@ class _FoldIn(Lean):
             raise DataError(
                 "a history cannot be learned from: scale its weights like the training's, or lower learning_rate"
             )
-        return np.ascontiguousarray(P[:, :factors]), None
+        return P
 
     @cached_property
     def _popular_items(self) -> Ints:
@@ -343,14 +366,10 @@ class _Descent:
         activity, popularity = model.activity_, model.popularity_
         self._users = Side("users", activity > 0, activity.astype(np.float32), model.state.user_features, ridge)
         self._items = Side("items", popularity > 0, popularity.astype(np.float32), model.state.item_features, ridge)
-        # An update has the pairs of a few users only, but negatives come from all items.
-        members = np.flatnonzero(popularity)
-        n_items = len(members)
-        self._grid = Grid(self._pairs, len(start["items"]), model.seed, members)
-        has_all = len(self._pairs.indices) == popularity.sum()
-        self._work = model._make_work(
-            n_items, lambda bucket: bucket.items if has_all else _repeat_by_count(popularity[bucket.members])
-        )
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed)
+        n_items = int(np.count_nonzero(popularity))
+        # The items of the bucket's pairs are each as often as it is popular.
+        self._work = model._make_work(n_items, lambda bucket: bucket.items)
         self._columns = model.factors + 1
         self._too_much = BLOWN_UP * model._blind_loss(n_items)
 
@@ -394,7 +413,7 @@ class _Descent:
         queries = self._users.place(state)[rows, : self._columns]
         queries[:, -1] = 1
         catalogue = VectorCandidates(self._items.place(state)[:, : self._columns], np.flatnonzero(self._items.known))
-        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)])
+        return top_k(queries, catalogue, k, [Hidden(self._pairs, rows)], Ties.of(self._model.items.tie_order))
 
 
 def _repeat_by_count(counts: Counts) -> Ints:

@@ -6,13 +6,13 @@ import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_whole
-from tastemap.data._pairs import Rows, rows_at
+from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, DivergenceError, TastemapWarning
 from tastemap.kernels.core.random import fill_uniform
@@ -20,10 +20,10 @@ from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
-from tastemap.ranking.top_k import Hidden, Lists, VectorCandidates, top_k
+from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.spread import spread
-from tastemap.training.wide import width_of, zeros
+from tastemap.training.wide import ask_for_factors, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Floats, RowNumbers
 
 
@@ -83,8 +83,6 @@ class RatingModel(Model):
     bias_regularization: float = 0.03
     seed: int = 0
 
-    # Whether training ends by solving all users exactly for the final items; then an update does so too.
-    _ends_with_users: ClassVar[bool] = False
     fitted_arrays: ClassVar[tuple[str, ...]] = (
         "user_factors_",
         "item_factors_",
@@ -115,6 +113,11 @@ class RatingModel(Model):
     @abstractmethod
     def _task(self, interactions: Interactions) -> RatingTask:
         """Return the task of the epoch loop."""
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where the factors and the systems of equations take more memory than is free."""
+        n_rows = len(self.users) + len(self.items)
+        ask_for_factors(type(self).__name__, self.factors, n_rows, parallel.n_threads())
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Train in epochs."""
@@ -152,6 +155,17 @@ class RatingModel(Model):
         """Return scores clipped to the range of the ratings."""
         return np.clip(scores, *self.range_)
 
+    def _take_update(self, users: Floats, items: Floats) -> None:
+        """Set the arrays of users and items after an update; DivergenceError where these are not finite."""
+        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+            raise DivergenceError(f"the new interactions have no finite solution; {self._hint}")
+        self._take_users(users)
+        self._take_items(items)
+
+    def _keep_scale(self, before: RatingModel, interactions: Interactions) -> None:
+        """Set mean_ and deviation_ as before, and range_ anew."""
+        self.mean_, self.deviation_, self.range_ = before.mean_, before.deviation_, _range_of(interactions)
+
     def _take_users(self, wide: Floats) -> None:
         self.user_factors_ = np.ascontiguousarray(wide[:, : self.factors])
         self.user_biases_ = wide[:, self._layout.user_bias].copy()
@@ -159,33 +173,6 @@ class RatingModel(Model):
     def _take_items(self, wide: Floats) -> None:
         self.item_factors_ = np.ascontiguousarray(wide[:, : self.factors])
         self.item_biases_ = wide[:, self._layout.item_bias].copy()
-
-    def learn_more(self, before: Self, news: Interactions) -> None:
-        """Solve the users and items that have new ratings."""
-        interactions = self.state.training("update")
-        self.mean_, self.deviation_, self.range_ = before.mean_, before.deviation_, _range_of(interactions)
-        self._keep_rest(before)
-        solver, layout = self._fitted_solver, self._layout
-        users = layout.users(len(self.state.users), before.user_factors_, before.user_biases_)
-        items = layout.items(len(self.state.items), before.item_factors_, before.item_biases_)
-        touched_users = self.state.users.find(news.users.ids.gather(news.by_user.with_pairs))
-        touched_items = self.state.items.find(news.items.ids.gather(news.by_item.with_pairs))
-        # New users need a vector before new items can be solved from them.
-        users[touched_users] = solver.solve_users(rows_at(interactions.by_user, touched_users), items)
-        solved = layout.items(len(touched_items))
-        solver.half_step(rows_at(interactions.by_item, touched_items), solved, users, layout.item_bias)
-        items[touched_items] = solved
-        again = np.arange(len(users)) if self._ends_with_users else touched_users
-        users[again] = solver.solve_users(rows_at(interactions.by_user, again), items)
-        if not (np.isfinite(users).all() and np.isfinite(items).all()):
-            raise DivergenceError(
-                "the new interactions have no finite solution: raise regularization, or scale the ratings down"
-            )
-        self._take_users(users)
-        self._take_items(items)
-
-    def _keep_rest(self, before: Self) -> None:  # not abstract: most models have no other arrays
-        """Copy from `before` the arrays that an update does not change."""
 
     @property
     def _solver(self) -> RowSolver:
@@ -265,7 +252,7 @@ class RowSolver:
         """
         mean, fixed = np.float32(self.mean), self._fixed(bias)
         scale, ridge = self.scale(pairs.counts), self._ridge(bias).astype(np.float32)
-        blocks = parallel.even_blocks(pairs.indptr)
+        blocks = parallel.solver_blocks(pairs.indptr, P.shape[1])
         objectives = np.zeros(len(blocks))
 
         def solve(b: int) -> None:
@@ -358,7 +345,8 @@ class RatingTask(ABC):
         # Without the mean rating: it is the same for all items.
         rankable = self._interactions.by_item.with_pairs
         seen = Hidden(self._interactions.by_user, rows)
-        return top_k(state["users"][rows], VectorCandidates(state["items"], rankable), k, [seen])
+        catalogue, ties = VectorCandidates(state["items"], rankable), Ties.of(self._model.items.tie_order)
+        return top_k(state["users"][rows], catalogue, k, [seen], ties)
 
     def predict(self, state: Arrays, users: RowNumbers, items: RowNumbers) -> Floats:
         """Return the predicted ratings of pairs of rows with the current factors: float32, (pairs,)."""
