@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import tastemap as tm
 from tastemap.errors import Note, Remedy, compose, name_some, suggest, tell_about
+from tastemap.testing import data as small
 
 KINDS = [
     tm.TastemapError,
@@ -168,3 +170,27 @@ def test_a_long_value_is_cut_and_a_control_character_is_shown() -> None:
     assert str(tm.DataError("the cell \x1b[31m\u202e\n is odd", "say é")) == (
         r"the cell \x1b[31m\u202e\n is odd" + ": say é"
     )
+
+
+LONG = "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: tm.Range(LONG, 1),
+        lambda: tm.compare(LONG, None),
+        lambda: tm.METRICS["ndcg"](LONG),
+        lambda: tm.tune(LONG, None),
+        lambda: tm.Popular().fit(small.data(), metric=LONG),
+        lambda: tm.evaluate(tm.Popular().fit(small.data()), small.data(), exclude=LONG),
+        lambda: tm.split.by_time(small.data(), at=LONG, test=0.5),
+        lambda: tm.Popular().fit(small.data()).recommend(k=LONG),
+        lambda: tm.load("line\n" * 20),
+    ],
+)
+def test_values_of_any_length_and_with_line_ends_leave_one_short_line(call: Callable[[], object]) -> None:
+    with pytest.raises((ValueError, OSError, tm.TastemapError)) as caught:
+        call()
+    assert len(str(caught.value)) < 1_500
+    assert "\n" not in str(caught.value)

@@ -135,7 +135,7 @@ class Note(str):
         return note
 
 
-def _tidy(text: str) -> str:
+def tidy(text: str) -> str:
     """Return a text with control characters written as escapes, and cut where it is too long to be a sentence."""
     if len(text) > _LONGEST_TEXT:
         text = _cut(text, _LONGEST_TEXT)
@@ -155,7 +155,7 @@ def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> 
 
     After a problem that ends with a full stop, the ways out are a sentence of their own.
     """
-    text = _tidy(": ".join([*subjects, problem]))
+    text = tidy(": ".join([*subjects, problem]))
     if not ways:
         return text
     way = f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
@@ -180,10 +180,15 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
+def show(value: object) -> str:
+    """Return a value for a message: its repr, cut where it is long."""
+    return _cut(repr(value), _LONGEST_VALUE)
+
+
 def name_some(values: Iterable[object], limit: int = 3) -> str:
     """Name the first few values for a message, long ones cut: ``'a', 'b', 'c' and 2 more``."""
     values = list(values)
-    shown = ", ".join(_cut(repr(v), _LONGEST_VALUE) for v in values[:limit])
+    shown = ", ".join(map(show, values[:limit]))
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.errors import ParameterError
+from tastemap.errors import ParameterError, show
 
 _chosen: ContextVar[int | None] = ContextVar("tastemap_threads", default=None)
 _unwanted: ContextVar[threading.Event | None] = ContextVar("tastemap_unwanted", default=None)
@@ -55,7 +55,7 @@ def n_threads() -> int:
     if not asked:
         return _count_usable_cores()
     if not asked.isdecimal() or int(asked) < 1:
-        raise ValueError(f"TASTEMAP_THREADS must be a whole number of at least 1, got {asked!r}")
+        raise ValueError(f"TASTEMAP_THREADS must be a whole number of at least 1, got {show(asked)}")
     return int(asked)
 
 

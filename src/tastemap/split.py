@@ -12,7 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, ParameterError, Remedy
+from tastemap.errors import DataError, ParameterError, Remedy, show
 
 __all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
 
@@ -52,7 +52,7 @@ def by_time(
     """
     time = _take_times("by_time", interactions)
     if (at is None) == (test is None):
-        raise ValueError(f"pass either at or test, got at={at!r} and test={test!r}")
+        raise ValueError(f"pass either at or test, got at={show(at)} and test={show(test)}")
     if test is not None:
         moment = find_moment(time, test)
         return _cut(interactions, (time >= moment)[interactions.input_order], f"test={test}")
@@ -214,16 +214,18 @@ def _convert_moment(interactions: Interactions, moment: Any, argument: str) -> A
     dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
     if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
         if dated:
-            raise ValueError(f"{argument} must be a date, a datetime or an ISO string as the times are, got {moment!r}")
+            raise ValueError(
+                f"{argument} must be a date, a datetime or an ISO string as the times are, got {show(moment)}"
+            )
         return moment
     if not isinstance(moment, str | date) or not dated:
         kind = "a date, a datetime or an ISO string" if dated else "a number"
-        raise ValueError(f"{argument} must be {kind} as the times are, got {moment!r}")
+        raise ValueError(f"{argument} must be {kind} as the times are, got {show(moment)}")
     if isinstance(moment, str):
         try:
             moment = datetime.fromisoformat(moment)
         except ValueError:
-            raise ValueError(f"{argument} must be an ISO date or datetime, got {moment!r}") from None
+            raise ValueError(f"{argument} must be an ISO date or datetime, got {show(moment)}") from None
     if not isinstance(moment, datetime):
         moment = datetime(moment.year, moment.month, moment.day)
     if moment.tzinfo is None:

@@ -92,6 +92,8 @@ def find_fault(error: BaseException) -> str | None:
     text = str(error)
     if not text.strip():
         return "an error without a sentence"
+    if _is_of_the_system(error):
+        return None
     if "\n" in text or "\r" in text:
         return "a message of several lines"
     if len(text) > LONGEST:

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from tastemap.data._checks import check_text, check_whole
 from tastemap.data.ids import name_rows
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, name_some, show
 from tastemap.typing import Array
 
 Kind = Literal["strings", "booleans", "numbers", "lists"]
@@ -55,17 +55,17 @@ def make_encoders(
     Raises ValueError for arguments that do not fit the columns, DataError for a column that no encoder fits.
     """
     if not isinstance(bins, Mapping):
-        raise ValueError(f"bins must be a dict of columns and their numbers of ranges, got {bins!r}")
+        raise ValueError(f"bins must be a dict of columns and their numbers of ranges, got {show(bins)}")
     by_column = isinstance(separator, Mapping)
     separators = dict(separator) if isinstance(separator, Mapping) else dict.fromkeys(table.columns, separator)
     for argument, given in (("separator", separators), ("categorical", categorical), ("bins", bins)):
         for name in given:
             if name not in table.columns:
                 among = name_some(table.columns, 12)
-                raise ValueError(f"{argument} names {name!r}, which is not among columns: {among}")
+                raise ValueError(f"{argument} names {show(name)}, which is not among columns: {among}")
     for name, text in separators.items():
         if text is not None and not (isinstance(text, str) and text):
-            raise ValueError(f"separator must be one or more characters, got {text!r}")
+            raise ValueError(f"separator must be one or more characters, got {show(text)}")
         if by_column and table[name].dtype not in _WORDS:
             raise DataError(
                 f"separator cuts strings, and column {name!r} holds {table[name].dtype} values: leave it out"
@@ -99,7 +99,7 @@ def check_use(id: str, columns: Sequence[str]) -> None:
     if not columns:
         raise ValueError("columns must name at least one column")
     if len({id, *columns}) <= len(columns):
-        raise ValueError(f"each column has one use, got {', '.join(map(repr, (id, *columns)))}")
+        raise ValueError(f"each column has one use, got {', '.join(map(show, (id, *columns)))}")
 
 
 @dataclass(frozen=True, eq=False)

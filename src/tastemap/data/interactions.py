@@ -42,7 +42,7 @@ from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class Interactions:
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
         columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
         if weight is not None and event_weights is not None:
-            raise ValueError(f"pass weight or event_weights, not both: got {weight!r} and {event_weights[0]!r}")
+            raise ValueError(f"pass weight or event_weights, not both: got {show(weight)} and {show(event_weights[0])}")
         source = weight if event_weights is None else event_weights[0]
         table = to_polars(df, columns)
         if drop_nulls:
@@ -592,7 +592,7 @@ def _list_columns(
     event = None if event_weights is None else event_weights[0]
     columns = [name for name in (user, item, weight, time, event) if name is not None]
     if len(set(columns)) != len(columns):
-        raise ValueError(f"each column has one use, got {', '.join(map(repr, columns))}")
+        raise ValueError(f"each column has one use, got {', '.join(map(show, columns))}")
     return columns
 
 

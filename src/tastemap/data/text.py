@@ -15,7 +15,7 @@ from tastemap.data._checks import check_whole
 from tastemap.data._encoders import as_names, check_use
 from tastemap.data.features import Features, ids_of
 from tastemap.data.frames import to_polars
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, name_some, show
 from tastemap.extras import import_extra
 from tastemap.forks import check_polars_threads
 
@@ -258,9 +258,9 @@ def _parse_languages(languages: str | Sequence[str]) -> tuple[str, ...]:
     names = [_BY_CODE.get(str(name).lower(), str(name).lower()) for name in as_names(languages, "languages")]
     for name in names:
         if name not in _LANGUAGES:
-            raise ValueError(f"languages must be among {', '.join(map(repr, _LANGUAGES))}, got {name!r}")
+            raise ValueError(f"languages must be among {', '.join(map(repr, _LANGUAGES))}, got {show(name)}")
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"languages must name at least one, and each once, got {languages!r}")
+        raise ValueError(f"languages must name at least one, and each once, got {show(languages)}")
     return tuple(names)
 
 
@@ -288,7 +288,7 @@ def _normalise_words(words: Iterable[str]) -> pl.Series:
     """Return words in the form of the texts; raise ValueError where they are not a list of strings."""
     listed = list(words) if isinstance(words, Iterable) and not isinstance(words, str) else [None]
     if not all(isinstance(word, str) for word in listed):
-        raise ValueError(f"stop_words must be a list of strings, got {words!r}")
+        raise ValueError(f"stop_words must be a list of strings, got {show(words)}")
     return _normalise(pl.Series(listed, dtype=pl.String))
 
 

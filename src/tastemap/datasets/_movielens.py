@@ -19,7 +19,7 @@ from tastemap.data.sources.files import DataFile
 from tastemap.datasets._dataset import Dataset
 from tastemap.datasets._download import check_kept, download, download_wheel, explain
 from tastemap.datasets._files import find_file, read_text
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, name_some, show
 from tastemap.files.cache import cache_folder
 
 Name = Literal["100k", "1m", "10m", "20m", "25m", "32m", "latest-small"]
@@ -73,7 +73,7 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     Raises DataError where the data cannot be fetched, are damaged or are of another layout.
     """
     if name not in MD5:
-        raise ValueError(f"name must be one of {', '.join(map(repr, MD5))}, got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(map(repr, MD5))}, got {show(name)}")
     source = _fetch(name, progress) if path is None else Path(path).expanduser()
     interactions = Interactions.from_frame(
         read_ratings(source, name), user="user_id", item="movie_id", weight="rating", time="timestamp"

@@ -20,7 +20,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some
+from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some, show
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
 from tastemap.forks import check_polars_threads
@@ -334,11 +334,11 @@ def _make_candidates_warning(n: int, n_test: int) -> TastemapWarning:
 
 def _check_arguments(model: object, test: object, exclude: object, on_unknown: object) -> None:
     if not isinstance(model, Model):
-        raise ValueError(f"model must be a fitted model of tastemap, got {model!r}")
+        raise ValueError(f"model must be a fitted model of tastemap, got {show(model)}")
     check_interactions("evaluate", test)
     if isinstance(exclude, str):
         if exclude != "train":
-            raise ValueError(f"exclude must be 'train', None or Interactions, got {exclude!r}")
+            raise ValueError(f"exclude must be 'train', None or Interactions, got {show(exclude)}")
     elif exclude is not None:
         check_interactions("exclude", exclude)
     check_choice("on_unknown", on_unknown, ("skip", "popular"))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.errors import ModelFileError
-from tastemap.files.paths import as_path
+from tastemap.files.paths import as_path, name_file
 from tastemap.files.whole import whole_file
 from tastemap.typing import Arrays
 
@@ -52,11 +52,11 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
 
     path = as_path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: name a {kind} file in it")
+        raise IsADirectoryError(f"{name_file(path)} is a folder: name a {kind} file in it")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise FileNotFoundError(f"there is no file {name_file(path)}")
     if not os.access(path, os.R_OK):
-        raise PermissionError(f"{path} may not be read: ask for permission")
+        raise PermissionError(f"{name_file(path)} may not be read: ask for permission")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

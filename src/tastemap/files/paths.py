@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tastemap.errors import ParameterError
+from tastemap.errors import ParameterError, show, tidy
 
 
 def as_path(path: object) -> Path:
@@ -19,5 +19,10 @@ def as_path(path: object) -> Path:
         if b"\0" not in encoded:
             return made
     raise ParameterError(
-        f"a path must be a text or a pathlib.Path that can name a file, got {path!r}", parameter="path", value=path
+        f"a path must be a text or a pathlib.Path that can name a file, got {show(path)}", parameter="path", value=path
     )
+
+
+def name_file(path: str | Path) -> str:
+    """Return a path for a message, in one line."""
+    return tidy(str(path))

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from tastemap.errors import show
 from tastemap.kernels.metrics import RANKING_METRICS
 from tastemap.typing import Doubles, RowNumbers
 
@@ -68,16 +69,16 @@ class Metric:
             raise TypeError(f"{type(self).__name__} is a kind of metric: take one of METRICS, or make an OwnMetric")
         if k is None:
             if self.needs_cutoff:
-                raise ValueError(f"the metric {name} needs a cut-off, such as '{name}@10': got {name!r}")
+                raise ValueError(f"the metric {name} needs a cut-off, such as '{name}@10': got {show(name)}")
         elif not self.has_cutoff:
             raise ValueError(
-                f"the metric {name} is over all test pairs and has no cut-off: pass {name!r}, got {self.name!r}"
+                f"the metric {name} is over all test pairs and has no cut-off: pass {show(name)}, got {show(self.name)}"
             )
         elif isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {self.name!r}")
+            raise ValueError(f"the cut-off of a metric must be a whole number of at least 1, got {show(self.name)}")
         elif k > LONGEST:
             raise ValueError(
-                f"the cut-off of a metric must be at most {LONGEST:,}, got {self.name!r}: leave such lists whole"
+                f"the cut-off of a metric must be at most {LONGEST:,}, got {show(self.name)}: leave such lists whole"
             )
 
     @property
@@ -435,13 +436,13 @@ def parse(metric: Metric | str) -> Metric:
     if isinstance(metric, Metric):
         return metric
     if not isinstance(metric, str):
-        raise ValueError(f"metrics must be names such as 'ndcg@10', got {metric!r}{_suggest_metric(metric)}")
+        raise ValueError(f"metrics must be names such as 'ndcg@10', got {show(metric)}{_suggest_metric(metric)}")
     name, at, cutoff = metric.partition("@")
     if name not in METRICS:
         of_lists = ", ".join(name for name, cls in METRICS.items() if cls.has_cutoff)
         of_ratings = " or ".join(name for name, cls in METRICS.items() if not cls.has_cutoff)
         known = f"{of_lists} with a cut-off, such as 'ndcg@10', or {of_ratings}"
-        raise ValueError(f"metric must be one of {known}, got {metric!r}{_suggest_name(metric)}")
+        raise ValueError(f"metric must be one of {known}, got {show(metric)}{_suggest_name(metric)}")
     k: Any = int(cutoff) if cutoff.isdecimal() else cutoff  # the metric refuses what is not a number
     return METRICS[name](k if at else None)
 
@@ -454,7 +455,7 @@ def parse_all(metrics: Iterable[Metric | str] | Metric | str) -> tuple[Metric, .
     parsed = tuple(map(parse, given))
     names = [metric.name for metric in parsed]
     if len(set(names)) < len(names):
-        raise ValueError(f"metrics must name each once, got {', '.join(map(repr, names))}")
+        raise ValueError(f"metrics must name each once, got {', '.join(map(show, names))}")
     return parsed
 
 
@@ -464,7 +465,7 @@ def find(metric: Metric | str, measured: Iterable[Metric]) -> Metric:
     for one in measured:
         if metric in (one, one.name):
             return one
-    raise KeyError(f"{str(metric)!r} was not measured, only {', '.join(map(str, measured))}")
+    raise KeyError(f"{show(str(metric))} was not measured, only {', '.join(map(str, measured))}")
 
 
 def first_paragraph(thing: object) -> str:

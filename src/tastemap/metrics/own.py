@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from tastemap.data._checks import check_switch
-from tastemap.errors import DataError
+from tastemap.errors import DataError, show
 from tastemap.metrics.definitions import METRICS, ListMetric, first_paragraph
 from tastemap.typing import Doubles
 
@@ -63,14 +63,14 @@ class OwnMetric(ListMetric):
         lower_is_better: bool = False,
     ) -> None:
         if not callable(function):
-            raise ValueError(f"an own metric is a function of lists and test items, got {function!r}")
+            raise ValueError(f"an own metric is a function of lists and test items, got {show(function)}")
         base_name = getattr(function, "__name__", "<lambda>") if name is None else name
         if base_name == "<lambda>":
             raise ValueError("this function has no name to show in results: pass name=")
         if not isinstance(base_name, str) or not base_name.strip() or "@" in base_name:
-            raise ValueError(f"the name of a metric must be text without an @, got {base_name!r}")
+            raise ValueError(f"the name of a metric must be text without an @, got {show(base_name)}")
         if base_name in METRICS:
-            raise ValueError(f"{base_name!r} is a metric of tastemap's: pass another name=")
+            raise ValueError(f"{show(base_name)} is a metric of tastemap's: pass another name=")
         check_switch("lower_is_better", lower_is_better)
         fields = {"k": k, "function": function, "base_name": base_name, "lower_is_better": lower_is_better}
         for field, value in fields.items():

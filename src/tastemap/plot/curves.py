@@ -10,7 +10,7 @@ import numpy as np
 
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
-from tastemap.errors import NotSupportedError, name_some
+from tastemap.errors import NotSupportedError, name_some, show
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.metrics.definitions import METRICS, Metric, parse
 from tastemap.metrics.own import OwnMetric
@@ -100,12 +100,12 @@ def metric_at_k(
     named = name_fitted_models(models)
     if not isinstance(metric, OwnMetric) and (not isinstance(metric, str) or "@" in metric):
         raise ValueError(
-            f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {metric!r}"
+            f"metric is a name without a cut-off here, such as 'ndcg', and ks are the cut-offs: {show(metric)}"
         )
     if isinstance(metric, str) and not METRICS.get(metric, Metric).has_cutoff:
         raise ValueError(f"{metric} is not of lists, so no length changes it: name a metric such as 'ndcg'")
     if isinstance(ks, str) or not isinstance(ks, Iterable | None):
-        raise ValueError(f"ks must be lengths of the list, such as [5, 10], got {ks!r}")
+        raise ValueError(f"ks must be lengths of the list, such as [5, 10], got {show(ks)}")
     n_items = max(len(model.items) for model in named.values())
     wanted = [k for k in KS if k <= n_items] if ks is None else list(ks)
     if not wanted:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tastemap import parallel
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DivergenceError, ModelFileError, ParameterError
+from tastemap.errors import DivergenceError, ModelFileError, ParameterError, show
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
 from tastemap.files.paths import as_path
 from tastemap.files.writable import check_file
@@ -83,7 +83,7 @@ class Options:
         also = f", or {errors}" if predicts_ratings else f" ({errors} of models that predict ratings)"
         raise ValueError(
             f"metric must be one of {', '.join(of_lists)} with a cut-off, such as 'ndcg@10'{also}, got "
-            f"{self.metric.name!r}: measure others with tastemap.evaluate"
+            f"{show(self.metric.name)}: measure others with tastemap.evaluate"
         )
 
     def check_without_epochs(self, model: str) -> None:

@@ -30,6 +30,7 @@ from tastemap.errors import (
     TastemapError,
     TastemapWarning,
     name_some,
+    show,
     tell_about,
 )
 from tastemap.evaluation.evaluate import check_suits
@@ -368,18 +369,18 @@ def _make_model(model: type[Tuned] | Tuned) -> Tuned:
         return model()
     if isinstance(model, Model):
         return type(model)(**asdict(model))
-    raise ValueError(f"tune takes a model such as tastemap.WARP or tastemap.WARP(factors=128), got {model!r}")
+    raise ValueError(f"tune takes a model such as tastemap.WARP or tastemap.WARP(factors=128), got {show(model)}")
 
 
 def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features: bool) -> SearchSpace:
     """Return the model's own space with the changes; raises ValueError where the model refuses a name or value."""
     if not isinstance(changed, Mapping | None):
-        raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {changed!r}")
+        raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {show(changed)}")
     name, own = type(model).__name__, {field.name for field in fields(model)}
     space = dict(model.search_space) | (dict(model.feature_search_space) if has_features else {})
     for key, values in (changed or {}).items():
         if key not in own:
-            raise ValueError(f"space: {name} has no parameter {key!r}, only {name_some(sorted(own), 30)}")
+            raise ValueError(f"space: {name} has no parameter {show(key)}, only {name_some(sorted(own), 30)}")
         if isinstance(values, np.ndarray):
             values = values.tolist()
         if values is None:
@@ -387,11 +388,12 @@ def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features
         elif isinstance(values, Range):
             space[key] = values
         elif isinstance(values, str | Mapping) or not isinstance(values, Sequence) or not len(values):
-            raise ValueError(f"space: {key} must be a Range, a list of values, or None, got {values!r}")
+            raise ValueError(f"space: {key} must be a Range, a list of values, or None, got {show(values)}")
         elif isinstance(values, tuple) and len(values) == 2 and all(type(end) in (int, float) for end in values):
             low, high = values
             raise ValueError(
-                f"space: {key}={values!r} may be a range or two values: pass Range({low}, {high}) or [{low}, {high}]"
+                f"space: {key}={show(values)} may be a range or two values: pass Range({low}, {high}) or "
+                f"[{low}, {high}]"
             )
         else:
             space[key] = [value.item() if isinstance(value, np.generic) else value for value in values]
@@ -407,7 +409,9 @@ def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features
     for key, values in space.items():
         for value in ends(values):
             if not isinstance(value, str | bool | int | float | None):
-                raise ValueError(f"space: values of {key} must be numbers, texts, True, False or None, got {value!r}")
+                raise ValueError(
+                    f"space: values of {key} must be numbers, texts, True, False or None, got {show(value)}"
+                )
             try:
                 type(model)(**{**asdict(model), key: value}).check()
             except ValueError as error:
@@ -435,7 +439,7 @@ def _check(
             f"timeout must be a number of seconds above 0, got {timeout!r}", parameter="timeout", value=timeout
         )
     if not isinstance(refit, bool | Interactions):
-        raise ValueError(f"refit must be True, False or Interactions, got {refit!r}")
+        raise ValueError(f"refit must be True, False or Interactions, got {show(refit)}")
 
 
 def _check_shared(train: Interactions, validation: Interactions, user_features: Features | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import lzma
@@ -109,7 +110,8 @@ def _explain_damage(path: Path, kind: str) -> Iterator[None]:
     except DataError:
         raise
     except OSError as error:
-        if error.errno is not None:  # the disk's or the system's, not the file's
+        # The disk's or the system's, not the file's; but a damaged one may name places that no file has.
+        if error.errno not in (None, errno.EINVAL):
             raise
         raise _make_damage_error(path, kind, error) from error
     except _DAMAGE as error:

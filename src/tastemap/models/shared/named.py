@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tastemap.errors import name_some
+from tastemap.errors import name_some, show
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.registry import MODELS
 
@@ -20,7 +20,7 @@ def name_models(models: Models) -> dict[str, Any]:
     if isinstance(models, Model | type):
         models = [models]
     if isinstance(models, str) or not isinstance(models, Mapping | Iterable):
-        raise ValueError(f"models must be a list of models, or a dict of them by name, got {models!r}")
+        raise ValueError(f"models must be a list of models, or a dict of them by name, got {show(models)}")
     if isinstance(models, Mapping):
         named: dict[str, Any] = dict(models)
     else:
@@ -36,9 +36,9 @@ def name_models(models: Models) -> dict[str, Any]:
             raise ValueError(f"models must be instances, got the class {model.__name__}: pass {model.__name__}()")
         if not isinstance(model, Model):
             meant = f": pass {model}()" if isinstance(model, str) and model in MODELS else ""
-            raise ValueError(f"models must be models of tastemap, got {model!r}{meant}")
+            raise ValueError(f"models must be models of tastemap, got {show(model)}{meant}")
         if not isinstance(name, str) or not name.strip():
-            raise ValueError(f"the names of models must be text, got {name!r}")
+            raise ValueError(f"the names of models must be text, got {show(name)}")
     if len({id(model) for model in named.values()}) < len(named):
         same = [name for name, model in named.items() if sum(model is other for other in named.values()) > 1]
         raise ValueError(f"{name_some(same)} are one and the same model: make an instance for each")

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tastemap.errors import show
+
 # The number of values that a grid takes from a range.
 GRID_STEPS = 4
 
@@ -37,11 +39,13 @@ class Range:
             if isinstance(end, np.generic):
                 object.__setattr__(self, name, end := end.item())
             if isinstance(end, bool) or not isinstance(end, int | float) or not math.isfinite(end):
-                raise ValueError(f"the ends of a Range must be finite numbers, got {end!r}")
+                raise ValueError(f"the ends of a Range must be finite numbers, got {show(end)}")
         if self.low >= self.high:
-            raise ValueError(f"a Range must go from a lower to a higher number, got {self.low!r} to {self.high!r}")
+            raise ValueError(
+                f"a Range must go from a lower to a higher number, got {show(self.low)} to {show(self.high)}"
+            )
         if self.log and self.low <= 0:
-            raise ValueError(f"a Range with log=True must begin above 0, got {self.low!r}: leave log out")
+            raise ValueError(f"a Range with log=True must begin above 0, got {show(self.low)}: leave log out")
 
     @property
     def is_whole(self) -> bool:
