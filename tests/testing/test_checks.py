@@ -14,6 +14,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows
+from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.models.shared.registry import MODELS
 from tastemap.parallel import n_threads
 from tastemap.ranking.scorer import FactorScorer, Scorer
@@ -33,7 +34,10 @@ class Sound(tm.Model):
     strength: float = 1.0
     seed: int = 0
 
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+    }
     abilities: ClassVar[tm.Abilities] = tm.Abilities(similar_items=True, similar_users=True, folds_in_exactly=True)
     search_space: ClassVar[Any] = {"strength": tm.Range(0.1, 10.0, log=True)}
 
@@ -333,11 +337,15 @@ def learning(item_factors: Any) -> type[tm.Model]:
     ("make", "error", "sentence"),
     [
         (list, TypeError, "Odd.item_factors_ must be a NumPy array, got list"),
-        (lambda Q: Q[1:], TypeError, "Odd.item_factors_ must have a row for each item: got 1 for 2"),
+        (
+            lambda Q: Q[1:],
+            TypeError,
+            "Odd.item_factors_ must be float32 of shape (items = 2, factors = 4), got float32 of shape (1, 4)",
+        ),
         (
             lambda Q: Q.astype(object),
             TypeError,
-            "Odd.item_factors_ must be an array of numbers in at least one dimension",
+            "Odd.item_factors_ must be float32 of shape (items = 2, factors = 4), got object of shape (2, 4)",
         ),
         (lambda Q: Q.sum(), TypeError, "Odd.item_factors_ must be a NumPy array, got float32"),
         (lambda Q: Q * np.nan, tm.DivergenceError, "Odd.item_factors_ holds numbers that are not finite: change the"),
@@ -357,7 +365,10 @@ def test_what_is_no_fitted_array_is_refused_by_fit(make: Any, error: type[Except
 def test_an_array_that_fit_leaves_out() -> None:
     @dataclass(kw_only=True, eq=False)
     class Lacking(Sound):
-        fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_biases_")
+        fitted_arrays: ClassVar[Specs] = {
+            **Sound.fitted_arrays,
+            "item_biases_": ArraySpec(dtype="float32", shape=("items",)),
+        }
 
     likes = tm.Interactions.from_frame({"user": ["a", "a"], "item": [1, 2]})
     with pytest.raises(

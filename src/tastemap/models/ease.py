@@ -11,6 +11,7 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
+from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
@@ -66,13 +67,20 @@ class EASE(Model):
     abilities: ClassVar[Abilities] = Abilities(
         similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
     )
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("item_weights_", "item_precisions_")
+    fitted_arrays: ClassVar[Specs] = {
+        "item_weights_": ArraySpec(dtype="float32", shape=("items", "columns")),
+        "item_precisions_": ArraySpec(dtype="float64", shape=("items",), above=0),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         check_amount("regularization", self.regularization)
         if self.regularization == 0:
             raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
+
+    def find_sizes(self, n_users: int, n_items: int) -> dict[str, int]:
+        """Return the sizes that shapes in `fitted_arrays` name."""
+        return {**super().find_sizes(n_users, n_items), "columns": _width(n_items)}
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
@@ -171,10 +179,15 @@ def _gram(interactions: Interactions) -> Symmetric:
     return A
 
 
+def _width(n_items: int) -> int:
+    """Return the length of the rows of B: whole cache lines, and at least one window of the kernel."""
+    return max(-(-n_items // LANES) * LANES, kernels.WINDOW)
+
+
 def _make_weights(A: Symmetric, active: RowNumbers, precisions: Any) -> Floats:
     """Return B, given minus P of the active items."""
     n_items = len(precisions)
-    B: Floats = allocate(n_items, max(-(-n_items // LANES) * LANES, kernels.WINDOW))
+    B: Floats = allocate(n_items, _width(n_items))
     B[:] = 0
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 

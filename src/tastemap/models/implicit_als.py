@@ -13,6 +13,7 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
+from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
@@ -120,7 +121,10 @@ class ImplicitALS(Model):
         "regularization": Range(0.003, 3.0, log=True),
         "frequency_exponent": Range(0.2, 1.0),
     }
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+    }
     feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(0.5, 100.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(
         features=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
@@ -148,6 +152,11 @@ class ImplicitALS(Model):
         for name in ("loss", "regularization_scale", "solver"):
             check_choice(name, getattr(self, name), get_args(kinds[name]))
         check_whole("seed", self.seed, lowest=0)
+
+    def find_sizes(self, n_users: int, n_items: int) -> dict[str, int]:
+        """Return the sizes that shapes name."""
+        columns = {f"{side}_features.columns": self.factors for side in ("user", "item")}
+        return {**super().find_sizes(n_users, n_items), **columns}
 
     # -- learning -----------------------------------------------------------------------------------------------------
 

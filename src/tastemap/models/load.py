@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from tastemap.errors import ModelFileError
+from tastemap.errors import ModelFileError, cut
 from tastemap.files.arrays import read_arrays
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.registry import MODELS
+from tastemap.models.shared.stored import check_header
 
 
 def load(path: str | Path) -> Model:
@@ -18,11 +20,20 @@ def load(path: str | Path) -> Model:
     registered; FileNotFoundError.
     """
     arrays, header = read_arrays(path, "model")
+    try:
+        return _find_class(header).from_arrays(arrays, header)
+    except ModelFileError as error:
+        raise error.about(str(path)) from error
+
+
+def _find_class(header: dict[str, Any]) -> type[Model]:
+    """Return the class that a header names, among those that are registered or that installed packages offer."""
+    check_header(header)
     name = header["class"]
     if name not in MODELS:
         raise ModelFileError(
-            f"{path} holds a {name!r}, which neither this version of tastemap nor an installed package knows: import "
-            "or install the package that has it, or update tastemap"
+            f"it holds a {cut(repr(name))}, which neither this version of tastemap nor an installed package knows: "
+            "import or install the package that has it, or update tastemap"
         )
     cls = MODELS[name]
     known = {field.name for field in fields(cls)}
@@ -30,6 +41,6 @@ def load(path: str | Path) -> Model:
     if unknown:
         package = cls.__module__.partition(".")[0]
         raise ModelFileError(
-            f"{path} has the parameter {unknown[0]!r}, which this version's {name} does not know: update {package}"
+            f"it has the parameter {cut(repr(unknown[0]))}, which this version's {name} does not know: update {package}"
         )
-    return cls.from_arrays(arrays, header)
+    return cls

@@ -8,16 +8,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from tastemap.data._checks import as_python
+from tastemap.data.arrays import ArraySpec
 from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError, NotSupportedError
+from tastemap.errors import DataError, ModelFileError, NotFittedError, NotSupportedError
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
-from tastemap.models.shared.learned import check_arrays
+from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
@@ -44,8 +48,8 @@ class Model(Answers):
     abilities: ClassVar[Abilities] = Abilities()
     search_space: ClassVar[SearchSpace] = {}
     feature_search_space: ClassVar[SearchSpace] = {}
-    # The names of the arrays that `learn` sets and `save` writes.
-    fitted_arrays: ClassVar[tuple[str, ...]] = ()
+    # The arrays that `learn` sets and `save` writes, by name. `load` refuses others, before it makes a model of them.
+    fitted_arrays: ClassVar[Mapping[str, ArraySpec]] = {}
 
     # -- what each model implements -----------------------------------------------------------------------------------
 
@@ -60,6 +64,11 @@ class Model(Answers):
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Set the fitted arrays, starting from those of `before`; `state` has all pairs, including those of `news`."""
 
+    def find_sizes(self, n_users: int, n_items: int) -> dict[str, int]:
+        """Return the sizes that shapes in `fitted_arrays` name: of users and items, and every whole parameter."""
+        parameters = {name: value for name, value in asdict(self).items() if type(value) is int}
+        return {**parameters, "users": n_users, "items": n_items}
+
     def place_items(self) -> None:
         """Set the arrays of items without a training pair from their features; for models that take features."""
         raise NotSupportedError(
@@ -67,6 +76,13 @@ class Model(Answers):
         )
 
     # -- learning -----------------------------------------------------------------------------------------------------
+
+    def check_parameters(self) -> None:
+        """Turn NumPy's numbers among the parameters into Python's, and raise ValueError for one out of range."""
+        for name, value in list(vars(self).items()):
+            if name in self.__dataclass_fields__ and isinstance(value, np.generic):
+                setattr(self, name, as_python(value))
+        self.check()
 
     def fit(
         self,
@@ -105,7 +121,7 @@ class Model(Answers):
         check_interactions("fit", interactions)
         if not len(interactions):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
-        self.check()
+        self.check_parameters()
         self._check_takes_features(user_features, item_features)
         check_features("user_features", user_features)
         check_features("item_features", item_features)
@@ -253,7 +269,8 @@ class Model(Answers):
 
     def _check_learned(self) -> None:
         set_arrays = {name: getattr(self, name) for name in self.fitted_arrays if hasattr(self, name)}
-        check_arrays(type(self).__name__, self.fitted_arrays, set_arrays, len(self.users), len(self.items))
+        sizes = self.find_sizes(len(self.users), len(self.items))
+        check_learned(type(self).__name__, self.fitted_arrays, set_arrays, sizes)
 
     def _forget(self) -> None:
         parameters = {field.name for field in fields(self)}
@@ -279,8 +296,20 @@ class Model(Answers):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
-        """Make a fitted model from what `save` wrote; `tastemap.load` calls it."""
-        model = cls(**header["parameters"])
+        """Make a fitted model from what `save` wrote; `tastemap.load` calls it.
+
+        Nothing is made of the arrays before all of them are what the model declares. Raises ModelFileError where the
+        header or an array is not.
+        """
+        stored.check_header(header)
+        try:
+            model = cls(**header["parameters"])
+            model.check_parameters()
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"its parameters are wrong: {error}") from error
+        n_users, n_items = (stored.find_length(arrays, name) for name in ("activity_", "popularity_"))
+        specs = {**stored.declare_state(arrays, cls.abilities.features), **cls.fitted_arrays}
+        stored.check_arrays(arrays, specs, model.find_sizes(n_users, n_items))
         model._remember(stored.state_of(arrays, header))
         model.epochs_ = stored.epochs_of(header)
         for name in cls.fitted_arrays:
