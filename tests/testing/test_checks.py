@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows
-from tastemap.data.arrays import ArraySpec, Specs
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.models.shared.registry import MODELS
 from tastemap.parallel import n_threads
 from tastemap.ranking.scorer import FactorScorer, Scorer

@@ -83,7 +83,7 @@ def compare(
         with warned.about(name):
             check_suits(model, asked)  # before hours of fitting, not after
             if train is not None:
-                model.check()
+                model.check_parameters()
     if train is not None:
         named = {name: replace(model) for name, model in named.items()}
     evaluations: dict[str, Evaluation] = {}

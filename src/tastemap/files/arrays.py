@@ -70,17 +70,17 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if "tastemap" not in metadata:
-                raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
             names = list(file.keys())
             odd = [name for name in names if file.get_slice(name).get_dtype() not in TYPES]
-            if odd:
-                raise ModelFileError(f"{path} holds arrays of types that tastemap never writes, {name_some(odd)}")
-            arrays = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as reason:
+            arrays = {} if odd else {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, ValueError) as reason:  # ValueError: an array without numbers that claims a huge size
         raise ModelFileError(
             f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
         ) from reason
+    if "tastemap" not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
+    if odd:
+        raise ModelFileError(f"{path} holds arrays of types that tastemap never writes, {name_some(odd)}")
     digest, _, text = metadata["tastemap"].partition(" ")
     if digest != _compute_digest(text, arrays):
         raise ModelFileError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from tastemap.errors import cut
 
@@ -55,12 +55,13 @@ def find_misfit(value: object, kind: Any, name: str = "the header") -> str | Non
 def _find_misfit_of_object(value: object, kind: Any, name: str) -> str | None:
     if not isinstance(value, dict):
         return _say_wrong(value, dict, name)
-    for key, own in get_type_hints(kind).items():
+    for key, own in get_type_hints(kind, include_extras=True).items():
+        may_lack = get_origin(own) is NotRequired
         if key in value:
-            misfit = find_misfit(value[key], own, f"{key!r} in {name}")
+            misfit = find_misfit(value[key], get_args(own)[0] if may_lack else own, f"{key!r} in {name}")
             if misfit is not None:
                 return misfit
-        elif key in kind.__required_keys__:
+        elif not may_lack:
             return f"{name} lacks {key!r}"
     return None
 

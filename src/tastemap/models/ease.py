@@ -11,8 +11,8 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, allocate

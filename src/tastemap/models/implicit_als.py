@@ -13,13 +13,14 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.explain import solve
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
@@ -256,7 +257,7 @@ class ImplicitALS(Model):
             ridge = self._ridge(np.array([len(c)]), self._fold_in.n_items)[0]
             A = self._fold_in.gram[:factors, :factors] + (Y.T * c) @ Y
             A[np.diag_indices(factors)] += ridge
-            seen_from_the_item = np.linalg.solve(A, y)
+            seen_from_the_item = solve(A, y)
             contributions = b * (Y @ seen_from_the_item)
             # Without a history x_u is m.
             baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -78,7 +78,7 @@ class ItemKNN(Model):
     fitted_arrays: ClassVar[Specs] = {
         "neighbour_starts_": ArraySpec(dtype="int64", shape=("items+1",), starts="neighbours_"),
         "neighbours_": ArraySpec(dtype="int32", shape=("entries",), at_least=0, below="items"),
-        "similarities_": ArraySpec(dtype="float32", shape=("entries",)),
+        "similarities_": ArraySpec(dtype="float32", shape=("entries",), at_least=0, below=2),
     }
 
     def check(self) -> None:

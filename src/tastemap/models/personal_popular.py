@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tastemap.data._checks import check_switch
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model

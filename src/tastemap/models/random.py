@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from tastemap.data._checks import check_switch, check_whole
 from tastemap.data._pairs import Rows
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
 from tastemap.models.shared.base import Model
 from tastemap.randomness import Stream, derive_state

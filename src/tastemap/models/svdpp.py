@@ -9,8 +9,8 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
 from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver

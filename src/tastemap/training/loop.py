@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._checks import check_whole
-from tastemap.data.arrays import ArraySpec, find_fault
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, find_fault
 from tastemap.errors import DivergenceError, ModelFileError, cut
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
 from tastemap.files.headers import find_misfit
@@ -260,7 +260,7 @@ def _resume(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) 
     if differing:
         raise ModelFileError(
             f"{path} is the checkpoint of another training: its {differing[0]} is "
-            f"{cut(repr(header['identity'].get(differing[0])))}, here it is {cut(repr(identity[differing[0]]))}; "
+            f"{cut(repr(header['identity'].get(differing[0])), 400)}, here it is {identity[differing[0]]!r}; "
             "delete the file or pass another path"
         )
     history = [Epoch(**{field.name: each[field.name] for field in fields(Epoch)}) for each in header["history"]]

@@ -398,7 +398,7 @@ def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features
             parameter="space",
             value=changed,
         )
-    model.check()
+    model.check_parameters()
     for key, values in space.items():
         for value in ends(values):
             if not isinstance(value, str | bool | int | float | None):

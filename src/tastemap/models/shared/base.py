@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from tastemap.data._checks import as_python
-from tastemap.data.arrays import ArraySpec
 from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
+from tastemap.data.specs import ArraySpec
 from tastemap.errors import DataError, ModelFileError, NotFittedError, NotSupportedError
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
@@ -79,9 +77,8 @@ class Model(Answers):
 
     def check_parameters(self) -> None:
         """Turn NumPy's numbers among the parameters into Python's, and raise ValueError for one out of range."""
-        for name, value in list(vars(self).items()):
-            if name in self.__dataclass_fields__ and isinstance(value, np.generic):
-                setattr(self, name, as_python(value))
+        for field in fields(self):
+            setattr(self, field.name, as_python(getattr(self, field.name)))
         self.check()
 
     def fit(

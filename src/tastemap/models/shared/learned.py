@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tastemap.data.arrays import ArraySpec, Specs, find_fault
+from tastemap.data.specs import ArraySpec, Specs, find_fault
 from tastemap.errors import DivergenceError
 
 
@@ -28,7 +28,5 @@ def check_learned(model: str, specs: Specs, arrays: Mapping[str, object], sizes:
     if fault.name not in arrays:
         raise TypeError(f"{model} names {fault.name!r} among its fitted arrays, and learning did not set it")
     if fault.is_infinite:
-        raise DivergenceError(
-            f"{model}.{fault.name} {fault.problem}: change the parameters, or scale the weights down"
-        )
+        raise DivergenceError(f"{model}.{fault.name} {fault.problem}: change the parameters, or scale the weights down")
     raise TypeError(f"{model}.{fault.name} {fault.problem}")

@@ -14,8 +14,8 @@ import numpy as np
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.pairwise import Rule

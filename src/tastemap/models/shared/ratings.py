@@ -13,8 +13,8 @@ import numpy as np
 from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.data._pairs import Rows, rows_at
-from tastemap.data.arrays import ArraySpec, Specs
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows

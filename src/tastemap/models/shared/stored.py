@@ -13,9 +13,9 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.data.arrays import ArraySpec, Specs, find_fault
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.specs import ArraySpec, Specs, find_fault
 from tastemap.errors import DataError, ModelFileError, name_some
 from tastemap.files.headers import find_misfit
 from tastemap.metrics.definitions import parse
@@ -265,9 +265,7 @@ def _declare_rows(name: str, rows: str, columns: str) -> Specs:
     pairs = f"{name}.pairs"
     return {
         f"{name}.indptr": ArraySpec(dtype="int64", shape=(f"{rows}+1",), starts=f"{name}.indices"),
-        f"{name}.indices": ArraySpec(
-            dtype="int32", shape=(pairs,), at_least=0, below=columns, rows=f"{name}.indptr"
-        ),
+        f"{name}.indices": ArraySpec(dtype="int32", shape=(pairs,), at_least=0, below=columns, rows=f"{name}.indptr"),
         f"{name}.data": ArraySpec(dtype="float32", shape=(pairs,)),
     }
 

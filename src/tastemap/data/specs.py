@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -124,38 +124,54 @@ def find_extremes(array: Array) -> tuple[Any, Any]:
         return 0, 0
     if array.dtype == np.bool_:
         array = array.view(np.uint8)  # a byte of a file may be neither 0 nor 1
-    # If any number is not finite, the least or the greatest is not, and finding these takes no memory.
     parts = _cut(array)
     ends = np.empty((len(parts), 2), array.dtype)
 
+    # If any number is not finite, the least or the greatest is not, and finding these takes no memory.
     def find(p: int) -> None:
         ends[p] = array[parts[p]].min(), array[parts[p]].max()
 
-    if len(parts) == 1:
-        find(0)  # without asking for the thread pool
-    else:
-        parallel.run(find, len(parts))
+    _run(find, len(parts))
     return ends[:, 0].min(), ends[:, 1].max()
 
 
 def _ascends(numbers: Array) -> bool:
-    return all((after >= before).all() for _, before, after in _neighbours(numbers))
+    return _holds(numbers, lambda first, before, after: bool((after >= before).all()))
 
 
 def _ascends_in_rows(numbers: Array, starts: Array) -> bool:
     """Tell whether numbers ascend within rows, each number once; the rows begin at `starts`."""
-    for first, before, after in _neighbours(numbers):
-        falls = np.flatnonzero(after <= before) + first + 1
-        if not np.array_equal(starts[np.searchsorted(starts, falls)], falls):  # each must be where a row starts
-            return False
-    return True
+
+    def ascends(first: int, before: Array, after: Array) -> bool:
+        held = after > before
+        inside = slice(*np.searchsorted(starts, (first + 1, first + 1 + len(after))))
+        held[starts[inside] - (first + 1)] = True  # a row starts here, with any number
+        return bool(held.all())
+
+    return _holds(numbers, ascends)
 
 
-def _neighbours(numbers: Array) -> Iterator[tuple[int, Array, Array]]:
-    """Yield for each part of an array its place, all numbers that have one behind them, and those behind them."""
-    for part in _cut(numbers):
-        behind = numbers[part.start + 1 : part.stop + 1]
-        yield part.start, numbers[part.start : part.start + len(behind)], behind
+def _holds(numbers: Array, ask: Callable[[int, Array, Array], bool]) -> bool:
+    """Tell whether all parts of an array hold to something.
+
+    ask : takes the place of a part, its numbers that have one behind them, and those behind them
+    """
+    parts = _cut(numbers)
+    held = np.empty(len(parts), np.bool_)
+
+    def run(p: int) -> None:
+        first, behind = parts[p].start, numbers[parts[p].start + 1 : parts[p].stop + 1]
+        held[p] = ask(first, numbers[first : first + len(behind)], behind)
+
+    _run(run, len(parts))
+    return bool(held.all())
+
+
+def _run(task: Callable[[int], None], n_parts: int) -> None:
+    if n_parts == 1:
+        task(0)  # without asking for the thread pool
+    else:
+        parallel.run(task, n_parts)
 
 
 def _cut(array: Array) -> list[slice]:
