@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -45,11 +44,10 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     with whole_file(path) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
-        except SafetensorError as error:  # also for a full disk; only its text has the number of the error
-            number = re.search(r"\(os error (\d+)\)", str(error))
-            if number is None:
-                raise OSError(f"cannot write {path}: {error}") from error
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        except SafetensorError as error:
+            if "(os error " in str(error):
+                raise  # which whole_file understands
+            raise OSError(f"cannot write {path}: {error}") from error
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
