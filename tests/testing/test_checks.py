@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -15,6 +16,7 @@ import tastemap as tm
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.specs import ArraySpec, Specs
+from tastemap.models.shared import stored
 from tastemap.models.shared.registry import MODELS
 from tastemap.parallel import n_threads
 from tastemap.ranking.scorer import FactorScorer, Scorer
@@ -64,7 +66,7 @@ class Sound(tm.Model):
         )
 
 
-def add_up(item_factors: Floats, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+def add_up(item_factors: Floats, histories: Rows, features: Rows | None, lock: object = None) -> tuple[Floats, None]:
     shape = (len(histories.counts), len(item_factors))
     owned = sp.csr_array((np.ones(len(histories.indices)), histories.indices, histories.indptr), shape=shape)
     return np.asarray(owned @ item_factors.astype(np.float64), np.float32), None
@@ -110,6 +112,7 @@ def test_all_that_is_wrong_is_told_a_line_for_each_check() -> None:
     assert [line.partition(":")[0] for line in lines] == [
         "check_unfitted_model_says_so",
         "check_wrong_types_of_parameters_are_refused",
+        "check_copies_answer_alike",  # pickle does not find a class within a function
         "check_card",
     ]
     assert lines[-1] == (
@@ -260,6 +263,29 @@ def test_scores_that_depend_on_who_else_is_asked_for() -> None:
 
     told = refusal("check_batches_change_no_list", broken(Relative))
     assert told.endswith("the lists differ")
+
+
+def test_a_model_that_holds_a_lock() -> None:
+    class Locked(Sound):
+        def make_scorer(self) -> Scorer:
+            return replace(super().make_scorer(), fold_in=partial(add_up, self.item_factors_, lock=threading.Lock()))
+
+    told = refusal("check_copies_answer_alike", broken(Locked))
+    assert told.startswith("after fit a model must be possible to be pickled, got ")
+
+
+def test_a_file_that_may_hold_anything() -> None:
+    class Trusting(Sound):
+        @classmethod
+        def from_arrays(cls, arrays: Any, header: Any) -> Self:
+            model = cls(**header["parameters"])
+            model._remember(stored.state_of(arrays, header))
+            for name in cls.fitted_arrays:
+                setattr(model, name, arrays.get(name))
+            return model
+
+    told = refusal("check_altered_file_is_refused", broken(Trusting))
+    assert told == "a file with user_factors_ left out must be refused with ModelFileError, and is not"
 
 
 def test_bits_that_depend_on_the_threads() -> None:

@@ -16,8 +16,11 @@ from tastemap.models.shared.stored import check_header
 def load(path: str | Path) -> Model:
     """Read a model that `Model.save` wrote.
 
-    Raises ModelFileError for a file that is not a model of tastemap, is truncated or was altered, or whose model is not
-    registered; FileNotFoundError.
+    No code of the file runs: its class is one that is registered, or that an installed package offers under this name.
+    Nothing is made of its arrays before each has the type, the shape and the numbers that the class declares.
+
+    Raises ModelFileError for a file that is not a model of tastemap, is truncated or was altered, whose contents do not
+    fit each other, or whose model is not registered; FileNotFoundError.
     """
     arrays, header = read_arrays(path, "model")
     try:

@@ -39,6 +39,9 @@ class Model(Answers):
         `factors` is never in it: more factors are nearly always better and cost more, so they are a budget
     feature_search_space : the same for parameters that matter only with features
 
+    fitted_arrays : what each array that `learn` sets must be, an `ArraySpec` by name: `fit` holds the model to it, and
+        `load` the file
+
     A model of your own is a subclass: a dataclass (kw_only=True, eq=False) of its parameters that declares its
     `abilities` and `fitted_arrays` and has the methods `check`, `learn`, `learn_more` and `make_scorer`.
     """
