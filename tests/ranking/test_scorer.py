@@ -158,3 +158,18 @@ def test_without_training_pairs_only_new_users_are_served(tmp_path: Path) -> Non
         scorer.recommend([0], exclude_seen=False)
     history = Rows(np.array([0, 1]), np.array([2], np.int32), np.ones(1, np.float32))
     assert scorer.rank_queries(scorer.fold(history), 3).counts.tolist() == [3]
+
+
+def test_scores_that_no_float_holds_are_an_error_and_never_listed() -> None:
+    scorer = FactorScorer(
+        known_users=np.ones(1, bool),
+        known_items=np.ones(2, bool),
+        popularity=np.ones(2, np.int64),
+        user_factors=np.full((1, 2), 1e30, np.float32),
+        item_factors=np.array([[1e30, 0], [-1e30, 0]], np.float32),
+        fold_in=lambda histories, features: (np.zeros((1, 2), np.float32), None),
+    )
+    with pytest.raises(tm.DataError, match="some scores are more than 32-bit floats hold"):
+        scorer.recommend([0], exclude_seen=False)
+    with pytest.raises(tm.DataError, match="some scores are more than 32-bit floats hold"):
+        scorer.score_pairs(scorer.queries(np.array([0])), np.array([0]), np.array([0]))

@@ -47,7 +47,7 @@ def _stem(path: Path) -> str:
 def _is_left(entry: os.DirEntry[str], host: str | None, pid: str, start: str) -> bool:
     if host == _name_host() and os.name == "posix":
         return not _is_alive(int(pid), int(start))
-    # Of another machine on a network folder, or of an earlier version.
+    # Of another machine on a network folder, of this one before it started again, or of an earlier version.
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_SECONDS
 
 
@@ -59,12 +59,14 @@ def _remove(entry: os.DirEntry[str]) -> None:
 
 
 def _name_host() -> str:
-    """Return a short name of what process numbers belong to: the machine, and the container where there is one."""
-    try:
-        space = os.readlink("/proc/self/ns/pid")
-    except OSError:
-        space = ""
-    return hashlib.blake2b(f"{socket.gethostname()} {space}".encode(), digest_size=4).hexdigest()
+    """Return a short name of what numbers of processes belong to: a machine since it started, and a container in it.
+
+    Two machines may have one name and share a folder.
+    """
+    parts = [socket.gethostname()]
+    with suppress(OSError):  # only Linux tells
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(), os.readlink("/proc/self/ns/pid")]
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=4).hexdigest()
 
 
 def _is_alive(pid: int, start: int) -> bool:
