@@ -21,7 +21,7 @@ KILLED = """
     with whole_file(sys.argv[1]) as temporary, whole_folder(sys.argv[2], ["a"]) as folder:
         temporary.write_text("half")
         (folder / "a").write_text("half")
-        print(temporary.name, folder.name, flush=True)
+        print(temporary.parent.name, folder.name, flush=True)
         os.kill(os.getpid(), getattr(signal, sys.argv[3]))
 """
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -672,6 +674,20 @@ def test_a_study_that_another_program_changed_is_refused_in_a_sentence(change: s
         search(study=file, trials=3, refit=False)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_study_whose_writer_was_killed_within_a_write_goes_on(tmp_path: Path) -> None:
+    file, copied = tmp_path / "tune.db", tmp_path / "copy.db"
+    search(study=file, trials=2, refit=False)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA cache_size = 1")  # what is changed goes to the disk before its end
+        database.execute("CREATE TABLE more (text)")
+        database.executemany("INSERT INTO more VALUES (?)", [("x" * 1000,) for _ in range(500)])
+        shutil.copy(file, copied)
+        shutil.copy(f"{file}-journal", f"{copied}-journal")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        sqlite3.connect(f"{copied.as_uri()}?mode=ro", uri=True).execute("SELECT name FROM sqlite_master")
+    assert outcome(search(study=copied, trials=3)) == outcome(search(trials=3))
 
 
 def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,33 +19,36 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside `path` to write to; when the block ends without an error, it replaces `path`.
+    """Give a temporary file to write to; when the block ends without an error, it replaces `path`.
 
-    It is on the disk before it is renamed, so a process or machine that dies at any moment leaves the old file or the
-    new one. After an error the temporary file is removed; what a killed process left, the next one removes that writes
-    the same file.
+    It is in a hidden folder beside `path`, where a library may put temporary files of its own. It is on the disk before
+    it is renamed, so a process or machine that dies at any moment leaves the old file or the new one. After an error
+    the folder is removed; what a killed process left, the next one removes that writes the same file.
 
     Raises OSError, with `path` as its file name, where the folder or the file cannot be written.
     """
     check_file(path)
     path = Path(os.path.realpath(path))  # a link stays a link, to the new file
     remove_leftovers(path, "tmp")
-    temporary = name_temporary(path, "tmp")
-    # Not tempfile: it hides files from others, and the process's umask cannot be read without setting it.
-    temporary.touch(exist_ok=False)
-    mode = temporary.stat().st_mode  # what the umask leaves; safetensors replaces the file by one of its own
+    hidden = name_temporary(path, "tmp")
+    hidden.mkdir()
+    temporary = hidden / path.name
     try:
+        # Not tempfile: it hides files from others, and the process's umask cannot be read without setting it.
+        temporary.touch(exist_ok=False)
+        mode = temporary.stat().st_mode  # what the umask leaves; safetensors replaces the file by one of its own
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        number = _find_number(error, temporary)
+        number = _find_number(error, hidden)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
     _sync_folder(path.parent)
 
 
@@ -91,9 +94,9 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
 
 
 def _find_number(error: BaseException, temporary: Path) -> int | None:
-    """Return the system's number of an error of writing a temporary file, such as a full disk; None for other errors.
+    """Return the system's number of an error of writing in a temporary folder, None for other errors.
 
-    Libraries written in Rust tell it in the text of an error of their own.
+    Libraries written in Rust tell it, such as that of a full disk, in the text of an error of their own.
     """
     if isinstance(error, OSError):
         names = [name for name in (error.filename, error.filename2) if name is not None]

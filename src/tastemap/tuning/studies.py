@@ -182,7 +182,8 @@ def _check(path: Path) -> None:
         return  # nothing was written yet
     if start != _MAGIC:
         raise ModelFileError(f"{path} is no study of tune, which is an SQLite file: {_ELSE}")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    # Not read-only: SQLite first takes back what a killed process was writing.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
         try:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             studies = {name for (name,) in database.execute("SELECT study_name FROM studies")} if tables else set()
