@@ -4,6 +4,10 @@ PYTHON ?= python3
 TASTEMAP_DATA ?= ../shared/data
 export TASTEMAP_DATA
 
+# How many kills `make kill` spreads over the kinds of work, and the seed of their moments.
+ROUNDS ?= 300
+SEED ?= 0
+
 # The least share of the lines, in percent, that the tests have to run.
 FLOOR := 97
 
@@ -12,7 +16,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint types format docs layers bench clean
+.PHONY: help demo test coverage kill lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +34,9 @@ coverage: $(VENV)/dev  ## run the tests and say which share of the package's lin
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q tests/kernels --ignore tests/kernels/core/test_kernel_cache.py \
 	  --cov --cov-append --cov-report=
 	$(BIN)/python -m coverage report --fail-under $(FLOOR)
+
+kill: $(VENV)/dev  ## kill -9 whatever writes files at ROUNDS random moments of SEED, and check what is left
+	$(BIN)/python tests/kill/kills.py --rounds $(ROUNDS) --seed $(SEED)
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .
