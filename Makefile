@@ -4,6 +4,9 @@ PYTHON ?= python3
 TASTEMAP_DATA ?= ../shared/data
 export TASTEMAP_DATA
 
+# How many kills `make kill` spreads over the kinds of work.
+ROUNDS ?= 300
+
 # The least share of the lines, in percent, that the tests have to run.
 FLOOR := 97
 
@@ -15,7 +18,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz lint types format docs layers bench clean
+.PHONY: help demo test coverage fuzz kill lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +39,8 @@ coverage: $(VENV)/dev  ## run the tests and say which share of the package's lin
 
 fuzz: $(VENV)/dev  ## try odd inputs for MINUTES=20, those of SEED=<number> or others each time
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+kill: $(VENV)/dev  ## kill -9 whatever writes files at ROUNDS random moments of SEED, and check what is left
+	$(BIN)/python tests/kill/kills.py --rounds $(ROUNDS) --seed $(or $(SEED),0)
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .

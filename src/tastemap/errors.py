@@ -192,6 +192,11 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 
+def cut(text: str, length: int = 60) -> str:
+    """Cut a text that is too long for a message."""
+    return text if len(text) <= length else f"{text[: length - 4]} ..."
+
+
 def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:
     """Return the end of a message, ``; did you mean 'user'?``, with the closest known word; `otherwise` if none is."""
     by_lower = {str(name).lower(): str(name) for name in known}

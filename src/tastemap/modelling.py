@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tastemap.data._checks import check_amount, check_choice, check_share, check_switch, check_whole
+from tastemap.data.specs import ArraySpec
 from tastemap.parallel import one_blas_thread, row_blocks, run
 from tastemap.ranking.scorer import FactorScorer, Histories, HistoryScorer
 from tastemap.ranking.top_k import ComputedCandidates, VectorCandidates
 from tastemap.training.loop import Options, Trainable
 
 __all__ = [
+    "ArraySpec",
     "ComputedCandidates",
     "FactorScorer",
     "Histories",

@@ -17,7 +17,7 @@ def test_a_file_takes_its_name_when_all_is_written(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with whole_file(path) as temporary:
         temporary.write_text("new")
-        assert temporary.parent == tmp_path
+        assert temporary.parent.parent == tmp_path
         assert not path.exists()
     assert path.read_text() == "new"
     assert names_in(tmp_path) == {"a.txt"}

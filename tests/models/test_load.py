@@ -143,11 +143,14 @@ def test_where_nothing_can_be_written_nothing_is(place: str, tmp_path: Path) -> 
     assert not list(tmp_path.parent.glob(f".{tmp_path.name}.*"))
 
 
-def test_a_disk_that_is_full_is_an_os_error_and_keeps_the_old_file(file: Path, full_disk: Any) -> None:
+@pytest.mark.parametrize(
+    "write", [lambda model, path: model.save(path), lambda model, path: model.recommend_all(path, exclude_seen=False)]
+)
+def test_a_disk_that_is_full_is_an_os_error_and_keeps_the_old_file(write: Any, file: Path, full_disk: Any) -> None:
     before = file.read_bytes()
-    large = popular(items=[*range(1000, 3000)], users=["a"] * 2000)
+    large = popular(items=[*range(1000, 3000)], users=[f"user {n}" for n in range(2000)])
     with full_disk(4096), pytest.raises(OSError, match="large") as refused:
-        large.save(file)
+        write(large, file)
     assert (refused.value.errno, refused.value.filename) == (errno.EFBIG, str(file))
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -183,3 +183,18 @@ def test_rows_and_arrays_from_outside_never_reach_a_kernel_unchecked(name: str) 
         histories = Rows(np.array(indptr), np.array(indices, np.int32), np.ones(len(indices), np.float32))
         with pytest.raises(tm.DataError, match="the matrix is damaged"):
             scorer.fold(histories)
+
+
+def test_scores_that_no_float_holds_are_an_error_and_never_listed() -> None:
+    scorer = FactorScorer(
+        known_users=np.ones(1, bool),
+        known_items=np.ones(2, bool),
+        popularity=np.ones(2, np.int64),
+        user_factors=np.full((1, 2), 1e30, np.float32),
+        item_factors=np.array([[1e30, 0], [-1e30, 0]], np.float32),
+        fold_in=lambda histories, features: (np.zeros((1, 2), np.float32), None),
+    )
+    with pytest.raises(tm.DataError, match="some scores are more than 32-bit floats hold"):
+        scorer.recommend([0], exclude_seen=False)
+    with pytest.raises(tm.DataError, match="some scores are more than 32-bit floats hold"):
+        scorer.score_pairs(scorer.queries(np.array([0])), np.array([0]), np.array([0]))

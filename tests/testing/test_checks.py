@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -14,6 +15,8 @@ import scipy.sparse as sp
 import tastemap as tm
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows
+from tastemap.data.specs import ArraySpec, Specs
+from tastemap.models.shared import stored
 from tastemap.models.shared.registry import MODELS
 from tastemap.parallel import n_threads
 from tastemap.ranking.scorer import FactorScorer, Scorer
@@ -33,7 +36,10 @@ class Sound(tm.Model):
     strength: float = 1.0
     seed: int = 0
 
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+    }
     abilities: ClassVar[tm.Abilities] = tm.Abilities(similar_items=True, similar_users=True, folds_in_exactly=True)
     search_space: ClassVar[Any] = {"strength": tm.Range(0.1, 10.0, log=True)}
 
@@ -60,7 +66,7 @@ class Sound(tm.Model):
         )
 
 
-def add_up(item_factors: Floats, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
+def add_up(item_factors: Floats, histories: Rows, features: Rows | None, lock: object = None) -> tuple[Floats, None]:
     shape = (len(histories.counts), len(item_factors))
     owned = sp.csr_array((np.ones(len(histories.indices)), histories.indices, histories.indptr), shape=shape)
     return np.asarray(owned @ item_factors.astype(np.float64), np.float32), None
@@ -106,6 +112,7 @@ def test_all_that_is_wrong_is_told_a_line_for_each_check() -> None:
     assert [line.partition(":")[0] for line in lines] == [
         "check_unfitted_model_says_so",
         "check_wrong_types_of_parameters_are_refused",
+        "check_copies_answer_alike",  # pickle does not find a class within a function
         "check_card",
     ]
     assert lines[-1] == (
@@ -258,6 +265,29 @@ def test_scores_that_depend_on_who_else_is_asked_for() -> None:
     assert told.endswith("the lists differ")
 
 
+def test_a_model_that_holds_a_lock() -> None:
+    class Locked(Sound):
+        def make_scorer(self) -> Scorer:
+            return replace(super().make_scorer(), fold_in=partial(add_up, self.item_factors_, lock=threading.Lock()))
+
+    told = refusal("check_copies_answer_alike", broken(Locked))
+    assert told.startswith("after fit a model must be possible to be pickled, got ")
+
+
+def test_a_file_that_may_hold_anything() -> None:
+    class Trusting(Sound):
+        @classmethod
+        def from_arrays(cls, arrays: Any, header: Any) -> Self:
+            model = cls(**header["parameters"])
+            model._remember(stored.state_of(arrays, header))
+            for name in cls.fitted_arrays:
+                setattr(model, name, arrays.get(name))
+            return model
+
+    told = refusal("check_altered_file_is_refused", broken(Trusting))
+    assert told == "a file with user_factors_ left out must be refused with ModelFileError, and is not"
+
+
 def test_bits_that_depend_on_the_threads() -> None:
     class Threaded(Sound):
         def learn(self, interactions: tm.Interactions, options: Options) -> None:
@@ -333,11 +363,15 @@ def learning(item_factors: Any) -> type[tm.Model]:
     ("make", "error", "sentence"),
     [
         (list, TypeError, "Odd.item_factors_ must be a NumPy array, got list"),
-        (lambda Q: Q[1:], TypeError, "Odd.item_factors_ must have a row for each item: got 1 for 2"),
+        (
+            lambda Q: Q[1:],
+            TypeError,
+            "Odd.item_factors_ must be float32 of shape (items = 2, factors = 4), got float32 of shape (1, 4)",
+        ),
         (
             lambda Q: Q.astype(object),
             TypeError,
-            "Odd.item_factors_ must be an array of numbers in at least one dimension",
+            "Odd.item_factors_ must be float32 of shape (items = 2, factors = 4), got object of shape (2, 4)",
         ),
         (lambda Q: Q.sum(), TypeError, "Odd.item_factors_ must be a NumPy array, got float32"),
         (lambda Q: Q * np.nan, tm.DivergenceError, "Odd.item_factors_ holds numbers that are not finite: change the"),
@@ -357,7 +391,10 @@ def test_what_is_no_fitted_array_is_refused_by_fit(make: Any, error: type[Except
 def test_an_array_that_fit_leaves_out() -> None:
     @dataclass(kw_only=True, eq=False)
     class Lacking(Sound):
-        fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "item_biases_")
+        fitted_arrays: ClassVar[Specs] = {
+            **Sound.fitted_arrays,
+            "item_biases_": ArraySpec(dtype="float32", shape=("items",)),
+        }
 
     likes = tm.Interactions.from_frame({"user": ["a", "a"], "item": [1, 2]})
     with pytest.raises(

@@ -14,6 +14,8 @@ import scipy.sparse as sp
 
 import tastemap as tm
 from reference import metrics as reference
+from rewriting import rewrite
+from tastemap.files.arrays import read_arrays, write_arrays
 from tastemap.models.implicit_als import _Alternation
 from tastemap.training.loop import Epoch
 
@@ -214,6 +216,59 @@ def test_a_file_that_is_no_whole_checkpoint_is_refused(content: bytes | str, tmp
         file.write_bytes(content if isinstance(content, bytes) else file.read_bytes()[:-5])
     with pytest.raises(tm.ModelFileError) as refused:
         als().fit(train, checkpoint=file)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["ImplicitALS", "BPR", "SVDpp"])
+def test_a_checkpoint_of_other_arrays_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
+    train, validation = stars() if tm.MODELS[name].abilities.ratings else parts()
+    file = tmp_path / "checkpoint"
+
+    def fit() -> tm.Model:
+        model: Any = tm.MODELS[name](factors=3, epochs=2)  # type: ignore[call-arg]
+        return model.fit(train, validation=validation, patience=2, checkpoint=file, progress=False)  # type: ignore[no-any-return]
+
+    fit()
+    arrays, header = read_arrays(file, "checkpoint")
+    for part, array in arrays.items():
+        others: list[Any] = [None, array[:-1], array[None], array.view(np.uint8)]
+        if array.dtype.kind == "f":
+            others += [np.full_like(array, np.nan), np.full_like(array, np.inf)]
+        for other in others:
+            changed = {key: value for key, value in {**arrays, part: other}.items() if value is not None}
+            write_arrays(file, changed, "checkpoint", header)
+            with pytest.raises(tm.ModelFileError) as refused:
+                fit()
+            assert f"its array {part!r}" in str(refused.value)
+            assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({"identity": ...}, "the header lacks 'identity'"),
+        ({"identity": 3}, "'identity' in the header must be an object, got 3"),
+        ({"identity": {}}, "its class is None, here it is 'ImplicitALS'"),
+        ({"history": {}}, "'history' in the header must be a list, got {}"),
+        ({"history": [{"epoch": 1}]}, "an entry of 'history' in the header lacks 'seconds'"),
+        ({"history": [2]}, "an entry of 'history' in the header must be an object, got 2"),
+        ({"history": "twice"}, "a history whose epochs are not 1, 2, 3 and so on"),
+        ({"history": "not finite"}, "'objective' in an entry of 'history' in the header must be a finite number"),
+    ],
+)
+def test_a_checkpoint_of_another_header_is_refused_in_a_sentence(
+    header: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    train, _ = parts()
+    file = tmp_path / "checkpoint"
+    als(epochs=2).fit(train, checkpoint=file)
+    history = read_arrays(file, "checkpoint")[1]["history"]
+    made = {"twice": history * 2, "not finite": [{**history[0], "objective": float("inf")}]}
+    changed = {name: made[value] if isinstance(value, str) else value for name, value in header.items()}
+    rewrite(file, "checkpoint", **changed)
+    with pytest.raises(tm.ModelFileError) as refused:
+        als(epochs=2).fit(train, checkpoint=file)
+    assert words in str(refused.value)
     assert "\n" not in str(refused.value)
 
 

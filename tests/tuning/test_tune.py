@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -284,7 +286,7 @@ def numbers_in(file: Path) -> list[int]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
     stored.study = optuna.load_study(study_name=studies.NAME, storage=storage)
     assert all(trial.state.is_finished() for trial in stored.study.trials)
-    kept = list(stored.read_finished())
+    kept = [trial.user_attrs["trial"] for trial in stored.study.trials]
     storage.remove_session()
     storage.engine.dispose()
     return kept
@@ -633,8 +635,59 @@ def test_where_the_disk_is_full_the_study_keeps_the_trials_before(tmp_path: Path
     assert kept == list(range(len(kept)))
     some_more = len(kept) + 2
     assert outcome(search(study=file, trials=some_more)) == outcome(search(trials=some_more))
-    with full_disk(1000), pytest.raises(tm.ModelFileError, match=r"cannot be used as a study: [^\[(]*$"):
-        search(study=tmp_path / "other.db")
+    for size in (0, 1000, 40_000, 100_000):
+        with full_disk(size), pytest.raises(tm.ModelFileError, match=r"cannot be used as a study: [^\[(]*$"):
+            search(study=tmp_path / "other.db")
+        assert [path.name for path in tmp_path.iterdir()] == ["tune.db"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("UPDATE trial_user_attributes SET value_json = '\"no\"' WHERE key = 'trial'", "'trial' in what is kept of it"),
+        ("UPDATE trial_user_attributes SET value_json = '0' WHERE key = 'trial'", "it has a trial twice"),
+        ("UPDATE trial_user_attributes SET value_json = '-1' WHERE key = 'trial'", "its number is -1"),
+        ("UPDATE trial_user_attributes SET value_json = '{' WHERE key = 'state'", "cannot be used as a study"),
+        (
+            "UPDATE trial_user_attributes SET value_json = '\"lost\"' WHERE key = 'state'",
+            "'complete', 'pruned', 'failed'",
+        ),
+        ("DELETE FROM trial_user_attributes WHERE key = 'seconds'", "what is kept of it lacks 'seconds'"),
+        ("DELETE FROM trial_params", "it has no value of 'epochs'"),
+        ("UPDATE trial_params SET param_value = 99", " is 99"),
+        ("UPDATE trial_params SET distribution_json = '[]'", "cannot be used as a study"),
+        ("UPDATE trial_values SET value_type = 'INF_POS', value = NULL", "it is complete and has no score"),
+        ("DELETE FROM trial_values", "it is complete and has no score"),
+        ("UPDATE trials SET state = 'GONE'", "cannot be used as a study"),
+        ("UPDATE study_user_attributes SET value_json = '[1]'", "it does not say which search it keeps"),
+        ("UPDATE study_user_attributes SET value_json = '{'", "cannot be used as a study"),
+        ("DROP TABLE trial_params", "it has no value of 'epochs'"),
+    ],
+)
+def test_a_study_that_another_program_changed_is_refused_in_a_sentence(change: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "tune.db"
+    search(study=file, trials=2, refit=False)
+    with sqlite3.connect(file) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(tm.ModelFileError, match=re.escape(words)) as caught:
+        search(study=file, trials=3, refit=False)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_study_whose_writer_was_killed_within_a_write_goes_on(tmp_path: Path) -> None:
+    file, copied = tmp_path / "tune.db", tmp_path / "copy.db"
+    search(study=file, trials=2, refit=False)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA cache_size = 1")  # what is changed goes to the disk before its end
+        database.execute("CREATE TABLE more (text)")
+        database.executemany("INSERT INTO more VALUES (?)", [("x" * 1000,) for _ in range(500)])
+        shutil.copy(file, copied)
+        shutil.copy(f"{file}-journal", f"{copied}-journal")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        sqlite3.connect(f"{copied.as_uri()}?mode=ro", uri=True).execute("SELECT name FROM sqlite_master")
+    assert outcome(search(study=copied, trials=3)) == outcome(search(trials=3))
 
 
 def test_two_searches_do_not_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,21 @@ from tastemap.typing import RowNumbers
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
+def as_python(value: object) -> Any:
+    """Return a number or a text of NumPy as one of Python, any other value as it is.
+
+    Python's numbers have no width in which a computation could overflow.
+    """
+    for kind, own in ((np.bool_, bool), (np.integer, int), (np.floating, float), (np.str_, str)):
+        if isinstance(value, kind):
+            return own(value)
+    return value
+
+
+def _is_real(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def check_whole(name: str, value: object, *, lowest: int) -> None:
     """Raise ParameterError where a value is not a whole number of at least `lowest` and below 2**64."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
@@ -24,8 +39,7 @@ def check_whole(name: str, value: object, *, lowest: int) -> None:
 
 def check_amount(name: str, value: object) -> None:
     """Raise ParameterError where a value is not a number from 0 to the largest 32-bit float."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= LARGEST_FLOAT:  # type: ignore[operator]
+    if not _is_real(value) or not 0 <= as_python(value) <= LARGEST_FLOAT:
         raise ParameterError(
             f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}", parameter=name, value=value
         )
@@ -33,8 +47,7 @@ def check_amount(name: str, value: object) -> None:
 
 def check_share(name: str, value: object) -> None:
     """Raise ParameterError where a value is not a number from 0 to 1."""
-    is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 1:  # type: ignore[operator]
+    if not _is_real(value) or not 0 <= as_python(value) <= 1:
         raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}", parameter=name, value=value)
 
 

@@ -23,6 +23,9 @@ class Rows(NamedTuple):
     indices: npt.NDArray[np.int32]
     data: npt.NDArray[np.float32]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _make_frozen, tuple(self)
+
     @property
     def counts(self) -> Counts:
         """How many pairs each row has: int64, (rows,)."""
@@ -63,6 +66,11 @@ def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
 def freeze_rows(rows: Rows) -> Rows:
     """Return the same arrays as read-only views: kernels are compiled once, for CSR arrays of that kind."""
     return Rows(*map(freeze, rows))
+
+
+def _make_frozen(*arrays: Array) -> Rows:
+    """Make rows of copied arrays, which are no longer read-only."""
+    return freeze_rows(Rows(*arrays))
 
 
 def freeze(array: Any) -> Any:

@@ -15,7 +15,6 @@ from tastemap.data._pairs import freeze
 from tastemap.data.frames import check_name, list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.forks import has_polars_threads
-from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
 from tastemap.typing import Ints, RowNumbers
 
 _LIMITS = {np.dtype(kind): (int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in (np.int64, np.uint64)}
@@ -255,6 +254,9 @@ class IdMap:
 def _hash(ids: pl.Series) -> npt.NDArray[np.uint64]:
     """Return the XXH64 of each id, uint64, (n,)."""
     hashes = np.empty(len(ids), np.uint64)
+    # Here, not above: reading data needs no kernel, and importing numba takes longer than reading a small file.
+    from tastemap.kernels.core.xxhash64 import hash_integers, hash_texts
+
     if ids.dtype == pl.String:
         text = (ids.str.join("").item() or "").encode()
         ends = ids.str.len_bytes().cast(pl.Int64).cum_sum().to_numpy()

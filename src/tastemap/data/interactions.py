@@ -297,6 +297,16 @@ class Interactions:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
         return cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is computed from the matrix takes as much memory again; the hash takes none.
+        computed = {"transposed", "by_user", "by_item", "input_order"}
+        return {name: value for name, value in vars(self).items() if name not in computed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        freeze_matrix(self.matrix)  # copied arrays are no longer read-only
+        self.time, self.order = freeze(self.time), freeze(self.order)
+
     def __len__(self) -> int:
         return int(self.matrix.nnz)
 

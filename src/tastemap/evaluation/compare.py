@@ -86,7 +86,7 @@ def compare(
         with warned.about(name):
             check_suits(model, asked)  # before hours of fitting, not after
             if train is not None:
-                model.check()
+                model.check_parameters()
             else:
                 model.check_fitted()
     if train is not None:

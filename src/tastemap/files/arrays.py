@@ -5,19 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.errors import ModelFileError
+from tastemap.errors import ModelFileError, cut, name_some
+from tastemap.files.headers import find_misfit, read_json
 from tastemap.files.paths import as_path, name_file
 from tastemap.files.whole import whole_file
 from tastemap.typing import Arrays
 
 FORMAT_VERSION = 1
+
+# The types of safetensors that NumPy has; arrays of others, such as BF16, are never written.
+TYPES = {"BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "F32", "F64"}
+
+
+class _Start(TypedDict):
+    """What every header begins with."""
+
+    format: int
+    kind: str
 
 
 def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, Any]) -> None:
@@ -35,11 +45,10 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     with whole_file(path) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
-        except SafetensorError as error:  # also for a full disk; only its text has the number of the error
-            number = re.search(r"\(os error (\d+)\)", str(error))
-            if number is None:
-                raise OSError(f"cannot write {path}: {error}") from error
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
+        except SafetensorError as error:
+            if "(os error " in str(error):
+                raise  # which whole_file understands
+            raise OSError(f"cannot write {path}: {error}") from error
 
 
 def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
@@ -60,25 +69,35 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if "tastemap" not in metadata:
-                raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except SafetensorError as reason:
+            names = list(file.keys())
+            odd = [name for name in names if file.get_slice(name).get_dtype() not in TYPES]
+            arrays = {} if odd else {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, ValueError) as reason:  # ValueError: an array without numbers that claims a huge size
         raise ModelFileError(
             f"{path} is no whole tastemap {kind} ({reason}): it was cut short or is another kind of file; save it again"
         ) from reason
+    if "tastemap" not in metadata:
+        raise ModelFileError(f"{path} is a safetensors file but not one that tastemap wrote")
+    if odd:
+        raise ModelFileError(f"{path} holds arrays of types that tastemap never writes, {name_some(odd)}")
     digest, _, text = metadata["tastemap"].partition(" ")
     if digest != _compute_digest(text, arrays):
         raise ModelFileError(
             f"{path} was altered after tastemap wrote it: its content does not match its digest; save it again"
         )
-    header = json.loads(text)
+    try:
+        header = read_json(text)
+    except ValueError as error:
+        raise ModelFileError(f"{path} has a header that cannot be read: {error}") from error
+    misfit = find_misfit(header, _Start)
+    if misfit is not None:
+        raise ModelFileError(f"{path}: {misfit}")
     if header["format"] > FORMAT_VERSION:
         raise ModelFileError(
             f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap"
         )
     if header["kind"] != kind:
-        raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
+        raise ModelFileError(f"{path} is a tastemap {cut(header['kind'])}, not a {kind}")
     return arrays, header
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions, check_not_negative
-from tastemap.errors import DivergenceError, Remedy
+from tastemap.data.specs import ArraySpec, Specs
+from tastemap.errors import DivergenceError, ModelFileError, Remedy
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.models.shared.abilities import Abilities
@@ -25,7 +26,7 @@ from tastemap.ranking.similar import Closeness, Neighbours, check_metric, neares
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.inverse import TILE, Symmetric, invert
 from tastemap.training.loop import Options
-from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
+from tastemap.typing import Array, Counts, Doubles, Floats, Ints, RowNumbers
 
 # The number of rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
@@ -67,7 +68,10 @@ class EASE(Model):
     abilities: ClassVar[Abilities] = Abilities(
         similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
     )
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("weights_", "item_precisions_")
+    fitted_arrays: ClassVar[Specs] = {
+        "weights_": ArraySpec(dtype="float32", shape=("paired_items", "columns")),
+        "item_precisions_": ArraySpec(dtype="float64", shape=("items",), above=0),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -84,6 +88,11 @@ class EASE(Model):
             Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
             "fit ImplicitALS",
         )
+
+    def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
+        """Return the sizes that shapes in `fitted_arrays` name."""
+        sizes = super().find_sizes(activity, popularity)
+        return {**sizes, "columns": _width(sizes["paired_items"])}
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
@@ -138,8 +147,9 @@ class EASE(Model):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
         """Make a fitted model from what `save` wrote; older files hold B of all items, with or without pairs."""
-        if "weights_" not in arrays:
-            arrays = {**arrays, "weights_": _drop_idle(arrays["item_weights_"], np.flatnonzero(arrays["popularity_"]))}
+        if "item_weights_" in arrays and "weights_" not in arrays:
+            rest = {name: array for name, array in arrays.items() if name != "item_weights_"}
+            arrays = {**rest, "weights_": _drop_idle(arrays["item_weights_"], rest.get("popularity_"))}
         return super().from_arrays(arrays, header)
 
 
@@ -207,6 +217,11 @@ def _gram(interactions: Interactions) -> Symmetric:
     return A
 
 
+def _width(n: int) -> int:
+    """Return the length of the rows of B of n items: whole cache lines, and at least one window of the kernel."""
+    return max(-(-n // LANES) * LANES, kernels.WINDOW)
+
+
 def _make_weights(A: Symmetric, precisions: Any) -> Floats:
     """Return B, given minus P and its diagonal."""
     B = _zeros(len(precisions))
@@ -224,13 +239,16 @@ def _make_weights(A: Symmetric, precisions: Any) -> Floats:
 
 def _zeros(n: int) -> Floats:
     """Return zeros in the shape of B of n items."""
-    B: Floats = allocate(n, max(-(-n // LANES) * LANES, kernels.WINDOW))
+    B: Floats = allocate(n, _width(n))
     B[:] = 0
     return B
 
 
-def _drop_idle(B: Floats, active: RowNumbers) -> Floats:
-    """Return the rows and columns of the active items of B."""
+def _drop_idle(B: Array, popularity: Array | None) -> Array:
+    """Return the rows and columns that B of an older file has for items with a pair."""
+    if popularity is None or popularity.ndim != 1 or B.ndim != 2 or not len(popularity) == len(B) <= B.shape[1]:
+        raise ModelFileError(f"its array 'item_weights_' must have a row and a column an item, got shape {B.shape}")
+    active = np.flatnonzero(popularity)
     if len(active) == len(B):
         return B
     kept = _zeros(len(active))

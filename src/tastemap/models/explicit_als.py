@@ -13,6 +13,7 @@ from tastemap.data._pairs import rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.shared.abilities import Abilities
+from tastemap.models.shared.explain import solve
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream
@@ -127,7 +128,7 @@ class ExplicitALS(RatingModel):
             A = Y.T @ Y + np.diag(ridge * self._solver.scale(np.array([len(items)]))[0])
             if not self.biases:
                 A[f, f] = 1
-            contributions = left * (Y @ np.linalg.solve(A, q))
+            contributions = left * (Y @ solve(A, q))
         return contributions, float(self.mean_[0] + self.user_biases_[user] + self.item_biases_[item])
 
 

@@ -14,11 +14,13 @@ from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, che
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.explain import solve
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
@@ -28,7 +30,7 @@ from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
-from tastemap.typing import Arrays, Doubles, Flags, Floats, Ints, RowNumbers
+from tastemap.typing import Arrays, Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of rows of a matrix product that one thread computes at a time.
 PRODUCT_ROWS = 1024
@@ -120,7 +122,10 @@ class ImplicitALS(Model):
         "regularization": Range(0.003, 3.0, log=True),
         "frequency_exponent": Range(0.2, 1.0),
     }
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_")
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+    }
     feature_search_space: ClassVar[SearchSpace] = {"feature_regularization": Range(0.5, 100.0, log=True)}
     abilities: ClassVar[Abilities] = Abilities(
         features=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
@@ -148,6 +153,11 @@ class ImplicitALS(Model):
         for name in ("loss", "regularization_scale", "solver"):
             check_choice(name, getattr(self, name), get_args(kinds[name]))
         check_whole("seed", self.seed, lowest=0)
+
+    def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
+        """Return the sizes that shapes name."""
+        columns = {f"{side}_features.columns": self.factors for side in ("user", "item")}
+        return {**super().find_sizes(activity, popularity), **columns}
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -256,7 +266,7 @@ class ImplicitALS(Model):
             ridge = self._ridge(np.array([len(c)]), self._fold_in.n_items)[0]
             A = self._fold_in.gram[:factors, :factors] + (Y.T * c) @ Y
             A[np.diag_indices(factors)] += ridge
-            seen_from_the_item = np.linalg.solve(A, y)
+            seen_from_the_item = solve(A, y)
             contributions = b * (Y @ seen_from_the_item)
             # Without a history x_u is m.
             baseline = float(ridge * m @ seen_from_the_item) if len(c) else float(m @ y)

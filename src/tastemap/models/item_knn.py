@@ -13,6 +13,7 @@ from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
@@ -75,7 +76,11 @@ class ItemKNN(Model):
         "shrinkage": Range(0.0, 100.0),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("neighbour_starts_", "neighbours_", "similarities_")
+    fitted_arrays: ClassVar[Specs] = {
+        "neighbour_starts_": ArraySpec(dtype="int64", shape=("items+1",), starts="neighbours_"),
+        "neighbours_": ArraySpec(dtype="int32", shape=("entries",), at_least=0, below="items"),
+        "similarities_": ArraySpec(dtype="float32", shape=("entries",), at_least=0, below=2),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

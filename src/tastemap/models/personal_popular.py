@@ -10,6 +10,7 @@ import numpy as np
 
 from tastemap.data._checks import check_switch
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -48,7 +49,7 @@ class PersonalPopular(Model):
     fill: bool = True
 
     abilities: ClassVar[Abilities] = Abilities(explains="exact", folds_in_exactly=True)
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("item_shares_",)
+    fitted_arrays: ClassVar[Specs] = {"item_shares_": ArraySpec(dtype="float32", shape=("items",), at_least=0)}
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

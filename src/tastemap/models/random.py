@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tastemap.data._checks import check_rows, check_switch, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
 from tastemap.models.shared.base import Model
 from tastemap.randomness import Stream, derive_state
@@ -53,7 +54,10 @@ class Random(Model):
     by_popularity: bool = False
     seed: int = 0
 
-    fitted_arrays: ClassVar[tuple[str, ...]] = ("user_states_", "item_rates_")
+    fitted_arrays: ClassVar[Specs] = {
+        "user_states_": ArraySpec(dtype="uint64", shape=("users",)),
+        "item_rates_": ArraySpec(dtype="float64", shape=("items",), at_least=0, below="users+1"),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

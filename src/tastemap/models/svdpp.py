@@ -10,6 +10,7 @@ import numpy as np
 from tastemap import parallel
 from tastemap.data._checks import check_amount
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
 from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
@@ -79,7 +80,10 @@ class SVDpp(SVD):
         "implicit_learning_rate": Range(0.001, 0.02, log=True),
         "implicit_regularization": Range(0.01, 0.2, log=True),
     }
-    fitted_arrays: ClassVar[tuple[str, ...]] = (*RatingModel.fitted_arrays, "implicit_factors_")
+    fitted_arrays: ClassVar[Specs] = {
+        **RatingModel.fitted_arrays,
+        "implicit_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

@@ -9,7 +9,6 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from tastemap.models.load import load
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import ends, nearest
 from tastemap.testing.data import (
@@ -68,14 +67,24 @@ def check_wrong_types_of_parameters_are_refused(make: Make) -> None:
 def check_numpy_numbers_are_as_good(make: Make) -> None:
     """A parameter given as a number of NumPy gives the same model as a Python number, and a file can hold it."""
     model = make_fitted(make)
-    for name in _kinds(make):
+    for name, kind in _kinds(make).items():
         value = getattr(model, name)
         if not isinstance(value, int | float):
             continue
-        of_numpy = make_fitted(make, **{name: np.asarray(value)[()]})
-        with temporary_folder() as folder:
-            of_numpy.save(folder / "model")
-            ensure_same_model(load(folder / "model"), model, f"{name} as a number of NumPy must learn the same")
+        types = (np.bool_,) if isinstance(value, bool) else (np.int16, np.int64) if kind is int else (np.float64,)
+        for of_numpy in [kind(value) for kind in types if kind(value) == value]:
+            other = make_fitted(make, **{name: of_numpy})
+            kept = getattr(other, name)
+            ensure(
+                not isinstance(kept, np.generic),
+                f"fit must make a Python number of {name}={of_numpy!r}, and keeps {kept!r}",
+            )
+            with temporary_folder() as folder:
+                other.save(folder / "numpy")
+                model.save(folder / "python")
+                same = (folder / "numpy").read_bytes() == (folder / "python").read_bytes()
+                ensure_same_model(other, model, f"{name} as a number of NumPy must learn the same")
+                ensure(same, f"{name} as a number of NumPy must give the same file")
 
 
 @quietly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import polars as pl
 from tastemap.data.frames import as_kind
 from tastemap.errors import ModelFileError, NotSupportedError, UnknownIdError
 from tastemap.evaluation.evaluate import evaluate
+from tastemap.files.arrays import read_arrays, write_arrays
 from tastemap.models.load import load
 from tastemap.models.shared.base import Model
 from tastemap.ranking.top_k import Lists
@@ -132,6 +134,67 @@ def _check_known_users(bare: Model, model: Model) -> None:
             ensure("interactions=False" in str(error), f"the sentence must name interactions=False, got {error}")
         else:
             ensure_same_lists(answer, ask(model), "without interactions a known user must get the same list")
+
+
+def check_altered_file_is_refused(make: Make) -> None:
+    """A file whose arrays are not those that the model declares is refused, with one sentence of ModelFileError."""
+    model = make_fitted(make)
+    with temporary_folder() as folder:
+        path = folder / "model"
+        model.save(path)
+        held, header = read_arrays(path, "model")
+        sizes = model.find_sizes(model.activity_, model.popularity_)
+        for name, spec in model.fitted_arrays.items():
+            array = held[name]
+            others = {
+                "left out": None,
+                "of another type": array.astype(np.bool_ if array.dtype != np.bool_ else np.int8),
+                "of another dimension": array[None],
+            }
+            if spec.shape[0] in sizes:
+                others["a row too long"] = np.concatenate([array, array[:1]])
+            if array.dtype.kind == "f":
+                others["of numbers that are not finite"] = np.full_like(array, np.nan)
+            if spec.below is not None:
+                others["of numbers that are too high"] = np.full_like(array, np.iinfo(np.int32).max)
+            for how, other in others.items():
+                changed = {key: value for key, value in {**held, name: other}.items() if value is not None}
+                write_arrays(path, changed, "model", header)
+                ensure_refused(lambda: load(path), ModelFileError, name, what=f"a file with {name} {how}")
+
+
+def check_copies_answer_alike(make: Make) -> None:
+    """A model and its scorer can be pickled and copied, whatever was asked before, and the copies answer the same."""
+    model = make_fitted(make)
+    asks: dict[str, Callable[[Model], Any]] = {
+        "fit": lambda model: None,
+        "recommend": lambda model: model.recommend(k=3),
+        "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
+        "predict": lambda model: pl.Series(model.predict("u1", 100)),
+        "update": lambda model: model.update(news()).recommend(k=3),
+    }
+    if model.abilities.similar_items:
+        asks["similar_items"] = lambda model: model.similar_items(100)
+    if model.abilities.similar_users:
+        asks["similar_users"] = lambda model: model.similar_users("u1")
+    if model.abilities.explains:
+        asks["explain"] = lambda model: model.explain("u1", 103).frame
+    for method, ask in asks.items():
+        ask(model)
+        for how, copied in (("pickled", _pickle), ("copied", copy.deepcopy)):
+            try:
+                other: Model = copied(model)
+                copied(model.scorer)
+            except Exception as error:
+                raise AssertionError(f"after {method} a model must be possible to be {how}, got {error!r}") from error
+            ensure_same_model(other, model, f"after {method} a model that was {how} must be the same")
+    for method, ask in asks.items():
+        if method != "fit":
+            ensure_same_lists(ask(_pickle(model)), ask(model), f"{method} of a model that was pickled must be the same")
+
+
+def _pickle(model: Any) -> Any:
+    return pickle.loads(pickle.dumps(model))
 
 
 def check_scorer_serves_elsewhere(make: Make) -> None:

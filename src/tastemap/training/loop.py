@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,10 @@ import numpy.typing as npt
 from tastemap import parallel
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DivergenceError, ModelFileError, ParameterError, show
+from tastemap.data.specs import ArraySpec, find_fault
+from tastemap.errors import DivergenceError, ModelFileError, ParameterError, cut, show
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
+from tastemap.files.headers import find_misfit
 from tastemap.files.paths import as_path
 from tastemap.files.writable import check_file
 from tastemap.metrics.definitions import METRICS, NDCG, Metric, RankingMetric, RatingMetric
@@ -29,6 +31,23 @@ from tastemap.typing import Arrays
 CHECKPOINT_SHARE = 0.1
 
 _USUAL_METRIC = NDCG(10)
+
+
+class _EpochHeader(TypedDict):
+    """An `Epoch` in the header of a checkpoint."""
+
+    epoch: int
+    seconds: float
+    objective: float
+    metric: float | None
+    metric_name: str | None
+
+
+class _Header(TypedDict):
+    """The header of a checkpoint."""
+
+    identity: dict[str, Any]
+    history: list[_EpochHeader]
 
 
 @dataclass(frozen=True)
@@ -238,19 +257,37 @@ def _save(path: Path, identity: dict[str, Any], state: Arrays, history: list[Epo
 
 
 def _resume(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) -> tuple[Arrays, list[Epoch]]:
-    """Return the state of a checkpoint, in the arrays of `fresh`, and its epochs; ModelFileError for another's."""
+    """Return the state of a checkpoint, in the arrays of `fresh`, and its epochs.
+
+    Raises ModelFileError for the checkpoint of another training, and for one that is not whole.
+    """
     arrays, header = read_arrays(path, "checkpoint")
+    misfit = find_misfit(header, _Header)
+    if misfit is not None:
+        raise ModelFileError(f"{path}: {misfit}")
     differing = [name for name in identity if header["identity"].get(name) != identity[name]]
     if differing:
         raise ModelFileError(
             f"{path} is the checkpoint of another training: its {differing[0]} is "
-            f"{header['identity'].get(differing[0])!r}, here it is {identity[differing[0]]!r}; "
+            f"{cut(repr(header['identity'].get(differing[0])), 400)}, here it is {identity[differing[0]]!r}; "
             "delete the file or pass another path"
         )
-    history = [Epoch(**fields) for fields in header["history"]]
-    for name, array in fresh.items():
-        array[...] = arrays[f"state.{name}"]  # written into the fresh arrays, which are aligned to cache lines
+    history = [Epoch(**{field.name: each[field.name] for field in fields(Epoch)}) for each in header["history"]]
+    if [done.epoch for done in history] != [*range(1, len(history) + 1)]:
+        raise ModelFileError(f"{path} has a history whose epochs are not 1, 2, 3 and so on: delete the file")
     if watch.patience is not None:
         watch.resume(history)
-        watch.best_state = {name: arrays[f"best.{name}"] for name in fresh} if watch.best else None
+    parts = ("state", "best") if watch.best else ("state",)
+    specs = {
+        f"{part}.{name}": ArraySpec(dtype=str(array.dtype), shape=array.shape)
+        for part in parts
+        for name, array in fresh.items()
+    }
+    fault = find_fault(arrays, specs, {})
+    if fault is not None:
+        raise ModelFileError(f"{path}: its array {fault.name!r} {fault.problem}; delete the file")
+    for name, array in fresh.items():
+        array[...] = arrays[f"state.{name}"]  # written into the fresh arrays, which are aligned to cache lines
+    if watch.best:
+        watch.best_state = {name: arrays[f"best.{name}"] for name in fresh}
     return fresh, history

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from tastemap.errors import ModelFileError, Remedy
+from tastemap.errors import ModelFileError, Remedy, cut
 from tastemap.extras import import_extra
+from tastemap.files.headers import find_misfit
 from tastemap.files.paths import as_path
 from tastemap.files.writable import check_file
 
@@ -45,26 +47,52 @@ class StudyFile:
         self._is_new = not self.path.exists()
         module: Any = import_extra("optuna", "optuna", extra="tune", purpose="tune")
         try:
-            self.storage = module.storages.RDBStorage(_url(self.path))
-            self.study: optuna.Study = module.create_study(
-                storage=self.storage, study_name=NAME, direction=direction, load_if_exists=True
-            )
-        except Exception as error:  # the errors of Optuna, SQLAlchemy and SQLite have no common base
+            with self._explain("cannot be used as a study"):
+                self.storage = module.storages.RDBStorage(_url(self.path))
+                self.study: optuna.Study = module.create_study(
+                    storage=self.storage, study_name=NAME, direction=direction, load_if_exists=True
+                )
+                stored = self.study.user_attrs.get(NAME)
+                if stored is None:
+                    self.study.set_user_attr(NAME, dict(identity))
+                self._n_trials = len(self.study.get_trials(deepcopy=False))
+        except ModelFileError as error:
+            if self._is_new and not _is_made_twice(error):
+                self._delete()  # such as on a full disk; a later search begins anew
+            raise
+        if stored is not None:
+            _compare(self.path, stored, identity)
+
+    def read_finished(
+        self, distributions: Mapping[str, optuna.distributions.BaseDistribution]
+    ) -> dict[int, optuna.trial.FrozenTrial]:
+        """Return the finished trials of the file by their number in the search.
+
+        distributions : the space of the search
+
+        Raises ModelFileError for a trial that `tune` cannot have written.
+        """
+        with self._explain("is damaged"):
+            trials = [trial for trial in self.study.get_trials() if "trial" in trial.user_attrs]
+        for trial in trials:
+            fault = _find_fault(trial, distributions)
+            if fault is not None:
+                raise ModelFileError(f"another program changed trial {trial.number} of {self.path}: {fault}; {_ELSE}")
+        finished = {trial.user_attrs["trial"]: trial for trial in trials}
+        if len(finished) < len(trials):
+            raise ModelFileError(f"another program changed {self.path}: it has a trial twice; {_ELSE}")
+        return finished
+
+    @contextmanager
+    def _explain(self, what: str) -> Iterator[None]:
+        """Raise ModelFileError where Optuna cannot read or write the file, whose errors have no common base."""
+        try:
+            yield
+        except Exception as error:
             reason = _reason(error)
             if self._is_new and any(sign in reason for sign in _MADE_TWICE):
                 raise ModelFileError(self._busy_message) from error
-            raise ModelFileError(f"{path} cannot be used as a study: {reason}") from error
-        stored = self.study.user_attrs.get(NAME)
-        if stored is None:
-            self.study.set_user_attr(NAME, dict(identity))
-        else:
-            _compare(self.path, stored, identity)
-        self._n_trials = len(self.study.get_trials(deepcopy=False))
-
-    def read_finished(self) -> dict[int, optuna.trial.FrozenTrial]:
-        """Return the finished trials of the file by their number in the search."""
-        trials = self.study.get_trials()
-        return {trial.user_attrs["trial"]: trial for trial in trials if "trial" in trial.user_attrs}
+            raise ModelFileError(f"{self.path} {what}: {reason}; {_ELSE}") from error
 
     def add(self, trial: optuna.trial.FrozenTrial) -> None:
         """Write a finished trial; raises ModelFileError where it cannot, or where another search wrote to the file."""
@@ -90,11 +118,58 @@ class StudyFile:
 
         A new file without a trial is deleted, so that it does not block another search from the same path.
         """
-        is_empty = self._is_new and not self.study.get_trials(deepcopy=False)
+        try:
+            is_empty = self._is_new and not self.study.get_trials(deepcopy=False)
+        except Exception:  # a file that cannot be read keeps what it may hold
+            is_empty = False
+        if is_empty:
+            self._delete()
+        else:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         self.storage.remove_session()
         self.storage.engine.dispose()
-        if is_empty:
-            self.path.unlink(missing_ok=True)
+
+    def _delete(self) -> None:
+        if hasattr(self, "storage"):
+            self._disconnect()
+        for path in (self.path, Path(f"{self.path}-journal")):
+            path.unlink(missing_ok=True)
+
+
+class _Attributes(TypedDict):
+    """What `tune` writes beside a trial."""
+
+    trial: int
+    state: Literal["complete", "pruned", "failed"]
+    seconds: float
+    epochs: int | None
+    reason: str | None
+
+
+def _find_fault(trial: optuna.trial.FrozenTrial, distributions: Mapping[str, Any]) -> str | None:
+    """Return what `tune` cannot have written of a trial, None where it can."""
+    misfit = find_misfit(trial.user_attrs, _Attributes, "what is kept of it")
+    if misfit is not None:
+        return misfit
+    if trial.user_attrs["trial"] < 0:
+        return f"its number is {trial.user_attrs['trial']}"
+    is_complete = trial.user_attrs["state"] == "complete"
+    if is_complete and not (len(trial.values or ()) == 1 and math.isfinite(trial.values[0])):
+        return "it is complete and has no score"
+    for name, space in distributions.items():
+        if name not in trial.params:
+            return f"it has no value of {name!r}"
+        value = trial.params[name]
+        inside = value in space.choices if hasattr(space, "choices") else space.low <= value <= space.high
+        if not inside:
+            return f"its {name} is {value!r}"
+    return None
+
+
+def _is_made_twice(error: ModelFileError) -> bool:
+    return str(error).startswith("another search is writing")
 
 
 def _check(path: Path) -> None:
@@ -108,7 +183,8 @@ def _check(path: Path) -> None:
         return  # nothing was written yet
     if start != _MAGIC:
         raise ModelFileError(f"{path} is no study of tune, which is an SQLite file: {_ELSE}")
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+    # Not read-only: SQLite first takes back what a killed process was writing.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
         try:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             studies = {name for (name,) in database.execute("SELECT study_name FROM studies")} if tables else set()
@@ -131,7 +207,9 @@ def _url(path: Path) -> str:
     return url.replace("{", "{{").replace("}", "}}")  # Optuna formats it
 
 
-def _compare(path: Path, stored: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+def _compare(path: Path, stored: Any, identity: Mapping[str, Any]) -> None:
+    if not isinstance(stored, Mapping):
+        raise ModelFileError(f"another program changed {path}: it does not say which search it keeps; {_ELSE}")
     names = [*identity, *(name for name in stored if name not in identity)]
     differing = [name for name in names if stored.get(name) != identity.get(name)]
     if not differing:
@@ -140,6 +218,6 @@ def _compare(path: Path, stored: Mapping[str, Any], identity: Mapping[str, Any])
     difference = (
         f"its {name} are others"
         if name.endswith(("data", "features"))
-        else f"its {name} is {stored.get(name)!r}, here it is {identity.get(name)!r}"
+        else f"its {name} is {cut(repr(stored.get(name)), 400)}, here it is {identity.get(name)!r}"
     )
     raise ModelFileError(f"{path} is the study of another search: {difference}; {_ELSE}, or delete the file")

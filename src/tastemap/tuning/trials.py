@@ -129,7 +129,7 @@ class Work:
     @staticmethod
     def _check(model: Model) -> None:
         try:
-            model.check()
+            model.check_parameters()
         except ValueError as error:  # two values may be wrong together although each is valid
             raise _Refused(str(error)) from error
 

@@ -257,7 +257,7 @@ class _Search:
 
     def __init__(self, work: Work, file: StudyFile | None, clock: Clock) -> None:
         self._work, self._file, self._clock = work, file, clock
-        self._finished = {} if file is None else file.read_finished()
+        self._finished = {} if file is None else file.read_finished(work.sampling.distributions())
         self._stopped: list[optuna.trial.FrozenTrial] = []
 
     def run(self, trials: int, parallel: int, progress: bool | None) -> None:
@@ -405,7 +405,7 @@ def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features
             parameter="space",
             value=changed,
         )
-    model.check()
+    model.check_parameters()
     for key, values in space.items():
         for value in ends(values):
             if not isinstance(value, str | bool | int | float | None):

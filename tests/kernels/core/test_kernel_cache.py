@@ -245,7 +245,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
     """Another kind, such as read-only factors of a loaded model, would compile for seconds in the middle of serving."""
     said = run_python(
         """
-        import sys
+        import copy, pickle, sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
         from tastemap.kernels import (
             ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, pairwise, popular,
@@ -262,6 +262,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         fitted.save(sys.argv[1] + "/model")
         news = tm.Interactions.from_frame({"user": [500], "item": [3]})
         models = [fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)]
+        models += [pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)]
         genres = tm.Features.from_csr(sp.csr_array(np.eye(30)[:, :4]), ids=range(30))
         stars = train.matrix.copy()
         stars.data = rng.integers(1, 6, len(stars.data)).astype(float)

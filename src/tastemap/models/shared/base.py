@@ -8,16 +8,20 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
+from tastemap.data._checks import as_python
 from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotFittedError, NotSupportedError
+from tastemap.data.specs import ArraySpec
+from tastemap.errors import DataError, ModelFileError, NotFittedError, NotSupportedError
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
-from tastemap.models.shared.learned import check_arrays
+from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
@@ -37,6 +41,9 @@ class Model(Answers):
         `factors` is never in it: more factors are nearly always better and cost more, so they are a budget
     feature_search_space : the same for parameters that matter only with features
 
+    fitted_arrays : what each array that `learn` sets must be, an `ArraySpec` by name: `fit` holds the model to it, and
+        `load` the file
+
     A model of your own is a subclass: a dataclass (kw_only=True, eq=False) of its parameters that declares its
     `abilities` and `fitted_arrays` and has the methods `check`, `learn`, `learn_more` and `make_scorer`.
     """
@@ -44,8 +51,8 @@ class Model(Answers):
     abilities: ClassVar[Abilities] = Abilities()
     search_space: ClassVar[SearchSpace] = {}
     feature_search_space: ClassVar[SearchSpace] = {}
-    # The names of the arrays that `learn` sets and `save` writes.
-    fitted_arrays: ClassVar[tuple[str, ...]] = ()
+    # The arrays that `learn` sets and `save` writes, by name. `load` refuses others, before it makes a model of them.
+    fitted_arrays: ClassVar[Mapping[str, ArraySpec]] = {}
 
     # -- what each model implements -----------------------------------------------------------------------------------
 
@@ -63,6 +70,15 @@ class Model(Answers):
     def ask_for_memory(self) -> None:  # not abstract: where learning takes little beside the data there is no question
         """Raise DataError where learning takes more memory than is free; `state` has the training data already."""
 
+    def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
+        """Return the sizes that shapes in `fitted_arrays` name: of users and items, and every whole parameter.
+
+        activity, popularity : int64, (n_users,) and (n_items,): the number of training pairs of each
+        """
+        parameters = {name: value for name, value in asdict(self).items() if type(value) is int}
+        paired_items = int(np.count_nonzero(popularity))
+        return {**parameters, "users": len(activity), "items": len(popularity), "paired_items": paired_items}
+
     def place_items(self) -> None:
         """Set the arrays of items without a training pair from their features; for models that take features."""
         raise NotSupportedError(
@@ -70,6 +86,12 @@ class Model(Answers):
         )
 
     # -- learning -----------------------------------------------------------------------------------------------------
+
+    def check_parameters(self) -> None:
+        """Turn NumPy's numbers among the parameters into Python's, and raise ValueError for one out of range."""
+        for field in fields(self):
+            setattr(self, field.name, as_python(getattr(self, field.name)))
+        self.check()
 
     def fit(
         self,
@@ -109,7 +131,7 @@ class Model(Answers):
         check_interactions("fit", interactions)
         if not len(interactions):
             raise DataError("there is nothing to learn from: the interactions hold no pair")
-        self.check()
+        self.check_parameters()
         self._check_takes_features(user_features, item_features)
         check_features("user_features", user_features)
         check_features("item_features", item_features)
@@ -260,7 +282,8 @@ class Model(Answers):
 
     def _check_learned(self) -> None:
         set_arrays = {name: getattr(self, name) for name in self.fitted_arrays if hasattr(self, name)}
-        check_arrays(type(self).__name__, self.fitted_arrays, set_arrays, len(self.users), len(self.items))
+        sizes = self.find_sizes(self.activity_, self.popularity_)
+        check_learned(type(self).__name__, self.fitted_arrays, set_arrays, sizes)
 
     def _forget(self) -> None:
         parameters = {field.name for field in fields(self)}
@@ -286,8 +309,20 @@ class Model(Answers):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
-        """Make a fitted model from what `save` wrote; `tastemap.load` calls it."""
-        model = cls(**header["parameters"])
+        """Make a fitted model from what `save` wrote; `tastemap.load` calls it.
+
+        Nothing is made of the arrays before all of them are what the model declares. Raises ModelFileError where the
+        header or an array is not.
+        """
+        stored.check_header(header)
+        try:
+            model = cls(**header["parameters"])
+            model.check_parameters()
+        except (TypeError, ValueError) as error:
+            raise ModelFileError(f"its parameters are wrong: {error}") from error
+        activity, popularity = (stored.find_counts(arrays, name) for name in ("activity_", "popularity_"))
+        specs = {**stored.declare_state(arrays, cls.abilities.features), **cls.fitted_arrays}
+        stored.check_arrays(arrays, specs, model.find_sizes(activity, popularity))
         model._remember(stored.state_of(arrays, header))
         model.epochs_ = stored.epochs_of(header)
         for name in cls.fitted_arrays:

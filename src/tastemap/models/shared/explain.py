@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
+from tastemap.errors import DataError
 from tastemap.ranking.scorer import Scorer
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Doubles, Floats, Ints
@@ -35,6 +36,16 @@ class Explanation(NamedTuple, Generic[Frame]):
     kind: Literal["exact", "leave-one-out"]
     score: float
     baseline: float = 0.0
+
+
+def solve(A: Doubles, b: Doubles) -> Doubles:
+    """Return A^-1 b; raises DataError where the equations have no one solution, as with next to no regularization."""
+    try:
+        return np.linalg.solve(A, b).astype(np.float64, copy=False)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            "the score cannot be taken apart, because its equations have no one solution: fit with more regularization"
+        ) from error
 
 
 def leave_one_out(

@@ -1,42 +1,32 @@
-"""Checks that learning has set arrays that a file can hold."""
+"""Checks that learning has set the arrays that a model declares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
-
+from tastemap.data.specs import ArraySpec, Specs, find_fault
 from tastemap.errors import DivergenceError
 
-# The kinds of NumPy types in a file: booleans, whole numbers, floats.
-KINDS = "biuf"
+
+def check_specs(model: str, specs: object) -> None:
+    """Raise TypeError where a model declares its fitted arrays in another form than names and `ArraySpec`."""
+    declared = isinstance(specs, Mapping) and all(isinstance(spec, ArraySpec) for spec in specs.values())
+    if not declared:
+        raise TypeError(f"{model}.fitted_arrays must be a dict of an ArraySpec for each name, got {specs!r}")
 
 
-def check_arrays(model: str, wanted: Sequence[str], arrays: Mapping[str, object], n_users: int, n_items: int) -> None:
-    """Raise TypeError where a fitted array is missing, does not hold numbers or has the wrong length.
+def check_learned(model: str, specs: Specs, arrays: Mapping[str, object], sizes: Mapping[str, int]) -> None:
+    """Raise TypeError where a fitted array is not as declared, DivergenceError for numbers that are not finite.
 
     model : the name of its class
-    wanted : the names of all fitted arrays; those that begin with user_ or item_ have a row for each user or item
-
-    Raises DivergenceError for numbers that are not finite.
+    sizes : the sizes that the shapes of arrays name
     """
-    rows = {"user": n_users, "item": n_items}
-    for name in wanted:
-        if name not in arrays:
-            raise TypeError(f"{model} names {name!r} among its fitted arrays, and learning did not set it")
-        array = arrays[name]
-        if not isinstance(array, np.ndarray):
-            raise TypeError(f"{model}.{name} must be a NumPy array, got {type(array).__name__}")
-        if array.dtype.kind not in KINDS or not array.ndim:
-            raise TypeError(
-                f"{model}.{name} must be an array of numbers in at least one dimension, got {array.dtype} of shape "
-                f"{array.shape}"
-            )
-        side = name.partition("_")[0]
-        if len(array) != rows.get(side, len(array)):
-            raise TypeError(f"{model}.{name} must have a row for each {side}: got {len(array)} for {rows[side]}")
-        # If any number is not finite, the smallest or the largest is not, and finding these takes no memory.
-        if array.dtype.kind == "f" and array.size and not np.isfinite([array.min(), array.max()]).all():
-            raise DivergenceError(
-                f"{model}.{name} holds numbers that are not finite: change the parameters, or scale the weights down"
-            )
+    check_specs(model, specs)
+    fault = find_fault(arrays, specs, sizes)
+    if fault is None:
+        return
+    if fault.name not in arrays:
+        raise TypeError(f"{model} names {fault.name!r} among its fitted arrays, and learning did not set it")
+    if fault.is_infinite:
+        raise DivergenceError(f"{model}.{fault.name} {fault.problem}: change the parameters, or scale the weights down")
+    raise TypeError(f"{model}.{fault.name} {fault.problem}")

@@ -15,6 +15,7 @@ from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.pairwise import Rule
@@ -60,15 +61,15 @@ class PairwiseModel(Model):
     # The first value of each row's sum of squared gradients. At four times this value steps are half as long.
     _first_squares: ClassVar[float] = 1.0
 
-    fitted_arrays: ClassVar[tuple[str, ...]] = (
-        "user_factors_",
-        "item_factors_",
-        "item_biases_",
-        "user_squares_",
-        "item_squares_",
-        "mean_weight_",
-        "skipped_",
-    )
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+        "item_biases_": ArraySpec(dtype="float32", shape=("items",)),
+        "user_squares_": ArraySpec(dtype="float32", shape=("users",), at_least=0),
+        "item_squares_": ArraySpec(dtype="float32", shape=("items",), at_least=0),
+        "mean_weight_": ArraySpec(dtype="float64", shape=(1,), above=0),
+        "skipped_": ArraySpec(dtype="int64", shape=(1,), at_least=0),
+    }
     abilities: ClassVar[Abilities] = Abilities(
         features=True, similar_items=True, similar_users=True, explains="leave-one-out", epochs=True
     )
@@ -83,6 +84,11 @@ class PairwiseModel(Model):
         if self.learning_rate == 0:
             raise ValueError("learning_rate must be above 0: with 0 nothing is learned")
         check_whole("seed", self.seed, lowest=0)
+
+    def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
+        """Return the sizes that shapes name; the factors of items' features have a column for the bias."""
+        columns = {"user_features.columns": self.factors, "item_features.columns": self.factors + 1}
+        return {**super().find_sizes(activity, popularity), **columns}
 
     @abstractmethod
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:

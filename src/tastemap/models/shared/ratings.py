@@ -14,6 +14,7 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_whole
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError, TastemapWarning
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows
@@ -83,15 +84,15 @@ class RatingModel(Model):
     bias_regularization: float = 0.03
     seed: int = 0
 
-    fitted_arrays: ClassVar[tuple[str, ...]] = (
-        "user_factors_",
-        "item_factors_",
-        "user_biases_",
-        "item_biases_",
-        "mean_",
-        "deviation_",
-        "range_",
-    )
+    fitted_arrays: ClassVar[Specs] = {
+        "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
+        "item_factors_": ArraySpec(dtype="float32", shape=("items", "factors")),
+        "user_biases_": ArraySpec(dtype="float32", shape=("users",)),
+        "item_biases_": ArraySpec(dtype="float32", shape=("items",)),
+        "mean_": ArraySpec(dtype="float32", shape=(1,)),
+        "deviation_": ArraySpec(dtype="float32", shape=(1,), above=0),
+        "range_": ArraySpec(dtype="float32", shape=(2,), ascending=True),
+    }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

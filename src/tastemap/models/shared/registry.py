@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from tastemap.errors import name_some
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.learned import check_specs
 
 # The entry point group of models; each entry point has the name of its class: NMF = "my_package.nmf:NMF".
 GROUP = "tastemap.models"
@@ -112,6 +113,7 @@ def check_class(cls: Any) -> None:
         )
     if inspect.isabstract(cls):
         raise TypeError(f"{name} lacks {name_some(sorted(cls.__abstractmethods__), 9)}, which every model has")
+    check_specs(name, cls.fitted_arrays)
     known = {field.name for field in fields(cls)}
     for field in fields(cls):
         if not field.kw_only or not field.init:

@@ -55,9 +55,7 @@ class State:
         Raises DataError where the user or item column has the name of a column of results.
         """
         users, items = interactions.users, interactions.items
-        taken = {*RESULT_COLUMNS} & {users.name, items.name}
-        if taken:
-            raise DataError(f"the column {min(taken)!r} has the name of a column in results: rename it before reading")
+        check_names(users.name, items.name)
         return cls(
             users=users,
             items=items,
@@ -140,6 +138,13 @@ class State:
     def find_users(self, ids: Any) -> RowNumbers:
         """Return the rows of users, -1 for those without a training pair or features."""
         return self.users.find_among(ids, self.known_users)
+
+
+def check_names(*names: str) -> None:
+    """Raise DataError where a column has the name of a column of results."""
+    taken = {*RESULT_COLUMNS} & {*names}
+    if taken:
+        raise DataError(f"the column {min(taken)!r} has the name of a column in results: rename it before reading")
 
 
 def extend(interactions: Interactions, users: Features | None, items: Features | None) -> Interactions:

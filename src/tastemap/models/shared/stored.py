@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import polars as pl
@@ -15,11 +15,55 @@ import scipy.sparse as sp
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.specs import ArraySpec, Specs, find_fault
+from tastemap.errors import DataError, ModelFileError, name_some
+from tastemap.files.headers import find_misfit
 from tastemap.metrics.definitions import parse
-from tastemap.models.shared.state import State
+from tastemap.models.shared.state import State, check_names
 from tastemap.training.loop import Epoch
 from tastemap.training.side_features import SideFeatures
-from tastemap.typing import Array, Arrays
+from tastemap.typing import Array, Arrays, FrameKind
+
+
+class ColumnsHeader(TypedDict):
+    """The caller's names of the columns."""
+
+    user: str
+    item: str
+    weight: str
+    time: str | None
+
+
+class EpochHeader(TypedDict):
+    """An epoch of the training."""
+
+    epoch: int
+    objective: float
+    metric: float | None
+
+
+# What the header of a model's file holds; later versions may add to it.
+Header = TypedDict(
+    "Header",
+    {
+        "class": str,
+        "parameters": dict[str, Any],
+        "columns": ColumnsHeader,
+        "users": str,
+        "items": str,
+        "frame": FrameKind,
+        "data": str | None,
+        "history": list[EpochHeader],
+        "metric": NotRequired[str | None],
+        "versions": dict[str, str],
+    },
+)
+
+COUNTS: Specs = {
+    "activity_": ArraySpec(dtype="int64", shape=("users",), at_least=0, below="items+1"),
+    "popularity_": ArraySpec(dtype="int64", shape=("items",), at_least=0, below="users+1"),
+}
+FEATURES = {"user_features": "users", "item_features": "items"}
 
 
 def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
@@ -57,14 +101,77 @@ def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[
     }
 
 
+def check_header(header: Mapping[str, Any]) -> None:
+    """Raise ModelFileError where the header of a model's file is not whole."""
+    misfit = find_misfit(header, Header)
+    if misfit is not None:
+        raise ModelFileError(misfit)
+    try:
+        check_names(header["users"], header["items"])
+        if header.get("metric") is not None:
+            parse(header["metric"])
+    except ValueError as error:
+        raise ModelFileError(f"the header is wrong: {error}") from error
+    if header["users"] == header["items"]:
+        raise ModelFileError(f"users and items are both called {header['users']!r}")
+
+
+def declare_state(arrays: Mapping[str, Array], takes_features: bool) -> Specs:
+    """Return what the arrays of a file must be beside the fitted ones, by which of them it has."""
+    specs = {**COUNTS}
+    for side in ("users", "items"):
+        if f"{side}.ids" in arrays:
+            dtype = "uint64" if arrays[f"{side}.ids"].dtype == np.uint64 else "int64"
+            specs[f"{side}.ids"] = ArraySpec(dtype=dtype, shape=(side,))
+        else:
+            specs |= _declare_strings(side, side)
+    if _has_any(arrays, "pairs"):
+        specs |= _declare_rows("pairs", "users", "items")
+    for side, rows in FEATURES.items():
+        if takes_features and _has_any(arrays, side):
+            specs[f"{side}.factors"] = ArraySpec(dtype="float32", shape=(side, f"{side}.columns"))
+            specs[f"{side}.described"] = ArraySpec(dtype="bool", shape=(rows,))
+            specs |= _declare_strings(f"{side}.names", side)
+            if side == "item_features" or f"{side}.indptr" in arrays:
+                specs |= _declare_rows(side, rows, side)
+    return specs
+
+
+def check_arrays(arrays: Mapping[str, Array], specs: Specs, sizes: Mapping[str, int]) -> None:
+    """Raise ModelFileError where the arrays of a file are not those declared."""
+    fault = find_fault(arrays, specs, sizes)
+    if fault is not None:
+        raise ModelFileError(f"its array {fault.name!r} {fault.problem}")
+    unknown = sorted(arrays.keys() - specs.keys())
+    if unknown:
+        raise ModelFileError(f"it has arrays that this version does not know, {name_some(unknown)}: update tastemap")
+
+
+def find_counts(arrays: Mapping[str, Array], name: str) -> Array:
+    """Return an array of a file that has a number an id; raises ModelFileError where it is missing or empty."""
+    if name not in arrays or not arrays[name].ndim or not len(arrays[name]):
+        raise ModelFileError(f"its array {name!r} is missing or empty")
+    return arrays[name]
+
+
 def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
-    """Return the state that a file holds."""
+    """Return the state that a file holds, whose header and arrays were checked one by one.
+
+    Raises ModelFileError where they do not fit each other.
+    """
     columns = Columns(**header["columns"])
+    popularity, activity = arrays["popularity_"], arrays["activity_"]
+    if not popularity.sum() or popularity.sum() != activity.sum():
+        raise ModelFileError(
+            f"it counts {popularity.sum()} pairs of items and {activity.sum()} of users, which are the same pairs"
+        )
     users = _ids_from_arrays(arrays, "users", header["users"])
     items = _ids_from_arrays(arrays, "items", header["items"])
     interactions = None
     if "pairs.indptr" in arrays:
         parts = (arrays["pairs.data"], arrays["pairs.indices"], arrays["pairs.indptr"])
+        if not np.array_equal(np.diff(parts[2]), activity):
+            raise ModelFileError("its pairs are not as many as 'activity_' counts")
         matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
         names = Columns(columns.user, columns.item, columns.weight)  # files have no times
         interactions = Interactions(matrix, users, items, columns=names, frame_kind=header["frame"])
@@ -73,8 +180,8 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
         items=items,
         columns=columns,
         frame_kind=header["frame"],
-        popularity=arrays["popularity_"],
-        activity=arrays["activity_"],
+        popularity=popularity,
+        activity=activity,
         interactions=interactions,
         user_features=_features_from_arrays(arrays, "user_features"),
         item_features=_features_from_arrays(arrays, "item_features"),
@@ -103,9 +210,9 @@ def card(header: dict[str, Any], state: State) -> str:
     epochs = epochs_of(header)
     if epochs:
         training = [f"Trained for {len(epochs)} epochs to an objective of {epochs[-1].objective:.6g}."]
-        if header["metric"] is not None:
+        measured = [(done.metric, done.epoch) for done in epochs if done.metric is not None]
+        if header["metric"] is not None and measured:
             goodness = parse(header["metric"]).goodness
-            measured = [(done.metric, done.epoch) for done in epochs if done.metric is not None]
             best, epoch = max(measured, key=lambda one: goodness(one[0]))  # of equal ones the first
             training[0] += f" Best on the validation part: {header['metric']} {best:.4f} in epoch {epoch}."
     versions = "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."
@@ -118,9 +225,12 @@ def _ids_to_arrays(side: str, ids: IdMap) -> Arrays:
 
 
 def _ids_from_arrays(arrays: Mapping[str, Array], side: str, name: str) -> IdMap:
-    if f"{side}.ids" in arrays:
-        return IdMap(pl.Series(name, arrays[f"{side}.ids"]), name)
-    return IdMap(pl.Series(name, _strings_from_arrays(arrays, side), dtype=pl.String), name)
+    strings = f"{side}.ids" not in arrays
+    ids = pl.Series(name, _strings_from_arrays(arrays, side), dtype=pl.String) if strings else arrays[f"{side}.ids"]
+    try:
+        return IdMap(pl.Series(name, ids), name)
+    except DataError as error:
+        raise ModelFileError(f"its {side} are wrong: {error}") from error
 
 
 def _features_to_arrays(side: str, features: SideFeatures, with_rows: bool) -> Arrays:
@@ -136,10 +246,35 @@ def _features_from_arrays(arrays: Mapping[str, Array], side: str) -> SideFeature
     if f"{side}.factors" not in arrays:
         return None
     names = tuple(_strings_from_arrays(arrays, f"{side}.names"))
+    if len(set(names)) < len(names):
+        raise ModelFileError(f"its {side} hold a name twice")
     rows = None
     if f"{side}.indptr" in arrays:
         rows = freeze_rows(Rows(*(arrays[f"{side}.{name}"] for name in Rows._fields)))
+        if not np.array_equal(rows.has_pairs, arrays[f"{side}.described"]):
+            raise ModelFileError(f"its {side} are not in the rows that 'described' says")
     return SideFeatures(names, rows, arrays[f"{side}.described"], arrays[f"{side}.factors"])
+
+
+def _has_any(arrays: Mapping[str, Array], side: str) -> bool:
+    return any(name.startswith(f"{side}.") for name in arrays)
+
+
+def _declare_rows(name: str, rows: str, columns: str) -> Specs:
+    """Declare the arrays of `Rows`, with `rows` and `columns` as the names of their sizes."""
+    pairs = f"{name}.pairs"
+    return {
+        f"{name}.indptr": ArraySpec(dtype="int64", shape=(f"{rows}+1",), starts=f"{name}.indices"),
+        f"{name}.indices": ArraySpec(dtype="int32", shape=(pairs,), at_least=0, below=columns, rows=f"{name}.indptr"),
+        f"{name}.data": ArraySpec(dtype="float32", shape=(pairs,)),
+    }
+
+
+def _declare_strings(name: str, size: str) -> Specs:
+    return {
+        f"{name}.bytes": ArraySpec(dtype="uint8", shape=(f"{name}.bytes",)),
+        f"{name}.ends": ArraySpec(dtype="int64", shape=(size,), at_least=0, ascending=True),
+    }
 
 
 def _strings_to_arrays(name: str, strings: pl.Series) -> Arrays:
@@ -149,5 +284,13 @@ def _strings_to_arrays(name: str, strings: pl.Series) -> Arrays:
 
 
 def _strings_from_arrays(arrays: Mapping[str, Array], name: str) -> list[str]:
-    text, ends = arrays[f"{name}.bytes"].tobytes(), arrays[f"{name}.ends"].tolist()
-    return [text[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+    held, ends = arrays[f"{name}.bytes"], arrays[f"{name}.ends"]
+    inside = ends[ends < len(held)]
+    is_cut = bool((held[inside] & 0xC0 == 0x80).any())  # such a byte goes on a character
+    if (ends[-1] if len(ends) else 0) != len(held) or is_cut:
+        raise ModelFileError(f"its array '{name}.ends' does not cut '{name}.bytes' into texts")
+    text = held.tobytes()
+    try:
+        return [text[start:end].decode() for start, end in zip([0, *ends.tolist()], ends.tolist(), strict=False)]
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"its array '{name}.bytes' is no text in UTF-8") from error

@@ -1,0 +1,217 @@
+"""What is killed: six kinds of work on files, each with what must hold after a kill at any moment.
+
+Run as a program, `kinds.py KIND FOLDER` does the work of a kind until it is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+import tastemap as tm
+from tastemap.export import tensorboard
+from tastemap.export.tensorboard import FILES
+
+EPOCHS, TRIALS = 12, 4
+SPACE = {"epochs": [1, 2, 3], "regularization": tm.Range(0.01, 1.0, log=True)}
+
+
+class Kind(NamedTuple):
+    """A kind of work.
+
+    work : is killed; it goes on for ever, or for a while
+    check : raises AssertionError where a kill has lost something or blocks the next run; leaves nothing but the path
+    longest : the most seconds from the beginning of the work to the kill
+    prepare : what is made before the work begins
+    """
+
+    work: Callable[[Path], Any]
+    check: Callable[[Path], None]
+    longest: float
+    prepare: Callable[[], Any]
+
+
+@cache
+def likes() -> tm.Interactions:
+    rng = np.random.default_rng(0)
+    users, items = np.nonzero(rng.random((400, 120)) < 0.2)
+    return tm.Interactions.from_frame({"user": users, "item": items})
+
+
+@cache
+def models() -> tuple[tm.Model, ...]:
+    """Two models whose files have different sizes."""
+    return tuple(tm.ImplicitALS(factors=factors, epochs=1).fit(likes(), progress=False) for factors in (40, 300))
+
+
+class Written:
+    """A kind of file that is written for two models in turn: afterwards it is what the one or the other writes."""
+
+    def __init__(self, write: Callable[[tm.Model, Path], None], read: Callable[[Path], Any]) -> None:
+        self._write, self._read = write, read
+
+    def go_on(self, path: Path) -> None:
+        while True:
+            for model in models():
+                self._write(model, path)
+
+    def check(self, path: Path) -> None:
+        if any(path.parent.iterdir()):  # else the first was killed before it wrote
+            hidden = all(entry.name.startswith(".") for entry in path.parent.iterdir())
+            first = hidden and not any(entry.name.endswith(".old") for entry in path.parent.iterdir())
+            assert first or self._read(path) in self._right, f"{path} holds neither the old nor the new"
+        self._write(models()[0], path)
+        assert self._read(path) == self._right[0]
+        check_alone(path)
+
+    @cached_property
+    def _right(self) -> list[Any]:
+        contents = []
+        with tempfile.TemporaryDirectory() as folder:
+            for model in models():
+                self._write(model, Path(folder) / "right")
+                contents.append(self._read(Path(folder) / "right"))
+        return contents
+
+
+def check_alone(path: Path) -> None:
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    assert names == [path.name], f"after the next write there is {names}"
+
+
+def read_folder(path: Path) -> dict[str, bytes]:
+    # Between two renamings the old folder has a hidden name.
+    held = path if path.exists() else next(entry for entry in path.parent.iterdir() if entry.name.endswith(".old"))
+    return {name: (held / name).read_bytes() for name in FILES}
+
+
+def load(path: Path) -> bytes:
+    tm.load(path)
+    return path.read_bytes()
+
+
+def recommend_all(model: tm.Model, path: Path) -> None:
+    model.recommend_all(path, k=5)
+
+
+def read_lists(path: Path) -> bytes:
+    return pl.read_parquet(path).write_csv().encode()
+
+
+def export(model: tm.Model, path: Path) -> None:
+    tensorboard(model, path)
+
+
+def train(path: Path | None, rest: float = 0.0) -> tm.Model:
+    """Train with a checkpoint; `rest` is how many seconds to wait after each epoch."""
+    model = tm.BPR(factors=8, epochs=EPOCHS)
+    options: dict[str, Any] = {"validation": likes(), "patience": EPOCHS, "progress": False}
+    return model.fit(likes(), checkpoint=path, callbacks=lambda epoch: time.sleep(rest), **options)
+
+
+def bits(model: tm.Model) -> dict[str, bytes]:
+    return {name: getattr(model, name).tobytes() for name in model.fitted_arrays}
+
+
+@cache
+def whole_training() -> dict[str, bytes]:
+    return bits(train(None))
+
+
+def check_training(path: Path) -> None:
+    assert bits(train(path)) == whole_training(), "a resumed training has other bits"
+    check_alone(path)
+
+
+def search(path: Path | None) -> Any:
+    return tm.tune(tm.ImplicitALS(factors=4), likes(), trials=TRIALS, study=path, space=SPACE, progress=False)
+
+
+def outcome(found: Any) -> Any:
+    return found.trials.drop("seconds").rows(), found.parameters, found.score, bits(found.model)
+
+
+@cache
+def whole_search() -> Any:
+    return outcome(search(None))
+
+
+def check_search(path: Path) -> None:
+    assert outcome(search(path)) == whole_search(), "a search that went on has another outcome"
+    check_alone(path)
+
+
+def compile_two(path: Path) -> None:
+    """Compile two kernels into the cache that TASTEMAP_CACHE names, and print what they give."""
+    from tastemap.kernels.core.random import race, states_of_rows
+
+    states, times = np.empty(3, np.uint64), np.empty((3, 2), np.float32)
+    states_of_rows(np.uint64(1), states)
+    race(states, np.ones(2), np.arange(2), times)
+    print(states.tolist(), times.tolist(), flush=True)
+
+
+def check_compilation(path: Path) -> None:
+    # The first makes again what is damaged; the second finds it whole.
+    told = []
+    for _ in range(2):
+        done = subprocess.run(
+            command("compile", path), env=environment("compile", path), capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, f"the next process ends with {done.stderr[-500:]}"
+        told.append(done.stdout.splitlines()[-1])
+    assert told == [COMPILED] * 2, f"the next processes compute {told}"
+
+
+# Random numbers are the same on every machine.
+COMPILED = (
+    "[10451216379200822465, 10905525725756348110, 2092789425003139053] [[1.0008431673049927, 1.5598434209823608], "
+    "[1.068442940711975, 7.597732067108154], [3.284454584121704, 3.2751078605651855]]"
+)
+
+
+def nothing() -> None:
+    pass
+
+
+FILES_OF_MODELS = Written(lambda model, path: model.save(path), load)
+LISTS = Written(recommend_all, read_lists)
+FOLDERS = Written(export, read_folder)
+KINDS = {
+    "save": Kind(FILES_OF_MODELS.go_on, FILES_OF_MODELS.check, 0.5, models),
+    "checkpoint": Kind(lambda path: train(path, rest=0.03), check_training, 0.6, likes),
+    "recommend_all": Kind(LISTS.go_on, LISTS.check, 0.5, models),
+    "tune": Kind(search, check_search, 2.0, likes),
+    "export": Kind(FOLDERS.go_on, FOLDERS.check, 0.5, models),
+    "compile": Kind(compile_two, check_compilation, 1.5, nothing),
+}
+
+
+def command(kind: str, path: Path) -> list[str]:
+    return [sys.executable, __file__, kind, str(path)]
+
+
+def environment(kind: str, path: Path) -> dict[str, str]:
+    own = {"TASTEMAP_CACHE": str(path)} if kind == "compile" else {}
+    return {**os.environ, **own, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def main() -> None:
+    kind, path = KINDS[sys.argv[1]], Path(sys.argv[2])
+    kind.prepare()
+    print("ready", flush=True)
+    kind.work(path)
+
+
+if __name__ == "__main__":
+    main()
