@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tastemap as tm
@@ -186,6 +187,9 @@ LONG = "x" * 10_000
         lambda: tm.evaluate(tm.Popular().fit(small.data()), small.data(), exclude=LONG),
         lambda: tm.split.by_time(small.data(), at=LONG, test=0.5),
         lambda: tm.Popular().fit(small.data()).recommend(k=LONG),
+        lambda: tm.Popular().fit(small.data()).recommend(on_unknown=np.eye(50)),
+        lambda: tm.ItemKNN(similarity=np.array(["cosine", "tfidf"])).fit(small.data()),
+        lambda: tm.compare([np.eye(50)], small.data()),
         lambda: tm.load("line\n" * 20),
     ],
 )

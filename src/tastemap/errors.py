@@ -181,8 +181,8 @@ def first_line(error: BaseException) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value for a message: its repr, cut where it is long."""
-    return _cut(repr(value), _LONGEST_VALUE)
+    """Return a value for a message: its repr in one line, cut where it is long."""
+    return tidy(_cut(repr(value), _LONGEST_VALUE))
 
 
 def name_some(values: Iterable[object], limit: int = 3) -> str:

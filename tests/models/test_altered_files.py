@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,13 @@ def test_a_header_of_other_contents_is_told(header: dict[str, Any], words: str, 
         tm.load(path)
     assert words in str(refused.value)
     assert str(refused.value).startswith(f"{path}: ")
+
+
+def test_columns_of_a_later_version_are_ignored(tmp_path: Path) -> None:
+    path = saved(tmp_path / "model", "ImplicitALS")
+    columns = read_arrays(path, "model")[1]["columns"]
+    rewrite(path, columns={**columns, "place": "where"})
+    assert asdict(tm.load(path).state.columns) == columns
 
 
 @pytest.mark.parametrize(

@@ -200,8 +200,8 @@ def test_permissions_follow_the_umask(umask: int, tmp_path: Path) -> None:
     [
         ([2**63 - 1, -(2**63), 0, 2**53 + 1], [1, 2, 3, 4]),
         ([2**64 - 1, 2**63, 1, 2], [5, 6, 7, 8]),
-        (["", "ä", "日本語", "🦀 and more"], ["a", "", "\n", "\u0301"]),
-        ([""], [""]),
+        (["\0", "ä", "日本語", "🦀 and more"], ["a", " a", "a\n", "\u0301"]),
+        (["-"], ["\ufeff."]),
     ],
 )
 def test_ids_survive_exactly(users: list[Any], items: list[Any], tmp_path: Path) -> None:

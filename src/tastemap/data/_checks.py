@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tastemap.errors import ParameterError, UnknownIdError
+from tastemap.errors import ParameterError, UnknownIdError, show
 from tastemap.typing import RowNumbers
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
@@ -31,24 +31,24 @@ def check_whole(name: str, value: object, *, lowest: int) -> None:
     """Raise ParameterError where a value is not a whole number of at least `lowest` and below 2**64."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
         raise ParameterError(
-            f"{name} must be a whole number of at least {lowest}, got {value!r}", parameter=name, value=value
+            f"{name} must be a whole number of at least {lowest}, got {show(value)}", parameter=name, value=value
         )
     if value >= 2**64:
-        raise ParameterError(f"{name} must be below 2**64, got {value!r}", parameter=name, value=value)
+        raise ParameterError(f"{name} must be below 2**64, got {show(value)}", parameter=name, value=value)
 
 
 def check_amount(name: str, value: object) -> None:
     """Raise ParameterError where a value is not a number from 0 to the largest 32-bit float."""
     if not _is_real(value) or not 0 <= as_python(value) <= LARGEST_FLOAT:
         raise ParameterError(
-            f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {value!r}", parameter=name, value=value
+            f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {show(value)}", parameter=name, value=value
         )
 
 
 def check_share(name: str, value: object) -> None:
     """Raise ParameterError where a value is not a number from 0 to 1."""
     if not _is_real(value) or not 0 <= as_python(value) <= 1:
-        raise ParameterError(f"{name} must be a number from 0 to 1, got {value!r}", parameter=name, value=value)
+        raise ParameterError(f"{name} must be a number from 0 to 1, got {show(value)}", parameter=name, value=value)
 
 
 def check_rows(what: str, rows: Any, n: int, *, lowest: int = 0) -> RowNumbers:
@@ -65,25 +65,26 @@ def check_rows(what: str, rows: Any, n: int, *, lowest: int = 0) -> RowNumbers:
 def check_switch(name: str, value: object) -> None:
     """Raise ParameterError where a value is neither True nor False."""
     if not isinstance(value, bool | np.bool_):
-        raise ParameterError(f"{name} must be True or False, got {value!r}", parameter=name, value=value)
+        raise ParameterError(f"{name} must be True or False, got {show(value)}", parameter=name, value=value)
 
 
 def check_text(name: str, value: object) -> None:
     """Raise ParameterError where a value is no text, such as the name of a column."""
     if not isinstance(value, str):
-        raise ParameterError(f"{name} must be a text, got {value!r}", parameter=name, value=value)
+        raise ParameterError(f"{name} must be a text, got {show(value)}", parameter=name, value=value)
 
 
 def check_number(name: str, value: object) -> None:
     """Raise ParameterError where a value is not a number, infinity included."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not is_number or value != value:  # NaN is no number, and unequal to itself
-        raise ParameterError(f"{name} must be a number, got {value!r}", parameter=name, value=value)
+        raise ParameterError(f"{name} must be a number, got {show(value)}", parameter=name, value=value)
 
 
 def check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     """Raise ParameterError where a value is not among the choices."""
-    if value not in choices:
+    # Not "in": an array would be compared number by number.
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
         raise ParameterError(
-            f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}", parameter=name, value=value
+            f"{name} must be one of {', '.join(map(repr, choices))}, got {show(value)}", parameter=name, value=value
         )

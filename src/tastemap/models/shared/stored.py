@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from importlib.metadata import version
 from typing import Any, NotRequired, TypedDict
 
@@ -159,7 +159,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
 
     Raises ModelFileError where they do not fit each other.
     """
-    columns = Columns(**header["columns"])
+    columns = Columns(**{field.name: header["columns"][field.name] for field in fields(Columns)})
     popularity, activity = arrays["popularity_"], arrays["activity_"]
     if not popularity.sum() or popularity.sum() != activity.sum():
         raise ModelFileError(
