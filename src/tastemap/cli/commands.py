@@ -50,6 +50,7 @@ def fit(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
     separator: opt.Separator = None,
@@ -78,6 +79,7 @@ def fit(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         separator=separator,
@@ -121,6 +123,7 @@ def recommend(
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     drop_nulls: opt.DropNulls = False,
     k: opt.Top = 10,
     seen: opt.Seen = False,
@@ -153,7 +156,9 @@ def recommend(
             frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            found = Reading(at_least=at_least, drop_nulls=drop_nulls, duplicates="sum").read(history, like=fitted)
+            found = Reading(at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, duplicates="sum").read(
+                history, like=fitted
+            )
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
@@ -218,6 +223,7 @@ def evaluate(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
     separator: opt.Separator = None,
@@ -247,6 +253,7 @@ def evaluate(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         separator=separator,
@@ -274,6 +281,7 @@ def info(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
     separator: opt.Separator = None,
@@ -304,6 +312,7 @@ def info(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         separator=separator,

@@ -26,6 +26,7 @@ from tastemap.data._columns import (
 )
 from tastemap.data._pairs import (
     Rows,
+    divide_weights,
     freeze,
     freeze_matrix,
     indptr_of,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
+Zeros = Literal["keep", "negatives"]
 EventWeights = tuple[str, Mapping[Any, float]]
 
 
@@ -63,21 +65,31 @@ class Reading(TypedDict, total=False):
     duplicates_time: DuplicatesTime
     users: Any
     items: Any
+    zeros: Zeros
     allow_negative: bool
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The caller's column names; ``time`` is None where there are no times."""
+    """The caller's column names; ``time`` is None where there are no times.
+
+    least : the bound of `Interactions.at_least` that all weights in the column reach, None where any weight was kept
+    """
 
     user: str = "user"
     item: str = "item"
     weight: str = "weight"
     time: str | None = None
+    least: float | None = None
 
 
 class Interactions:
     """Pairs of a user and an item with a weight and, optionally, a time. Immutable.
+
+    A like is a pair of a weight above 0. A pair of weight 0 was shown or rated, and is not liked: for models of likes
+    and for metrics of lists it is as if it were absent, for models of ratings 0 is a rating like any other. `likes`
+    leaves such pairs out, and zeros="negatives" does so while reading. Models of likes take weights as multiples of
+    their mean, so that no result depends on the unit: counts, hours and shares say the same.
 
     matrix : scipy CSR, float32, (users, items), canonical: rows sorted, one entry a pair; its arrays are
         read-only. A stored zero is a pair of weight 0. ``by_user`` and ``by_item`` give its arrays and those
@@ -129,6 +141,7 @@ class Interactions:
         duplicates_time: DuplicatesTime = "last",
         users: Any = None,
         items: Any = None,
+        zeros: Zeros = "keep",
         allow_negative: bool = False,
     ) -> Interactions:
         """Read a frame with one row an interaction.
@@ -144,10 +157,13 @@ class Interactions:
         duplicates_time : the time of such a pair: of the "last" row, the "max" or the "min"
         users, items : `IdMap` or ids to use; others in the frame raise UnknownIdError. None takes those in
             the frame
+        zeros : what a pair is whose weight is 0 after rows of the same pair are merged: "keep" makes a pair of weight 0
+            of it, "negatives" none, because it says that the user does not like the item. Its ids are in the maps
         allow_negative : accept negative weights
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy.
         """
+        check_choice("zeros", zeros, get_args(Zeros))
         check_choice("duplicates", duplicates, get_args(Duplicates))
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
         if weight is not None and event_weights is not None:
@@ -194,7 +210,9 @@ class Interactions:
             matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
-        return cls(
+        if weights is not None and np.count_nonzero(matrix.data) < np.count_nonzero(merged):
+            raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
+        read = cls(
             matrix,
             user_map,
             item_map,
@@ -204,6 +222,7 @@ class Interactions:
             columns=Columns(user, item, weight or "weight", time),
             frame_kind=kind,
         )
+        return read._drop_zeros() if zeros == "negatives" else read
 
     @classmethod
     def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
@@ -223,16 +242,18 @@ class Interactions:
 
     @classmethod
     def from_csr(
-        cls, matrix: Any, *, users: Any = None, items: Any = None, allow_negative: bool = False
+        cls, matrix: Any, *, users: Any = None, items: Any = None, zeros: Zeros = "keep", allow_negative: bool = False
     ) -> Interactions:
         """Take a scipy sparse matrix, users x items; it is copied.
 
         users, items : `IdMap` or ids, for the rows and for the columns; None numbers them from 0
+        zeros : "keep" makes a pair of weight 0 of a stored zero, "negatives" none
         allow_negative : accept negative weights
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
         or negative and for maps of another size.
         """
+        check_choice("zeros", zeros, get_args(Zeros))
         if not sp.issparse(matrix) or matrix.ndim != 2:
             raise DataError(
                 f"matrix must be a scipy sparse matrix of users x items, got a {type(matrix).__name__}: "
@@ -249,7 +270,8 @@ class Interactions:
         item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        return cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        read = cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return read._drop_zeros() if zeros == "negatives" else read
 
     def __len__(self) -> int:
         return int(self.matrix.nnz)
@@ -312,12 +334,28 @@ class Interactions:
         """Keep the pairs whose weight is at least ``weight``; the id maps stay. Raises DataError where none is left."""
         keep = self.matrix.data >= weight
         if not keep.any():
-            raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
+            raise DataError(
+                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}",
+                Remedy("lower the bound", "at_least", ...),
+            )
+        return self._keep(keep, columns=replace(self.columns, least=float(weight)))
+
+    def likes(self) -> Interactions:
+        """Keep the pairs whose weight is above 0; the id maps stay. Raises DataError where there is none."""
+        keep = self.matrix.data > 0
+        if keep.all():
+            return self
+        if not keep.any():
+            raise DataError("nothing is liked: no pair has a weight above 0", "bring pairs that have one")
         return self._keep(keep)
 
     def binarize(self) -> Interactions:
-        """Return the same pairs, each with the weight 1."""
+        """Return the same pairs, each with the weight 1, those of weight 0 too: leave them out with `likes` first."""
         return self._reweigh(np.ones(len(self), np.float32))
+
+    def divide(self, unit: float) -> Interactions:
+        """Return the same pairs with their weights as multiples of ``unit``; raises DataError as `divide_weights`."""
+        return self if unit == 1 else self._reweigh(divide_weights(self.matrix.data, unit))
 
     def log2(self) -> Interactions:
         """Damp every weight w to the binary logarithm of 1 + w; raises DataError where a w is -1 or less."""
@@ -468,7 +506,13 @@ class Interactions:
             add_to_hash(digest, ids)
         return digest.hexdigest()
 
-    def _keep(self, keep: npt.NDArray[np.bool_]) -> Interactions:
+    def _drop_zeros(self) -> Interactions:
+        keep = self.matrix.data != 0
+        if not keep.any():
+            raise DataError("nothing is liked: every weight is 0", "bring pairs of other weights")
+        return self if keep.all() else self._keep(keep)
+
+    def _keep(self, keep: npt.NDArray[np.bool_], **changes: Any) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
         matrix = make_csr(
@@ -478,6 +522,7 @@ class Interactions:
             matrix,
             time=None if self.time is None else self.time[keep],
             order=None if self.order is None else ranks_of(self.order[keep]),
+            **changes,
         )
 
     def _reweigh(self, weights: Array) -> Interactions:

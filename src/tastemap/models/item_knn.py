@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -86,7 +86,6 @@ class ItemKNN(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""
-        check_not_negative(type(self).__name__, interactions)
         by_user, by_item = self._unit_columns(interactions)
         n_items = len(interactions.items)
         most = min(int(self.neighbours), max(n_items - 1, 1))

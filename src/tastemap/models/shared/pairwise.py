@@ -14,7 +14,7 @@ import numpy as np
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.pairwise import Rule
@@ -32,8 +32,8 @@ from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import width_of, zeros
 from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
 
-# A pair counts at most as this many pairs of mean weight, so that one huge count does not dominate its rows.
-HEAVIEST = 3.0
+# The largest weight that counts, in multiples of the mean, so that one huge count does not dominate its rows.
+HEAVIEST = 1.5
 
 # Training has diverged when its mean loss is this many times the loss where all scores are equal.
 BLOWN_UP = 20
@@ -65,7 +65,6 @@ class PairwiseModel(Model):
         "item_biases_",
         "user_squares_",
         "item_squares_",
-        "mean_weight_",
         "skipped_",
     )
     abilities: ClassVar[Abilities] = Abilities(
@@ -99,8 +98,6 @@ class PairwiseModel(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Make the steps of all pairs, epoch by epoch."""
-        check_not_negative(type(self).__name__, interactions)
-        self._remember_weights(interactions)
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
         state = self.run_epochs(task, options, _HINT)
         task.finish(state)
@@ -109,8 +106,6 @@ class PairwiseModel(Model):
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Make the steps of the whole histories of users with new pairs, starting from the factors of `before`."""
         interactions = self.state.training("update")
-        check_not_negative(type(self).__name__, interactions)
-        self._remember_weights(interactions)
         state = self._start()
         learned = before._rows()
         for side, squares, features, features_before in (
@@ -186,10 +181,6 @@ class PairwiseModel(Model):
             grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
             self.item_squares_ = np.append(self.item_squares_, grown)
 
-    def _remember_weights(self, interactions: Interactions) -> None:
-        mean = interactions.matrix.data.mean(dtype=np.float64)
-        self.mean_weight_ = np.array([mean if mean > 0 else 1.0])
-
     @property
     def _squares(self) -> int:
         """The column of a user's sum of squared gradients; that of an item is the next column."""
@@ -223,7 +214,6 @@ class PairwiseModel(Model):
             self.item_biases_,
             self.item_squares_,
             self.popularity_,
-            float(self.mean_weight_[0]),
             None if user_features is None else user_features.factors_,
         )
         return FactorScorer(
@@ -242,7 +232,6 @@ class _FoldIn(Lean):
     parameters : an unfitted model with the parameters
     item_factors, item_biases, item_squares : as fitted
     popularity : int64, (n_items,)
-    mean_weight : the mean weight of the training pairs
     feature_factors : float32, (features, factors): those of the users' features, None without any
     """
 
@@ -251,7 +240,6 @@ class _FoldIn(Lean):
     item_biases: Floats
     item_squares: Floats
     popularity: Counts
-    mean_weight: float
     feature_factors: Floats | None
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
@@ -285,7 +273,7 @@ class _FoldIn(Lean):
                 block=0,
                 users=np.zeros(len(items), np.int32),
                 items=items,
-                values=scale_weights(values, self.mean_weight),
+                values=np.minimum(values, np.float32(HEAVIEST)),
                 members=among,
                 state=state,
             )
@@ -311,17 +299,6 @@ class _FoldIn(Lean):
         return self.parameters._wide_items(self.item_factors, self.item_biases, self.item_squares)
 
 
-def scale_weights(weights: Floats, mean: float) -> Floats:
-    """Return weights as multiples of the mean training weight, so that learning_rate has one meaning on any scale."""
-    if mean == 1 and weights.max(initial=0) <= HEAVIEST:
-        return weights  # the usual case: all weights are 1
-    # Division takes 64 bits, because a weight may be too small or too large for it in 32; in parts, to save memory.
-    relative = np.empty(len(weights), np.float32)
-    for part in parallel.row_blocks(len(weights), 1 << 20):
-        relative[part] = np.minimum(weights[part] / mean, HEAVIEST)
-    return relative
-
-
 _HINT = "lower learning_rate, or regularization if that is large"
 
 
@@ -336,7 +313,9 @@ class _Descent:
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs = model.epochs
         self._model = model
-        self._pairs = freeze_rows(pairs._replace(data=scale_weights(pairs.data, float(model.mean_weight_[0]))))
+        if pairs.data.max(initial=0) > HEAVIEST:
+            pairs = freeze_rows(pairs._replace(data=np.minimum(pairs.data, np.float32(HEAVIEST))))
+        self._pairs = pairs
         self._start = start
         self._learn_features = learn_features
         ridge = model.feature_regularization
