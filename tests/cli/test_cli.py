@@ -731,3 +731,29 @@ def test_a_table_too_wide_is_put_closer_before_a_heading_is_broken(capsys: pytes
         screen.width = 48
         output.show_table(screen, frame)
     assert capsys.readouterr().out.split("\n")[1].split() == frame.columns
+
+
+@pytest.mark.usefixtures("als")
+def test_a_test_file_is_read_with_the_bound_that_the_model_was_fitted_with(folder: Path) -> None:
+    Path("test.csv").write_text("userId,movieId,rating\n1,30,4\n2,20,1\n3,10,2\n")
+    said = run("evaluate", "als.safetensors", "test.csv", "--json")
+    assert json.loads(said.stdout)["models"][0]["users"] == 1
+    assert (
+        "took those of 4 and more in column 'rating' as likes, as when the model was fitted: --at-least" in said.stderr
+    )
+    other = run("evaluate", "als.safetensors", "test.csv", "--at-least", "2", "--json")
+    assert json.loads(other.stdout)["models"][0]["users"] == 2
+    assert "as when the model was fitted" not in other.stderr
+    Path("likes.csv").write_text("userId,movieId\n1,30\n2,20\n")
+    assert run_json("evaluate", "als.safetensors", "likes.csv")["models"][0]["users"] == 2
+
+
+def test_zeros_are_pairs_or_negatives(folder: Path) -> None:
+    Path("shown.csv").write_text("user,item,label\n1,10,1\n1,20,0\n2,20,1\n")
+    own = ["fit", "shown.csv", "--weight-column", "label", "--model", "Popular", "--out", "own.safetensors"]
+    assert (
+        "1 of 3 pairs have the weight 0, which is no like, and are left out: pass --zeros negatives" in run(*own).stderr
+    )
+    negatives = run(*own, "--zeros", "negatives")
+    assert "the weight 0" not in negatives.stderr
+    assert tm.load("own.safetensors").popularity_.tolist() == [1, 1]

@@ -177,6 +177,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         lambda: Reading().read(write("user,what\n1,2\n")),
         "in.csv has the columns 'user', 'what': pass --item-column COLUMN",
     ),
+    ("at_least", ...): (
+        lambda: Reading(at_least=4).read(write("user,item,rating\n1,2,3\n")),
+        "no weight is at least 4: the largest is 3: pass a lower bound with --at-least",
+    ),
     ("weight", ...): (
         lambda: Reading(at_least=4).read(write("user,item\n1,2\n")),
         "--at-least is about ratings, and every row of in.csv counts as 1: pass --weight-column COLUMN",
@@ -196,12 +200,17 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
         "2 of 2 test pairs are among the training pairs, which are kept out of the lists, and count as not found: test "
         "on other pairs, or pass --seen"
     )
+    assert say(catch_warning(lambda: tm.Popular().fit(read(weight=[0, 1])))) == (
+        "1 of 2 pairs have the weight 0, which is no like, and are left out: pass --zeros negatives to say that it "
+        "means not liked, give them a weight above 0 if they are likes, or fit a model of ratings, such as SVD, if 0 "
+        "is a rating"
+    )
     # Those of a search that stops are in test_tune_command.
     on = Remedy("with study=FILE the same call would go on from here", "study", ...)
     assert say(Note("none is kept", on)) == "none is kept: with --study FILE the same command would go on from here"
     again = Note("they are kept in a.db", Remedy("the same call goes on from them", "call", "again"))
     assert say(again) == "they are kept in a.db: the same command goes on from them"
-    assert {*ADVISED, ("exclude", None), ("study", ...), ("call", "again")} == set(ADVICE)
+    assert {*ADVISED, ("exclude", None), ("study", ...), ("call", "again"), ("zeros", "negatives")} == set(ADVICE)
 
 
 def test_advice_without_an_option_is_left_out() -> None:

@@ -95,9 +95,9 @@ def fit_model(name: str) -> Model:
 
 
 def weights() -> Array:
-    """Return the weights of the items 100 to 110, NaN where there is no pair."""
+    """Return the weights of the items 100 to 110 as multiples of their mean, NaN where there is no pair."""
     W = np.full(data().shape, np.nan)
-    W[data().row_of_pair(), data().matrix.indices] = data().matrix.data
+    W[data().row_of_pair(), data().matrix.indices] = data().matrix.data / data().matrix.data.mean(dtype=np.float64)
     return W[:, 1:]
 
 

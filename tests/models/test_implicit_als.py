@@ -60,14 +60,15 @@ settings = pytest.mark.parametrize(
 
 @settings
 def test_every_epoch_reports_the_objective_of_its_factors(changed: dict[str, Any]) -> None:
-    interactions, model = likes(), als(**changed)
+    model = als(**changed).fit(likes())
+    interactions = model.state.training("the test")
     task = _Alternation(model, interactions)
     state, reported = task.start(), []
     for epoch in range(model.epochs):
         reported.append(task.train_epoch(state, epoch))
         expected = reference.objective(dense(interactions), state["users"], state["items"], model)
         assert reported[-1] == pytest.approx(expected, rel=1e-4)
-    assert [done.objective for done in model.fit(interactions).epochs_] == reported
+    assert [done.objective for done in model.epochs_] == reported
 
 
 @settings
@@ -80,9 +81,9 @@ def test_the_objective_never_rises(changed: dict[str, Any], solver: str) -> None
 
 @settings
 def test_the_final_users_solve_their_normal_equations(changed: dict[str, Any]) -> None:
-    interactions, model = likes(), als(**changed)
-    model.fit(interactions)
-    W, ridge = dense(interactions), reference.ridges(dense(interactions), model)[0]
+    model = als(**changed).fit(likes())
+    W = dense(model.state.training("the test"))
+    ridge = reference.ridges(W, model)[0]
     exact = reference.solved_rows(W, model.item_factors_, ridge, model.alpha, model.unobserved_weight, model.loss)
     np.testing.assert_allclose(model.user_factors_, exact, rtol=1e-4, atol=1e-4)
 
@@ -119,7 +120,7 @@ def test_update_solves_what_has_new_pairs_exactly_and_nothing_else(changed: dict
     frame = {"user": [1, 20, 20], "item": [30, 4, 0], "weight": [2.0, 1.0, 1.0]}
     news = tm.Interactions.from_frame(frame, weight="weight")
     after = model.update(news)
-    W = dense(after.interactions)
+    W = dense(after.state.training("the test"))
     ridges = reference.ridges(W, model)
     users = np.vstack([model.user_factors_, np.zeros((1, 5))]).astype(np.float64)
     items = np.vstack([model.item_factors_, np.zeros((1, 5))]).astype(np.float64)

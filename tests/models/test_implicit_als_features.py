@@ -15,6 +15,7 @@ import tastemap as tm
 from reference import als as reference
 from tastemap import parallel
 from tastemap.models.implicit_als import _Alternation
+from tastemap.models.shared.likes import find_unit
 from tastemap.training.side_features import SideFeatures
 
 Array = npt.NDArray[Any]
@@ -87,7 +88,7 @@ def test_every_epoch_reports_the_objective_of_its_factors_and_it_never_rises(
         ids if table is None else ids.extend(table.ids)
         for ids, table in zip((likes().users, likes().items), own.values(), strict=True)
     )
-    interactions = likes().extend(users, items)
+    interactions = likes().divide(find_unit(likes())).extend(users, items)
     of_sides = [
         None if t is None else SideFeatures.of(t, ids) for t, ids in zip(own.values(), (users, items), strict=True)
     ]
@@ -109,7 +110,7 @@ def test_every_epoch_reports_the_objective_of_its_factors_and_it_never_rises(
 @settings
 def test_the_final_feature_factors_are_optimal(changed: dict[str, Any]) -> None:
     model = als(**changed).fit(likes(), **BOTH)
-    W = dense(model.interactions)
+    W = dense(model.state.training("the test"))
     X, Y = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
     F, V = learned(model)["items"]
     h = 1e-4 * np.abs(V).max()
@@ -129,7 +130,7 @@ def test_the_final_users_solve_their_normal_equations_or_are_at_their_features(
     changed: dict[str, Any],
 ) -> None:
     model = als(**changed).fit(likes(), **BOTH)
-    W, parts = dense(model.interactions), learned(model)
+    W, parts = dense(model.state.training("the test")), learned(model)
     means = {name: F @ V for name, (F, V) in parts.items()}
     known = np.where((model.popularity_ > 0)[:, None], model.item_factors_, 0).astype(np.float64)
     ridge = reference.ridges(W, model)[0]
@@ -215,7 +216,7 @@ def test_update_solves_new_and_redescribed_rows_and_then_all_users(changed: dict
     assert list(after.users) == [*model.users, 60]
     assert list(after.items) == [*model.items, 70]
 
-    W = dense(after.interactions)
+    W = dense(after.state.training("the test"))
     F = np.vstack([matrix(of_items(), model.items), [1, 0, 0, 0]])
     F[0] = [0, 1, 0, 2]
     E = np.vstack([matrix(of_users(), model.users), [0.5, 0, 1]])
@@ -282,7 +283,7 @@ def test_validation_ranks_items_and_users_without_a_pair_by_their_features() -> 
     held_out = tm.Interactions.from_frame({"user": [0, 1, 40, 40], "item": [50, 51, 3, 51]})
     for validation in (held_out, held_out.pick([False, False, True, True])):
         model = als(epochs=3).fit(likes(), **BOTH, validation=validation, metric="mrr@20")
-        interactions = model.interactions
+        interactions = model.state.training("the test")
         task = _Alternation(
             model,
             interactions,

@@ -50,6 +50,7 @@ def fit(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
@@ -79,6 +80,7 @@ def fit(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         keep_na=keep_na,
@@ -123,6 +125,7 @@ def recommend(
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
     k: opt.Top = 10,
@@ -157,9 +160,9 @@ def recommend(
             frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            found = Reading(at_least=at_least, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="sum").read(
-                history, like=fitted
-            )
+            found = Reading(
+                at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="sum"
+            ).read(history, like=fitted)
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
@@ -226,6 +229,7 @@ def evaluate(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
@@ -256,6 +260,7 @@ def evaluate(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         keep_na=keep_na,
@@ -284,6 +289,7 @@ def info(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
     keep_na: opt.KeepNa = False,
@@ -315,6 +321,7 @@ def info(
         count_rows=no_weight,
         event_weights=parse_event_weights(event or ()),
         at_least=at_least,
+        zeros=zeros,
         duplicates=duplicates,
         drop_nulls=drop_nulls,
         keep_na=keep_na,

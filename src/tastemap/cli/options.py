@@ -34,6 +34,14 @@ Events = Annotated[
     typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in --weight-column; repeat it."),
 ]
 AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
+Zeros = Annotated[
+    Literal["keep", "negatives"],
+    typer.Option(
+        metavar="HOW",
+        help="What a weight of 0 is: a pair (keep), which models of ratings take as a rating, or nothing, for it says "
+        "that the item is not liked (negatives).",
+    ),
+]
 Duplicates = Annotated[
     Literal["auto", "error", "sum", "mean", "last", "max"],
     typer.Option(

@@ -30,6 +30,7 @@ OPTIONS = {
 # A parameter and the value that the library advises for it (... for any) -> how to do that here. Other advice cannot be
 # followed here, and is left out. {value} is the advised value.
 ADVICE: dict[tuple[str, object], str] = {
+    ("at_least", ...): "pass a lower bound with --at-least",
     ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
     ("call", "again"): "the same command goes on from them",
     ("cast", "numbers"): "write them such as 1.5, pass --no-weight",
@@ -51,6 +52,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
     ("weight", ...): "pass --weight-column COLUMN",
+    ("zeros", "negatives"): "pass --zeros negatives to say that it means not liked",
 }
 
 # A problem that the library words with arguments -> the same without them, to fill with the facts.
@@ -80,6 +82,10 @@ REMARKS: dict[str, Callable[..., str]] = {
     "low ratings": lambda column, low, high, at_least: (
         f"column {column!r} looks like ratings from {low:g} to {high:g}, and a low one counts as a liking too, only a "
         f"weaker one: --at-least {at_least} takes those of {at_least} and more as likes and leaves out the others"
+    ),
+    "at least": lambda at_least, column: (
+        f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted: --at-least "
+        "sets another bound"
     ),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"

@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from tastemap.typing import Array, Counts, Flags, RowNumbers
+from tastemap import parallel
+from tastemap.data._checks import LARGEST_FLOAT
+from tastemap.errors import DataError
+from tastemap.typing import Array, Counts, Doubles, Flags, Floats, RowNumbers
+
+# The smallest 32-bit float of full precision.
+SMALLEST_FLOAT = float(np.finfo(np.float32).tiny)
 
 
 class Rows(NamedTuple):
@@ -61,6 +67,27 @@ def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
     starts = np.concatenate(([0], np.cumsum(lengths)))
     entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
     return freeze_rows(Rows(starts, indices[entries], data[entries]))
+
+
+def divide_weights(weights: Floats | Doubles, unit: float) -> Floats:
+    """Return weights as multiples of ``unit``: float32, (pairs,). No weight above 0 becomes 0.
+
+    Raises DataError for a multiple that is more than 32-bit floats hold.
+    """
+    if unit == 1:
+        return weights.astype(np.float32, copy=False)
+    heaviest = float(max(weights.max(initial=0), -weights.min(initial=0)))
+    if heaviest / unit > LARGEST_FLOAT:
+        raise DataError(
+            f"a weight of {heaviest:.3g} is too large beside the mean weight of the training, {unit:.3g}: bring "
+            "weights of one unit"
+        )
+    # Division takes 64 bits, because the unit may be too small or too large for 32; in parts, to save memory.
+    multiples = np.empty(len(weights), np.float32)
+    for part in parallel.row_blocks(len(weights), 1 << 20):
+        exact = weights[part] / np.float64(unit)
+        multiples[part] = np.where(exact > 0, np.maximum(exact, SMALLEST_FLOAT), exact)
+    return multiples
 
 
 def freeze_rows(rows: Rows) -> Rows:

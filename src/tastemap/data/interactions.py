@@ -28,6 +28,7 @@ from tastemap.data._columns import (
 )
 from tastemap.data._pairs import (
     Rows,
+    divide_weights,
     freeze,
     freeze_matrix,
     indptr_of,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
+Zeros = Literal["keep", "negatives"]
 EventWeights = tuple[str, Mapping[Any, float]]
 
 
@@ -66,6 +68,7 @@ class Reading(TypedDict, total=False):
     duplicates_time: DuplicatesTime
     users: Any
     items: Any
+    zeros: Zeros
     allow_negative: bool
     drop_nulls: bool
     keep_na: bool
@@ -73,16 +76,25 @@ class Reading(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Columns:
-    """The caller's column names; ``time`` is None where there are no times."""
+    """The caller's column names; ``time`` is None where there are no times.
+
+    least : the bound of `Interactions.at_least` that all weights in the column reach, None where any weight was kept
+    """
 
     user: str = "user"
     item: str = "item"
     weight: str = "weight"
     time: str | None = None
+    least: float | None = None
 
 
 class Interactions:
     """Pairs of a user and an item with a weight and, optionally, a time. Immutable.
+
+    A like is a pair of a weight above 0. A pair of weight 0 was shown or rated, and is not liked: for models of likes
+    and for metrics of lists it is as if it were absent, for models of ratings 0 is a rating like any other. `likes`
+    leaves such pairs out, and zeros="negatives" does so while reading. Models of likes take weights as multiples of
+    their mean, so that no result depends on the unit: counts, hours and shares say the same.
 
     matrix : scipy CSR, float32, (users, items), canonical: rows sorted, one entry a pair; its arrays are
         read-only. A stored zero is a pair of weight 0. ``by_user`` and ``by_item`` give its arrays and those
@@ -167,6 +179,7 @@ class Interactions:
         duplicates_time: DuplicatesTime = "last",
         users: Any = None,
         items: Any = None,
+        zeros: Zeros = "keep",
         allow_negative: bool = False,
         drop_nulls: bool = False,
         keep_na: bool = False,
@@ -184,6 +197,8 @@ class Interactions:
         duplicates_time : the time of such a pair: of the "last" row, the "max" or the "min"
         users, items : `IdMap` or ids to use; others in the frame raise UnknownIdError. None takes those in
             the frame
+        zeros : what a pair is whose weight is 0 after rows of the same pair are merged: "keep" makes a pair of weight 0
+            of it, "negatives" none, because it says that the user does not like the item. Its ids are in the maps
         allow_negative : accept negative weights
         drop_nulls : leave out rows without a user, an item, or a value in another column that is named here
         keep_na : take texts such as NA, N/A, NULL, nan, None and <NA> as ids. By default they stand for a missing id,
@@ -191,6 +206,7 @@ class Interactions:
 
         Raises DataError naming the column, the first offending rows (from 0) and the remedy.
         """
+        check_choice("zeros", zeros, get_args(Zeros))
         check_choice("duplicates", duplicates, get_args(Duplicates))
         check_choice("duplicates_time", duplicates_time, get_args(DuplicatesTime))
         columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
@@ -240,7 +256,9 @@ class Interactions:
             matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
         if not np.isfinite(matrix.data).all():
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
-        return cls._of(
+        if weights is not None and np.count_nonzero(matrix.data) < np.count_nonzero(merged):
+            raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
+        read = cls._of(
             matrix,
             user_map,
             item_map,
@@ -250,6 +268,7 @@ class Interactions:
             columns=Columns(user, item, weight or "weight", time),
             frame_kind=kind,
         )
+        return read._drop_zeros() if zeros == "negatives" else read
 
     @classmethod
     def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
@@ -276,16 +295,18 @@ class Interactions:
 
     @classmethod
     def from_csr(
-        cls, matrix: Any, *, users: Any = None, items: Any = None, allow_negative: bool = False
+        cls, matrix: Any, *, users: Any = None, items: Any = None, zeros: Zeros = "keep", allow_negative: bool = False
     ) -> Interactions:
         """Take a scipy sparse matrix, users x items; it is copied.
 
         users, items : `IdMap` or ids, for the rows and for the columns; None numbers them from 0
+        zeros : "keep" makes a pair of weight 0 of a stored zero, "negatives" none
         allow_negative : accept negative weights
 
         Entries stored twice are summed, as SciPy reads them. Raises DataError for weights that are not finite
         or negative, for indices outside the matrix and for maps of another size.
         """
+        check_choice("zeros", zeros, get_args(Zeros))
         own = take_matrix(matrix, "users x items")
         if not own.nnz:
             raise DataError(f"the matrix has no entries: got {matrix.shape[0]} x {matrix.shape[1]} of nothing")
@@ -295,7 +316,8 @@ class Interactions:
         item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        return cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        read = cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        return read._drop_zeros() if zeros == "negatives" else read
 
     def __getstate__(self) -> dict[str, Any]:
         # What is computed from the matrix takes as much memory again; the hash takes none.
@@ -370,12 +392,28 @@ class Interactions:
         with np.errstate(over="ignore"):  # what no 32-bit float holds is above every weight
             keep = self.matrix.data >= float(weight)
         if not keep.any():
-            raise DataError(f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}")
+            raise DataError(
+                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}",
+                Remedy("lower the bound", "at_least", ...),
+            )
+        return self._keep(keep, columns=replace(self.columns, least=float(weight)))
+
+    def likes(self) -> Interactions:
+        """Keep the pairs whose weight is above 0; the id maps stay. Raises DataError where there is none."""
+        keep = self.matrix.data > 0
+        if keep.all():
+            return self
+        if not keep.any():
+            raise DataError("nothing is liked: no pair has a weight above 0", "bring pairs that have one")
         return self._keep(keep)
 
     def binarize(self) -> Interactions:
-        """Return the same pairs, each with the weight 1."""
+        """Return the same pairs, each with the weight 1, those of weight 0 too: leave them out with `likes` first."""
         return self._reweigh(np.ones(len(self), np.float32))
+
+    def divide(self, unit: float) -> Interactions:
+        """Return the same pairs with their weights as multiples of ``unit``; raises DataError as `divide_weights`."""
+        return self if unit == 1 else self._reweigh(divide_weights(self.matrix.data, unit))
 
     def log2(self) -> Interactions:
         """Damp every weight w to the binary logarithm of 1 + w; raises DataError where a w is -1 or less."""
@@ -531,7 +569,13 @@ class Interactions:
             add_to_hash(digest, ids)
         return digest.hexdigest()
 
-    def _keep(self, keep: npt.NDArray[np.bool_]) -> Interactions:
+    def _drop_zeros(self) -> Interactions:
+        keep = self.matrix.data != 0
+        if not keep.any():
+            raise DataError("nothing is liked: every weight is 0", "bring pairs of other weights")
+        return self if keep.all() else self._keep(keep)
+
+    def _keep(self, keep: npt.NDArray[np.bool_], **changes: Any) -> Interactions:
         """Keep the pairs where ``keep`` is true, aligned with ``matrix.data``."""
         before = np.concatenate(([0], np.cumsum(keep)))
         matrix = make_csr(
@@ -541,6 +585,7 @@ class Interactions:
             matrix,
             time=None if self.time is None else self.time[keep],
             order=None if self.order is None else ranks_of(self.order[keep]),
+            **changes,
         )
 
     def _reweigh(self, weights: Array) -> Interactions:

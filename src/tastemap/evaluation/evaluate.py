@@ -45,11 +45,12 @@ class Evaluation:
     """The result of `evaluate`. ``evaluation["ndcg@10"]`` is the mean of a metric, given by its name or as a value.
 
     metrics : the metrics measured; `names` has their names, such as "ndcg@10" or "rmse"
-    values : float64, (users, metrics), one row for each user measured; NaN for rmse and mae where `n_rated` is 0, and
-        for coverage and gini
+    values : float64, (users, metrics), one row for each user measured; NaN for rmse and mae where `n_rated` is 0, for
+        metrics of lists where the user likes no test item, and for coverage and gini
     users : the ids of these users
     known : bool, (users,): whether the user has a training pair or features
-    n_without_test : the number of known users without a test item; they are left out
+    n_without_test : the number of known users without a test item, for metrics of lists alone without a liked one; they
+        are left out
     n_skipped : the number of unknown users with test items; they are left out (on_unknown="skip")
     n_unknown_items : the number of test pairs of the measured users whose item has neither a training pair nor
         features. They count as not found, unless `candidates` name them
@@ -220,25 +221,30 @@ def evaluate(
     candidates : only these items are ranked (ids), even those without a training pair or features
     item_features : the features by which diversity compares items; None compares them by their training users
 
-    Users without a test item are left out and counted. Test items that the model does not know count as not found.
+    A list is compared with the test items that the user likes, those of a weight above 0, whatever the model; rmse and
+    mae use all test pairs. Users without such an item are left out and counted. Test items that the model does not know
+    count as not found.
     The mean of rmse and mae is over all test pairs pooled, as in the Netflix prize, not over users; test pairs whose
     user or item has no training pair are left out of it and counted, with a warning.
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
-    DataError where test and training share no user or no item.
+    DataError where test and training share no user or no item, and where the test part holds no like.
     """
     asked = parse_all(metrics)
     _check_arguments(model, test, exclude, on_unknown)
     check_suits(model, asked)
     of_lists = [metric for metric in asked if not isinstance(metric, RatingMetric)]
     of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
-    tested = test.by_user.with_pairs
+    # Lists are compared with the likes, for every model; ratings with all pairs.
+    likes = test.likes() if of_lists else test
+    tested = (test if of_ratings else likes).by_user.with_pairs
     people = People.of_training(model) if history is None else People.of_histories(model, history)
     rows = people.find(test.users.take(tested))
     n_without_test = int(people.has_pair.sum() - (rows >= 0).sum())
     n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
     if on_unknown == "skip":
         tested, rows = tested[rows >= 0], rows[rows >= 0]
-    if not len(rows):
+    likers = np.flatnonzero(likes.by_user.has_pairs[tested])
+    if not len(likers):
         fold_in = Remedy("pass history= to fold them in", "history", ...)
         popular = Remedy("pass on_unknown='popular'", "on_unknown", "popular")
         ways = [popular] if history is not None else [fold_in, popular]
@@ -246,33 +252,33 @@ def evaluate(
 
     start = time.perf_counter()
     user_ids = test.users.take(tested)
-    held_out = rows_of_items(test, model.items)
-    n_unknown_items = _count_unknown_items(model, test, tested)
-    values = np.empty((len(rows), len(asked)))
+    held_out = rows_of_items(likes, model.items)
+    n_unknown_items = _count_unknown_items(model, likes, tested)
+    values = np.full((len(rows), len(asked)), np.nan)
     overall: dict[str, float] = {}
     left_out: list[tuple[int, TastemapWarning]] = []
     n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
     n_alike = 0
     if of_lists:
         catalogue = model.candidates(candidates)
-        hidden = _find_hidden(model, exclude, user_ids, rows, people)
-        reachable = count_reachable_items(catalogue.rows, len(model.items), hidden, held_out, tested)
+        of_likers, theirs = rows[likers], tested[likers]
+        hidden = _find_hidden(model, exclude, test.users.take(theirs), of_likers, people)
+        reachable = count_reachable_items(catalogue.rows, len(model.items), hidden, held_out, theirs)
         n_hidden = int(reachable[:, 2].sum())
-        left_out = [(n_hidden, _make_excluded_warning(n_hidden, len(test), exclude))]
+        left_out = [(n_hidden, _make_excluded_warning(n_hidden, len(likes), exclude))]
         if candidates is not None:
             more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
-            findable = count_reachable_items(more, len(model.items), hidden, held_out, tested)[:, 1]
+            findable = count_reachable_items(more, len(model.items), hidden, held_out, theirs)[:, 1]
             n_unnamed = int((findable - reachable[:, 1]).sum())
-            left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(test))))
+            left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(likes))))
         measuring = ListMeasurer(of_lists, _make_background(model, test, catalogue, item_features), len(catalogue))
-        block_values = []
-        for block in parallel.row_blocks(len(rows), max(1, PLACES_AT_ONCE // measuring.longest)):
+        columns = np.flatnonzero([metric in of_lists for metric in asked])
+        for block in parallel.row_blocks(len(likers), max(1, PLACES_AT_ONCE // measuring.longest)):
             mine = [] if hidden is None else [hidden.of(block)]
-            lists = model.scorer.rank(rows[block], measuring.longest, mine, catalogue, people.queries)
+            lists = model.scorer.rank(of_likers[block], measuring.longest, mine, catalogue, people.queries)
             n_alike += model.scorer.count_alike(lists)
-            shown = ListBatch(lists.rows, lists.counts, held_out, tested[block], reachable[block])
-            block_values.append(measuring.add(shown))
-        values[:, [metric in of_lists for metric in asked]] = np.concatenate(block_values)
+            shown = ListBatch(lists.rows, lists.counts, held_out, theirs[block], reachable[block])
+            values[np.ix_(likers[block], columns)] = measuring.add(shown)
         overall = measuring.overall
     if of_ratings:
         errors, whose = _compute_errors(model, test, tested, rows, people)
@@ -283,7 +289,7 @@ def evaluate(
         if n:
             warnings.warn(warning, stacklevel=2)
     if n_alike:
-        warnings.warn(make_alike_warning(n_alike, len(rows)), stacklevel=2)
+        warnings.warn(make_alike_warning(n_alike, len(likers)), stacklevel=2)
     if n_unrated:
         unrated = TastemapWarning(
             f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "

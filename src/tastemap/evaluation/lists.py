@@ -43,7 +43,8 @@ def evaluate_lists(
 
     Every user with a test item is measured. A missing list counts as empty (`Evaluation.n_without_list`), as in
     RecTools for all metrics of test items; `evaluate` instead leaves out unknown users. Lists of users without a test
-    item are left out and counted (`Evaluation.n_without_test`).
+    item are left out and counted (`Evaluation.n_without_test`). Test items and training pairs are those of a
+    weight above 0, as for `evaluate`.
     Raises ValueError for an unknown metric or one that needs `train`, DataError for missing columns or ids, where an
     item is in a list twice, and where the lists share no user or no item with the test part, UnknownIdError for ids of
     another type than those of the test part.
@@ -51,8 +52,10 @@ def evaluate_lists(
     asked = parse_all(metrics)
     _check_metrics(asked, train, item_features)
     check_interactions("evaluate_lists", test)
+    test = test.likes()
     if train is not None:
         check_interactions("train", train)
+        train = train.likes()
     table = _read(frame, test)
     known_items = test.items if train is None else train.items
     items, places = _number_items(table["item"], known_items)

@@ -51,9 +51,10 @@ class People:
         check_interactions("history", history)
         if not model.abilities.ratings:
             check_not_negative(type(model).__name__, history)
+            history = history.likes()
         aligned = history.align(history.users, model.items)[0]
         known = np.append(model.state.known_items, False)
-        pairs = aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user
+        pairs = model.state.in_units(aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user)
         has_pair = pairs.has_pairs
         return cls(
             history.users,

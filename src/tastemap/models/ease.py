@@ -12,7 +12,7 @@ import numpy as np
 
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DivergenceError, ModelFileError, Remedy
 from tastemap.kernels import ease as kernels
@@ -40,11 +40,11 @@ class EASE(Model):
     minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
     solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
 
-    X holds the weights of the pairs, and 0 for all others. The solution is direct and uses no random numbers. X'X, B
-    and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
+    X holds the weights of the pairs in multiples of their mean, and 0 for all others. The solution is direct and uses
+    no random numbers. X'X, B and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
-        grows with the data and with the weights. For likes from 200 to 1000 are usual
+        grows with the data, and not with the unit of the weights. For likes from 200 to 1000 are usual
 
     weights_ : float32, (n, at least n): B of the n items with a training pair, in the order of their rows; the rows of
         B are filled up with zeros to whole cache lines. For all other items B is 0
@@ -96,7 +96,6 @@ class EASE(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
-        check_not_negative(type(self).__name__, interactions)
         active = np.flatnonzero(self.popularity_)
         n_items, n = interactions.shape[1], len(active)
         about = _estimate_cost(n) if is_shown(options.progress) else ""

@@ -13,7 +13,7 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_whole
 from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
@@ -66,7 +66,7 @@ class ImplicitALS(Model):
 
     factors : the length of x_u and y_i
     epochs : how often users and items are both solved
-    alpha : the weight of an observed pair for each unit of its own weight w
+    alpha : the weight of an observed pair of mean weight; w is the pair's own in multiples of the mean
     unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
         what nobody has chosen, and lower suits large, sparse catalogues
     regularization : lambda. With regularization_scale="frequency" it need not grow with the data
@@ -170,7 +170,6 @@ class ImplicitALS(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve users and items in turn, and end by solving the users for the final items."""
-        check_not_negative("ImplicitALS", interactions)
         user_features, item_features = self.state.user_features, self.state.item_features
         if self.regularization == 0 and (user_features or item_features):
             raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
@@ -183,7 +182,6 @@ class ImplicitALS(Model):
         """Solve the items that have new pairs or changed features, and then all users."""
         state, old = self.state, before.state
         interactions = state.training("update")
-        check_not_negative("ImplicitALS", interactions)
         sides = _make_sides(self, interactions, state.user_features, state.item_features)
         users = sides[0].take_over(before.user_factors_, before.activity_)
         items = sides[1].take_over(before.item_factors_, before.popularity_)
@@ -538,7 +536,12 @@ def _gram(Q: Floats) -> npt.NDArray[np.float64]:
     """Return Q'Q: the products of at most 32 blocks of rows, added in order."""
     blocks = parallel.row_blocks(len(Q), max(PRODUCT_ROWS, -(-len(Q) // 32)))
     parts = np.empty((len(blocks), Q.shape[1], Q.shape[1]), np.float32)
-    parallel.run(lambda b: np.matmul(Q[blocks[b]].T, Q[blocks[b]], out=parts[b]), len(blocks))
+
+    def multiply(b: int) -> None:
+        with np.errstate(all="ignore"):  # an overflow shows in the result
+            np.matmul(Q[blocks[b]].T, Q[blocks[b]], out=parts[b])
+
+    parallel.run(multiply, len(blocks))
     gram: npt.NDArray[np.float64] = parts.sum(axis=0, dtype=np.float64)
     return gram
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
 from tastemap.kernels import item_knn as kernels
@@ -110,7 +110,6 @@ class ItemKNN(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""
-        check_not_negative(type(self).__name__, interactions)
         by_user, by_item = self._unit_columns(interactions)
         n_items = len(interactions.items)
         longest = self._longest

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from tastemap.data._checks import check_switch
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.shared.abilities import Abilities
@@ -30,9 +30,9 @@ class PersonalPopular(Model):
     s(u, i) = w_ui + c_i,   w_ui = 0 where the user does not have the item
     c_i = d p_i / (1 + the largest p),   p_i the number of users with a training pair of item i
 
-    d is the smallest difference between two weights, with 0 among them (1 where weights are counts), so that c decides
-    only between equal weights: the user's own items come first, by weight and then by popularity, and the other items
-    follow by popularity. The precision of 32-bit scores limits this: for an item bought 10 000 times, a share of
+    w is in multiples of the mean weight. d is the smallest difference between two weights, with 0 among them, so that c
+    decides only between equal weights: the user's own items come first, by weight and then by popularity, and the other
+    items follow by popularity. The precision of 32-bit scores limits this: for an item bought 10 000 times, a share of
     popularity below .001 is lost.
 
     Pass exclude_seen=False: without the user's own items the lists are those of Popular.
@@ -57,7 +57,6 @@ class PersonalPopular(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Set the items' shares from their popularity and the smallest difference between two weights."""
-        check_not_negative(type(self).__name__, interactions)
         gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
         least = gaps.min() if len(gaps) else 1.0
         self.item_shares_ = (least * (self.popularity_ / (1 + self.popularity_.max()))).astype(np.float32)

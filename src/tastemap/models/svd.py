@@ -23,6 +23,10 @@ from tastemap.typing import Arrays, Floats
 # The standard deviation of the factors at the start.
 START = 0.003
 
+# Ratings further from the mean than this many standard deviations shorten the steps of factors, which diverge
+# otherwise.
+TAIL = 8.0
+
 
 @dataclass(kw_only=True, eq=False)
 class SVD(RatingModel):
@@ -37,6 +41,9 @@ class SVD(RatingModel):
                q_i += rate / sigma (e p_u - sigma regularization q_i),    b_i += rate (e - bias_regularization b_i)
                with the values before the step on the right; rate = learning_rate (1 - epoch / epochs), epoch from 0
                for every rating in random order, once an epoch: svd_bucket in kernels/svd.py
+
+    Where a rating is further than 8 sigma from mu, the sigma in rate / sigma is an eighth of that distance: steps
+    towards one huge count would diverge. Ratings in stars are hardly ever so far.
 
     factors : the length of p_u and q_i
     epochs : how often every rating is used
@@ -80,7 +87,7 @@ class SVD(RatingModel):
     abilities: ClassVar[Abilities] = Abilities(
         ratings=True, similar_items=True, similar_users=True, explains="leave-one-out", epochs=True
     )
-    _hint: ClassVar[str] = "lower learning_rate or regularization, or scale the ratings down"
+    _hint: ClassVar[str] = "lower learning_rate or regularization, or damp ratings with a long tail by log2()"
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
@@ -141,6 +148,8 @@ class Descent(RatingTask):
         self._grid = Grid(interactions.by_user, len(interactions.items), model.seed)
         self._mean = np.float32(model.mean_[0])
         self._deviation = float(model.deviation_[0])
+        furthest = float(np.abs(model.range_.astype(np.float64) - float(self._mean)).max())
+        self._spread = max(self._deviation, furthest / TAIL)
 
     def start(self) -> Arrays:
         """Return small random factors and zero biases."""
@@ -163,7 +172,7 @@ class Descent(RatingTask):
         model, rate = self._model, self._model.learning_rate * self._fall(epoch)
         with np.errstate(over="ignore"):  # an overflow shows in the objective
             return Rates(
-                rate=np.float32(rate / self._deviation),
+                rate=np.float32(rate / self._spread),
                 ridge=np.float32(model.regularization * self._deviation),
                 bias_rate=np.float32(rate),
                 bias_ridge=np.float32(model.bias_regularization),

@@ -48,6 +48,9 @@ class SVDpp(SVD):
                rate = learning_rate (1 - epoch / epochs), epoch from 0; the implicit rate is implicit_learning_rate
                times the same
 
+    Where a rating is further than 8 sigma from mu, the sigma in rate / sigma is an eighth of that distance: steps
+    towards one huge count would diverge. Ratings in stars are hardly ever so far.
+
     factors : the length of p_u, q_i and y_i
     epochs : how often every rating is used
     learning_rate : of p, q and the biases in the first epoch
@@ -162,7 +165,7 @@ class _ImplicitDescent(Descent):
             done += 1
             waiting = (done - 1) % between + 1
             if waiting == between or done == n_strata:
-                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall / self._deviation)
+                self._move(state, Z, G, waiting / n_strata, model.implicit_learning_rate * fall / self._spread)
 
         errors = self._grid.run(epoch, work, after)
         squares = np.einsum("if,if->i", implicit, implicit, dtype=np.float64)

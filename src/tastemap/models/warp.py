@@ -33,6 +33,8 @@ class WARP(PairwiseModel):
                rate = learning_rate / sqrt(1 + |its earlier brackets|^2 / factors)
                for every pair in random order, once an epoch: warp_bucket in kernels/pairwise.py
 
+    The weight w is in multiples of the mean weight and at most 1.5, because longer steps diverge.
+
     With features of items q_i = F_i W + d_i, the sum of the factors of the item's features plus a part of its own,
     where b_i is one more factor; regularization pulls q_i towards F_i W instead of 0. W is a ridge regression of the
     rows, weighted by their numbers of pairs; the factor of |W|^2 is feature_regularization times the mean number. W
@@ -50,7 +52,6 @@ class WARP(PairwiseModel):
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
     item_biases_ : float32, (n_items,)
     user_squares_, item_squares_ : float32, what the rates are made of, for `update`
-    mean_weight_ : float64, (1,). w is a pair's weight divided by it, at most 3
     skipped_ : int64, (1,), how many pairs took no step because 20 draws met only the user's own items
 
     The objective shown is the mean loss of the epoch's pairs without regularization. Users and items are dealt into

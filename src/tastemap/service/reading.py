@@ -14,7 +14,7 @@ import polars as pl
 
 from tastemap.data._columns import drop_missing
 from tastemap.data.ids import restore_whole_ids
-from tastemap.data.interactions import Interactions
+from tastemap.data.interactions import Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.datasets import find_movielens_name, read_ratings
 from tastemap.errors import DataError, ParameterError, Remedy, name_some
@@ -72,7 +72,9 @@ class Reading:
     user, item, weight, time : names of columns; None looks for usual names
     count_rows : every row counts as 1, whatever columns there are
     event_weights : the weight of each event in the column of weights
-    at_least : keep only ratings of at least this much, each as one like
+    at_least : keep only ratings of at least this much, each as one like; None takes the bound of the data that `like`
+        was made with, where there was one
+    zeros : what a weight of 0 means, as for `Interactions.from_frame`
     duplicates : what to do with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
         last of ratings, and the sum of other weights
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
@@ -88,6 +90,7 @@ class Reading:
     count_rows: bool = False
     event_weights: Mapping[str, float] | None = None
     at_least: float | None = None
+    zeros: Zeros = "keep"
     duplicates: Duplicates = "error"
     drop_nulls: bool = False
     keep_na: bool = False
@@ -132,6 +135,8 @@ class _File:
                 value=how.weight,
             )
         self.how, self.path, self.like = how, path.expanduser(), like
+        bound = None if like is None else (like.state if isinstance(like, Model) else like).columns.least
+        self._at_least = bound if how.at_least is None else how.at_least
         self.columns: dict[str, str] = {}
         self.remarks: list[Remark] = []
         # A guessed column of times that cannot be used is left out, unless times are needed.
@@ -292,15 +297,18 @@ class _File:
             event_weights=(weight, events) if events and weight else None,
             duplicates=merge,
             keep_na=self.how.keep_na,
+            zeros=self.how.zeros,
             # Negative ratings are fine where at_least leaves out low ones.
-            allow_negative=self.how.at_least is not None,
+            allow_negative=self._at_least is not None,
             **ids,
         )
 
     def _keep_likes(self, data: Interactions) -> Interactions:
-        if self.how.at_least is None or "weight" not in self.columns:  # the latter is refused by name
+        if self._at_least is None or "weight" not in self.columns:  # the latter is refused by name
             return data
-        return data.at_least(self.how.at_least).binarize()
+        if self.how.at_least is None:
+            self.remarks.append(Remark("at least", {"at_least": self._at_least, "column": self.columns["weight"]}))
+        return data.at_least(self._at_least).binarize()
 
 
 def is_model(path: Path) -> bool:

@@ -183,16 +183,21 @@ def check_column_of_results_is_refused(make: Make) -> None:
 
 @quietly
 def check_degenerate_data(make: Make) -> None:
-    """All answers are finite for one user, one item, one pair, zero weights, and users who have every item."""
+    """All answers are finite for one user, one item, one pair, any weights, and users who have every item."""
     cases: dict[str, dict[str, list[Any]]] = {
         "one user": {"person": ["a"] * 3, "film": [1, 2, 3], "stars": [1.0, 2.0, 3.0]},
         "one item": {"person": ["a", "b", "c"], "film": [1] * 3, "stars": [1.0, 2.0, 3.0]},
         "one pair": {"person": ["a"], "film": [1], "stars": [1.0]},
         "everybody has everything": {"person": list("aabb"), "film": [1, 2] * 2, "stars": [1.0] * 4},
-        "weights of zero": {"person": list("aab"), "film": [1, 2, 1], "stars": [0.0] * 3},
         "a weight of zero": {"person": list("aab"), "film": [1, 2, 1], "stars": [0.0, 1.0, 1.0]},
         "tiny weights": {"person": list("aab"), "film": [1, 2, 1], "stars": [1e-38, 1e-30, 1e-38]},
     }
+    nothing: dict[str, list[Any]] = {"person": list("aab"), "film": [1, 2, 1], "stars": [0.0] * 3}
+    if make().abilities.ratings:
+        cases["weights of zero"] = nothing
+    else:
+        cases["huge weights"] = {"person": list("aab"), "film": [1, 2, 1], "stars": [1e30, 1e38, 1.0]}
+        ensure_refused(lambda: make().fit(read(nothing)), DataError, "liked", what="fit to weights of zero")
     for case, frame in cases.items():
         _check_case(make, case, frame)
 
@@ -207,7 +212,9 @@ def _check_case(make: Make, case: str, frame: dict[str, list[Any]]) -> None:
     shown = model.recommend(exclude_seen=False, frame="polars")
     ensure(set(shown["film"]) == items, f"where there is {case}, all items with a pair must be listed")
     ensure(shown["score"].is_finite().all(), f"scores must be finite where there is {case}")
-    taken = set(zip(frame["person"], frame["film"], strict=True))
+    taken = {
+        (user, film) for user, film, stars in zip(*frame.values(), strict=True) if stars or model.abilities.ratings
+    }
     n_left = len(model.recommend(frame="polars"))
     ensure(n_left == len(who) * len(items) - len(taken), f"where there is {case}, what is not seen must be listed")
     folded = model.recommend_for([1], frame="polars")["score"]

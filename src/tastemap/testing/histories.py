@@ -28,12 +28,16 @@ from tastemap.testing.data import (
 def check_histories_come_in_many_forms(make: Make) -> None:
     """A history is ids in any order, a mapping to weights, or a list of these; each history gets its own list."""
     model = make_fitted(make)
-    liked = 5 if model.abilities.ratings else 1  # an item named without a rating is taken as liked
+    # An item named without a weight counts as one of mean weight, where weights are ratings as one of the highest.
+    liked = 5 if model.abilities.ratings else model.state.unit
     one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
     forms: list[Any] = [(103, 105), [105, 103], np.array([103, 105]), pl.Series([103, 105])]
     forms += [{103: liked, 105: liked}, {105: float(liked), 103: float(liked)}]
     for same in forms:
         ensure_same_lists(model.recommend_for(same, k=4), one, f"the history {same!r} must be the same as [103, 105]")
+    if not model.abilities.ratings:
+        disliked = model.recommend_for({103: liked, 104: 0, 105: liked}, candidates=FILMS, k=4)
+        ensure_same_lists(disliked, one, "an item of weight 0 must be as if it were not in the history")
     weighted = model.recommend_for([101, 104], weights=[1, 2], k=4)
     ensure_same_lists(weighted, two, "weights must be the same as a mapping")
     both = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
@@ -96,6 +100,7 @@ def check_bad_histories_are_refused(make: Make) -> None:
     ]
     if not model.abilities.ratings:
         bad.append(([103], {"weights": [-1]}, DataError, ["weights", -1]))
+        bad.append(([103], {"weights": [0]}, DataError, ["no like", "weight"]))
     for history, options, error, words in bad:
         ensure_refused(
             partial(model.recommend_for, history, **options),

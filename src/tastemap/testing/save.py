@@ -224,5 +224,5 @@ def check_card(make: Make) -> None:
     ensure(card.startswith(f"# {type(model).__name__}\n"), "the card must begin with the class")
     for name, value in asdict(model).items():
         ensure(f"| {name} | {value} |" in card, f"the card must tell the parameter {name}")
-    ensure(re.search(r"Data: \d+ pairs, 15 person x 12 film", card), "the card must tell the data")
+    ensure(re.search(r"Data: \d+ pairs, 14 person x 11 film", card), "the card must tell the data")
     ensure(data().fingerprint() in card, "the card must tell the fingerprint of the data")

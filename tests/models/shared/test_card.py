@@ -62,3 +62,13 @@ def test_the_card_of_a_file_without_the_metrics_name_names_no_best_epoch() -> No
     older = tm.SVD.from_arrays(stored.arrays_of(model.state, fitted, True), header)
     assert [done.metric for done in older.epochs_] == [1.5, 0.9]
     assert re.search(r"Trained for 2 epochs to an objective of 0\.5\.\n", older.card())
+
+
+def test_the_card_counts_the_ids_that_have_a_pair_and_tells_the_bound_of_likes(tmp_path: Path) -> None:
+    frame = {"user": [1, 1, 2], "item": [7, 8, 7], "stars": [5, 1, 4]}
+    stars = tm.Interactions.from_frame(frame, weight="stars", users=[1, 2, 3], items=[7, 8, 9])
+    assert "Data: 3 pairs, 2 user x 2 item, " in tm.SVD(factors=1, epochs=1).fit(stars).card()
+    tm.Popular().fit(stars.at_least(4).binarize()).save(tmp_path / "model")
+    card = tm.load(tmp_path / "model").card()
+    assert "Data: 2 pairs, 2 user x 1 item, " in card
+    assert "Of stars only 4 and more." in card

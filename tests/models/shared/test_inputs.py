@@ -17,7 +17,7 @@ USERS = IdMap([1, 2], "user")
 
 
 def read(history: Any, weights: Any = None, **options: Any) -> list[list[Any]]:
-    given = {"unweighted": 1.0, "allow_negative": False, "may_be_empty": False, **options}
+    given = {"unweighted": 1.0, "ratings": False, "may_be_empty": False, **options}
     rows = read_histories(history, weights, ITEMS, **given)
     assert [array.dtype for array in rows] == [np.int64, np.int32, np.float32]
     return [array.tolist() for array in rows]
@@ -35,7 +35,7 @@ def test_each_of_many_has_a_row_and_weights_of_its_own() -> None:
     assert read([["d"], ["b", "a"]], [None, [2, 3]], unweighted=4.0) == [[0, 1, 3], [3, 0, 1], [4, 3, 2]]
     assert read("b", [5]) == [[0, 1], [1], [5]]
     assert read([], may_be_empty=True) == [[0, 0], [], []]
-    assert read({"a": -1}, allow_negative=True) == [[0, 1], [0], [-1]]
+    assert read({"a": -1}, ratings=True) == [[0, 1], [0], [-1]]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class Answers(ABC):
 
     @property
     def unstated_weight(self) -> float:
-        """The weight of an item in a history without weights."""
+        """The weight of an item in a history without weights: 1, the mean of the training; for ratings the highest."""
         return 1.0
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
@@ -253,8 +253,9 @@ class Answers(ABC):
 
         history : item ids, {item id: weight}, or a list of either for several users; the column `history` numbers them
             from 0
-        weights : one weight for each item id; None for 1, or, where the model predicts ratings, for the highest rating
-            of the training data, because an item named without a rating is taken as liked
+        weights : one weight for each item id, in the unit of the training data; None for its mean weight, or, where the
+            model predicts ratings, for the highest rating, because an item named without a rating is taken as liked.
+            An item of weight 0 is not liked: models of likes leave it out of the history
         user_features : the new users' features, one row for each history in the same order; their ids are ignored. A
             history may then be empty ([], or [[], []] for two users). Without this argument a model with user features
             treats the new users as users without features
@@ -272,7 +273,8 @@ class Answers(ABC):
             weights,
             state.items,
             unweighted=self.unstated_weight,
-            allow_negative=self.abilities.ratings,
+            ratings=self.abilities.ratings,
+            unit=state.unit,
             may_be_empty=user_features is not None,
         )
         if not state.known_items[histories.indices].all():

@@ -22,6 +22,7 @@ from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
 from tastemap.models.shared.learned import check_learned
+from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
@@ -61,7 +62,11 @@ class Model(Answers):
 
     @abstractmethod
     def learn(self, interactions: Interactions, options: Options) -> None:
-        """Set the fitted arrays. `state` has the training data already; a model with epochs calls `run_epochs`."""
+        """Set the fitted arrays. `state` has the training data already; a model with epochs calls `run_epochs`.
+
+        interactions : the training pairs; where `abilities.ratings` is False, the likes among them with weights in
+            multiples of their mean weight, `state.unit`. `state.training` returns the same
+        """
 
     @abstractmethod
     def learn_more(self, before: Self, news: Interactions) -> None:
@@ -123,8 +128,11 @@ class Model(Answers):
 
         A model that trains without epochs refuses patience, callbacks and checkpoint, and ignores the validation part.
 
-        Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free or the
-        interactions hold no pair, DivergenceError when the objective is no longer finite,
+        Models of likes learn from the likes, the pairs of a weight above 0, warn where they leave others out, and take
+        weights in multiples of their mean; models of ratings take weights as they are.
+
+        Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free, for data
+        without a pair or a like, or with negative weights where the model takes none, DivergenceError when the objective is no longer finite,
         ModelFileError for the checkpoint of another training, NotSupportedError for features where the model takes
         none.
         """
@@ -135,7 +143,11 @@ class Model(Answers):
         self._check_takes_features(user_features, item_features)
         check_features("user_features", user_features)
         check_features("item_features", item_features)
-        state = State.learn(interactions, user_features, item_features)
+        unit = 1.0
+        if not self.abilities.ratings:
+            interactions = take_likes(type(self).__name__, interactions, stacklevel=2)
+            unit = find_unit(interactions)
+        state = State.learn(interactions, user_features, item_features, unit=unit)
         interactions = state.training("fit")
         metric = parse(metric)
         if validation is not None:
@@ -182,8 +194,9 @@ class Model(Answers):
         user_features, item_features : features of new ids, and changed features of known ids, made with
             `Features.transform` of those of the training. The factors of features stay as they were learned
 
-        A known pair takes the new weight; new users and items are added to the id maps. The docstring of each model
-        says which of its arrays an update learns again.
+        A known pair takes the new weight; new users and items are added to the id maps. For models of likes a known
+        pair of the new weight 0 is a like taken back and leaves, and weights count in the unit of the first training.
+        The docstring of each model says which of its arrays an update learns again.
 
         Raises NotFittedError before `fit`, NotSupportedError where the model was saved without its training pairs, or
         for features of a side that was fitted without.
@@ -191,11 +204,14 @@ class Model(Answers):
         state = self.state
         check_interactions("update", interactions)
         self._check_more_features(user_features, item_features)
+        ratings = self.abilities.ratings
+        if not ratings:
+            warn_of_new_zeros(type(self).__name__, state.given("update"), interactions, stacklevel=2)
         updated = self.clone()
-        updated._remember(state.merge(interactions, user_features, item_features))
+        updated._remember(state.merge(interactions, user_features, item_features, ratings=ratings))
         updated.epochs_ = list(self.epochs_)
         updated.ask_for_memory()
-        updated.learn_more(self, interactions)
+        updated.learn_more(self, interactions.divide(state.unit))
         updated._check_learned()
         return updated
 
@@ -248,7 +264,7 @@ class Model(Answers):
             "known_items": state.known_items,
             "popularity": state.popularity,
             "tie_order": state.items.tie_order,
-            "seen": None if state.interactions is None else state.interactions.by_user,
+            "seen": state.seen,
         }
 
     @property
@@ -263,7 +279,7 @@ class Model(Answers):
 
     @property
     def interactions(self) -> Interactions | None:
-        """The training data, None where the model was saved without it."""
+        """The training data, for models of likes the likes among them; None where the model was saved without it."""
         return self.state.interactions
 
     @property
@@ -342,6 +358,8 @@ def _keep_measurable(validation: Interactions, state: State, ratings: bool) -> I
 
     ratings : whether the pairs are compared with predictions; then their items need a training pair too
     """
+    if not ratings:
+        validation = validation.likes()
     validation, _ = validation.align(state.users, state.items)
     if len(validation):
         measurable = state.known_users[validation.row_of_pair()]

@@ -11,7 +11,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._checks import LARGEST_FLOAT
-from tastemap.data._pairs import Rows, freeze_rows, rows_of
+from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_of
 from tastemap.data.frames import is_single, list_values, to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.errors import DataError, Remedy, name_some
@@ -21,11 +21,20 @@ UNKNOWN_ITEM = Remedy("leave them out, or bring them in with update", "update", 
 
 
 def read_histories(
-    history: Any, weights: Any, items: IdMap, *, unweighted: float, allow_negative: bool, may_be_empty: bool
+    history: Any,
+    weights: Any,
+    items: IdMap,
+    *,
+    unweighted: float,
+    ratings: bool,
+    may_be_empty: bool,
+    unit: float = 1.0,
 ) -> Rows:
     """Return the histories that `recommend_for` takes as CSR arrays over item rows.
 
-    unweighted : the weight of items given without weights
+    unweighted : the weight in the arrays of items given without weights
+    ratings : whether weights are ratings, of any sign; else items of weight 0 are left out
+    unit : the weight that is 1 in the arrays
     """
     history = history if isinstance(history, Mapping) else list_values(history)
     many = isinstance(history, Sequence) and len(history) > 0 and not any(map(is_single, history))
@@ -34,7 +43,7 @@ def read_histories(
     if len(each) != len(people):
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
     rows = [
-        _read_history(one, own, items, unweighted, allow_negative, may_be_empty)
+        _read_history(one, own, items, unweighted, ratings, may_be_empty, unit)
         for one, own in zip(people, each, strict=True)
     ]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
@@ -70,7 +79,7 @@ def is_frame(values: Any) -> bool:
 
 
 def _read_history(
-    history: Any, weights: Any, items: IdMap, unweighted: float, allow_negative: bool, may_be_empty: bool
+    history: Any, weights: Any, items: IdMap, unweighted: float, ratings: bool, may_be_empty: bool, unit: float
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     if isinstance(history, Mapping):
         if weights is not None:
@@ -82,18 +91,22 @@ def _read_history(
     columns = items.rows(ids, UNKNOWN_ITEM)
     try:
         given = None if weights is None else np.asarray(list_values(weights), np.float64)
-        values = np.full(len(columns), unweighted) if given is None else given
+        values = np.full(len(columns), unweighted * unit) if given is None else given
     except (TypeError, ValueError) as error:
         raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
     if values.shape != columns.shape:
         raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
-    lowest = -LARGEST_FLOAT if allow_negative else 0
+    lowest = -LARGEST_FLOAT if ratings else 0
     wrong = ~((values >= lowest) & (values <= LARGEST_FLOAT))  # NaN is neither
     if wrong.any():
-        rule = "finite" if allow_negative else "finite and not negative"
+        rule = "finite" if ratings else "finite and not negative"
         raise DataError(f"weights of a history must be {rule}, got {name_some(values[wrong].tolist())}")
     if len(np.unique(columns)) < len(columns):
         raise DataError("a history must name each item once: add up the weights of repeated items")
     order = np.argsort(columns)
+    if not ratings:
+        order = order[values[order] > 0]
+        if len(columns) and not len(order) and not may_be_empty:
+            raise DataError("the history holds no like: give at least one of its items a weight above 0")
     own: npt.NDArray[np.int32] = columns[order].astype(np.int32)
-    return own, values[order].astype(np.float32)
+    return own, divide_weights(values[order], unit)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.core.random import fill_uniform
@@ -32,10 +32,10 @@ from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.update import find_paces, train_on
 from tastemap.training.wide import ask_for_factors, width_of, zeros
-from tastemap.typing import Arrays, Counts, Floats, Ints, RowNumbers
+from tastemap.typing import Array, Arrays, Counts, Floats, Ints, RowNumbers
 
-# A pair counts at most as this many pairs of mean weight, so that one huge count does not dominate its rows.
-HEAVIEST = 3.0
+# The largest weight that counts, in multiples of the mean, so that one huge count does not dominate its rows.
+HEAVIEST = 1.5
 
 # Training has diverged when its mean loss is this many times the loss where all scores are equal.
 BLOWN_UP = 20
@@ -67,7 +67,6 @@ class PairwiseModel(Model):
         "item_biases_": ArraySpec(dtype="float32", shape=("items",)),
         "user_squares_": ArraySpec(dtype="float32", shape=("users",), at_least=0),
         "item_squares_": ArraySpec(dtype="float32", shape=("items",), at_least=0),
-        "mean_weight_": ArraySpec(dtype="float64", shape=(1,), above=0),
         "skipped_": ArraySpec(dtype="int64", shape=(1,), at_least=0),
     }
     abilities: ClassVar[Abilities] = Abilities(
@@ -90,6 +89,15 @@ class PairwiseModel(Model):
         columns = {"user_features.columns": self.factors, "item_features.columns": self.factors + 1}
         return {**super().find_sizes(activity, popularity), **columns}
 
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
+        """Make a fitted model from what `save` wrote; older files hold the unit of weights in an array."""
+        if "mean_weight_" in arrays and "unit" not in header:
+            unit = arrays["mean_weight_"].reshape(-1)[:1].tolist()
+            arrays = {name: array for name, array in arrays.items() if name != "mean_weight_"}
+            header = {**header, "unit": unit[0] if unit else None}
+        return super().from_arrays(arrays, header)
+
     @abstractmethod
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         """Return work(bucket, P, Q, rule, skipped): it makes the steps of a bucket and returns the sum of the losses.
@@ -110,8 +118,6 @@ class PairwiseModel(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Make the steps of all pairs, epoch by epoch."""
-        check_not_negative(type(self).__name__, interactions)
-        self._remember_weights(interactions)
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
         state = self.run_epochs(task, options, _HINT)
         task.finish(state)
@@ -123,8 +129,6 @@ class PairwiseModel(Model):
         Rows that are known move in proportion to their shares of new pairs: see training/update.py.
         """
         interactions = self.state.training("update")
-        check_not_negative(type(self).__name__, interactions)
-        self._remember_weights(interactions)
         start = self._start()
         learned = before._rows()
         for side, squares, features, features_before in (
@@ -208,10 +212,6 @@ class PairwiseModel(Model):
             grown = np.zeros(len(placed) - len(self.item_squares_), np.float32)
             self.item_squares_ = np.append(self.item_squares_, grown)
 
-    def _remember_weights(self, interactions: Interactions) -> None:
-        mean = interactions.matrix.data.mean(dtype=np.float64)
-        self.mean_weight_ = np.array([mean if mean > 0 else 1.0])
-
     @property
     def _squares(self) -> int:
         """The column of a user's sum of squared gradients; that of an item is the next column."""
@@ -255,7 +255,6 @@ class PairwiseModel(Model):
             self.item_biases_,
             self.item_squares_,
             self.popularity_,
-            float(self.mean_weight_[0]),
             None if user_features is None else user_features.factors_,
         )
 
@@ -267,7 +266,6 @@ class _FoldIn(Lean):
     parameters : an unfitted model with the parameters
     item_factors, item_biases, item_squares : as fitted
     popularity : int64, (n_items,)
-    mean_weight : the mean weight of the training pairs
     feature_factors : float32, (features, factors): those of the users' features, None without any
     """
 
@@ -276,7 +274,6 @@ class _FoldIn(Lean):
     item_biases: Floats
     item_squares: Floats
     popularity: Counts
-    mean_weight: float
     feature_factors: Floats | None
 
     def __call__(self, histories: Rows, features: Rows | None) -> tuple[Floats, None]:
@@ -314,7 +311,7 @@ class _FoldIn(Lean):
                 block=0,
                 users=np.zeros(len(items), np.int32),
                 items=items,
-                values=scale_weights(values, self.mean_weight),
+                values=np.minimum(values, np.float32(HEAVIEST)),
                 members=among,
                 state=state,
             )
@@ -340,17 +337,6 @@ class _FoldIn(Lean):
         return self.parameters._wide_items(self.item_factors, self.item_biases, self.item_squares)
 
 
-def scale_weights(weights: Floats, mean: float) -> Floats:
-    """Return weights as multiples of the mean training weight, so that learning_rate has one meaning on any scale."""
-    if mean == 1 and weights.max(initial=0) <= HEAVIEST:
-        return weights  # the usual case: all weights are 1
-    # Division takes 64 bits, because a weight may be too small or too large for it in 32; in parts, to save memory.
-    relative = np.empty(len(weights), np.float32)
-    for part in parallel.row_blocks(len(weights), 1 << 20):
-        relative[part] = np.minimum(weights[part] / mean, HEAVIEST)
-    return relative
-
-
 _HINT = "lower learning_rate, or regularization if that is large"
 
 
@@ -365,7 +351,9 @@ class _Descent:
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs = model.epochs
         self._model = model
-        self._pairs = freeze_rows(pairs._replace(data=scale_weights(pairs.data, float(model.mean_weight_[0]))))
+        if pairs.data.max(initial=0) > HEAVIEST:
+            pairs = freeze_rows(pairs._replace(data=np.minimum(pairs.data, np.float32(HEAVIEST))))
+        self._pairs = pairs
         self._start = start
         self._learn_features = learn_features
         ridge = model.feature_regularization

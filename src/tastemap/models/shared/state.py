@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from tastemap.data._pairs import Rows, divide_weights, freeze_rows
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
@@ -27,7 +28,8 @@ class State:
     columns : the caller's names of the columns
     frame_kind : the kind of frame of results
     popularity, activity : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
-    interactions : the training pairs, None where a file left them out
+    interactions : the training pairs as they were given, None where a file left them out
+    unit : the weight that models see as 1: the mean weight of the first training's likes, 1 for models of ratings
     user_features, item_features : the features of users and items, None without any
     known_fingerprint : the fingerprint of the training pairs that a file stores, None where they can be hashed
     """
@@ -39,6 +41,7 @@ class State:
     popularity: Counts
     activity: Counts
     interactions: Interactions | None
+    unit: float = 1.0
     user_features: SideFeatures | None = None
     item_features: SideFeatures | None = None
     known_fingerprint: str | None = None
@@ -49,6 +52,8 @@ class State:
         interactions: Interactions,
         user_features: SideFeatures | None = None,
         item_features: SideFeatures | None = None,
+        *,
+        unit: float = 1.0,
     ) -> Self:
         """Return the state of training pairs and features whose ids are all in the id maps.
 
@@ -64,12 +69,13 @@ class State:
             popularity=np.bincount(interactions.matrix.indices, minlength=len(items)).astype(np.int64),
             activity=interactions.by_user.counts,
             interactions=interactions,
+            unit=unit,
             user_features=user_features,
             item_features=item_features,
         )
 
     @classmethod
-    def learn(cls, interactions: Interactions, users: Features | None, items: Features | None) -> Self:
+    def learn(cls, interactions: Interactions, users: Features | None, items: Features | None, *, unit: float) -> Self:
         """Return the state of a new training, with the ids of the features added to the id maps.
 
         Raises DataError where features describe none of the ids of the interactions.
@@ -81,15 +87,22 @@ class State:
             known,
             None if users is None else SideFeatures.of(users, known.users),
             None if items is None else SideFeatures.of(items, known.items),
+            unit=unit,
         )
 
-    def merge(self, news: Interactions, users: Features | None = None, items: Features | None = None) -> State:
-        """Return the state with more pairs and features; known pairs take the new weight."""
-        merged = extend(self.training("update").merge(news), users, items)
+    def merge(
+        self, news: Interactions, users: Features | None = None, items: Features | None = None, *, ratings: bool
+    ) -> State:
+        """Return the state with more pairs and features; known pairs take the new weight.
+
+        ratings : whether 0 is a rating; else a pair of weight 0 leaves
+        """
+        merged = extend(self.given("update").merge(news), users, items)
         return State.of(
-            merged,
+            merged if ratings else merged.likes(),
             self.user_features and self.user_features.extend(merged.users, users),
             self.item_features and self.item_features.extend(merged.items, items),
+            unit=self.unit,
         )
 
     def add_items(self, features: Features) -> State:
@@ -109,7 +122,29 @@ class State:
         )
 
     def training(self, purpose: str) -> Interactions:
-        """Return the training pairs; raises NotSupportedError, which names the purpose, where a file left them out."""
+        """Return the training pairs with weights in multiples of `unit`; raises as `given`."""
+        self.given(purpose)
+        assert self._in_units is not None
+        return self._in_units
+
+    @property
+    def seen(self) -> Rows | None:
+        """The arrays of the training pairs with weights in multiples of `unit`, None where a file left them out."""
+        return None if self._in_units is None else self._in_units.by_user
+
+    @cached_property
+    def _in_units(self) -> Interactions | None:
+        return self.interactions and self.interactions.divide(self.unit)
+
+    def in_units(self, pairs: Rows) -> Rows:
+        """Return pairs with weights in multiples of `unit`."""
+        return freeze_rows(pairs._replace(data=divide_weights(pairs.data, self.unit)))
+
+    def given(self, purpose: str) -> Interactions:
+        """Return the training pairs as they were given.
+
+        Raises NotSupportedError, which names the purpose, where a file left them out.
+        """
         if self.interactions is None:
             raise NotSupportedError(
                 f"{purpose} needs the training pairs, and this model was saved with interactions=False",

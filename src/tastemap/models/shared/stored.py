@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from typing import Any, NotRequired, TypedDict
 
@@ -32,6 +32,7 @@ class ColumnsHeader(TypedDict):
     item: str
     weight: str
     time: str | None
+    least: NotRequired[float | None]
 
 
 class EpochHeader(TypedDict):
@@ -53,6 +54,7 @@ Header = TypedDict(
         "items": str,
         "frame": FrameKind,
         "data": str | None,
+        "unit": NotRequired[float],  # older files have none: their weights counted as they are
         "history": list[EpochHeader],
         "metric": NotRequired[str | None],
         "versions": dict[str, str],
@@ -78,7 +80,7 @@ def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
     if state.item_features is not None:
         arrays |= _features_to_arrays("item_features", state.item_features, with_rows=True)
     if interactions:
-        pairs = state.training("saving with interactions=True").by_user
+        pairs = state.given("saving with interactions=True").by_user
         arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
     return arrays
 
@@ -93,6 +95,7 @@ def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[
         "items": state.items.name,
         "frame": state.frame_kind,
         "data": state.fingerprint,
+        "unit": state.unit,
         # Without seconds: they differ from run to run, and the file must not.
         "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in epochs],
         "metric": epochs[-1].metric_name if epochs else None,
@@ -114,6 +117,8 @@ def check_header(header: Mapping[str, Any]) -> None:
         raise ModelFileError(f"the header is wrong: {error}") from error
     if header["users"] == header["items"]:
         raise ModelFileError(f"users and items are both called {header['users']!r}")
+    if header.get("unit", 1) <= 0:
+        raise ModelFileError(f"the unit of weights must be above 0, got {header['unit']!r}")
 
 
 def declare_state(arrays: Mapping[str, Array], takes_features: bool) -> Specs:
@@ -173,7 +178,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
         if not np.array_equal(np.diff(parts[2]), activity):
             raise ModelFileError("its pairs are not as many as 'activity_' counts")
         matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
-        names = Columns(columns.user, columns.item, columns.weight)  # files have no times
+        names = replace(columns, time=None)  # files have no times
         interactions = Interactions(matrix, users, items, columns=names, frame_kind=header["frame"])
     return State(
         users=users,
@@ -183,6 +188,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
         popularity=popularity,
         activity=activity,
         interactions=interactions,
+        unit=float(header.get("unit", 1)),
         user_features=_features_from_arrays(arrays, "user_features"),
         item_features=_features_from_arrays(arrays, "item_features"),
         known_fingerprint=header["data"],
@@ -198,10 +204,15 @@ def epochs_of(header: dict[str, Any]) -> list[Epoch]:
 def card(header: dict[str, Any], state: State) -> str:
     """Return the description of a model in Markdown, from its header and state."""
     parameters = [f"| {name} | {value} |" for name, value in header["parameters"].items()]
+    n_users, n_items = np.count_nonzero(state.activity), np.count_nonzero(state.popularity)
     data = (
-        f"Data: {state.popularity.sum():,} pairs, {len(state.users):,} {state.users.name} x "
-        f"{len(state.items):,} {state.items.name}, fingerprint {header['data']}."
+        f"Data: {state.popularity.sum():,} pairs, {n_users:,} {state.users.name} x {n_items:,} {state.items.name}, "
+        f"fingerprint {header['data']}."
     )
+    if state.columns.least is not None:
+        data += f" Of {state.columns.weight} only {state.columns.least:g} and more."
+    if state.unit != 1:
+        data += f" A weight of {state.unit:.6g} counts as 1."
     sides = ((state.users, state.user_features), (state.items, state.item_features))
     described = [f"{len(own.names):,} of {own.described.sum():,} {ids.name}" for ids, own in sides if own is not None]
     if described:
