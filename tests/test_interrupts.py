@@ -60,9 +60,9 @@ FITS = """
         interrupt(name, lambda: model.fit(train), model)
     few = tm.Interactions.from_frame({"user": [1], "item": [2]})
     fitted = tm.EASE().fit(train)
-    weights = fitted.item_weights_.copy()
+    weights = fitted.weights_.copy()
     interrupt("update", lambda: fitted.update(few))
-    assert np.array_equal(fitted.item_weights_, weights)
+    assert np.array_equal(fitted.weights_, weights)
 """
 
 OTHERS = """

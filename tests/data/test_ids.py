@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tastemap.data.ids import IdMap, restore_whole_ids
-from tastemap.errors import DataError, UnknownIdError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 
 INT64_MAX, UINT64_MAX = 2**63 - 1, 2**64 - 1
 
@@ -155,6 +155,12 @@ def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
 def test_values_that_are_not_ids_are_rejected(ids: Any, message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         IdMap(ids)
+
+
+@pytest.mark.parametrize("name", [None, 5, ["user"]])
+def test_the_name_of_ids_is_a_text(name: Any) -> None:
+    with pytest.raises(ParameterError, match="name must be a text, got"):
+        IdMap([1, 2], name)
 
 
 def test_many_strings_are_found_like_few() -> None:

@@ -519,6 +519,15 @@ def test_a_text_for_a_missing_id_is_none(word: str) -> None:
         assert again.n_users == 3
 
 
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["ann", "", "NA"])])
+def test_a_category_for_a_missing_id_is_none(dtype: Any) -> None:
+    frame = pl.DataFrame({"user": pl.Series(["ann", "", "NA"], dtype=dtype), "item": [1, 2, 3]})
+    with pytest.raises(DataError, match=r"column 'user' has no id in rows 1, 2, but 'NA': pass drop_nulls=True"):
+        Interactions.from_frame(frame)
+    assert Interactions.from_frame(frame, drop_nulls=True).to_frame().rows() == [("ann", 1, 1)]
+    assert Interactions.from_frame(frame, drop_nulls=True, keep_na=True).users.ids.to_list() == ["ann", "NA"]
+
+
 def test_rows_without_a_weight_or_a_time_are_left_out_on_request() -> None:
     frame = {"user": [1, 1, 1, 2], "item": [1, 2, 3, 1], "w": [1.0, None, 3.0, 4.0], "t": [1, 2, None, 4]}
     read = Interactions.from_frame(frame, weight="w", time="t", drop_nulls=True)

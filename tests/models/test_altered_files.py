@@ -114,7 +114,11 @@ def test_any_array_changed_in_any_way_is_refused_or_answers(name: str, tmp_path:
         ("ItemKNN", {"neighbours_": np.full(42, 7, np.int32)}, "'neighbours_' must be below 7, and holds 7"),
         ("SVD", {"range_": np.array([5, 1], np.float32)}, "'range_' must never descend"),
         ("SVD", {"deviation_": np.zeros(1, np.float32)}, "'deviation_' must be above 0, and holds 0.0"),
-        ("EASE", {"item_weights_": np.zeros((7, 7), np.float32)}, "must be float32 of shape (items = 7, columns = 64)"),
+        (
+            "EASE",
+            {"weights_": np.zeros((7, 7), np.float32)},
+            "must be float32 of shape (paired_items = 7, columns = 64)",
+        ),
         ("EASE", {"item_precisions_": np.zeros(7)}, "'item_precisions_' must be above 0"),
         ("BPR", {"item_squares_": np.full(7, -1, np.float32)}, "'item_squares_' must be at least 0, and holds -1.0"),
         ("BPR", {"item_features.factors": np.zeros((3, 2), np.float32)}, "item_features.columns = 3)"),

@@ -151,6 +151,7 @@ def assert_finite_or_refused(model: tm.ImplicitALS, interactions: tm.Interaction
 solvers = pytest.mark.parametrize("solver", ["cg", "cholesky", "subspace"])
 
 
+@pytest.mark.filterwarnings("ignore:the model cannot tell")  # with them scores are 0
 @solvers
 @pytest.mark.parametrize(
     "changed",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from tests.rewriting import rewrite
 
 import tastemap as tm
 from tastemap.models.shared import stored
@@ -166,13 +167,26 @@ def test_a_file_without_a_unit_takes_weights_as_they_are() -> None:
     del header["unit"]
     arrays = stored.arrays_of(model.state, {}, True)
     assert stored.state_of(arrays, header).unit == 1
-    assert stored.state_of({**arrays, "mean_weight_": np.array([2.5])}, header).unit == 2.5  # of BPR and WARP
+
+
+@pytest.mark.parametrize("name", ["BPR", "WARP"])
+def test_the_unit_of_older_files_of_pairwise_models_is_an_array(name: str, tmp_path: Path) -> None:
+    model = make(name).fit(counts())
+    model.save(tmp_path / "model")
+    rewrite(tmp_path / "model", arrays={"mean_weight_": np.array([model.state.unit])}, unit=...)
+    loaded = tm.load(tmp_path / "model")
+    assert loaded.state.unit == model.state.unit
+    assert loaded.recommend(k=5).equals(model.recommend(k=5))
+    rewrite(tmp_path / "model", arrays={"mean_weight_": np.array([])})
+    with pytest.raises(tm.ModelFileError, match="'unit' in the header must be a finite number"):
+        tm.load(tmp_path / "model")
 
 
 def test_models_of_ratings_take_ratings_as_they_are() -> None:
     assert tm.ExplicitALS(factors=2, epochs=2).fit(counts()).state.unit == 1
 
 
+@pytest.mark.filterwarnings("ignore:the model cannot tell")  # beside it all other weights are 0
 @pytest.mark.parametrize("heaviest", [1e30, 3e38])
 @of_likes
 def test_one_enormous_weight_is_learned_from(name: str, heaviest: float) -> None:

@@ -62,7 +62,7 @@ def drop_missing(
 
 def _make_missing_error(column: pl.Series, name: str, missing: pl.Series) -> DataError:
     rows = missing.to_numpy()
-    texts = column.gather(missing).drop_nulls().unique() if column.dtype == pl.String else ()
+    texts = column.gather(missing).drop_nulls().cast(pl.String).unique()
     problem = f"column {name!r} has no id in {name_rows(rows)}"
     ways = [Remedy("pass drop_nulls=True to leave such rows out", "drop_nulls", True)]
     words = sorted(text for text in texts if text.strip())

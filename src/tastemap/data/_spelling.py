@@ -63,6 +63,8 @@ def find_missing(ids: pl.Series, *, keep_na: bool = False) -> pl.Series:
 
     keep_na : take these words as names
     """
+    if isinstance(ids.dtype, pl.Categorical | pl.Enum):
+        ids = ids.cast(pl.String)
     if ids.dtype != pl.String:
         return ids.is_null().arg_true() if ids.null_count() else pl.Series([], dtype=pl.UInt32)
     # A short text is told by its length; one that begins with a space or a control character comes before "!".

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data._checks import check_rows
+from tastemap.data._checks import check_rows, check_text
 from tastemap.data._pairs import freeze
 from tastemap.data.frames import check_name, list_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
@@ -38,6 +38,7 @@ class IdMap:
     """
 
     def __init__(self, ids: Any, name: str = "user") -> None:
+        check_text("name", name)
         check_name(name)
         self.name = name
         self.ids: pl.Series = check_ids(to_series(ids, name), name)

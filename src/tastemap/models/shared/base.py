@@ -131,10 +131,10 @@ class Model(Answers):
         Models of likes learn from the likes, the pairs of a weight above 0, warn where they leave others out, and take
         weights in multiples of their mean; models of ratings take weights as they are.
 
-        Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free, for data
-        without a pair or a like, or with negative weights where the model takes none, DivergenceError when the objective is no longer finite,
-        ModelFileError for the checkpoint of another training, NotSupportedError for features where the model takes
-        none.
+        Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free and for
+        data without a pair or a like, or with negative weights where the model takes none, DivergenceError when the
+        objective is no longer finite, ModelFileError for the checkpoint of another training, NotSupportedError for
+        features where the model takes none.
         """
         check_interactions("fit", interactions)
         if not len(interactions):
