@@ -26,7 +26,7 @@ from tastemap.files.arrays import read_arrays, write_arrays
 
 def popular(users: list[Any] | None = None, items: list[Any] | None = None) -> tm.Popular:
     users, items = users or ["ä", "b", "b", "c"], items or [1, 2, 3, 1]
-    # Ids that are given are names, even the empty one.
+    # Ids that are given are names, even NA.
     named = {"users": list(dict.fromkeys(users)), "items": list(dict.fromkeys(items))}
     return tm.Popular().fit(tm.Interactions.from_frame({"user": users, "item": items}, **named))
 
@@ -202,8 +202,8 @@ def test_permissions_follow_the_umask(umask: int, tmp_path: Path) -> None:
     [
         ([2**63 - 1, -(2**63), 0, 2**53 + 1], [1, 2, 3, 4]),
         ([2**64 - 1, 2**63, 1, 2], [5, 6, 7, 8]),
-        (["", "ä", "日本語", "🦀 and more"], ["a", "NA", "\n", "\u0301"]),
-        ([" "], [""]),
+        (["None", "ä", "日本語", "🦀 and more"], ["a", "NA", "x\n", "\u0301"]),
+        ([" x"], ["\\N"]),
     ],
 )
 def test_ids_survive_exactly(users: list[Any], items: list[Any], tmp_path: Path) -> None:

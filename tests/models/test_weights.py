@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tests.rewriting import rewrite
 
 import tastemap as tm
+from rewriting import rewrite
 from tastemap.models.shared import stored
 
 OF_LIKES = [name for name, cls in tm.MODELS.items() if not cls.abilities.ratings]
