@@ -657,6 +657,9 @@ def test_where_the_disk_is_full_the_study_keeps_the_trials_before(tmp_path: Path
         ("UPDATE trial_params SET param_value = 99", " is 99"),
         ("UPDATE trial_params SET distribution_json = '[]'", "cannot be used as a study"),
         ("UPDATE trial_values SET value_type = 'INF_POS', value = NULL", "it is complete and has no score"),
+        ("UPDATE trial_values SET value = 'high'", "it is complete and has no score"),
+        ("UPDATE trial_values SET value = x'00'", "it is complete and has no score"),
+        ("PRAGMA writable_schema = 1; UPDATE sqlite_master SET name = CAST(x'ff' AS TEXT)", "is no study of tune"),
         ("DELETE FROM trial_values", "it is complete and has no score"),
         ("UPDATE trials SET state = 'GONE'", "cannot be used as a study"),
         ("UPDATE study_user_attributes SET value_json = '[1]'", "it does not say which search it keeps"),
@@ -668,7 +671,7 @@ def test_a_study_that_another_program_changed_is_refused_in_a_sentence(change: s
     file = tmp_path / "tune.db"
     search(study=file, trials=2, refit=False)
     with sqlite3.connect(file) as database:
-        database.execute(change)
+        database.executescript(change)
     database.close()
     with pytest.raises(tm.ModelFileError, match=re.escape(words)) as caught:
         search(study=file, trials=3, refit=False)

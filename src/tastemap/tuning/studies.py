@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from tastemap.errors import ModelFileError, Remedy, cut
+from tastemap.errors import ModelFileError, Remedy, cut, first_line
 from tastemap.extras import import_extra
 from tastemap.files.headers import find_misfit
 from tastemap.files.paths import as_path
@@ -156,13 +155,17 @@ def _find_fault(trial: optuna.trial.FrozenTrial, distributions: Mapping[str, Any
     if trial.user_attrs["trial"] < 0:
         return f"its number is {trial.user_attrs['trial']}"
     is_complete = trial.user_attrs["state"] == "complete"
-    if is_complete and not (len(trial.values or ()) == 1 and math.isfinite(trial.values[0])):
+    # SQLite keeps a text or bytes in a column of numbers.
+    if is_complete and not (len(trial.values or ()) == 1 and find_misfit(trial.values[0], float) is None):
         return "it is complete and has no score"
     for name, space in distributions.items():
         if name not in trial.params:
             return f"it has no value of {name!r}"
         value = trial.params[name]
-        inside = value in space.choices if hasattr(space, "choices") else space.low <= value <= space.high
+        if hasattr(space, "choices"):
+            inside = value in space.choices
+        else:
+            inside = find_misfit(value, float) is None and space.low <= value <= space.high
         if not inside:
             return f"its {name} is {value!r}"
     return None
@@ -188,8 +191,8 @@ def _check(path: Path) -> None:
         try:
             tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             studies = {name for (name,) in database.execute("SELECT study_name FROM studies")} if tables else set()
-        except sqlite3.DatabaseError as error:
-            raise ModelFileError(f"{path} is no study of tune ({error}): {_ELSE}") from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter for names that are no text
+            raise ModelFileError(f"{path} is no study of tune ({first_line(error)}): {_ELSE}") from error
     if studies and NAME not in studies:
         raise ModelFileError(f"{path} holds studies that tune did not make: {_ELSE}")
 
