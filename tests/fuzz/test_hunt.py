@@ -13,7 +13,7 @@ from fuzz.worker import Worker
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    with Worker(patience=3) as worker:
+    with Worker(patience=5) as worker:
         yield worker
 
 
@@ -29,7 +29,7 @@ def worker() -> Iterator[Worker]:
         ("wrong", "finding", "one is above two"),
         ("memory", "finding", "MemoryError in broken.py"),
         ("crash", "finding", "the process died with SIGSEGV"),
-        ("hang", "finding", "no answer within 3 s"),
+        ("hang", "finding", "no answer within 5 s"),
     ],
 )
 def test_what_an_input_leads_to_is_told(way: str, verdict: str, words: str, worker: Worker) -> None:

@@ -19,7 +19,7 @@ from fuzz.frames import check_data
 from fuzz.mutation import mutate, mutations
 from fuzz.verdict import ask, ensure, without_refusal
 
-SUFFIXES = [".csv", ".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".pq", "", ".CSV"]
+SUFFIXES = [".csv", ".csv", ".tsv", ".txt", ".parquet", ".inter", ".dat", ".data", ".pq", "", ".CSV"]
 PACKING = ["", "", "", ".gz", ".zip", "gz in zip", "two in zip", "wrong"]
 _HEADERS = [
     ["user", "item", "rating", "timestamp"],
@@ -37,24 +37,28 @@ def tables(draw_: st.DrawFn) -> dict[str, Any]:
     """Return a table of texts and how it is written to a file."""
     found = draw_(draw.pairs(most=25, distinct=False))
     n_users, n_items = draw.columns(found)
-    plain = draw_(st.booleans())
+    plain, is_usual = draw_(st.booleans()), draw_(st.booleans())
+
+    def choose(usual: Any, others: list[Any]) -> Any:
+        return usual if is_usual else draw_(st.sampled_from([usual, usual, *others]))
+
     name = (lambda n: draw_(draw.ids(n))) if plain else (lambda n: draw_(st.lists(draw.texts, min_size=n, max_size=n)))
     users, items = name(n_users), name(n_items)
     rating = st.sampled_from(["1", "2.5", "5", "0"]) if plain else st.one_of(draw.odd_weights.map(str), draw.texts)
     rows = [[str(users[u]), str(items[i]), draw_(rating), str(place)] for place, (u, i) in enumerate(found)]
     return {
-        "header": draw_(st.sampled_from(_HEADERS[:1] * 6 + _HEADERS + [None])),
+        "header": choose(_HEADERS[0], [*_HEADERS, None]),
         "rows": rows,
         "plain": plain,
-        "separator": draw_(st.sampled_from([None, None, None, ",", ";", "\t", "|", "::", " ", "a"])),
-        "ends": draw_(st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"])),
-        "quotes": draw_(st.sampled_from(["minimal", "all", "none"])),
-        "encoding": draw_(st.sampled_from(["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"])),
-        "suffix": draw_(st.sampled_from(SUFFIXES)),
-        "packing": draw_(st.sampled_from(PACKING)),
+        "separator": choose(None, [",", ";", "\t", "|", "::", " ", "a"]),
+        "ends": draw_(st.sampled_from(["\n", "\r\n"] if is_usual else ["\n", "\r\n", "\r", "\n\n"])),
+        "quotes": draw_(st.sampled_from(["minimal", "all"] if is_usual else ["minimal", "all", "none"])),
+        "encoding": choose("utf-8", ["utf-8-sig", "utf-16", "latin-1"]),
+        "suffix": draw_(st.sampled_from(SUFFIXES[:6] if is_usual else SUFFIXES)),
+        "packing": draw_(st.sampled_from(PACKING[:5] if is_usual else PACKING)),
         "repeat": draw_(st.sampled_from([1] * 9 + [1200])),
-        "inside": draw_(mutations),
-        "outside": draw_(mutations),
+        "inside": [] if is_usual else draw_(mutations),
+        "outside": [] if is_usual else draw_(mutations),
     }
 
 
@@ -130,7 +134,8 @@ def _as_bytes(table: dict[str, Any]) -> bytes:
         readable = [[cell.encode("utf-8", "replace").decode() for cell in row] for row in rows]
         frame = pl.DataFrame(readable, schema=dict.fromkeys(names, pl.String), orient="row")
         stream = io.BytesIO()
-        frame.with_columns(pl.col(names[2]).cast(pl.Float64, strict=False)).write_parquet(stream)
+        numbers = [pl.col(names[2]).cast(pl.Float64, strict=False), pl.col(names[3]).cast(pl.Int64)]
+        frame.with_columns(numbers).write_parquet(stream)
         return stream.getvalue()
     separator = _separator(table)
     text = io.StringIO()

@@ -22,6 +22,9 @@ from fuzz.verdict import Finding
 # Seconds until an input that has not ended is a hang.
 PATIENCE = 60.0
 
+# Seconds that a process may take until it is ready: it imports everything.
+START = 120.0
+
 # The most memory of a process, in bytes; its libraries reserve about a gigabyte without using it.
 MEMORY = 4 << 30
 
@@ -86,6 +89,8 @@ class Worker:
         self._process = spawn.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
+        if self._pipe.poll(START):
+            self._pipe.recv()
 
     def _end(self) -> None:
         if self._process is not None:
@@ -128,6 +133,8 @@ def _serve(pipe: Connection, folder: str, memory: int) -> None:
     os.chdir(tempfile.tempdir)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    importlib.import_module("fuzz.small_models")
+    pipe.send("ready")
     while True:
         try:
             task = pipe.recv()

@@ -193,11 +193,14 @@ def test_a_header_of_other_contents_is_told(header: dict[str, Any], words: str, 
     assert str(refused.value).startswith(f"{path}: ")
 
 
-def test_columns_of_a_later_version_are_ignored(tmp_path: Path) -> None:
+def test_columns_of_later_and_of_earlier_versions_are_read(tmp_path: Path) -> None:
     path = saved(tmp_path / "model", "ImplicitALS")
     columns = read_arrays(path, "model")[1]["columns"]
     rewrite(path, columns={**columns, "place": "where"})
     assert asdict(tm.load(path).state.columns) == columns
+    del columns["least"]  # earlier versions did not know it
+    rewrite(path, columns=columns)
+    assert asdict(tm.load(path).state.columns) == {**columns, "least": None}
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,11 @@ class _FoldIn(Lean):
         layout = self.solver.layout
         users = self.solver.solve_users(histories, self._wide_items)
         if not np.isfinite(users).all():
-            raise DataError("a history has no finite solution: its weights must be ratings like the training's")
+            raise DataError(
+                "a history has no finite solution",
+                "pass ratings like the training's",
+                "fit with parameters nearer to their defaults",
+            )
         return users[:, : layout.factors], np.float32(self.solver.mean) + users[:, layout.user_bias]
 
     @cached_property

@@ -164,7 +164,9 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
 
     Raises ModelFileError where they do not fit each other.
     """
-    columns = Columns(**{field.name: header["columns"][field.name] for field in fields(Columns)})
+    columns = Columns(
+        **{field.name: header["columns"][field.name] for field in fields(Columns) if field.name in header["columns"]}
+    )
     popularity, activity = arrays["popularity_"], arrays["activity_"]
     if not popularity.sum() or popularity.sum() != activity.sum():
         raise ModelFileError(
