@@ -136,14 +136,14 @@ def test_long_lists_are_written_for_fewer_users_at_a_time(
     model: Any = tm.EASE().fit(pairs())
     monkeypatch.setattr(answers, "PLACES_AT_ONCE", 60)
     asked: list[int] = []
-    recommend = type(model).recommend
+    recommend = type(model)._recommend
 
-    def count(self: Any, users: Any, **options: Any) -> Any:
+    def count(self: Any, users: Any, *options: Any) -> Any:
         asked.append(len(users))
-        return recommend(self, users, **options)
+        return recommend(self, users, *options)
 
     expected = model.recommend(k=k, candidates=model.items.ids)
-    monkeypatch.setattr(tm.EASE, "recommend", count)
+    monkeypatch.setattr(tm.EASE, "_recommend", count)
     model.recommend_all(tmp_path / "all.parquet", k=k, candidates=iter(model.items.ids))
     assert max(asked) == (20 if k == 3 else 3)
     assert pl.read_parquet(tmp_path / "all.parquet").equals(expected)
