@@ -19,7 +19,7 @@ from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data._sparse import check_csr
 from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
 from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
 
 
@@ -171,7 +171,7 @@ class Scorer(Lean, ABC):
         """Rank the candidates for queries that `queries` or `fold` returned; None for the whole catalogue."""
         lists = top_k(queries, self.catalogue if candidates is None else candidates, k, hidden, self.ties)
         filled = lists.rows >= 0
-        lists.scores[filled] = self.show(_check_finite(lists.scores[filled]))
+        lists.scores[filled] = self.show(check_finite(lists.scores[filled]))
         return lists
 
     def score_pairs(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
@@ -182,7 +182,7 @@ class Scorer(Lean, ABC):
         who, items = check_rows("queries", who, len(queries)), check_rows("item rows", items, len(self.known_items))
         if not self.known_items[items].all():
             raise UnknownIdError("the items of pairs must be known ones: leave out those without a training pair")
-        return self.show(_check_finite(self.catalogue.pair_scores(queries, who, items)))
+        return self.show(check_finite(self.catalogue.pair_scores(queries, who, items)))
 
     def check_histories(self, histories: Rows) -> None:
         """Raise DataError where histories are no CSR arrays over the items; for `fold`."""
@@ -195,12 +195,6 @@ class Scorer(Lean, ABC):
     def _count(self, rows: RowNumbers) -> Candidates:
         """Return candidates that score by popularity: for a query of 1 the number of an item's training pairs."""
         return VectorCandidates(self.popularity.astype(np.float32)[:, None], rows)
-
-
-def _check_finite(scores: Floats) -> Floats:
-    if not np.isfinite(scores).all():
-        raise DataError("some scores are more than 32-bit floats hold: scale the weights down and fit again")
-    return scores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError
 from tastemap.parallel import row_blocks
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, top_k
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
 from tastemap.typing import Floats, Ints, RowNumbers
 
 # The number of differences of vectors' entries that are held in memory at a time.
@@ -66,12 +66,14 @@ class Space:
         """
         check_metric(metric)
         if metric not in self._prepared:  # if two threads come first, both prepare the same
-            queries, vectors = self._prepare(metric)
+            with np.errstate(over="ignore", invalid="ignore"):  # reported by the check
+                queries, vectors = map(check_finite, self._prepare(metric))
             self._prepared[metric] = queries, vectors, VectorCandidates(vectors, self.active)
         queries, vectors, catalogue = self._prepared[metric]
         if among is not None:
             catalogue = VectorCandidates(vectors, among)
         lists = nearest(queries[rows], catalogue, rows, k, self._ties)
+        check_finite(lists.scores[lists.rows >= 0])
         return self._order_by_distance(rows, lists) if metric == "euclidean" else lists
 
     def _prepare(self, metric: Closeness) -> tuple[Floats, Floats]:

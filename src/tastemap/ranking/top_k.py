@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tastemap import memory, parallel
 from tastemap.data._checks import check_rows
 from tastemap.data._pairs import Rows, freeze
+from tastemap.errors import DataError
 from tastemap.kernels import ranking as kernels
 from tastemap.typing import Floats, Ints, RowNumbers
 
@@ -205,6 +206,13 @@ def ask_for_lists(n: int, k: int, place: int = 8) -> None:
     place : the bytes that an item of a list takes
     """
     memory.ask(f"{n:,} lists of {k:,} items", n * k * place, "lower k", "ask for fewer at a time")
+
+
+def check_finite(scores: Floats) -> Floats:
+    """Return scores; raises DataError where one is more than a float32 holds."""
+    if not np.isfinite(scores).all():
+        raise DataError("some scores are more than 32-bit floats hold: scale the weights down and fit again")
+    return scores
 
 
 def _run(task: Callable[[int], None], n_blocks: int) -> None:
