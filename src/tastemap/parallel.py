@@ -9,7 +9,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
@@ -90,31 +90,44 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
             return
         blocks = itertools.count()  # its next() is atomic
         stop = threading.Event()
+        idle = threading.Condition()
+        n_busy = 0
+        errors: list[BaseException] = []
 
         def work() -> None:
+            nonlocal n_busy
+            with idle:
+                if stop.is_set():
+                    return  # a pool may come to what it was given long after the run
+                n_busy += 1
             try:
                 while not stop.is_set() and (block := next(blocks)) < n_blocks:
                     task(block)
-            except BaseException:
+            except BaseException as error:
+                errors.append(error)
                 stop.set()
-                raise
+            finally:
+                with idle:
+                    n_busy -= 1
+                    idle.notify_all()
 
-        helpers: list[Future[None]] = []
         try:
             # One pool serves all runs: a pool for each number of blocks would leave n (n - 1) / 2 threads idle.
             pool = _make_pool(n - 1)
-            with suppress(RuntimeError):  # the system has no more threads: the calling thread does what is left
+            with suppress(RuntimeError):  # the system has no more threads: those that there are do what is left
                 for _ in range(n_helpers):
-                    helpers.append(_start(pool, work))
+                    _start(pool, work)
             work()
         finally:
-            stop.set()
-            # A helper that has not started has nothing left to do: do not wait for a place in the pool.
-            running = [helper for helper in helpers if not helper.cancel()]
-            for helper in running:
-                helper.exception()
-        for helper in running:
-            helper.result()
+            # Not until its future is done: a pool that found no thread for work keeps it, and gives no future for it.
+            with idle:
+                stop.set()
+                idle.wait_for(lambda: n_busy == 0)
+        if errors:
+            try:
+                raise errors[0]
+            finally:
+                errors.clear()  # or the error would hold the frame that holds it
 
 
 def _check_wanted(task: Callable[[int], Any], unwanted: threading.Event) -> Callable[[int], Any]:
@@ -126,23 +139,12 @@ def _check_wanted(task: Callable[[int], Any], unwanted: threading.Event) -> Call
     return checked
 
 
-def _start(pool: ThreadPoolExecutor, work: Callable[[], None]) -> Future[None]:
+def _start(pool: ThreadPoolExecutor, work: Callable[[], None]) -> None:
     """Start work on a thread of the pool, or on one of its own where the main thread has ended, and pools with it."""
     try:
-        return pool.submit(work)
+        pool.submit(work)
     except RuntimeError:
-        helper: Future[None] = Future()
-
-        def call() -> None:
-            try:
-                work()
-                helper.set_result(None)
-            except BaseException as error:
-                helper.set_exception(error)
-
-        helper.set_running_or_notify_cancel()
-        threading.Thread(target=call, name="tastemap").start()
-        return helper
+        threading.Thread(target=work, name="tastemap").start()
 
 
 def row_blocks(n_rows: int, size: int) -> list[slice]:

@@ -623,7 +623,7 @@ def check_interactions(purpose: str, interactions: object) -> None:
 
 def check_not_negative(model: str, interactions: Interactions) -> None:
     """Raise DataError where a weight is negative."""
-    lowest = interactions.matrix.data.min()
+    lowest = interactions.matrix.data.min(initial=0)
     if lowest < 0:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 

@@ -38,9 +38,9 @@ def find_paces(before: Interactions, after: Interactions) -> tuple[Floats, Float
     1 for a row without a pair before. Another row has the share of its pairs that are new or have a new weight, divided
     by SHARE, so that it moves as far as that share of a fit; 0 where nothing is new.
     """
-    old: sp.csr_matrix = before.matrix.copy()
-    old.resize(after.matrix.shape)
-    changed = after.matrix != old
+    old, new = _mark(before.matrix), _mark(after.matrix)
+    old.resize(new.shape)
+    changed = new != old
     n_users, n_items = after.matrix.shape
     return (
         _paces(np.diff(changed.indptr), after.by_user.counts, _grow(before.by_user.has_pairs, n_users)),
@@ -50,6 +50,12 @@ def find_paces(before: Interactions, after: Interactions) -> tuple[Floats, Float
             _grow(before.by_item.has_pairs, n_items),
         ),
     )
+
+
+def _mark(pairs: sp.csr_matrix) -> sp.csr_matrix:
+    """Return the pairs with a whole number for each weight, none of them 0: to a sparse matrix, 0 is no pair."""
+    marks = pairs.data.view(np.int32).astype(np.int64) + (1 << 32)
+    return sp.csr_matrix((marks, pairs.indices.copy(), pairs.indptr.copy()), shape=pairs.shape)
 
 
 def _paces(n_changed: Array, n_pairs: Counts, known: Flags) -> Floats:

@@ -104,6 +104,7 @@ def _read_history(
     if len(np.unique(columns)) < len(columns):
         raise DataError("a history must name each item once: add up the weights of repeated items")
     order = np.argsort(columns)
+    values = values.astype(np.float32)  # as the weights of the training are
     if not ratings:
         order = order[values[order] > 0]
         if len(columns) and not len(order) and not may_be_empty:

@@ -195,6 +195,10 @@ class PairwiseModel(Model):
         self.item_factors_ = items[:, :factors].copy()
         self.item_biases_ = items[:, factors].copy()
         self.user_squares_ = np.where(self.activity_ > 0, users[:, self._squares], 0).astype(np.float32)
+        # What lost its last pair knows nothing any more, as if it had never had one.
+        self.user_factors_[self.activity_ == 0] = 0
+        self.item_factors_[self.popularity_ == 0] = 0
+        self.item_biases_[self.popularity_ == 0] = 0
         self.skipped_ = state["skipped"].copy()
         self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
         if not (np.isfinite(users).all() and np.isfinite(items).all()):

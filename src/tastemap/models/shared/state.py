@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -45,6 +45,10 @@ class State:
     user_features: SideFeatures | None = None
     item_features: SideFeatures | None = None
     known_fingerprint: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is computed from these, such as the pairs in units, can be computed again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
     def of(
