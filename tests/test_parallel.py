@@ -232,3 +232,33 @@ def test_a_forked_child_can_work_as_well(run_python: Callable[..., str]) -> None
         PYTHONWARNINGS="default",  # Python 3.12 warns of every fork in a process with threads
     )
     assert said.split() == ["0", "True"]
+
+
+def test_work_that_found_no_thread_is_never_done_behind_the_callers_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool keeps work for which no thread could start, and comes to it when another run is done."""
+    release, done = threading.Event(), []
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def occupy() -> None:
+        with parallel.threads(2):
+            parallel.run(lambda block: release.wait(5), 2)
+
+    occupying = threading.Thread(target=occupy)
+    occupying.start()
+    time.sleep(0.2)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    def slow(block: int) -> None:
+        if block == 3:
+            release.set()  # the pool's thread is free now
+        time.sleep(0.05)
+        done.append(block)
+
+    with parallel.threads(2):
+        parallel.run(slow, 6)
+    assert sorted(done) == list(range(6))
+    monkeypatch.undo()
+    occupying.join()
+    assert len(done) == 6

@@ -580,3 +580,19 @@ def test_events_of_other_types_are_refused(events: Any) -> None:
 def test_the_name_of_a_column_is_a_text(name: Any) -> None:
     with pytest.raises(ParameterError, match="user must be the name of a column, got"):
         Interactions.from_frame({"user": [1], "item": [2]}, user=name)
+
+
+def test_the_bound_that_is_known_is_the_highest_and_finite() -> None:
+    data = Interactions.from_frame({"user": [1, 1, 2], "item": [1, 2, 1], "w": [1.0, 3.0, 5.0]}, weight="w")
+    assert data.at_least(2).at_least(1).columns.least == 2
+    assert data.at_least(-np.inf).columns.least is None
+    low = Interactions.from_frame({"user": [1, 1], "item": [1, 2], "w": [-3.0, -1.0]}, weight="w", allow_negative=True)
+    with pytest.raises(DataError, match="no weight is at least 0: the largest is -1"):
+        low.at_least(0)
+
+
+def test_rows_without_an_id_or_a_weight_are_left_out_but_no_known_id() -> None:
+    frame = pl.DataFrame({"user": ["NA", "x", "x"], "item": [1, 2, 3], "w": [1.0, float("nan"), 2.0]})
+    read = Interactions.from_frame(frame, weight="w", users=["NA", "x"], drop_nulls=True)
+    assert read.to_frame()["user"].to_list() == ["NA", "x"]
+    assert len(Interactions.from_frame(frame, weight="w", drop_nulls=True)) == 1

@@ -57,3 +57,11 @@ def test_rows_move_at_their_paces_for_a_quarter_of_the_epochs() -> None:
     state = train_on(Climb(), {"users": start.copy()}, {"users": paces}, "")
     npt.assert_array_equal(state["users"][0], start[0])
     npt.assert_allclose(state["users"] - start, 3 * paces[:, None] * np.ones(2), rtol=1e-6)
+
+
+def test_a_new_rating_of_0_is_news() -> None:
+    before = tm.Interactions.from_frame({"user": [1, 1, 2], "item": [1, 2, 1], "w": [4.0, 0.0, 3.0]}, weight="w")
+    after = before.merge(tm.Interactions.from_frame({"user": [2], "item": [2], "w": [0.0]}, weight="w"))
+    users, items = find_paces(before, after)
+    assert users.tolist() == [0, 1]
+    assert items.tolist() == [0, 1]

@@ -44,14 +44,19 @@ def number_ids(
 
 
 def drop_missing(
-    table: pl.DataFrame, columns: Sequence[str], ids: Sequence[str], *, keep_na: bool
+    table: pl.DataFrame, columns: Sequence[str], ids: Mapping[str, bool]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out the rows in which one of the columns has a null or, where it is among ``ids``, no id.
+    """Leave out the rows in which one of the columns has a null or NaN or, where it is among ``ids``, no id.
+
+    ids : the columns of ids, and whether words for missing ones are names there
 
     Returns the others, and which columns had such rows.
     """
+    known = table.select(pl.selectors.by_name(*dict.fromkeys(columns))).with_columns(
+        pl.selectors.float().fill_nan(None)
+    )
     missing = {
-        name: find_missing(table[name], keep_na=keep_na) if name in ids else table[name].is_null().arg_true()
+        name: find_missing(known[name], keep_na=ids[name]) if name in ids else known[name].is_null().arg_true()
         for name in columns
     }
     keep = np.ones(len(table), dtype=bool)

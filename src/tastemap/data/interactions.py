@@ -215,7 +215,9 @@ class Interactions:
         source = weight if event_weights is None else event_weights[0]
         table = to_polars(df, columns)
         if drop_nulls:
-            table, _ = drop_missing(table, table.columns, (user, item), keep_na=keep_na)
+            # Ids that are given are names, whatever they are.
+            words = {user: keep_na or users is not None, item: keep_na or items is not None}
+            table, _ = drop_missing(table, table.columns, words)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
 
@@ -268,7 +270,7 @@ class Interactions:
             columns=Columns(user, item, weight or "weight", time),
             frame_kind=kind,
         )
-        return read._drop_zeros() if zeros == "negatives" else read
+        return read.drop_zeros() if zeros == "negatives" else read
 
     @classmethod
     def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
@@ -317,7 +319,7 @@ class Interactions:
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
         read = cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
-        return read._drop_zeros() if zeros == "negatives" else read
+        return read.drop_zeros() if zeros == "negatives" else read
 
     def __getstate__(self) -> dict[str, Any]:
         # What is computed from the matrix takes as much memory again; the hash takes none.
@@ -393,10 +395,12 @@ class Interactions:
             keep = self.matrix.data >= float(weight)
         if not keep.any():
             raise DataError(
-                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max(initial=0):g}",
+                f"no weight is at least {weight:g}: the largest is {self.matrix.data.max() if len(self) else 0:g}",
                 Remedy("lower the bound", "at_least", ...),
             )
-        return self._keep(keep, columns=replace(self.columns, least=float(weight)))
+        known = self.columns.least
+        least = float(weight) if known is None else max(known, float(weight))
+        return self._keep(keep, columns=replace(self.columns, least=least if np.isfinite(least) else None))
 
     def likes(self) -> Interactions:
         """Keep the pairs whose weight is above 0; the id maps stay. Raises DataError where there is none."""
@@ -569,7 +573,8 @@ class Interactions:
             add_to_hash(digest, ids)
         return digest.hexdigest()
 
-    def _drop_zeros(self) -> Interactions:
+    def drop_zeros(self) -> Interactions:
+        """Keep the pairs whose weight is not 0; the id maps stay. Raises DataError where there is none."""
         keep = self.matrix.data != 0
         if not keep.any():
             raise DataError("nothing is liked: every weight is 0", "bring pairs of other weights")

@@ -241,6 +241,8 @@ class _File:
         liked = table
         if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:
             liked = table.filter(table[self.columns["weight"]] >= self.how.at_least)
+        elif self.how.zeros == "negatives" and "weight" in self.columns and not self.how.event_weights:
+            liked = table.filter(table[self.columns["weight"]] != 0)
         moment = find_moment((liked if len(liked) else table)[time].to_numpy(), share)
         is_late = table[time].to_numpy() >= moment
         early, late = (
@@ -270,8 +272,8 @@ class _File:
     def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
         # A guessed column of times is left out instead where it has nulls.
         used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-        ids = (self.columns["user"], self.columns["item"])
-        whole, empty = drop_missing(table, used, ids, keep_na=self.how.keep_na)
+        ids = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+        whole, empty = drop_missing(table, used, ids)
         if len(whole) < len(table):
             facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
             self.remarks.append(Remark("nulls", facts))
@@ -297,13 +299,14 @@ class _File:
             event_weights=(weight, events) if events and weight else None,
             duplicates=merge,
             keep_na=self.how.keep_na,
-            zeros=self.how.zeros,
             # Negative ratings are fine where at_least leaves out low ones.
             allow_negative=self._at_least is not None,
             **ids,
         )
 
     def _keep_likes(self, data: Interactions) -> Interactions:
+        if self.how.zeros == "negatives":  # not while reading, where rows of one pair are counted
+            data = data.drop_zeros()
         if self._at_least is None or "weight" not in self.columns:  # the latter is refused by name
             return data
         if self.how.at_least is None:

@@ -107,7 +107,7 @@ class TextTable:
             line, fields, expected = self._find_ragged_line()
             return (
                 f"{self.label} has {fields} fields in line {line}, where {expected} are expected: "
-                "quote the fields that contain the separator, or pass another separator="
+                "quote the fields that contain the separator, or name another separator"
             )
         return f"cannot read {self.label}: {reason}"
 

@@ -14,7 +14,7 @@ from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_of
 from tastemap.data.frames import is_single, list_values, to_polars, to_series
 from tastemap.data.ids import IdMap
-from tastemap.errors import DataError, Remedy, name_some
+from tastemap.errors import DataError, Remedy, name_some, show
 from tastemap.ranking.top_k import Hidden
 
 UNKNOWN_ITEM = Remedy("leave them out, or bring them in with update", "update", ...)
@@ -93,7 +93,7 @@ def _read_history(
         given = None if weights is None else np.asarray(list_values(weights), np.float64)
         values = np.full(len(columns), unweighted * unit) if given is None else given
     except (TypeError, ValueError) as error:
-        raise DataError(f"weights of a history must be numbers, got {name_some(weights)}") from error
+        raise DataError(f"weights of a history must be numbers, got {show(weights)}") from error
     if values.shape != columns.shape:
         raise ValueError(f"weights must be as many as items: got {values.size} for {len(columns)}")
     lowest = -LARGEST_FLOAT if ratings else 0
