@@ -580,3 +580,6 @@ def test_events_of_other_types_are_refused(events: Any) -> None:
 def test_the_name_of_a_column_is_a_text(name: Any) -> None:
     with pytest.raises(ParameterError, match="user must be the name of a column, got"):
         Interactions.from_frame({"user": [1], "item": [2]}, user=name)
+    for use in ("weight", "time") if name is not None else ():
+        with pytest.raises(ParameterError, match=f"{use} must be the name of a column, got"):
+            Interactions.from_frame({"user": [1], "item": [2]}, **{use: name})
