@@ -143,7 +143,7 @@ def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
     [
         (
             pl.Series([INT64_MAX], dtype=pl.Datetime),
-            "holds Datetime(time_unit='us') values (9223372036854775807",
+            "time_zone=None) values (9223372036854775807 in row 0), and",
         ),
         ([1.5], "holds Float64 values (1.5 in row 0), and ids are integers or strings: cast it first"),
         ([1.5], ".cast(pl.Int64), in pandas frame["),
