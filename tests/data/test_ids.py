@@ -141,6 +141,10 @@ def test_unknown_ids_are_counted_and_named_with_the_way_out() -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
+        (
+            pl.Series([INT64_MAX], dtype=pl.Datetime),
+            "time_zone=None) values (9223372036854775807 in row 0), and",
+        ),
         ([1.5], "holds Float64 values (1.5 in row 0), and ids are integers or strings: cast it first"),
         ([1.5], ".cast(pl.Int64), in pandas frame["),
         ([True, False], "holds Boolean values (True, False in rows 0, 1)"),

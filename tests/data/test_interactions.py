@@ -596,3 +596,6 @@ def test_rows_without_an_id_or_a_weight_are_left_out_but_no_known_id() -> None:
     read = Interactions.from_frame(frame, weight="w", users=["NA", "x"], drop_nulls=True)
     assert read.to_frame()["user"].to_list() == ["NA", "x"]
     assert len(Interactions.from_frame(frame, weight="w", drop_nulls=True)) == 1
+    for use in ("weight", "time") if name is not None else ():
+        with pytest.raises(ParameterError, match=f"{use} must be the name of a column, got"):
+            Interactions.from_frame({"user": [1], "item": [2]}, **{use: name})

@@ -12,6 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._spelling import find_missing
+from tastemap.data.frames import name_values
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.errors import DataError, ParameterError, Remedy, name_some
 from tastemap.typing import Array
@@ -98,7 +99,7 @@ def read_weights(column: pl.Series, name: str) -> Array:
         if column.dtype == pl.String:
             _check_numbers(column, name)
         raise DataError(
-            f"column {name!r} holds {column.dtype} values ({name_some(column.head(3).to_list())} in "
+            f"column {name!r} holds {column.dtype} values ({name_values(column)} in "
             f"{name_rows(range(min(3, len(column))))}), and weights are numbers",
             Remedy("cast it first", "cast", "numbers"),
             Remedy(f"pass event_weights=({name!r}, {{value: weight}})", "event_weights", ...),
@@ -208,8 +209,7 @@ def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
             )
         return values, pl.Float64()
     raise DataError(
-        f"column {name!r} holds {kind} values ({name_some(column.head(3).to_list())}), and times are "
-        "numbers, dates or datetimes",
+        f"column {name!r} holds {kind} values ({name_values(column)}), and times are numbers, dates or datetimes",
         Remedy(
             f"parse it first, e.g. pl.col({name!r}).str.to_datetime(), in pandas pd.to_datetime(frame[{name!r}])",
             "cast",

@@ -12,6 +12,7 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._checks import check_text, check_whole
+from tastemap.data.frames import name_values
 from tastemap.data.ids import name_rows
 from tastemap.errors import DataError, name_some, show
 from tastemap.typing import Array
@@ -259,7 +260,7 @@ def _find_kind(column: pl.Series, categorical: bool) -> Kind | None:
         way = "cast it to integers or strings, or leave it out of categorical"
     else:
         way = "cast it to numbers or strings, or leave it out"
-    shown = name_some(column.drop_nulls().head(2).to_list())
+    shown = name_values(column.drop_nulls(), 2)
     raise DataError(f"column {column.name!r} holds {dtype} values ({shown}), which make no features: {way}")
 
 

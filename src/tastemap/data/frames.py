@@ -173,6 +173,15 @@ def name_of(values: Any, otherwise: str) -> str:
     return name if isinstance(name, str) and name else otherwise
 
 
+def name_values(column: pl.Series, limit: int = 3) -> str:
+    """Name the first values of a column for a message."""
+    first = column.head(limit)
+    try:
+        return name_some(first.to_list())
+    except pl.exceptions.PanicException:  # a moment that no datetime of Python can be
+        return name_some(first.to_physical().to_list())
+
+
 def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
     """Raise DataError for the first of ``columns`` that does not exist or whose name is a pattern to polars."""
     for column in columns:

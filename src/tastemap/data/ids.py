@@ -12,7 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import check_rows, check_text
 from tastemap.data._pairs import freeze
-from tastemap.data.frames import check_name, list_values, to_series
+from tastemap.data.frames import check_name, list_values, name_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
 from tastemap.forks import has_polars_threads
 from tastemap.typing import Ints, RowNumbers
@@ -286,7 +286,7 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
     if ids.is_empty() and ids.dtype == pl.Null:
         return ids.cast(pl.Int64)
     raise DataError(
-        f"column {column!r} holds {ids.dtype} values ({name_some(ids.head(3).to_list())} in "
+        f"column {column!r} holds {ids.dtype} values ({name_values(ids)} in "
         f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings",
         Remedy(_choose_remedy(ids, column), "cast", "ids"),
         column=column,

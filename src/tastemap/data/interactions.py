@@ -643,9 +643,9 @@ def _list_columns(
     **_: Any,
 ) -> list[str]:
     """Return the columns that options of `Interactions.from_frame` name; raise ValueError where two name the same."""
-    for argument, name in (("user", user), ("item", item)):
-        if not isinstance(name, str):
-            problem = f"{argument} must be the name of a column, got {name!r}"
+    for argument, name in (("user", user), ("item", item), ("weight", weight), ("time", time)):
+        if not isinstance(name, str) and (name is not None or argument in ("user", "item")):
+            problem = f"{argument} must be the name of a column, got {show(name)}"
             raise ParameterError(problem, parameter=argument, value=name)
     if event_weights is not None:
         check_event_weights(event_weights)

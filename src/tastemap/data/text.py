@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from tastemap.data._checks import check_whole
 from tastemap.data._encoders import as_names, check_use
 from tastemap.data.features import Features, ids_of
-from tastemap.data.frames import to_polars
+from tastemap.data.frames import name_values, to_polars
 from tastemap.errors import DataError, name_some, show
 from tastemap.extras import import_extra
 from tastemap.forks import check_polars_threads
@@ -242,7 +242,7 @@ def _take_text(table: pl.DataFrame, name: str) -> pl.Series:
     column = table[name]
     if column.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
         raise DataError(
-            f"column {name!r} holds {column.dtype} values ({name_some(column.head(3).to_list())}), and text is "
+            f"column {name!r} holds {column.dtype} values ({name_values(column)}), and text is "
             "strings: cast it, or pass it to Features.from_frame"
         )
     return column.cast(pl.String)

@@ -101,7 +101,7 @@ class Tuning(Generic[Tuned]):
             "trial": [attributes["trial"] for _, attributes in each],
             "state": [attributes["state"] for _, attributes in each],
             "score": pl.Series([_score(trial) for trial, _ in each], dtype=pl.Float64),
-            "seconds": [attributes["seconds"] for _, attributes in each],
+            "seconds": pl.Series([attributes["seconds"] for _, attributes in each], dtype=pl.Float64, strict=False),
             "epochs_trained": pl.Series([attributes["epochs"] for _, attributes in each], dtype=pl.Int64),
             **{name: _values([trial.params[name] for trial, _ in each]) for name in self.parameters},
             "reason": pl.Series([attributes["reason"] for _, attributes in each], dtype=pl.String),
