@@ -580,6 +580,9 @@ def test_events_of_other_types_are_refused(events: Any) -> None:
 def test_the_name_of_a_column_is_a_text(name: Any) -> None:
     with pytest.raises(ParameterError, match="user must be the name of a column, got"):
         Interactions.from_frame({"user": [1], "item": [2]}, user=name)
+    for use in ("weight", "time") if name is not None else ():
+        with pytest.raises(ParameterError, match=f"{use} must be the name of a column, got"):
+            Interactions.from_frame({"user": [1], "item": [2]}, **{use: name})
 
 
 def test_the_bound_that_is_known_is_the_highest_and_finite() -> None:
@@ -596,6 +599,3 @@ def test_rows_without_an_id_or_a_weight_are_left_out_but_no_known_id() -> None:
     read = Interactions.from_frame(frame, weight="w", users=["NA", "x"], drop_nulls=True)
     assert read.to_frame()["user"].to_list() == ["NA", "x"]
     assert len(Interactions.from_frame(frame, weight="w", drop_nulls=True)) == 1
-    for use in ("weight", "time") if name is not None else ():
-        with pytest.raises(ParameterError, match=f"{use} must be the name of a column, got"):
-            Interactions.from_frame({"user": [1], "item": [2]}, **{use: name})
