@@ -196,3 +196,9 @@ def test_decimals_have_no_nan_and_an_end(wrap: Any) -> None:
 def test_text_that_is_no_unicode_is_refused() -> None:
     with pytest.raises(DataError, match=r"column 'user' has what is no Unicode text, '\\ud800'"):
         to_series(["a", "\ud800"], "user")
+
+
+def test_a_signalling_nan_of_pandas_is_told() -> None:
+    frame = pd.DataFrame({"user": pd.Series([Decimal("sNaN"), Decimal(1)], dtype=object)})
+    with pytest.raises(DataError, match="column 'user' holds a decimal that is no number, sNaN"):
+        to_polars(frame)

@@ -294,7 +294,10 @@ def _from_pandas(values: Any, name: str) -> pl.Series:
         return _from_numpy(values.to_numpy(), name)
     if "pyarrow" in str(getattr(values.dtype, "storage", values.dtype)):
         return pl.Series(name, values.array.__arrow_array__())
-    pairs = zip(values.tolist(), values.isna().tolist(), strict=True)
+    try:
+        pairs = zip(values.tolist(), values.isna().tolist(), strict=True)
+    except ArithmeticError as error:  # pandas compares each decimal, and a signalling NaN refuses
+        raise DataError(f"column {name!r} holds a decimal that is no number, sNaN", column=name) from error
     return _from_objects([None if missing else value for value, missing in pairs], name)
 
 
