@@ -83,6 +83,13 @@ def test_every_format_of_matrix_and_type_of_number_is_taken(kind: str, make: Any
     assert taken.matrix.toarray().tolist() == dense.tolist()
 
 
+def test_the_zeros_that_fill_the_blocks_of_a_matrix_are_no_pairs() -> None:
+    blocks = sp.bsr_array(np.array([[1, 0, 0, 0], [0, 2, 0, 0]]), blocksize=(2, 2))
+    assert blocks.nnz == 4
+    assert len(Interactions.from_csr(blocks)) == 2
+    assert Features.from_csr(blocks, ids=[1, 2]).matrix.nnz == 2
+
+
 def test_a_matrix_is_read_by_its_arrays_not_by_its_flags() -> None:
     matrix = sp.csr_matrix((np.ones(4), [2, 0, 1, 1], [0, 2, 4]), shape=(2, 3))
     matrix.has_canonical_format = matrix.has_sorted_indices = True  # neither is so

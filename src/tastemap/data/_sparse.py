@@ -131,6 +131,8 @@ def _copy_checked(matrix: Any) -> Any:
         check_csr(matrix.indptr, matrix.indices, blocks[:, 0, 0], (n_rows // n, n_columns // m), sorted_rows=False)
     own = matrix if matrix.format == "coo" else matrix.tocoo()
     rows, columns, data = (np.array(part) for part in (*own.coords, own.data))
+    if matrix.format == "bsr":  # the zeros that fill its blocks are no entries
+        rows, columns, data = (part[own.data != 0] for part in (rows, columns, data))
     if not rows.shape == columns.shape == data.shape == (len(data),):
         raise _make_error(f"it has {len(rows):,} rows, {len(columns):,} columns and {len(data):,} values")
     check_indices(rows, n_rows, "row")
