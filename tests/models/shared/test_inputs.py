@@ -46,6 +46,7 @@ def test_each_of_many_has_a_row_and_weights_of_its_own() -> None:
         (["a", "a"], None, DataError, "each item once"),
         (["a", "b"], [1], ValueError, "as many as items: got 1 for 2"),
         ([["a"], ["b"]], [[1]], ValueError, "as many as histories: got 1 for 2"),
+        ([["a"], ["b"]], True, ValueError, "as many as histories: got 1 for 2"),
         ({"a": 1}, [1], ValueError, "weights must be left out"),
         (["a"], ["much"], DataError, "must be numbers"),
         (["a"], [-1], DataError, "finite and not negative, got -1.0"),

@@ -39,7 +39,7 @@ def read_histories(
     history = history if isinstance(history, Mapping) else list_values(history)
     many = isinstance(history, Sequence) and len(history) > 0 and not any(map(is_single, history))
     people = list(history) if many else [history]
-    each = [None] * len(people) if weights is None else list(weights) if many else [weights]
+    each = [None] * len(people) if weights is None else list(list_values(weights)) if many else [weights]
     if len(each) != len(people):
         raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
     rows = [
