@@ -180,9 +180,9 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def show(value: object) -> str:
-    """Return a value for a message: its repr in one line, cut where it is long."""
-    return tidy(_cut(repr(value), _LONGEST_VALUE))
+def show(value: object, longest: int = _LONGEST_VALUE) -> str:
+    """Return a value for a message: its repr in one line, cut to about `longest` characters."""
+    return tidy(_cut(repr(value), longest))
 
 
 def name_some(values: Iterable[object], limit: int = 3) -> str:
@@ -190,11 +190,6 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
     values = list(values)
     shown = ", ".join(map(show, values[:limit]))
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
-
-
-def cut(text: str, length: int = 60) -> str:
-    """Cut a text that is too long for a message."""
-    return text if len(text) <= length else f"{text[: length - 4]} ..."
 
 
 def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:

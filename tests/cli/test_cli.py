@@ -312,6 +312,13 @@ def test_a_file_of_new_users_is_folded_in(als: tm.ImplicitALS) -> None:
     assert json.loads(result.stdout) == {"recommendations": rows}
 
 
+def test_ratings_in_a_history_that_repeats_are_not_added_up(als: tm.ImplicitALS) -> None:
+    Path("new.csv").write_text("userId,movieId,rating\n9,10,2\n9,10,2\n9,20,5\n")
+    told = run_json("recommend", "als.safetensors", "--history", "new.csv", "--at-least", "3")
+    expected = als.recommend_for([20], frame="polars")["movieId"].to_list()
+    assert [row["movieId"] for row in told["recommendations"]] == expected
+
+
 def test_unknown_users_get_the_popular_or_nothing(popular: Path) -> None:
     asked = ["recommend", "popular.safetensors", "--user", "99", "--on-unknown"]
     assert run_json(*asked, "popular")["recommendations"][0]["movieId"] == 10

@@ -532,8 +532,10 @@ def test_rows_without_a_weight_or_a_time_are_left_out_on_request() -> None:
     frame = {"user": [1, 1, 1, 2], "item": [1, 2, 3, 1], "w": [1.0, None, 3.0, 4.0], "t": [1, 2, None, 4]}
     read = Interactions.from_frame(frame, weight="w", time="t", drop_nulls=True)
     assert read.to_frame().rows() == [(1, 1, 1, 1), (2, 1, 4, 4)]
-    with pytest.raises(DataError, match="there are no rows"):
+    with pytest.raises(DataError, match=r"^no row is left: each lacks a value in 'user': pass keep_na=True if"):
         Interactions.from_frame({"user": ["NA"], "item": [1]}, drop_nulls=True)
+    with pytest.raises(DataError, match=r"^no row is left: each lacks a value in 'w'$"):
+        Interactions.from_frame({"user": [1], "item": [1], "w": [float("nan")]}, weight="w", drop_nulls=True)
 
 
 @pytest.mark.parametrize(

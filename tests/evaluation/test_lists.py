@@ -55,6 +55,16 @@ def test_lists_that_a_model_made_measure_as_the_model_does(make: Any) -> None:
     assert shorter["auc"] == shorter["auc@3"]
 
 
+def test_a_model_of_ratings_counts_likes_as_lists_do() -> None:
+    train, test = parts()
+    rated = train._reweigh(np.where(np.arange(len(train)) % 4, 3.0, 0.0).astype(np.float32))
+    model = tm.SVD(factors=2, epochs=2).fit(rated)
+    asked = ["novelty@5", "diversity@5"]
+    lists = model.recommend(test.users.ids, k=N_ITEMS)
+    again = tm.evaluate_lists(lists, test, metrics=asked, train=rated)
+    assert again.per_user.equals(tm.evaluate(model, test, metrics=asked).per_user)
+
+
 lists_of_items = st.lists(st.integers(0, N_ITEMS + 1), unique=True, max_size=6)
 people = st.dictionaries(st.integers(0, 5), lists_of_items, min_size=1)
 sets_of_items = st.sets(st.integers(0, N_ITEMS - 1), min_size=1)

@@ -160,9 +160,8 @@ def recommend(
             frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            found = Reading(
-                at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="sum"
-            ).read(history, like=fitted)
+            how = Reading(at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="auto")
+            found = how.read(history, like=fitted)
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)

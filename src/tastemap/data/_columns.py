@@ -51,7 +51,7 @@ def drop_missing(
 
     ids : the columns of ids, and whether words for missing ones are names there
 
-    Returns the others, and which columns had such rows.
+    Returns the others, and which columns had such rows. Raises DataError where no other is left.
     """
     known = table.select(pl.selectors.by_name(*dict.fromkeys(columns))).with_columns(
         pl.selectors.float().fill_nan(None)
@@ -63,7 +63,12 @@ def drop_missing(
     keep = np.ones(len(table), dtype=bool)
     for rows in missing.values():
         keep[rows.to_numpy()] = False
-    return table if keep.all() else table.filter(keep), tuple(name for name, rows in missing.items() if len(rows))
+    lacking = tuple(name for name, rows in missing.items() if len(rows))
+    if len(table) and not keep.any():
+        has_words = any(name in ids and not known[name].is_null().all() for name in lacking)
+        ways = [Remedy("pass keep_na=True if words such as NA are names", "keep_na", True)] if has_words else []
+        raise DataError(f"no row is left: each lacks a value in {name_some(lacking)}", *ways, columns=lacking)
+    return table if keep.all() else table.filter(keep), lacking
 
 
 def _make_missing_error(column: pl.Series, name: str, missing: pl.Series) -> DataError:

@@ -125,36 +125,6 @@ class Interactions:
     ) -> None:
         check_matrix(matrix, (len(users), len(items)))
         _check_aligned(matrix.nnz, time, order)
-        self._set(
-            matrix,
-            users,
-            items,
-            time=time,
-            time_type=time_type,
-            order=order,
-            columns=columns,
-            frame_kind=frame_kind,
-        )
-
-    @classmethod
-    def _of(cls, matrix: sp.csr_matrix, users: IdMap, items: IdMap, **others: Any) -> Interactions:
-        """Return the interactions of arrays that need no check."""
-        made = cls.__new__(cls)
-        made._set(matrix, users, items, **others)
-        return made
-
-    def _set(
-        self,
-        matrix: sp.csr_matrix,
-        users: IdMap,
-        items: IdMap,
-        *,
-        time: Array | None = None,
-        time_type: pl.DataType | None = None,
-        order: Array | None = None,
-        columns: Columns | None = None,
-        frame_kind: FrameKind = "polars",
-    ) -> None:
         self.matrix = freeze_matrix(matrix)
         self.users = users
         self.items = items
@@ -260,7 +230,7 @@ class Interactions:
             raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
         if weights is not None and np.count_nonzero(matrix.data) < np.count_nonzero(merged):
             raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
-        read = cls._of(
+        read = cls(
             matrix,
             user_map,
             item_map,
@@ -318,7 +288,7 @@ class Interactions:
         item_map = _make_map(items, n_items, "item", "items")
         if user_map.name == item_map.name:
             raise DataError(f"users and items are both called {user_map.name!r}: name one of them otherwise")
-        read = cls._of(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
+        read = cls(make_csr(own.indptr, own.indices, own.data, n_items), user_map, item_map)
         return read.drop_zeros() if zeros == "negatives" else read
 
     def __getstate__(self) -> dict[str, Any]:
@@ -416,7 +386,10 @@ class Interactions:
         return self._reweigh(np.ones(len(self), np.float32))
 
     def divide(self, unit: float) -> Interactions:
-        """Return the same pairs with their weights as multiples of ``unit``; raises DataError as `divide_weights`."""
+        """Return the same pairs with their weights as multiples of ``unit``, a number above 0.
+
+        Raises DataError for a multiple that is more than 32-bit floats hold. No weight above 0 becomes 0.
+        """
         return self if unit == 1 else self._reweigh(divide_weights(self.matrix.data, unit))
 
     def log2(self) -> Interactions:
@@ -534,7 +507,7 @@ class Interactions:
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
         matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
         names = replace(self.columns, time=None)
-        return self._of(matrix, users, items, columns=names, frame_kind=self.frame_kind)
+        return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
     @overload
     def to_frame(self, frame: None = None) -> Any: ...
@@ -606,7 +579,7 @@ class Interactions:
             "columns": self.columns,
             "frame_kind": self.frame_kind,
         }
-        return self._of(matrix, **{**fields, **changes})
+        return Interactions(matrix, **{**fields, **changes})
 
     def _format_time(self, value: Any) -> str:
         if self.time_type in (pl.Date, pl.Datetime):

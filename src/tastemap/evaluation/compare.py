@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import combinations
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -209,8 +209,8 @@ class _WarningLog:
                     raise told from told.__cause__
                 failed[name] = Failure(model, told, _say(error))
         for warning in caught:
-            assert isinstance(warning.message, Warning)
-            _, whose = self._whose.setdefault((str(warning.message), warning.category), (warning.message, []))
+            message = cast("Warning", warning.message)  # recorded ones are never texts
+            _, whose = self._whose.setdefault((str(message), warning.category), (message, []))
             if name not in whose:
                 whose.append(name)
 

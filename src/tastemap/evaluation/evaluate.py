@@ -413,11 +413,16 @@ def _count_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -
 
 def _make_background(model: Model, test: Interactions, catalogue: Candidates, features: Features | None) -> Background:
     check_features("item_features", features)
+    popularity, n_users, pairs = model.popularity_, int(np.count_nonzero(model.activity_)), model.interactions
+    if model.abilities.ratings and pairs is not None and (pairs.matrix.data > 0).any():
+        # Of ratings the likes count here too, or one table would compare by two popularities.
+        pairs = pairs.likes()
+        popularity, n_users = pairs.by_item.counts, pairs.n_users
 
     def traits() -> tuple[Rows, int]:
         if features is not None:
             return features.align(model.items), features.n_features
-        if model.interactions is None:
+        if pairs is None:
             raise NotSupportedError(
                 "diversity by who has the items needs the training pairs, and this model was saved with "
                 "interactions=False",
@@ -425,10 +430,9 @@ def _make_background(model: Model, test: Interactions, catalogue: Candidates, fe
                 what="no interactions",
                 purpose="diversity by who has the items",
             )
-        return mark_owners(model.interactions)
+        return mark_owners(pairs)
 
-    n_users = int(np.count_nonzero(model.activity_))
-    return Background(catalogue.rows, model.popularity_, n_users, traits, lambda: ids_of_rows(test, model.items))
+    return Background(catalogue.rows, popularity, n_users, traits, lambda: ids_of_rows(test, model.items))
 
 
 def _compute_errors(

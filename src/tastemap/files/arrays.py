@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from tastemap.errors import ModelFileError, cut, name_some
+from tastemap.errors import ModelFileError, name_some
 from tastemap.files.headers import find_misfit, read_json
 from tastemap.files.paths import as_path, name_file
 from tastemap.files.whole import whole_file
@@ -97,7 +97,7 @@ def read_arrays(path: str | Path, kind: str) -> tuple[dict[str, npt.NDArray[Any]
             f"{path} has format {header['format']}, this version reads up to {FORMAT_VERSION}: update tastemap"
         )
     if header["kind"] != kind:
-        raise ModelFileError(f"{path} is a tastemap {cut(header['kind'])}, not a {kind}")
+        raise ModelFileError(f"{path} is a tastemap {header['kind']}, not a {kind}")
     return arrays, header
 
 

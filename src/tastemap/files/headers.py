@@ -7,7 +7,7 @@ import sys
 from types import UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from tastemap.errors import cut
+from tastemap.errors import show
 
 _NAMES = {str: "text", int: "a whole number", float: "a finite number", bool: "true or false", type(None): "null"}
 
@@ -82,7 +82,7 @@ def _is_plain(value: object, kind: Any) -> bool:
 
 
 def _say_wrong(value: object, kind: Any, name: str) -> str:
-    return f"{name} must be {_name_kind(kind)}, got {cut(repr(value))}"
+    return f"{name} must be {_name_kind(kind)}, got {show(value, 60)}"
 
 
 def _name_kind(kind: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tastemap.errors import ModelFileError, cut
+from tastemap.errors import ModelFileError, show
 from tastemap.files.arrays import read_arrays
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.registry import MODELS
@@ -35,7 +35,7 @@ def _find_class(header: dict[str, Any]) -> type[Model]:
     name = header["class"]
     if name not in MODELS:
         raise ModelFileError(
-            f"it holds a {cut(repr(name))}, which neither this version of tastemap nor an installed package knows: "
+            f"it holds a {show(name)}, which neither this version of tastemap nor an installed package knows: "
             "import or install the package that has it, or update tastemap"
         )
     cls = MODELS[name]
@@ -44,6 +44,6 @@ def _find_class(header: dict[str, Any]) -> type[Model]:
     if unknown:
         package = cls.__module__.partition(".")[0]
         raise ModelFileError(
-            f"it has the parameter {cut(repr(unknown[0]))}, which this version's {name} does not know: update {package}"
+            f"it has the parameter {show(unknown[0])}, which this version's {name} does not know: update {package}"
         )
     return cls

@@ -64,18 +64,7 @@ def _check_loads(model: Model, told: str) -> None:
     )
     ensure(asdict(again) == asdict(model), f"a loaded model must have the same parameters, got {again}")
     ensure_same_model(again, model, f"a loaded model{told} must be the saved one")
-    answers: dict[str, Callable[[Model], Any]] = {
-        "recommend": lambda model: model.recommend(k=3),
-        "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
-        "update": lambda model: model.update(news()).recommend(k=3),
-    }
-    if model.abilities.similar_items:
-        answers["similar_items"] = lambda model: model.similar_items(100)
-    if model.abilities.similar_users:
-        answers["similar_users"] = lambda model: model.similar_users("u1")
-    if model.abilities.explains:
-        answers["explain"] = lambda model: model.explain("u1", 103).frame
-    for method, ask in answers.items():
+    for method, ask in _list_questions(model).items():
         try:
             answer = ask(again)
         except Exception as error:
@@ -166,20 +155,9 @@ def check_altered_file_is_refused(make: Make) -> None:
 def check_copies_answer_alike(make: Make) -> None:
     """A model and its scorer can be pickled and copied, whatever was asked before, and the copies answer the same."""
     model = make_fitted(make)
-    asks: dict[str, Callable[[Model], Any]] = {
-        "fit": lambda model: None,
-        "recommend": lambda model: model.recommend(k=3),
-        "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
-        "predict": lambda model: pl.Series(model.predict("u1", 100)),
-        "update": lambda model: model.update(news()).recommend(k=3),
-    }
-    if model.abilities.similar_items:
-        asks["similar_items"] = lambda model: model.similar_items(100)
-    if model.abilities.similar_users:
-        asks["similar_users"] = lambda model: model.similar_users("u1")
-    if model.abilities.explains:
-        asks["explain"] = lambda model: model.explain("u1", 103).frame
-    for method, ask in asks.items():
+    questions: dict[str, Callable[[Model], Any]] = {"fit": lambda model: None, **_list_questions(model)}
+    questions["predict"] = lambda model: pl.Series(model.predict("u1", 100))
+    for method, ask in questions.items():
         ask(model)
         for how, copied in (("pickled", _pickle), ("copied", copy.deepcopy)):
             try:
@@ -188,7 +166,7 @@ def check_copies_answer_alike(make: Make) -> None:
             except Exception as error:
                 raise AssertionError(f"after {method} a model must be possible to be {how}, got {error!r}") from error
             ensure_same_model(other, model, f"after {method} a model that was {how} must be the same")
-    for method, ask in asks.items():
+    for method, ask in questions.items():
         if method != "fit":
             ensure_same_lists(ask(_pickle(model)), ask(model), f"{method} of a model that was pickled must be the same")
 
@@ -226,3 +204,19 @@ def check_card(make: Make) -> None:
         ensure(f"| {name} | {value} |" in card, f"the card must tell the parameter {name}")
     ensure(re.search(r"Data: \d+ pairs, 14 person x 11 film", card), "the card must tell the data")
     ensure(data().fingerprint() in card, "the card must tell the fingerprint of the data")
+
+
+def _list_questions(model: Model) -> dict[str, Callable[[Model], Any]]:
+    """Return what can be asked of a fitted model, by the name of the method."""
+    questions: dict[str, Callable[[Model], Any]] = {
+        "recommend": lambda model: model.recommend(k=3),
+        "recommend_for": lambda model: model.recommend_for([[103], {104: 2}], k=3),
+        "update": lambda model: model.update(news()).recommend(k=3),
+    }
+    if model.abilities.similar_items:
+        questions["similar_items"] = lambda model: model.similar_items(100)
+    if model.abilities.similar_users:
+        questions["similar_users"] = lambda model: model.similar_users("u1")
+    if model.abilities.explains:
+        questions["explain"] = lambda model: model.explain("u1", 103).frame
+    return questions

@@ -16,7 +16,7 @@ from tastemap import parallel
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, find_fault
-from tastemap.errors import DivergenceError, ModelFileError, ParameterError, cut, show
+from tastemap.errors import DivergenceError, ModelFileError, ParameterError, show
 from tastemap.files.arrays import as_json, read_arrays, write_arrays
 from tastemap.files.headers import find_misfit
 from tastemap.files.paths import as_path
@@ -269,7 +269,7 @@ def _resume(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) 
     if differing:
         raise ModelFileError(
             f"{path} is the checkpoint of another training: its {differing[0]} is "
-            f"{cut(repr(header['identity'].get(differing[0])), 400)}, here it is {identity[differing[0]]!r}; "
+            f"{show(header['identity'].get(differing[0]), 400)}, here it is {identity[differing[0]]!r}; "
             "delete the file or pass another path"
         )
     history = [Epoch(**{field.name: each[field.name] for field in fields(Epoch)}) for each in header["history"]]

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from tastemap.errors import ModelFileError, Remedy, cut, first_line
+from tastemap.errors import ModelFileError, Remedy, first_line, show
 from tastemap.extras import import_extra
 from tastemap.files.headers import find_misfit
 from tastemap.files.paths import as_path
@@ -221,6 +221,6 @@ def _compare(path: Path, stored: Any, identity: Mapping[str, Any]) -> None:
     difference = (
         f"its {name} are others"
         if name.endswith(("data", "features"))
-        else f"its {name} is {cut(repr(stored.get(name)), 400)}, here it is {identity.get(name)!r}"
+        else f"its {name} is {show(stored.get(name), 400)}, here it is {identity.get(name)!r}"
     )
     raise ModelFileError(f"{path} is the study of another search: {difference}; {_ELSE}, or delete the file")

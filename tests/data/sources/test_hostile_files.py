@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tastemap import memory
 from tastemap.data.interactions import Interactions
-from tastemap.data.sources import _room
 from tastemap.data.sources._footer import measure_depth
 from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError
@@ -174,11 +174,12 @@ def test_what_does_not_fit_in_memory_is_refused_with_the_figure(
         text = rows.write_csv().encode()
         path.write_bytes({"z": gzip.compress(text), "p": _zip(text), "v": text}[name[-1]])
     assert path.stat().st_size < 2_000_000
-    monkeypatch.setattr(_room, "available_memory", lambda: 1_000_000)
-    with pytest.raises(DataError, match=r"r\..* needs about 0\.0 GB of memory, .*: pass a part of it") as caught:
+    monkeypatch.setattr(memory, "SMALL", 0)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
+    with pytest.raises(DataError, match=r"r\..* takes 0\.0 GB, and 0\.0 GB are free: pass a part of it") as caught:
         Interactions.from_file(path, duplicates="sum")
     assert caught.value.facts["available"] == 1_000_000
-    monkeypatch.setattr(_room, "available_memory", lambda: None)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
     assert len(Interactions.from_file(path, duplicates="sum")) == 1
 
 
@@ -189,7 +190,8 @@ def test_a_header_that_lies_about_its_size_is_bounded_by_real_bytes(
     for place in (22, packed.index(b"PK\x01\x02") + 24):
         packed[place : place + 4] = (10).to_bytes(4, "little")
     (tmp_path / "r.zip").write_bytes(packed)
-    monkeypatch.setattr(_room, "available_memory", lambda: 1_000_000)
+    monkeypatch.setattr(memory, "SMALL", 0)
+    monkeypatch.setattr(memory, "available_memory", lambda: 1_000_000)
     with pytest.raises(DataError, match=r"r\.zip"):
         open_file(tmp_path / "r.zip")
 

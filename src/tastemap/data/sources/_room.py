@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tastemap.errors import DataError
-from tastemap.memory import available_memory
+from tastemap import memory
 
 # Beside the bytes of a file, its columns and what is made of them have to fit.
 _COPIES = 3
@@ -14,12 +13,5 @@ def check_room(n_bytes: int, label: str) -> None:
 
     label : what they are, for the message, e.g. the path of a file
     """
-    free = available_memory()
     # What is there already counts as taken.
-    if free is not None and n_bytes * _COPIES > free:
-        raise DataError(
-            f"{label} needs about {n_bytes * _COPIES / 1e9:.1f} GB of memory, {n_bytes / 1e9:.1f} GB of them for its "
-            f"bytes, and {free / 1e9:.1f} GB are free: pass a part of it",
-            needed=n_bytes * _COPIES,
-            available=free,
-        )
+    memory.ask(f"{label}, {n_bytes / 1e9:,.1f} GB and what is made of them,", n_bytes * _COPIES, "pass a part of it")
