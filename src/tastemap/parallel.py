@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
@@ -72,8 +72,10 @@ def wanted_until(unwanted: threading.Event) -> Iterator[None]:
         _unwanted.reset(token)
 
 
-def run(task: Callable[[int], Any], n_blocks: int) -> None:
+def run(task: Callable[[int], Any], n_blocks: int, *, uses_blas: bool = True) -> None:
     """Call task(0) ... task(n_blocks - 1), each once, in any order, on all threads.
+
+    uses_blas : keep BLAS to one thread meanwhile; its first limit costs 0.1 s, which tasks without BLAS can do without
 
     An error is raised when all threads have stopped. The calling thread works too, so a call from inside a busy pool
     still ends. Ctrl-C stops between two blocks.
@@ -81,7 +83,7 @@ def run(task: Callable[[int], Any], n_blocks: int) -> None:
     unwanted = _unwanted.get()
     if unwanted is not None:
         task = _check_wanted(task, unwanted)
-    with one_blas_thread():
+    with one_blas_thread() if uses_blas else nullcontext():
         n = n_threads()
         n_helpers = min(n, n_blocks) - 1
         if n_helpers < 1:

@@ -29,14 +29,17 @@ def number_ids(
     argument : the name of the parameter that gave `known`, for messages
     keep_na : take words for missing ids as names; those that are known are names anyway
     """
-    missing = find_missing(column, keep_na=keep_na or known is not None)
-    if len(missing):
-        raise _make_missing_error(column, name, missing)
+    keep_na = keep_na or known is not None
+    # A word for a missing id is among the distinct texts, and those are few.
+    distinct = column.unique(maintain_order=True) if known is None and column.dtype == pl.String else None
+    if len(find_missing(column if distinct is None else distinct, keep_na=keep_na)):
+        raise _make_missing_error(column, name, find_missing(column, keep_na=keep_na))
     ids = check_ids(column, name)
     if known is not None:
         own = known if isinstance(known, IdMap) else IdMap(known, name)
         return own, own.rows(ids, Remedy(f"leave {argument} out to take every id", argument)).astype(np.int32)
-    distinct = ids.unique(maintain_order=True)
+    if distinct is None:
+        distinct = ids.unique(maintain_order=True)
     if len(distinct) > np.iinfo(np.int32).max:
         raise DataError(f"column {name!r} has {len(distinct):,} ids, and 2,147,483,647 is the most", column=name)
     table = pl.DataFrame({"id": distinct, "row": np.arange(len(distinct), dtype=np.int32)})

@@ -26,6 +26,7 @@ MISSING = (
 )
 _LONGEST = max(map(len, MISSING))
 
+_FEW = 100  # values that are looked at before all are
 _NUMBER = r"^(?:0|-?[1-9][0-9]*)$"
 
 
@@ -75,6 +76,9 @@ def find_missing(ids: pl.Series, *, keep_na: bool = False) -> pl.Series:
 
 def _as_numbers(texts: pl.Series) -> pl.Series | None:
     """Return texts as Int64 or UInt64 where each is the usual spelling of such a number, else None; nulls stay."""
+    first = texts.head(_FEW)
+    if not first.str.contains(_NUMBER).all():  # most columns of texts are told at once
+        return None
     for dtype in (pl.Int64, pl.UInt64):
         numbers = texts.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count():

@@ -171,7 +171,7 @@ def _run(task: Callable[[int], None], n_parts: int) -> None:
     if n_parts == 1:
         task(0)  # without asking for the thread pool
     else:
-        parallel.run(task, n_parts)
+        parallel.run(task, n_parts, uses_blas=False)
 
 
 def _cut(array: Array) -> list[slice]:
