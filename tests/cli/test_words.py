@@ -27,6 +27,7 @@ LEFT_OUT = {
     ("core", ...),
     ("history", ...),
     ("item_features", ...),
+    ("name", ...),
     ("train", ...),
 }
 
@@ -152,6 +153,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ("split", "random"): (
         lambda: tm.split.by_time(read(time=[5, 5]), test=0.5),
         "all 2 pairs have the same time, so no moment parts them: leave --by-time out",
+    ),
+    ("titles", ...): (
+        lambda: Titles.read(None, read().items).find("Alien"),
+        "the ids of 'item' are integers here, got 'Alien': pass --titles FILE to name items by title",
     ),
     ("time", ...): (
         lambda: tm.split.by_time(read(), test=0.5),
@@ -324,6 +329,14 @@ def test_other_errors_are_one_line() -> None:
             Remark("low ratings", {"column": "stars", "low": 1.0, "high": 5.0, "at_least": 4}),
             "column 'stars' looks like ratings from 1 to 5, and a low one counts as a liking too, only a weaker one: "
             "--at-least 4 takes those of 4 and more as likes and leaves out the others",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 2, "items": 3000, "item": "x", "written": "X"}),
+            "a.csv has no title of 2 of 3,000 items, such as 'x'",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 3, "items": 3, "item": 7, "written": "tt007"}),
+            "a.csv has no title of 3 of 3 items, such as 7: ids are written there such as 'tt007'",
         ),
         (
             Remark("unknown items", {"left_out": 2, "pairs": 4}),

@@ -7,7 +7,8 @@ import pytest
 
 import tastemap as tm
 from tastemap.service.remarks import Remark
-from tastemap.service.titles import ItemTable, Titles, parse_id
+from tastemap.service.search import parse_id
+from tastemap.service.titles import ItemTable, Titles
 
 ITEMS = tm.IdMap([10, 20, 30], "movieId")
 MOVIES = "movieId,title,genres\n10,Alien (1979),Horror\n20,Aliens (1986),Action\n30,Babe (1995),Comedy\n40,Alien 3,\n"
@@ -29,7 +30,7 @@ def test_without_a_file_items_go_by_their_ids() -> None:
     assert (titles.find("10"), titles.find("99"), titles.name(10)) == (10, 99, "10")
     frame = pl.DataFrame({"movieId": [10]})
     assert titles.join(frame, "movieId").equals(frame)
-    with pytest.raises(tm.DataError, match="the ids of 'movieId' are integers here, got 'Alien'"):
+    with pytest.raises(tm.DataError, match="the ids of 'movieId' are integers here, got 'Alien': read titles from a"):
         titles.find("Alien")
 
 
@@ -41,10 +42,9 @@ def test_an_item_is_found_by_its_id_its_title_or_a_part_of_it() -> None:
         titles.find("40")
     assert unknown.value.ids == ("40",)
     with pytest.raises(
-        tm.DataError, match=r"'alien' is in 2 titles, 'Alien .1979.', 'Aliens .1986.': say more of it"
-    ) as many:
-        titles.find("alien")
-    assert many.value.facts["titles"] == ("Alien (1979)", "Aliens (1986)")
+        tm.DataError, match=r"'ali' is in 2 titles, 'Alien .1979.' .10., 'Aliens .1986.' .20.: say more"
+    ):
+        titles.find("ali")
 
 
 def test_an_id_that_is_a_text_comes_before_a_title() -> None:
@@ -78,7 +78,19 @@ def test_a_column_that_is_not_found_is_a_fact() -> None:
 def test_the_character_between_columns_is_found_with_a_remark() -> None:
     titles = read("movieId;title\n30;Babe, the pig\n")
     assert titles.name(30) == "Babe, the pig"
-    assert titles.remarks == (Remark("separator", {"path": Path("titles.csv"), "separator": ";"}),)
+    assert titles.remarks[0] == Remark("separator", {"path": Path("titles.csv"), "separator": ";"})
+
+
+def test_items_without_a_title_are_counted() -> None:
+    facts = {"path": Path("titles.csv"), "items": 3}
+    assert read().remarks == ()
+    some = read("movieId,title\n10,Alien (1979)\n20,\n20, \n30,Babe\n")
+    assert some.remarks == (Remark("untitled", {**facts, "untitled": 1, "item": 20, "written": 10}),)
+    assert (some.name(20), some.find("20")) == ("20", 20)
+    none = read("movieId,title\n0010,Alien (1979)\n")
+    assert none.remarks == (Remark("untitled", {**facts, "untitled": 3, "item": 10, "written": "0010"}),)
+    table = ItemTable.read(Path("titles.csv"), ITEMS)
+    assert table.remarks == none.remarks
 
 
 def test_movielens_data_bring_their_titles() -> None:

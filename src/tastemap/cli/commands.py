@@ -12,7 +12,7 @@ import typer
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 from tastemap.files.writable import check_file
 
 
@@ -150,10 +150,12 @@ def recommend(
     import tastemap as tm
     from tastemap.service.histories import recommend_from_histories
     from tastemap.service.reading import Reading
-    from tastemap.service.titles import Titles, parse_id
+    from tastemap.service.search import Search, parse_id
+    from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
         if liked:
@@ -173,7 +175,10 @@ def recommend(
             return
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
-            frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
+            try:
+                frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
+            except UnknownIdError as error:
+                raise Search(fitted.users).tell_near(error) from None
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
     output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
@@ -199,7 +204,8 @@ def similar(
     from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
         items = [names.find(text) for text in item]

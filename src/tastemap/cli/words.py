@@ -48,6 +48,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("split", "random"): "leave --by-time out",
     ("study", ...): "with --study FILE the same command would go on from here",
     ("time", ...): "pass --time-column COLUMN",
+    ("titles", ...): "pass --titles FILE to name items by title",
     ("title_column", ...): "pass --title-column COLUMN",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
@@ -86,6 +87,10 @@ REMARKS: dict[str, Callable[..., str]] = {
     "at least": lambda at_least, column: (
         f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted: --at-least "
         "sets another bound"
+    ),
+    "untitled": lambda path, untitled, items, item, written: (
+        f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
+        + (f": ids are written there such as {written!r}" if untitled == items else "")
     ),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"

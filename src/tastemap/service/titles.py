@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from tastemap.data._lookup import as_texts
-from tastemap.data._spelling import parse_number, respell_ids
+from tastemap.data._spelling import respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
 from tastemap.datasets import read_movies
-from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
+from tastemap.errors import DataError, Remedy, name_some
 from tastemap.service.reading import guess_column, open_any
 from tastemap.service.remarks import Remark
+from tastemap.service.search import Search
+from tastemap.typing import Counts
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,13 @@ class Titles:
 
     items : the items that may be asked for
     frame : one row an item: item, title
+    popularity : int64, (len(items),): of several items that a text may mean, the highest is named first
     """
 
     items: IdMap
     frame: pl.DataFrame | None = None
     remarks: tuple[Remark, ...] = ()
+    popularity: Counts | None = None
 
     @classmethod
     def read(
@@ -38,19 +43,21 @@ class Titles:
         id_column: str | None = None,
         title_column: str | None = None,
         data: Path | None = None,
+        popularity: Counts | None = None,
     ) -> Titles:
         """Read a file of titles; without one, take the titles that come with MovieLens ``data``.
 
         id_column, title_column : names of columns; None looks for usual names
 
-        Raises DataError where the file cannot be read or a column is not found.
+        A remark counts the items without a title. Raises DataError where the file cannot be read or a column is not
+        found.
         """
         source = path or data
         if source is None:
-            return cls(items)
+            return cls(items, popularity=popularity)
         table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
         if table is None:
-            return cls(items)
+            return cls(items, popularity=popularity)
         id_column = id_column or _guess_id(table.columns, items)
         title_column = title_column or guess_column("title", table.columns)
         if id_column is None:
@@ -60,36 +67,23 @@ class Titles:
         check_columns((id_column, title_column), table.columns)
         ids = respell_ids(table[id_column], items.ids.dtype)
         titles = pl.DataFrame({"item": ids, "title": as_texts(table[title_column])})
-        return cls(items, titles.unique("item", keep="first", maintain_order=True), tuple(remarks))
+        titles = titles.filter(titles["title"].str.strip_chars() != "").unique(
+            "item", keep="first", maintain_order=True
+        )
+        remarks += _count_untitled(source, items, titles["item"], table[id_column])
+        return cls(items, titles, tuple(remarks), popularity)
 
     def find(self, text: str) -> int | str:
-        """Return the id that ``text`` is, or the id of the only item whose title contains it.
+        """Return the id that ``text`` is, or that of the item whose title matches it best, as `Search.find` does."""
+        return self.search.find(text)
 
-        Raises UnknownIdError where no title contains it, DataError where several do.
-        """
+    @cached_property
+    def search(self) -> Search:
+        """What finds items by their titles."""
         if self.frame is None:
-            return parse_id(text, self.items)
-        try:
-            item = parse_id(text, self.items)
-        except DataError:
-            pass  # not a number, so it is a title
-        else:
-            if item in self.items:
-                return item
-        known = self.frame.filter(pl.col("item").is_in(self.items.ids.implode()))
-        lower = pl.col("title").str.to_lowercase()
-        for match in (lower == text.lower(), lower.str.contains(text.lower(), literal=True)):
-            found = known.filter(match)
-            if len(found) == 1:
-                only: int | str = found["item"].item()
-                return only
-            if len(found) > 1:
-                raise DataError(
-                    f"{text!r} is in {len(found)} titles, {name_some(found['title'], 5)}",
-                    "say more of it",
-                    titles=tuple(found["title"]),
-                )
-        raise UnknownIdError(f"no item of the model has the id or title {text!r}", ids=[text])
+            return Search(self.items, popularity=self.popularity)
+        own = pl.DataFrame({"item": self.items.ids}).join(self.frame, on="item", how="left", maintain_order="left")
+        return Search(self.items, own["title"], self.popularity)
 
     def join(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
         """Insert the titles of the items in ``column`` as the next column."""
@@ -122,16 +116,8 @@ class ItemTable:
             raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
         frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
+        remarks += _count_untitled(path, items, frame[id_column], table[id_column])
         return cls(frame, id_column, tuple(remarks))
-
-
-def parse_id(text: str, ids: IdMap) -> int | str:
-    """Return an id of the type that the map holds; raises DataError for a text that is not an integer where ids are."""
-    if ids.holds_strings:
-        return text
-    if (number := parse_number(text)) is None:
-        raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}", column=ids.name)
-    return number
 
 
 def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:
@@ -146,6 +132,15 @@ def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.Dat
 
 def _guess_id(header: list[str], items: IdMap) -> str | None:
     return guess_column("item", header, items.name) or guess_column("id", header)
+
+
+def _count_untitled(source: Path, items: IdMap, titled: pl.Series, written: pl.Series) -> list[Remark]:
+    """Return a remark where some items have no title, with an id of theirs and one as it is written in the file."""
+    without = items.ids.filter(~items.ids.is_in(titled.implode()))
+    if without.is_empty():
+        return []
+    facts = {"path": source, "untitled": len(without), "items": len(items), "item": without[0], "written": written[0]}
+    return [Remark("untitled", facts)]
 
 
 def _make_column_error(source: Path, table: pl.DataFrame, parameter: str) -> DataError:
