@@ -185,7 +185,8 @@ def test_near_names_are_those_of_a_plain_search() -> None:
 def test_a_hundred_thousand_titles_are_searched_at_once() -> None:
     random = np.random.default_rng(0)
     words = ["".join(random.choice(list("abcdefghij"), 6)) for _ in range(5_000)]
-    names = [" ".join(random.choice(words, 4)) + f" ({1900 + row % 100})" for row in range(100_000)]
+    titles = random.choice(words, (100_000, 4))
+    names = [f"{' '.join(title)} ({1900 + row % 100})" for row, title in enumerate(titles)]
     many = search(*names[:-1], "The Matrix (1999)")
     assert many.find("the matrix") == 100_000
     seconds = []

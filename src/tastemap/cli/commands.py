@@ -159,7 +159,9 @@ def recommend(
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
         if liked:
-            frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
+            items, remarks = names.find_all(liked)
+            output.print_remarks(remarks)
+            frame = fitted.recommend_for(items, k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             how = Reading(at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="auto")
@@ -208,7 +210,8 @@ def similar(
     names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
-        items = [names.find(text) for text in item]
+        items, remarks = names.find_all(item)
+        output.print_remarks(remarks)
         frame = fitted.similar_items(items, k=k, metric=metric, frame="polars")
     output.answer(
         names.join(frame, "neighbour"),

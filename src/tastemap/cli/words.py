@@ -92,6 +92,7 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
         + (f": ids are written there such as {written!r}" if untitled == items else "")
     ),
+    "found": lambda text, item, title: f"took {text!r} for {title!r}" + ("" if title == str(item) else f" ({item})"),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"
     ),

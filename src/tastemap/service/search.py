@@ -28,7 +28,8 @@ _PLAIN = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "
 _PLAIN |= dict.fromkeys("'’ʼ`´", "") | {"&": " and "}
 
 _LISTED = 5  # names that an error lists
-_NEAR = 0.7  # the least likeness, of at most 1, of names that an error suggests
+# The least likeness, of at most 1, of names that an error suggests, and how much less than the likest they may have.
+_NEAR, _LESS = 0.7, 0.15
 _COMPARED = 100  # names that are compared letter by letter, those with the most letters of the text
 _BLOCK, _BINS = 1 << 16, 32  # names whose letters are counted at once, and numbers of letters
 _LONGEST, _CORRECTED = 100, 4  # characters of a text that are compared so, and words of it, the longest
@@ -118,7 +119,7 @@ class Search:
             by_word += best * (len(word) / sum(map(len, words)))
         likeness = np.maximum(likeness, 0.95 * by_word)
         rows = known["row"].to_numpy()
-        near = self._rank(rows[likeness >= _NEAR])
+        near = self._rank(rows[likeness >= max(_NEAR, likeness.max() - _LESS)])
         return near[np.argsort(-likeness[np.searchsorted(rows, near)], kind="stable")][:k]
 
     def tell_near(self, error: UnknownIdError) -> UnknownIdError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +77,16 @@ class Titles:
     def find(self, text: str) -> int | str:
         """Return the id that ``text`` is, or that of the item whose title matches it best, as `Search.find` does."""
         return self.search.find(text)
+
+    def find_all(self, texts: Iterable[str]) -> tuple[list[int | str], list[Remark]]:
+        """Return the id for each text, and a remark for each that is neither an id nor a title as it is written."""
+        items, remarks = [], []
+        for text in texts:
+            item = self.find(text)
+            if text not in (str(item), title := self.name(item)):
+                remarks.append(Remark("found", {"text": text, "item": item, "title": title}))
+            items.append(item)
+        return items, remarks
 
     @cached_property
     def search(self) -> Search:
