@@ -95,6 +95,7 @@ def test_what_is_written_alike_comes_before_what_is_only_like() -> None:
     assert search("7", "10").find("7") == 1  # not an id here
     assert Search(tm.IdMap([10, 7], "item"), pl.Series(["7", "10"])).find("7") == 7
     assert search(None, "x").find("1") == 1
+    assert Search(tm.IdMap(["85123A", "b"], "item"), pl.Series(["B", "holder"])).find("85123a") == "85123A"
 
 
 def test_several_that_match_as_well_are_listed_with_ids_the_most_popular_first(films: Search) -> None:

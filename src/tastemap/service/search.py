@@ -72,20 +72,21 @@ class Search:
     def match(self, text: str) -> tuple[RowNumbers, bool]:
         """Return the rows of the ids that match best, the most popular first, and whether each has the text as name.
 
-        An id matches best; then, in this order, a name as written, one without case, one without accents and
-        punctuation, one without its year, or with any where the text has none, one without spaces, one without
-        what is in parentheses and its article, one with all words of the text, one with all of them as parts of words.
+        An id matches best; then, in this order, a name as written, an id without case, a name without case, without
+        accents and punctuation, without its year where the text or the name has none, without spaces, without what is
+        in parentheses and its article, one with all words of the text, one with all of them as parts of words.
         """
         names = self._names
         row = self._find_id(text)
         if row >= 0 or names is None:
             return np.full(int(row >= 0), row), True
         whole, bare, joined, stem = _fold_names(pl.Series([text])).row(0)
-        known, words = self._folded, whole.split()
+        known, words, small = self._folded, whole.split(), text.strip().lower()
         any_year = pl.col("bare") == pl.col("whole") if whole != bare else True
         ways = [
             pl.col("name") == text,
-            pl.col("name").str.to_lowercase() == text.strip().lower(),
+            pl.col("id").str.to_lowercase() == small,
+            pl.col("name").str.to_lowercase() == small,
             pl.col("whole") == whole,
             (pl.col("bare") == bare) & any_year,
             (pl.col("joined") == joined) & any_year,
@@ -93,10 +94,10 @@ class Search:
             _has_all(pl.col("spaced"), [f" {word} " for word in words]),
             _has_all(pl.col("spaced"), words),
         ]
-        for place, is_match in enumerate(ways[: None if whole else 2]):  # signs alone are folded to nothing
+        for place, is_match in enumerate(ways[: None if whole else 3]):  # signs alone are folded to nothing
             rows = known.filter(is_match)["row"].to_numpy()
             if len(rows):
-                return self._rank(rows), place < 6
+                return self._rank(rows), place < len(ways) - 2
         return np.empty(0, np.int64), False
 
     def find_near(self, text: str, k: int = 3) -> RowNumbers:
@@ -119,7 +120,7 @@ class Search:
             by_word += best * (len(word) / sum(map(len, words)))
         likeness = np.maximum(likeness, 0.95 * by_word)
         rows = known["row"].to_numpy()
-        near = self._rank(rows[likeness >= max(_NEAR, likeness.max() - _LESS)])
+        near = self._rank(rows[likeness >= max(_NEAR, likeness.max(initial=0) - _LESS)])
         return near[np.argsort(-likeness[np.searchsorted(rows, near)], kind="stable")][:k]
 
     def tell_near(self, error: UnknownIdError) -> UnknownIdError:
@@ -140,8 +141,9 @@ class Search:
 
     @cached_property
     def _folded(self) -> pl.DataFrame:
-        """A row for each name: row, name, what `_fold_names` makes of it, and spaced, the whole between spaces."""
-        names = pl.DataFrame({"name": self._names}).with_row_index("row").cast({"row": pl.Int64}).drop_nulls()
+        """A row for each name: row, id, name, what `_fold_names` makes of it, and spaced, the whole between spaces."""
+        names = pl.DataFrame({"id": self.ids.ids.cast(pl.String), "name": self._names})
+        names = names.with_row_index("row").cast({"row": pl.Int64}).drop_nulls()
         folded = pl.concat([names, _fold_names(names["name"])], how="horizontal")
         return folded.with_columns(spaced=" " + pl.col("whole") + " ")
 
