@@ -40,6 +40,7 @@ def demo(
 
 @app.command()
 def fit(
+    ctx: typer.Context,
     data: opt.DataFile,
     out: Annotated[Path, typer.Option(help="Where to write the model, e.g. als.safetensors.")],
     model: Annotated[str, typer.Option(help="The kind of model.")] = "ImplicitALS",
@@ -70,22 +71,9 @@ def fit(
         if path is not None:
             check_file(path, [data])
     from tastemap.service.making import make_models
-    from tastemap.service.reading import Reading, parse_event_weights
 
     (chosen,) = make_models([model], settings or (), seed=seed)
-    reading = Reading(
-        user=user_column,
-        item=item_column,
-        weight=weight_column,
-        count_rows=no_weight,
-        event_weights=parse_event_weights(event or ()),
-        at_least=at_least,
-        zeros=zeros,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        keep_na=keep_na,
-        separator=separator,
-    )
+    reading = opt.make_reading(ctx)
     with opt.use_threads(threads):
         found = reading.read(data)
         output.print_remarks(found.remarks)
@@ -114,6 +102,7 @@ def fit(
 
 @app.command()
 def recommend(
+    ctx: typer.Context,
     model: opt.ModelFile,
     user: Annotated[list[str] | None, typer.Option(help="A user of the training data; repeat it.")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
@@ -149,7 +138,6 @@ def recommend(
     output.check_table(out, model, titles, history)
     import tastemap as tm
     from tastemap.service.histories import recommend_from_histories
-    from tastemap.service.reading import Reading
     from tastemap.service.search import Search, parse_id
     from tastemap.service.titles import Titles
 
@@ -164,8 +152,7 @@ def recommend(
             frame = fitted.recommend_for(items, k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            how = Reading(at_least=at_least, zeros=zeros, drop_nulls=drop_nulls, keep_na=keep_na, duplicates="auto")
-            found = how.read(history, like=fitted)
+            found = opt.make_reading(ctx, duplicates="auto").read(history, like=fitted)
             output.print_remarks(found.remarks)
             frame, remarks = recommend_from_histories(fitted, found.data, k=k)
             output.print_remarks(remarks)
@@ -226,6 +213,7 @@ def similar(
 
 @app.command()
 def evaluate(
+    ctx: typer.Context,
     model: opt.ModelFile,
     test: Annotated[
         Path | None, typer.Argument(metavar="TEST", help="Interactions to measure on.", show_default=False)
@@ -250,7 +238,7 @@ def evaluate(
     """Measure a fitted model on a test file. To fit several and compare them, see `tastemap compare`."""
     import tastemap as tm
     from tastemap.service.documents import describe_comparison
-    from tastemap.service.reading import Reading, is_model, parse_event_weights
+    from tastemap.service.reading import is_model
 
     if not is_model(model):
         raise ParameterError(
@@ -261,19 +249,7 @@ def evaluate(
         )
     if test is None:
         raise typer.BadParameter("a fitted model needs a file to test on")
-    reading = Reading(
-        user=user_column,
-        item=item_column,
-        weight=weight_column,
-        count_rows=no_weight,
-        event_weights=parse_event_weights(event or ()),
-        at_least=at_least,
-        zeros=zeros,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        keep_na=keep_na,
-        separator=separator,
-    )
+    reading = opt.make_reading(ctx)
     fitted = tm.load(model)
     with opt.use_threads(threads):
         held = reading.read(test, like=fitted)
@@ -289,6 +265,7 @@ def evaluate(
 
 @app.command()
 def info(
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="A model, or interactions.", show_default=False)],
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
@@ -311,7 +288,7 @@ def info(
     """Say what a file of interactions or a model holds."""
     import tastemap as tm
     from tastemap.service.documents import describe_interactions, describe_model, find_most_common
-    from tastemap.service.reading import Reading, is_model, parse_event_weights
+    from tastemap.service.reading import is_model
     from tastemap.service.titles import Titles
 
     if is_model(file):
@@ -321,21 +298,7 @@ def info(
         else:
             output.print_markdown(fitted.card())
         return
-    found = Reading(
-        user=user_column,
-        item=item_column,
-        weight=weight_column,
-        time=time_column,
-        count_rows=no_weight,
-        event_weights=parse_event_weights(event or ()),
-        at_least=at_least,
-        zeros=zeros,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        keep_na=keep_na,
-        separator=separator,
-        guess_time=True,
-    ).read(file)
+    found = opt.make_reading(ctx, guess_time=True).read(file)
     output.print_remarks(found.remarks)
     data = found.data
     names = Titles.read(titles, data.items, id_column=title_id, title_column=title_column, data=file)

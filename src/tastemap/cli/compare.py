@@ -72,7 +72,7 @@ def compare(
     from tastemap.metrics.definitions import RatingMetric, parse_all
     from tastemap.service.documents import describe_comparison, describe_interactions
     from tastemap.service.making import leave_out_slow, make_models
-    from tastemap.service.reading import Reading, find_low_ratings, is_model, parse_event_weights
+    from tastemap.service.reading import find_low_ratings, is_model
 
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
@@ -88,20 +88,7 @@ def compare(
     named = opt.split_names(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
     chosen = make_models(named or usual, settings or (), seed=seed)
-    reading = Reading(
-        user=user_column,
-        item=item_column,
-        weight=weight_column,
-        time=time_column,
-        count_rows=no_weight,
-        event_weights=parse_event_weights(event or ()),
-        at_least=at_least,
-        zeros=zeros,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        keep_na=keep_na,
-        separator=separator,
-    )
+    reading = opt.make_reading(ctx)
     with opt.use_threads(threads):
         if by_time:
             parts = reading.read_parts(data, holdout)

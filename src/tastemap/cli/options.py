@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from tastemap.service.reading import Reading
 
 DataFile = Annotated[
     Path,
@@ -102,6 +105,30 @@ EscapeFormulas = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+# The options about reading, and the fields of `Reading` that they set.
+_READING = {
+    "user_column": "user",
+    "item_column": "item",
+    "weight_column": "weight",
+    "time_column": "time",
+    "no_weight": "count_rows",
+    "at_least": "at_least",
+    "zeros": "zeros",
+    "duplicates": "duplicates",
+    "drop_nulls": "drop_nulls",
+    "keep_na": "keep_na",
+    "separator": "separator",
+}
+
+
+def make_reading(ctx: typer.Context, **more: Any) -> Reading:
+    """Return how a command reads interactions: by those of its options that are about reading, and ``more``."""
+    from tastemap.service.reading import Reading, parse_event_weights
+
+    given = {field: ctx.params[option] for option, field in _READING.items() if option in ctx.params}
+    return Reading(**given, event_weights=parse_event_weights(ctx.params.get("event") or ()), **more)
 
 
 def split_names(values: list[str] | None) -> list[str]:

@@ -23,6 +23,7 @@ SHOWN = 10
 
 @app.command()
 def tune(
+    ctx: typer.Context,
     data: opt.DataFile,
     validation: Annotated[
         Path | None,
@@ -86,26 +87,13 @@ def tune(
         raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
     from tastemap.metrics.definitions import RatingMetric, parse
     from tastemap.service.making import make_models, make_space
-    from tastemap.service.reading import Reading, find_low_ratings, parse_event_weights
+    from tastemap.service.reading import find_low_ratings
 
     wanted = parse(metric)
     (chosen,) = make_models([model], settings or (), seed=seed)
     fixed = [setting.partition("=")[0] for setting in settings or ()]
     searched = dict.fromkeys(fixed) | make_space(chosen, space or ())
-    reading = Reading(
-        user=user_column,
-        item=item_column,
-        weight=weight_column,
-        time=time_column,
-        count_rows=no_weight,
-        event_weights=parse_event_weights(event or ()),
-        at_least=at_least,
-        zeros=zeros,
-        duplicates=duplicates,
-        drop_nulls=drop_nulls,
-        keep_na=keep_na,
-        separator=separator,
-    )
+    reading = opt.make_reading(ctx)
     import tastemap as tm
     from tastemap.tuning.tune import HELD_OUT
 
