@@ -188,7 +188,8 @@ def show(value: object, longest: int = _LONGEST_VALUE) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape and not isinstance(value, type):
         sizes = " x ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} values"
-        return f"a {type(value).__name__} of {sizes}"
+        kind = type(value).__name__
+        return f"an array of {sizes}" if kind == "ndarray" else f"a {kind} of {sizes}"
     return tidy(_cut(repr(value), longest))
 
 

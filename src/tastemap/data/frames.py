@@ -33,7 +33,7 @@ def kind_of(frame: object) -> FrameKind:
 
 def check_kind(kind: str) -> FrameKind:
     """Return ``kind`` if it names a known library, else raise ParameterError."""
-    if kind not in get_args(FrameKind):
+    if not isinstance(kind, str) or kind not in get_args(FrameKind):
         raise ParameterError(
             f"frame must be 'pandas', 'polars' or 'pyarrow', got {show(kind)}", parameter="frame", value=kind
         )
