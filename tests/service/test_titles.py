@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -144,3 +145,42 @@ def test_the_films_of_movietweetings_have_titles(data_folder: Path) -> None:
     titles = Titles.read(None, items, data=folder)
     assert (len(items), titles.name("0770828")) == (10_506, "Man of Steel (2013)")
     assert Titles.read(folder / "movies.dat", items).find("man of steel (2013)") == "0770828"
+
+
+SKUS = tm.IdMap(["0010", "0020", "tt7"], "sku")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "items", "titles"),
+    [
+        ("films.csv", "10,Alien\n20,Aliens\n", ITEMS, {10: "Alien", 20: "Aliens"}),
+        ("films.csv", "Alien,10\nAliens,20\n", ITEMS, {10: "Alien", 20: "Aliens"}),
+        ("films.tsv", "1\t30\t1999\tAlien\tx\n2\t10\t1999\tAliens\ty\n", ITEMS, {30: "Alien", 10: "Aliens"}),
+        ("films.csv", "99,Other\n20,Aliens\n", ITEMS, {99: "Other", 20: "Aliens"}),
+        ("films.csv", "0010,Alien\n0020,Aliens\n", SKUS, {"0010": "Alien", "0020": "Aliens"}),
+        ("films.csv", "0099,Other\ntt7,Aliens\n", SKUS, {"0099": "Other", "tt7": "Aliens"}),
+        ("films.csv", "10,7\n20,Seven\n", ITEMS, {10: "7", 20: "Seven"}),
+        ("films.dat", "10::Alien: the first::Horror\n20::Aliens\n\n", ITEMS, {10: "Alien: the first", 20: "Aliens"}),
+        ("movies.txt", "tt7::Amélie (2001)::Comedy\n", SKUS, {"tt7": "Amélie (2001)"}),
+        (
+            "items.dat",
+            "0010::A::b::Horror\n0020::B::Horror\n0030::C::Drama",
+            SKUS,
+            {"0010": "A::b", "0020": "B", "0030": "C"},
+        ),
+    ],
+)
+def test_titles_need_no_usual_name_and_no_header(name: str, text: str, items: tm.IdMap, titles: dict[Any, str]) -> None:
+    Path(name).write_text(text)
+    frame = Titles.read(Path(name), items).frame
+    assert frame is not None
+    assert dict(frame.iter_rows()) == titles
+
+
+def test_a_header_is_no_row() -> None:
+    with pytest.raises(tm.DataError, match="has the columns 'nr', 'what': name one with id_column="):
+        read("nr,what\n10,Alien\n")
+    with pytest.raises(tm.DataError, match="has the columns 'movieId', 'year': name one with title_column="):
+        read("movieId,year\n10,1979\n")
+    assert read('movieId;Book-Title;"Year-Of-Publication"\n10;Clara;2001\n').name(10) == "Clara"
+    assert read("movieId,original_title,2010\n10,Alien,1\n").name(10) == "Alien"

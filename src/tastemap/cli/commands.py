@@ -108,7 +108,7 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
     liked: Annotated[
         list[str] | None,
-        typer.Option(help="An item that a new user likes: an id, or a title with --titles."),
+        typer.Option(help="An item that a new user likes, by its id or, with --titles, its title; repeat it."),
     ] = None,
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
@@ -176,7 +176,7 @@ def recommend(
 @app.command()
 def similar(
     model: opt.ModelFile,
-    item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
+    item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
     metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
     titles: opt.Titles = None,

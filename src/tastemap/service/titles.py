@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from tastemap.data._lookup import as_texts
-from tastemap.data._spelling import respell_ids
+from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.sources.files import DataFile
 from tastemap.datasets import read_movies
 from tastemap.errors import DataError, Remedy, name_some
 from tastemap.service.reading import guess_column, open_any
@@ -60,9 +61,9 @@ class Titles:
         if table is None:
             return cls(items, popularity=popularity)
         id_column = id_column or _guess_id(table.columns, items)
-        title_column = title_column or guess_column("title", table.columns)
         if id_column is None:
             raise _make_column_error(source, table, "id_column")
+        title_column = title_column or _guess_title(table, id_column)
         if title_column is None:
             raise _make_column_error(source, table, "title_column")
         check_columns((id_column, title_column), table.columns)
@@ -136,13 +137,45 @@ def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.Dat
     if movies is not None:
         return movies, []
     file, remarks = open_any(path)
-    ids = id_column or _guess_id(file.read_header(), items)
+    header = file.read_header()
+    if id_column is None and _guess_id(header, items) is None and _is_row(header, items):
+        return _read_rows(file, header, items), remarks
+    ids = id_column or _guess_id(header, items)
     # A title of an item that the model does not know, such as NA, does no harm.
     return file.read(ids=[ids] if ids else (), keep_na=True), remarks
 
 
+def _is_row(header: list[str], items: IdMap) -> bool:
+    """Return whether the first line is no header: it has an id of the model, or a number."""
+    ids = respell_ids(pl.Series(header), items.ids.dtype)
+    return bool(ids.is_in(items.ids.implode()).any()) or any(name.isdecimal() for name in header)
+
+
+def _read_rows(file: DataFile, header: list[str], items: IdMap) -> pl.DataFrame:
+    """Read a file without a header; its columns are called after the item and by their places, "2" for the second.
+
+    The column of ids is the one with the most ids of the model.
+    """
+    rows = file.read(ids=header, keep_na=True).cast(pl.String)
+    names = [str(place + 1) for place in range(len(header))]
+    first = pl.DataFrame(dict(zip(names, header, strict=True)))
+    table = pl.concat([first, rows.rename(dict(zip(header, names, strict=True)))])
+    known = [int(respell_ids(column, items.ids.dtype).is_in(items.ids.implode()).sum()) for column in table]
+    table = table.rename({names[known.index(max(known))]: items.name})
+    return table.with_columns(read_ids(table[items.name], keep_na=True))
+
+
 def _guess_id(header: list[str], items: IdMap) -> str | None:
     return guess_column("item", header, items.name) or guess_column("id", header)
+
+
+def _guess_title(table: pl.DataFrame, id_column: str) -> str | None:
+    """Return the column of titles: one called so, or as in Book-Title; of columns without names the first of texts."""
+    header = [name for name in table.columns if name != id_column]
+    endings = [name for end in ("title", "name") for name in header if name.lower().endswith(end)]
+    texts = [name for name in header if name.isdecimal() and table[name].dtype == pl.String]
+    texts = [name for name in texts if read_ids(table[name]).dtype == pl.String]
+    return guess_column("title", header) or next(iter([*endings, *texts]), None)
 
 
 def _count_untitled(source: Path, items: IdMap, titled: pl.Series, written: pl.Series) -> list[Remark]:
