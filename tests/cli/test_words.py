@@ -331,6 +331,10 @@ def test_other_errors_are_one_line() -> None:
             "--at-least 4 takes those of 4 and more as likes and leaves out the others",
         ),
         (
+            Remark("titles left out", {"error": tm.DataError("it is empty", "fill it")}),
+            "left the titles out: it is empty: fill it",
+        ),
+        (
             Remark("untitled", {"path": "a.csv", "untitled": 2, "items": 3000, "item": "x", "written": "X"}),
             "a.csv has no title of 2 of 3,000 items, such as 'x'",
         ),

@@ -88,6 +88,7 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted: --at-least "
         "sets another bound"
     ),
+    "titles left out": lambda error: f"left the titles out: {say(error)}",
     "untitled": lambda path, untitled, items, item, written: (
         f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
         + (f": ids are written there such as {written!r}" if untitled == items else "")

@@ -15,6 +15,7 @@ Kind = Literal[
     "repeats in parts",  # the same, on either side of a split by time
     "low ratings",  # column, low, high, at_least: ratings of which the low ones count as a liking, and a bound
     "at least",  # at_least, column: ratings below the bound left out, as when the model was fitted
+    "titles left out",  # error: why the titles that come with the data cannot be read
     "untitled",  # path, untitled, items, item, written: items without a title, with one of theirs and an id of the file
     "found",  # text, item, title: the item that a text was taken for
     "unknown items",  # left_out, pairs: pairs of items that the model does not know

@@ -51,13 +51,18 @@ class Titles:
 
         id_column, title_column : names of columns; None looks for usual names
 
-        A remark counts the items without a title. Raises DataError where the file cannot be read or a column is not
-        found.
+        A remark counts the items without a title, or says why those of ``data`` cannot be read. Raises DataError where
+        the file cannot be read or a column is not found.
         """
         source = path or data
         if source is None:
             return cls(items, popularity=popularity)
-        table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
+        try:
+            table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
+        except DataError as error:
+            if path is not None:
+                raise
+            return cls(items, remarks=(Remark("titles left out", {"error": error}),), popularity=popularity)
         if table is None:
             return cls(items, popularity=popularity)
         id_column = id_column or _guess_id(table.columns, items)
