@@ -340,7 +340,7 @@ def test_other_errors_are_one_line() -> None:
         ),
         (
             Remark("untitled", {"path": "a.csv", "untitled": 3, "items": 3, "item": 7, "written": "tt007"}),
-            "a.csv has no title of 3 of 3 items, such as 7: ids are written there such as 'tt007'",
+            "a.csv has no title of any of the 3 items, such as 7: its ids are such as 'tt007'",
         ),
         (Remark("found", {"text": "x", "item": 7, "title": "X (1999)"}), "took 'x' for 'X (1999)' (7)"),
         (Remark("found", {"text": "x", "item": "X", "title": "X"}), "took 'x' for 'X'"),

@@ -91,7 +91,8 @@ REMARKS: dict[str, Callable[..., str]] = {
     "titles left out": lambda error: f"left the titles out: {say(error)}",
     "untitled": lambda path, untitled, items, item, written: (
         f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
-        + (f": ids are written there such as {written!r}" if untitled == items else "")
+        if untitled < items
+        else f"{path} has no title of any of the {items:,} items, such as {item!r}: its ids are such as {written!r}"
     ),
     "found": lambda text, item, title: f"took {text!r} for {title!r}" + ("" if title == str(item) else f" ({item})"),
     "unknown items": lambda left_out, pairs: (

@@ -57,8 +57,9 @@ class Search:
         Raises UnknownIdError where none matches, with the nearest names; DataError where several match as well, with
         their ids, and where ids are integers, names are missing and the text is no integer.
         """
+        by_title = Remedy("read titles from a file with titles=", "titles", ...)
         if self._names is None:
-            return parse_id(text, self.ids, Remedy("read titles from a file with titles=", "titles", ...))
+            return parse_id(text, self.ids, by_title)
         rows, is_name = self.match(text)
         if len(rows) == 1:
             return self.ids[int(rows[0])]
@@ -67,7 +68,8 @@ class Search:
         kind = "id" if self.names is None else "id or title"
         near = self._tell(self.find_near(text), last=" or ")
         ending = f"; did you mean {near}?" if near else ""
-        raise UnknownIdError(f"no item of the model has the {kind} {show(text)}{ending}", ids=[text])
+        ways = [by_title] if self.names is None and not near else []
+        raise UnknownIdError(f"no item of the model has the {kind} {show(text)}{ending}", *ways, ids=[text])
 
     def match(self, text: str) -> tuple[RowNumbers, bool]:
         """Return the rows of the ids that match best, the most popular first, and whether each has the text as name.
