@@ -140,7 +140,9 @@ def test_ids_that_are_texts_are_names() -> None:
     ]
     with pytest.raises(tm.DataError, match=r"'2' is in 3 ids, 'Portal 2', 'Half-Life 2', 'Dota 2': say more of it$"):
         games.find("2")
-    with pytest.raises(tm.UnknownIdError, match=r"no item of the model has the id 'xyz': read titles from a file with ti"):
+    with pytest.raises(
+        tm.UnknownIdError, match=r"no item of the model has the id 'xyz': read titles from a file with ti"
+    ):
         games.find("xyz")
     with pytest.raises(
         tm.UnknownIdError, match=r"no item of the model has the id 'protal'; did you mean 'Portal'.*\?$"

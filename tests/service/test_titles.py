@@ -90,8 +90,8 @@ def test_items_without_a_title_are_counted() -> None:
     assert (some.name(20), some.find("20")) == ("20", 20)
     none = read("movieId,title\n0010,Alien (1979)\n")
     assert none.remarks == (Remark("untitled", {**facts, "untitled": 3, "item": 10, "written": "0010"}),)
-    table = ItemTable.read(Path("titles.csv"), ITEMS)
-    assert table.remarks == none.remarks
+    assert ItemTable.read(Path("titles.csv"), ITEMS, count_missing=True).remarks == none.remarks
+    assert ItemTable.read(Path("titles.csv"), ITEMS).remarks == ()
 
 
 def test_movielens_data_bring_their_titles() -> None:

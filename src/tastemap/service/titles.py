@@ -125,15 +125,19 @@ class ItemTable:
     remarks: tuple[Remark, ...]
 
     @classmethod
-    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None) -> ItemTable:
-        """Read a file of titles whole; raises DataError as `Titles.read` does."""
+    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemTable:
+        """Read a file of titles whole; raises DataError as `Titles.read` does.
+
+        count_missing : say how many items are not in the file
+        """
         table, remarks = _read_table(path, items, id_column)
         id_column = id_column or _guess_id(table.columns, items)
         if id_column is None:
             raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
         frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
-        remarks += _count_untitled(path, items, frame[id_column], table[id_column])
+        if count_missing:
+            remarks += _count_untitled(path, items, frame[id_column], table[id_column])
         return cls(frame, id_column, tuple(remarks))
 
 
