@@ -175,11 +175,16 @@ def name_of(values: Any, otherwise: str) -> str:
 
 def name_values(column: pl.Series, limit: int = 3) -> str:
     """Name the first values of a column for a message."""
+    return name_some(list_first(column, limit))
+
+
+def list_first(column: pl.Series, limit: int) -> list[Any]:
+    """Return the first values of a column for a message."""
     first = column.head(limit)
     try:
-        return name_some(first.to_list())
-    except pl.exceptions.PanicException:  # a moment that no datetime of Python can be
-        return name_some(first.to_physical().to_list())
+        return first.to_list()
+    except (pl.exceptions.PanicException, ValueError):  # a day or moment that no date of Python can be
+        return first.to_physical().to_list()
 
 
 def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import check_rows, check_text
 from tastemap.data._pairs import freeze
-from tastemap.data.frames import check_name, is_single, list_values, name_values, to_series
+from tastemap.data.frames import check_name, is_single, list_first, list_values, name_values, to_series
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some, show
 from tastemap.forks import has_polars_threads
 from tastemap.typing import Ints, RowNumbers
@@ -204,7 +204,7 @@ class IdMap:
         if series.null_count():
             raise self._make_type_error(None)
         if not (series.dtype == pl.String if self.holds_strings else series.dtype.is_integer()):
-            raise self._make_type_error(series.head(1).to_list()[0])
+            raise self._make_type_error(list_first(series, 1)[0])
         return series
 
     def _find_row(self, value: Any) -> int:
