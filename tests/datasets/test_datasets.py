@@ -723,6 +723,17 @@ def test_movies_csv_may_lack_genres(tmp_path: Path) -> None:
     items = movielens("latest-small", path=tmp_path).items
     assert items is not None
     assert items.rows() == [(8, "Edison", "")]
+    (tmp_path / "movies.csv").write_text("id,title\n0008,Edison\n8,Other\n")
+    items = movielens("latest-small", path=tmp_path).items
+    assert items is not None
+    assert items.rows() == [(8, "Other", "")]
+    (tmp_path / "movies.csv").write_text("id,name\n8,Edison\n")
+    with pytest.raises(
+        DataError, match=r"movies\.csv has the columns 'id', 'name', where movieId and title are expected"
+    ):
+        movielens("latest-small", path=tmp_path)
+    with pytest.raises(DataError, match=r"movies\.csv is one file, where the folder or the zip file of the set is exp"):
+        movielens("latest-small", path=tmp_path / "movies.csv")
 
 
 def test_movies_that_are_no_lines_of_fields_are_told(films: Path) -> None:

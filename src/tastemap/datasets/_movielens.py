@@ -45,6 +45,7 @@ _RATINGS = {
 }
 # The numbers of ratings that tell sets of one layout apart.
 _SIZES = {1_000_209: "1m", 10_000_054: "10m", 20_000_263: "20m", 25_000_095: "25m", 32_000_204: "32m"}
+_PACKED = (".zip", ".whl")
 _HIGHEST = 5  # of the ratings of all sets
 _START, _FEW = 1 << 16, 100  # bytes and lines that tell a layout
 _GENRES = (
@@ -74,6 +75,9 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     says so. Timestamps missing from a local ratings.parquet are filled with the smallest known one: they are
     known to lie before it, so the order of the others stays right.
 
+    Where a line of movies has fewer fields, its title or its genres are "". Users in another layout are left out with a
+    warning, and another warns of ratings that are of another set in this layout.
+
     Raises DataError where the data cannot be fetched, are damaged or are of another layout.
     """
     if name not in MD5:
@@ -95,7 +99,7 @@ def find_movielens_name(path: Path) -> Name | None:
     """Return the name of a MovieLens set that has the files of a folder or zip file; None if no set has them."""
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
-    elif path.suffix.lower() in (".zip", ".whl") and zipfile.is_zipfile(path):
+    elif path.suffix.lower() in _PACKED and zipfile.is_zipfile(path):
         with open_zip(path) as archive:
             files = {PurePosixPath(name).name for name in archive.namelist()}
     else:
@@ -111,6 +115,8 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
     """Read user_id, movie_id, rating and timestamp of a folder or zip file in the layout of the set `name`."""
     if not source.exists():
         raise DataError(f"there is no file or folder {source}")
+    if source.is_file() and source.suffix.lower() not in _PACKED:
+        raise DataError(f"{source} is one file, where the folder or the zip file of the set is expected")
     names = _find_file_names(name)
     found = find_file(source, *names)
     if found is None:
@@ -137,7 +143,7 @@ def read_movies(path: Path) -> pl.DataFrame | None:
 
     Returns None where ``path`` is none of these or holds no movies.
     """
-    if path.is_file() and path.suffix.lower() not in (".zip", ".whl"):
+    if path.is_file() and path.suffix.lower() not in _PACKED:
         with path.open("rb") as file:
             lines = [line for line in file.read(_START).replace(b"\r", b"\n").split(b"\n")[:_FEW] if line.strip()]
         if 2 * sum(b"::" in line for line in lines) > len(lines):
@@ -210,8 +216,12 @@ def _read_users(source: Path) -> pl.DataFrame | None:
 
 def _read_movies_csv(content: Content, label: str) -> pl.DataFrame:
     file = DataFile("movies.csv", content, label)
-    genres = [name for name in ("genres",) if name in file.read_header()]
-    table = file.read(["movieId", "title", *genres], ids=["movieId"]).rename({"movieId": "movie_id"})
+    header = file.read_header()
+    movie = next((name for name in ("movieId", "movie_id", "item_id", "id") if name in header), None)
+    if movie is None or "title" not in header:
+        raise DataError(f"{label} has the columns {name_some(header, 12)}, where movieId and title are expected")
+    genres = ["genres"] if "genres" in header else []
+    table = file.read([movie, "title", *genres], ids=[movie]).rename({movie: "movie_id"})
     return table if genres else table.with_columns(genres=pl.lit(""))
 
 
