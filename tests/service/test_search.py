@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import difflib
 import time
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tastemap as tm
 from tastemap.service.search import Search
@@ -128,7 +131,7 @@ def test_mistakes_bring_the_nearest_names(films: Search) -> None:
             films.find(text)
         assert str(unknown.value).startswith(f"no item of the model has the id or title {text!r}; did you mean {near}")
         assert unknown.value.ids == (text,)
-    for text in ("", "???", "xyzzy", "qqqqqqqqqqqqqqqqqqqqqqqqqqq", "x" * 100_000):
+    for text in ("", "???", "xyzzy", "qqqqqqqqqqqqqqqqqqqqqqqqqqq", "x" * 100_000, "\udcff"):
         with pytest.raises(tm.UnknownIdError, match=r"no item of the model has the id or title [^;]*$"):
             films.find(text)
 
@@ -202,3 +205,22 @@ def test_a_hundred_thousand_titles_are_searched_at_once() -> None:
     assert min(seconds) < 0.1
     with pytest.raises(tm.UnknownIdError, match="did you mean 'The Matrix"):
         many.find("the mattrix")
+
+
+LETTERS = [*"aAbB12 ,()'’:;&.ßςΣé\u0301が日त्🎬\u202e\n\t$\\", "The ", ", The", " (1999)"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    names=st.lists(st.lists(st.sampled_from(LETTERS), max_size=8).map("".join), min_size=1, max_size=8),
+    text=st.lists(st.sampled_from(LETTERS), max_size=5).map("".join),
+    are_ids=st.booleans(),
+)
+def test_any_name_is_found_as_it_is_written_and_any_text_answered(names: list[str], text: str, are_ids: bool) -> None:
+    unique = list(dict.fromkeys(names))
+    found = Search(tm.IdMap(unique, "item")) if are_ids else search(*names)
+    for row, name in enumerate(unique if are_ids else names):
+        if names.count(name) == 1 and not name.isdecimal():
+            assert found.ids.rows([found.find(name)])[0] == row
+    with suppress(tm.UnknownIdError, tm.DataError):
+        assert found.find(text) in found.ids

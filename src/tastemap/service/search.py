@@ -82,6 +82,7 @@ class Search:
         row = self._find_id(text)
         if row >= 0 or names is None:
             return np.full(int(row >= 0), row), True
+        text = _make_whole(text)
         whole, bare, joined, stem = _fold_names(pl.Series([text])).row(0)
         known, words, small = self._folded, whole.split(), text.strip().lower()
         any_year = pl.col("bare") == pl.col("whole") if whole != bare else True
@@ -107,7 +108,7 @@ class Search:
 
         A name is as like as the whole is, or nearly as like as the likest words in it are to those of the text.
         """
-        whole, bare, *_ = _fold_names(pl.Series([text[:_LONGEST]])).row(0)
+        whole, bare, *_ = _fold_names(pl.Series([_make_whole(text[:_LONGEST])])).row(0)
         if self._names is None or not whole:
             return np.empty(0, np.int64)
         known, words = self._folded, sorted(whole.split(), key=len)[-_CORRECTED:]
@@ -195,6 +196,11 @@ def parse_id(text: str, ids: IdMap, *ways: Remedy) -> int | str:
     if (number := parse_number(text)) is None:
         raise DataError(f"the ids of {ids.name!r} are integers here, got {show(text)}", *ways, column=ids.name)
     return number
+
+
+def _make_whole(text: str) -> str:
+    """Return a text with a sign for each half of a character, which a shell may pass on and no text of polars holds."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _fold_names(names: pl.Series) -> pl.DataFrame:
