@@ -131,7 +131,7 @@ def test_mistakes_bring_the_nearest_names(films: Search) -> None:
             films.find(text)
         assert str(unknown.value).startswith(f"no item of the model has the id or title {text!r}; did you mean {near}")
         assert unknown.value.ids == (text,)
-    for text in ("", "???", "xyzzy", "qqqqqqqqqqqqqqqqqqqqqqqqqqq", "x" * 100_000, "\udcff"):
+    for text in ("", "???", "xyzzy", "qqqqqqqqqqqqqqqqqqqqqqqqqqq", "x" * 100_000, "the " * 50_000, "\udcff"):
         with pytest.raises(tm.UnknownIdError, match=r"no item of the model has the id or title [^;]*$"):
             films.find(text)
 
