@@ -326,6 +326,7 @@ def test_other_errors_are_one_line() -> None:
     ("remark", "sentence"),
     [
         (Remark("separator", {"path": "a.csv", "separator": ";"}), "a.csv: took ';' as what parts the columns"),
+        (Remark("encoding", {"path": "a.csv", "encoding": "latin-1"}), "a.csv is not UTF-8: read it as latin-1"),
         (
             Remark("columns", {"path": "a.csv", "columns": {"user": "u", "item": "i"}}),
             "a.csv: took the columns user 'u', item 'i'",

@@ -156,6 +156,8 @@ SKUS = tm.IdMap(["0010", "0020", "tt7"], "sku")
         ("films.csv", "10,Alien\n20,Aliens\n", ITEMS, {10: "Alien", 20: "Aliens"}),
         ("films.csv", "Alien,10\nAliens,20\n", ITEMS, {10: "Alien", 20: "Aliens"}),
         ("films.tsv", "1\t30\t1999\tAlien\tx\n2\t10\t1999\tAliens\ty\n", ITEMS, {30: "Alien", 10: "Aliens"}),
+        ("films.dat", "10\tAlien\n20\tAliens\n", ITEMS, {10: "Alien", 20: "Aliens"}),
+        ("films.dat", "id\tname\turl\n10\tAlien\tx\n20\tAliens\t\n", ITEMS, {10: "Alien", 20: "Aliens"}),
         ("films.csv", "99,Other\n20,Aliens\n", ITEMS, {99: "Other", 20: "Aliens"}),
         ("films.csv", "0010,Alien\n0020,Aliens\n", SKUS, {"0010": "Alien", "0020": "Aliens"}),
         ("films.csv", "0099,Other\ntt7,Aliens\n", SKUS, {"0099": "Other", "tt7": "Aliens"}),
@@ -184,3 +186,11 @@ def test_a_header_is_no_row() -> None:
         read("movieId,year\n10,1979\n")
     assert read('movieId;Book-Title;"Year-Of-Publication"\n10;Clara;2001\n').name(10) == "Clara"
     assert read("movieId,original_title,2010\n10,Alien,1\n").name(10) == "Alien"
+
+
+def test_titles_that_are_not_utf_8_are_read_as_latin_1_with_a_remark() -> None:
+    Path("titles.csv").write_bytes("movieId;title\n10;Amélie\n20;b\n30;c\n".encode("latin-1"))
+    titles = Titles.read(Path("titles.csv"), ITEMS)
+    assert titles.remarks[0] == Remark("encoding", {"path": Path("titles.csv"), "encoding": "latin-1"})
+    assert titles.find("amelie") == 10
+    assert titles.name(10) == "Amélie"

@@ -73,6 +73,7 @@ REMARKS: dict[str, Callable[..., str]] = {
     "separator": lambda path, separator: (
         f"{path}: took {'spaces' if separator == ' ' else repr(separator)} as what parts the columns"
     ),
+    "encoding": lambda path, encoding: f"{path} is not UTF-8: read it as {encoding}",
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
     "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
     "nulls": lambda left_out, rows, columns: (

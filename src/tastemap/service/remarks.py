@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "separator",  # path, separator: the character between columns that the first line told
+    "encoding",  # path, encoding: that of a file that is not UTF-8
     "columns",  # path, columns: {use: column} of those that were guessed
     "time left out",  # error: why the guessed column of times cannot be used
     "nulls",  # left_out, rows, columns: rows without a value in one of the columns

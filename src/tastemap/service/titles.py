@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -145,10 +145,23 @@ def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.Dat
     movies = read_movies(path.expanduser())
     if movies is not None:
         return movies, []
-    file, remarks = open_any(path)
+    try:
+        return _read_file(path, items, id_column)
+    except DataError as error:
+        if not any(way.parameter == "encoding" for way in error.remedies):
+            raise
+    # As MovieLens writes: a letter that is wrong in a title does no harm.
+    table, remarks = _read_file(path, items, id_column, encoding="latin-1")
+    return table, [Remark("encoding", {"path": path, "encoding": "latin-1"}), *remarks]
+
+
+def _read_file(
+    path: Path, items: IdMap, id_column: str | None, *, encoding: str | None = None
+) -> tuple[pl.DataFrame, list[Remark]]:
+    file, remarks = open_any(path, encoding=encoding)
     header = file.read_header()
     if id_column is None and _guess_id(header, items) is None and _is_row(header, items):
-        return _read_rows(file, header, items), remarks
+        return _read_rows(file, len(header), items), remarks
     ids = id_column or _guess_id(header, items)
     # A title of an item that the model does not know, such as NA, does no harm.
     return file.read(ids=[ids] if ids else (), keep_na=True), remarks
@@ -160,15 +173,13 @@ def _is_row(header: list[str], items: IdMap) -> bool:
     return bool(ids.is_in(items.ids.implode()).any()) or any(name.isdecimal() for name in header)
 
 
-def _read_rows(file: DataFile, header: list[str], items: IdMap) -> pl.DataFrame:
+def _read_rows(file: DataFile, n_columns: int, items: IdMap) -> pl.DataFrame:
     """Read a file without a header; its columns are called after the item and by their places, "2" for the second.
 
     The column of ids is the one with the most ids of the model.
     """
-    rows = file.read(ids=header, keep_na=True).cast(pl.String)
-    names = [str(place + 1) for place in range(len(header))]
-    first = pl.DataFrame(dict(zip(names, header, strict=True)))
-    table = pl.concat([first, rows.rename(dict(zip(header, names, strict=True)))])
+    names = [str(place) for place in range(1, n_columns + 1)]
+    table = replace(file, columns=tuple(names)).read(ids=names, keep_na=True).cast(pl.String)
     known = [int(respell_ids(column, items.ids.dtype).is_in(items.ids.implode()).sum()) for column in table]
     table = table.rename({names[known.index(max(known))]: items.name})
     return table.with_columns(read_ids(table[items.name], keep_na=True))
