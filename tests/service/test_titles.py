@@ -194,3 +194,10 @@ def test_titles_that_are_not_utf_8_are_read_as_latin_1_with_a_remark() -> None:
     assert titles.remarks[0] == Remark("encoding", {"path": Path("titles.csv"), "encoding": "latin-1"})
     assert titles.find("amelie") == 10
     assert titles.name(10) == "Amélie"
+
+
+@pytest.mark.parametrize("name", ["blank.csv", "movies.dat", "u.item", "blank.txt"])
+def test_a_blank_file_of_titles_is_empty(name: str) -> None:
+    Path(name).write_text("\n \n")
+    with pytest.raises(tm.DataError, match=f"{name} is empty: pass a file with column names and rows"):
+        Titles.read(Path(name), ITEMS)
