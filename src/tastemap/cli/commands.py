@@ -12,7 +12,7 @@ import typer
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 from tastemap.files.writable import check_file
 
 
@@ -111,7 +111,7 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
     liked: Annotated[
         list[str] | None,
-        typer.Option(help="An item that a new user likes: an id, or a title with --titles."),
+        typer.Option(help="An item that a new user likes, by its id or, with --titles, its title; repeat it."),
     ] = None,
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
@@ -145,14 +145,18 @@ def recommend(
     output.check_table(out, model, titles, history)
     import tastemap as tm
     from tastemap.service.histories import recommend_from_histories
-    from tastemap.service.titles import Titles, parse_id
+    from tastemap.service.search import Search, parse_id
+    from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
         if liked:
-            frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
+            items, remarks = names.find_all(liked)
+            output.print_remarks(remarks)
+            frame = fitted.recommend_for(items, k=k, frame="polars")
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             found = opt.make_reading(ctx, duplicates="auto").read(history, like=fitted)
@@ -167,7 +171,10 @@ def recommend(
             return
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
-            frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
+            try:
+                frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
+            except UnknownIdError as error:
+                raise Search(fitted.users).tell_near(error) from None
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
     output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
@@ -176,7 +183,7 @@ def recommend(
 @app.command()
 def similar(
     model: opt.ModelFile,
-    item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
+    item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
     metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
     titles: opt.Titles = None,
@@ -193,10 +200,12 @@ def similar(
     from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
-        items = [names.find(text) for text in item]
+        items, remarks = names.find_all(item)
+        output.print_remarks(remarks)
         frame = fitted.similar_items(items, k=k, metric=metric, frame="polars")
     output.answer(
         names.join(frame, "neighbour"),

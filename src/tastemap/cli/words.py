@@ -52,6 +52,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("split", "random"): "leave --by-time out",
     ("study", ...): "with --study FILE the same command would go on from here",
     ("time", ...): "pass --time-column COLUMN",
+    ("titles", ...): "pass --titles FILE to name items by title",
     ("title_column", ...): "pass --title-column COLUMN",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
@@ -72,6 +73,7 @@ REMARKS: dict[str, Callable[..., str]] = {
     "separator": lambda path, separator: (
         f"{path}: took {'spaces' if separator == ' ' else repr(separator)} as what parts the columns"
     ),
+    "encoding": lambda path, encoding: f"{path} is not UTF-8: read it as {encoding}",
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
     "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
     "nulls": lambda left_out, rows, columns: (
@@ -93,6 +95,13 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted: --at-least "
         "sets another bound"
     ),
+    "titles left out": lambda error: f"left the titles out: {say(error)}",
+    "untitled": lambda path, untitled, items, item, written: (
+        f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
+        if untitled < items
+        else f"{path} has no title of any of the {items:,} items, such as {item!r}: its ids are such as {written!r}"
+    ),
+    "found": lambda text, item, title: f"took {text!r} for {title!r}" + ("" if title == str(item) else f" ({item})"),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"
     ),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "separator",  # path, separator: the character between columns that the first line told
+    "encoding",  # path, encoding: that of a file that is not UTF-8
     "columns",  # path, columns: {use: column} of those that were guessed
     "time left out",  # error: why the guessed column of times cannot be used
     "nulls",  # left_out, rows, columns: rows without a value in one of the columns
@@ -15,6 +16,9 @@ Kind = Literal[
     "repeats in parts",  # the same, on either side of a split by time
     "low ratings",  # column, low, high, at_least: ratings of which the low ones count as a liking, and a bound
     "at least",  # at_least, column: ratings below the bound left out, as when the model was fitted
+    "titles left out",  # error: why the titles that come with the data cannot be read
+    "untitled",  # path, untitled, items, item, written: items without a title, with one of theirs and an id of the file
+    "found",  # text, item, title: the item that a text was taken for
     "unknown items",  # left_out, pairs: pairs of items that the model does not know
 ]
 
