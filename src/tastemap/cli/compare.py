@@ -55,6 +55,8 @@ def compare(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,

@@ -36,7 +36,15 @@ Events = Annotated[
     list[str] | None,
     typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in --weight-column; repeat it."),
 ]
-AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
+AtLeast = Annotated[
+    float | None,
+    typer.Option(help="Keep ratings of at least this much and count each as one like; with --log2 keep their weights."),
+]
+Log2 = Annotated[
+    bool,
+    typer.Option("--log2", help="Damp every weight w to log2(1 + w), after the rest: for counts with a heavy tail."),
+]
+Binarize = Annotated[bool, typer.Option("--binarize", help="Count every pair as 1, after the rest.")]
 Zeros = Annotated[
     Literal["keep", "negatives"],
     typer.Option(
@@ -128,6 +136,9 @@ def make_reading(ctx: typer.Context, **more: Any) -> Reading:
     from tastemap.service.reading import Reading, parse_event_weights
 
     given = {field: ctx.params[option] for option, field in _READING.items() if option in ctx.params}
+    if ctx.params.get("log2") and ctx.params.get("binarize"):
+        raise typer.BadParameter("pass one of --log2 and --binarize")
+    given["damping"] = next((option for option in ("log2", "binarize") if ctx.params.get(option)), None)
     return Reading(**given, event_weights=parse_event_weights(ctx.params.get("event") or ()), **more)
 
 

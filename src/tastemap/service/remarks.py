@@ -14,7 +14,9 @@ Kind = Literal[
     "repeats",  # repeats, rows, duplicates: rows of a pair that came before, and how they were merged
     "repeats in parts",  # the same, on either side of a split by time
     "low ratings",  # column, low, high, at_least: ratings of which the low ones count as a liking, and a bound
-    "at least",  # at_least, column: ratings below the bound left out, as when the model was fitted
+    "at least",  # at_least, column, left_out: ratings below the bound left out, as when the model was fitted
+    "damping",  # damping, column: weights taken as their log2 or as ones, as when the model was fitted
+    "weights unused",  # path, columns: columns of numbers that may be weights, of which none was taken
     "unknown items",  # left_out, pairs: pairs of items that the model does not know
 ]
 
