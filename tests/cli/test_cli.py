@@ -405,12 +405,20 @@ def test_info_describes_data(folder: Path) -> None:
         "items": 3,
         "density": 7 / 12,
         "weights": [2, 5],
+        "quantiles": {
+            "weights": {"min": 2, "p10": 2, "p25": 3, "median": 4, "p75": 4, "p90": 5, "p99": 5, "max": 5},
+            "pairs_per_user": {"min": 1, "p10": 1, "p25": 1, "median": 2, "p75": 2, "p90": 2, "p99": 2, "max": 2},
+            "pairs_per_item": {"min": 2, "p10": 2, "p25": 2, "median": 2, "p75": 2, "p90": 2, "p99": 2, "max": 3},
+        },
+        "times": [1000, 1006],
         "top_items": [
             {"movieId": 10, "title": "Alien (1979)", "users": 3},
             {"movieId": 20, "title": "Aliens (1986)", "users": 2},
         ],
     }
-    assert run("info", "ratings.csv").stdout.startswith("Interactions: 7 pairs, 4 users x 3 items")
+    shown = run("info", "ratings.csv").stdout
+    assert shown.startswith("Interactions: 7 pairs, 4 users x 3 items")
+    assert ["pairs", "per", "user", "1", "1", "1", "2", "2", "2", "2", "2"] in [line.split() for line in shown.splitlines()]
 
 
 def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> None:
@@ -423,7 +431,12 @@ def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> Non
 def test_info_describes_a_model(als: tm.ImplicitALS) -> None:
     told = run_json("info", "als.safetensors")
     assert (told["model"], told["users"], told["items"], told["interactions"]) == ("ImplicitALS", 4, 3, True)
-    assert run("info", "als.safetensors").stdout == als.card()
+    assert told["quantiles"]["pairs_per_item"]["max"] == 2
+    shown = run("info", "als.safetensors").stdout
+    assert shown.startswith(als.card())
+    assert ["weights", *["1"] * 8] in [line.split() for line in shown.splitlines()]
+    als.save("bare.safetensors", interactions=False)
+    assert run("info", "bare.safetensors").stdout == als.card()
 
 
 def test_a_folder_of_movielens_needs_no_column_and_brings_its_titles(folder: Path) -> None:
@@ -470,7 +483,7 @@ FIT = ("--out", "own.safetensors")
         (
             "user,item,rating\n1,2,-1\n",
             (),
-            "column 'rating' has negative weights, -1 in row 0: drop these rows, or pass --at-least to keep",
+            "column 'rating' has negative weights, -1 in row 0: drop these rows, pass --at-least to keep",
         ),
         (
             "1,10,5\n2,10,4\n",
@@ -746,7 +759,8 @@ def test_a_test_file_is_read_with_the_bound_that_the_model_was_fitted_with(folde
     said = run("evaluate", "als.safetensors", "test.csv", "--json")
     assert json.loads(said.stdout)["models"][0]["users"] == 1
     assert (
-        "took those of 4 and more in column 'rating' as likes, as when the model was fitted: --at-least" in said.stderr
+        "took those of 4 and more in column 'rating' as likes, as when the model was fitted, and left out 2 lower ones: "
+        "--at-least" in said.stderr
     )
     other = run("evaluate", "als.safetensors", "test.csv", "--at-least", "2", "--json")
     assert json.loads(other.stdout)["models"][0]["users"] == 2

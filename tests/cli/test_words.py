@@ -21,7 +21,6 @@ SOURCE = Path(tm.__file__).parent
 
 # What the library advises and the command line has no option for.
 LEFT_OUT = {
-    ("candidates", ...),
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),
@@ -103,7 +102,7 @@ STRANGER = tm.Interactions.from_frame({"user": [9], "item": [10]})
 ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ("allow_negative", True): (
         lambda: read(weight=[1, -1]),
-        "column 'weight' has negative weights, -1 in row 1: drop these rows, or pass --at-least to keep higher ones, "
+        "column 'weight' has negative weights, -1 in row 1: drop these rows, pass --at-least to keep higher ones, "
         "or --no-weight",
     ),
     ("cast", "numbers"): (

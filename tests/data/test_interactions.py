@@ -411,8 +411,9 @@ def test_a_bound_beyond_all_floats_is_above_every_weight() -> None:
 @pytest.mark.parametrize("names", [("user", "weight"), ("weight", "item")])
 def test_ids_in_a_column_with_the_name_of_the_weights_are_not_taken_for_weights(names: tuple[str, str]) -> None:
     user, item = names
-    with pytest.raises(DataError, match=r"two columns are called 'weight', where pairs come back as .*: rename one"):
-        Interactions.from_frame({user: [1, 2], item: [3, 4]}, user=user, item=item)
+    counted = Interactions.from_frame({user: [1, 2], item: [3, 4]}, user=user, item=item)
+    assert counted.to_frame().columns == [user, item, "weights"]
+    assert counted.to_frame().rows() == [(1, 3, 1.0), (2, 4, 1.0)]
     named = Interactions.from_frame({user: [1, 2], item: [3, 4], "n": [5, 6]}, user=user, item=item, weight="n")
     assert named.to_frame().rows() == [(1, 3, 5.0), (2, 4, 6.0)]
 

@@ -32,7 +32,7 @@ OPTIONS = {
 # {value} is the advised value.
 ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("at_least", ...): "pass a lower bound with --at-least",
-    ("allow_negative", True): ("pass --at-least to keep higher ones", "pass --no-weight"),
+    ("allow_negative", True): ("pass --at-least to keep higher ones", "--no-weight"),
     ("call", "again"): "the same command goes on from them",
     ("candidates", ...): "name these items with --candidates too",
     ("cast", "numbers"): ("write them such as 1.5", "pass --no-weight"),
@@ -43,6 +43,8 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("event_weights", ...): "pass --event VALUE=WEIGHT",
     ("exclude", None): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
+    ("item_feature_columns", ...): "name some with --feature-columns",
+    ("item_feature_id", ...): "pass --feature-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
     ("keep_na", True): "--keep-na if these are names",
     ("on_unknown", "popular"): "pass --on-unknown popular",
@@ -55,6 +57,8 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("title_column", ...): "pass --title-column COLUMN",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
+    ("user_feature_columns", ...): "name some with --user-feature-columns",
+    ("user_feature_id", ...): "pass --user-feature-id COLUMN",
     ("weight", ...): "pass --weight-column COLUMN",
     ("zeros", "negatives"): "pass --zeros negatives to say that it means not liked",
 }
@@ -88,14 +92,28 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"weaker one: --at-least {at_least} takes those of {at_least} and more as likes and leaves out the others"
     ),
     "at least": lambda at_least, column, left_out: (
-        f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted, and left out "
-        f"{left_out:,} lower ones: --at-least sets another bound"
+        f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted, and left "
+        f"out {left_out:,} lower ones: --at-least sets another bound"
     ),
-    "damping": lambda damping, column: (
-        f"took column {column!r} with --{damping}, as when the model was fitted"
-    ),
+    "damping": lambda damping, column: f"took column {column!r} with --{damping}, as when the model was fitted",
     "weights unused": lambda path, columns: (
         f"{path}: every row counts as 1; if {_list_names(columns)} says how much, pass --weight-column {columns[0]}"
+    ),
+    "dislikes": lambda left_out, pairs: f"left out {left_out:,} of {pairs:,} pairs of weight 0, which are no likes",
+    "features": lambda path, side, id, columns: (
+        f"{path}: the {side}s in column {id!r} are described by "
+        + ", ".join(f"{column!r} ({n:,} feature{'s' * (n != 1)})" for column, n in columns.items())
+    ),
+    "features left out": lambda path, side, columns: (
+        f"{path}: left out "
+        + ", ".join(f"{column!r} ({n:,} different values)" for column, n in columns.items())
+        + f", which describe one {side} each or none: --{'user-' * (side == 'user')}feature-columns takes them anyway"
+    ),
+    "features without id": lambda path, rows, left_out, column: (
+        f"{path}: left out {left_out:,} of {rows:,} rows whose {column!r} is no id of the data's type"
+    ),
+    "unknown candidates": lambda path, left_out, items: (
+        f"{path}: left out {left_out:,} of {items:,} items, which the model does not know"
     ),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"

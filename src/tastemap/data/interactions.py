@@ -193,6 +193,8 @@ class Interactions:
         if drop_nulls:
             # Ids that are given are names, whatever they are.
             words = {user: keep_na or users is not None, item: keep_na or items is not None}
+            if event_weights is not None:
+                words[event_weights[0]] = True
             table, _ = drop_missing(table, table.columns, words)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
@@ -261,12 +263,12 @@ class Interactions:
         else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame` does, and
         where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
-        columns, time = _list_columns(**options), options.get("time")
+        columns, time, weight = _list_columns(**options), options.get("time"), options.get("weight")
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(
             open_file(path, separator).read(
-                columns, time=time, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls
+                columns, time=time, weight=weight, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls
             ),
             **options,
         )

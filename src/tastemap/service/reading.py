@@ -29,7 +29,8 @@ _USUAL = {
     "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
     "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
     "stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score stars strength count plays play_count listens playcount quantity qty overall",
+    "weight": "weight rating ratings score stars strength count plays play_count listens playcount quantity qty "
+    "overall",
     "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
     "event": "event event_type type action",
     "id": "id",
@@ -199,7 +200,8 @@ class _File:
     def _read_table(self, file: DataFile, time: str | None = None) -> pl.DataFrame:
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
-        table = file.read(list(self.columns.values()), time=time, ids=ids, **how)
+        weight = None if self.how.event_weights else self.columns.get("weight")
+        table = file.read(list(self.columns.values()), time=time, weight=weight, ids=ids, **how)
         if self.like is not None and not file.is_parquet:
             maps = zip(ids, (self.like.users, self.like.items), strict=True)
             texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
@@ -295,8 +297,10 @@ class _File:
     def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
         # A guessed column of times is left out instead where it has nulls.
         used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-        ids = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
-        whole, empty = drop_missing(table, used, ids)
+        names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+        if self.how.event_weights:
+            names[self.columns["weight"]] = True  # an event may be called none
+        whole, empty = drop_missing(table, used, names)
         if len(whole) < len(table):
             facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
             self.remarks.append(Remark("nulls", facts))

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from tastemap.data._spelling import read_ids
+from tastemap.data._spelling import drop_words, read_ids, read_numbers
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
@@ -76,6 +76,7 @@ class DataFile:
         columns: Sequence[str] | None = None,
         *,
         time: str | None = None,
+        weight: str | None = None,
         ids: Sequence[str] = (),
         keep_na: bool = False,
         drop_nulls: bool = False,
@@ -83,6 +84,7 @@ class DataFile:
         """Read the named columns, or all.
 
         time : a column that may hold dates as text; they are read as datetimes
+        weight : a column of numbers, which may be spelled as 05
         ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
             7 and not 007, +7 or 7.0, and otherwise texts, all of them
         keep_na, drop_nulls : as for `read_ids`
@@ -96,8 +98,11 @@ class DataFile:
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
+        if weight is not None and table[weight].dtype == pl.String and not self.is_parquet:
+            table = table.with_columns(read_numbers(table[weight], drop_nulls=drop_nulls))
         if time is not None and table[time].dtype == pl.String:
-            table = table.with_columns(parse_times(table[time], self.label))
+            texts = drop_words(table[time]) if drop_nulls else table[time]
+            table = table.with_columns(parse_times(texts, self.label))
         return table
 
     def read_first(self) -> pl.DataFrame:

@@ -11,10 +11,9 @@ from tastemap.data.interactions import Interactions, check_not_negative
 from tastemap.errors import Remedy, TastemapWarning
 from tastemap.typing import Floats
 
-
-# Where the hundredth of the pairs with the largest weights has more than this share of their sum, these pairs decide what
-# is learned. Plays of artists have .29 and ordered quantities .33; ratings, shares, logarithms and numbers of orders have
-# .01 to .07, reading with weighted events .09.
+# Where the hundredth of the pairs with the largest weights has more than this share of their sum, these pairs decide
+# what is learned. Plays of artists have .29 and ordered quantities .33; ratings and logarithms have .01 to .03, numbers
+# of orders .07, events with weights .09.
 HEAVIEST = 0.01
 HEAVY_SHARE = 0.15
 # Of fewer pairs a hundredth is one pair at most.
