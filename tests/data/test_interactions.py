@@ -602,3 +602,25 @@ def test_rows_without_an_id_or_a_weight_are_left_out_but_no_known_id() -> None:
     read = Interactions.from_frame(frame, weight="w", users=["NA", "x"], drop_nulls=True)
     assert read.to_frame()["user"].to_list() == ["NA", "x"]
     assert len(Interactions.from_frame(frame, weight="w", drop_nulls=True)) == 1
+
+
+def test_what_weights_went_through_is_kept() -> None:
+    data = read(user=[1, 1, 1], item=[1, 2, 3], weight=[1, 3, 7])
+    assert (data.columns.damping, data.log2().columns.damping) == (None, "log2")
+    assert data.log2().binarize().columns.damping == data.binarize().log2().columns.damping == "binarize"
+    damped = data.at_least(2).log2()
+    assert (damped.columns.least, damped.columns.damping) == (2, "log2")
+    # A bound of logarithms is one of the weights before.
+    assert data.log2().at_least(3).columns.least == 7
+    assert data.binarize().at_least(1).columns.least is None
+
+
+def test_words_for_a_missing_weight_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("user,item,rating,time\n1,a,05,2020-01-01\n1,b,NA,2020-01-02\n2,b,4,NULL\n2,a,3,2020-01-03\n")
+    columns = {"user": "user", "item": "item", "weight": "rating"}
+    told = r"column 'rating' has what is no number, 'NA' in row 1: fill .*, or pass drop_nulls=True to leave them out"
+    with pytest.raises(DataError, match=told):
+        Interactions.from_file(path, **columns)
+    assert Interactions.from_file(path, **columns, drop_nulls=True).matrix.data.tolist() == [5, 3, 4]
+    assert len(Interactions.from_file(path, **columns, time="time", drop_nulls=True)) == 2

@@ -161,7 +161,7 @@ def update(
     else:
         output.print_text(
             f"{told['model']} updated in {seconds:.1f} s and saved as {out}: {len(found.data):,} pairs read, "
-            f"{told['new_users']:,} new users, {told['new_items']:,} new items, {told['pairs']:,} pairs now\n"
+            f"new users: {told['new_users']:,}, new items: {told['new_items']:,}, {told['pairs']:,} pairs now\n"
         )
 
 

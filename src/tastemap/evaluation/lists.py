@@ -212,7 +212,7 @@ def _make_background(
 
 
 def _hide_zeros(train: Interactions, items: IdMap, user_ids: pl.Series, lists: npt.NDArray[np.int32]) -> bool:
-    """Return whether no list holds an item that its user has with the weight 0, as those of models of ratings do not."""
+    """Return whether no list holds an item that its user has with the weight 0, as in those of models of ratings."""
     zeros = train.pick((train.matrix.data == 0)[train.input_order])
     if not len(zeros):
         return False

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tastemap.data._columns import drop_missing
+from tastemap.data._spelling import read_numbers
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Damping, Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
@@ -384,12 +385,14 @@ def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, 
     if not words:
         return None, ()
     first = file.read_first()
-    numbers = {name: first[name] for name in words if name in first.columns and first[name].dtype.is_numeric()}
+    some = {name: first[name] for name in words if name in first.columns}
+    some = {name: read_numbers(own, drop_nulls=True) if own.dtype == pl.String else own for name, own in some.items()}
+    numbers = {name: own for name, own in some.items() if own.dtype.is_numeric()}
     taken = next((name for name in numbers if words[name] and words[name][-1] in _WEIGHING), None)
     if taken is not None:
         return taken, ()
     return None, tuple(
-        name for name, some in numbers.items() if set(words[name]) & _MAYBE_WEIGHING or _are_on_a_scale(some)
+        name for name, own in numbers.items() if set(words[name]) & _MAYBE_WEIGHING or _are_on_a_scale(own)
     )
 
 
