@@ -934,3 +934,14 @@ def test_a_history_leaves_out_what_is_not_liked(als: tm.ImplicitALS) -> None:
     refused = expect_refusal("recommend", "ease.safetensors", "--history", "odd.csv")
     assert refused == "odd.csv has the columns 'who', 'movieId', 'stars': pass --user-column COLUMN"
     assert run_json("recommend", "ease.safetensors", "--history", "odd.csv", "--user-column", "who")["recommendations"]
+
+
+def test_only_neighbours_that_enough_users_have_are_listed(als: tm.ImplicitALS) -> None:
+    def neighbours(*options: str) -> list[int]:
+        asked = ["similar", "als.safetensors", "--item", "20", *options]
+        return [row["neighbour"] for row in run_json(*asked)["neighbours"]]
+
+    assert sorted(neighbours()) == [10, 30]
+    assert als.popularity_.tolist() == [2, 2, 1]
+    assert neighbours("--min-users", "2") == [10]
+    assert neighbours("--min-users", "3") == []

@@ -255,6 +255,7 @@ def similar(
     item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
     k: opt.Top = 10,
     metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
+    min_users: Annotated[int, typer.Option(min=0, help="List only items that at least so many users have.")] = 0,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
@@ -273,7 +274,8 @@ def similar(
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
         items = [names.find(text) for text in item]
-        frame = fitted.similar_items(items, k=k, metric=metric, frame="polars")
+        common = fitted.items.take((fitted.popularity_ >= min_users).nonzero()[0]) if min_users else None
+        frame = fitted.similar_items(items, k=k, metric=metric, candidates=common, frame="polars")
     output.answer(
         names.join(frame, "neighbour"),
         "neighbours",
