@@ -77,7 +77,25 @@ def test_a_fitted_model_gets_the_features_that_it_learned() -> None:
     assert remarks[0].facts["columns"] == {"genres": 2}
     with pytest.raises(tm.NotSupportedError, match="the model was fitted without user features"):
         FeatureFile(more, "user").read_more(model)
-    numbers, _ = FeatureFile(path, "item", columns=["genres", "code"]).read(LIKES.items)
-    model.fit(LIKES, item_features=numbers)
-    with pytest.raises(tm.NotSupportedError, match="cannot describe items by 'code', which the model has learned"):
-        FeatureFile(path, "item").read_more(model)
+
+
+def test_known_items_tell_how_numbers_were_scaled() -> None:
+    path = write("film,year,genre\n10,1950,a\n20,1980,b\n30,2001,a\n")
+    features, _ = FeatureFile(path, "item").read(LIKES.items)
+    model = tm.ImplicitALS(factors=2, epochs=2).fit(LIKES, item_features=features)
+    model.save("model.safetensors")
+    text = path.read_text()
+    more = write(text + "40,2020,a\n50,,b\n", "more.csv")
+    found, _ = FeatureFile(more, "item").read_more(tm.load("model.safetensors"))
+    frame = {"film": [10, 20, 30, 40, 50], "year": [1950, 1980, 2001, 2020, None], "genre": ["a", "b", "a", "a", "b"]}
+    expected = features.transform(frame)
+    names = [found.names.index(name) for name in expected.names]
+    assert found.matrix.toarray()[:, names] == pytest.approx(expected.matrix.toarray(), abs=1e-5)
+    told = "cannot describe items by 'year', which the model has learned: bring the column, and for numbers the rows of"
+    for lacking in ("film,genre\n40,a\n", "film,year,genre\n40,2020,a\n10,1950,b\n"):
+        with pytest.raises(tm.NotSupportedError, match=told):
+            FeatureFile(write(lacking, "more.csv"), "item").read_more(model)
+    # Other numbers than those of the training: thousands in place of years.
+    other = text.replace("1950", "3").replace("1980", "2").replace("2001", "1")
+    with pytest.raises(tm.NotSupportedError, match=told):
+        FeatureFile(write(other, "more.csv"), "item").read_more(model)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
-from tastemap.data._encoders import Encoder, Hot
+from tastemap.data._encoders import FARTHEST, Encoder, Hot, Number
 from tastemap.data._spelling import respell_ids
 from tastemap.data.features import Features
 from tastemap.data.frames import check_columns
@@ -19,6 +20,8 @@ from tastemap.errors import DataError, NotSupportedError, Remedy, name_some
 from tastemap.models.shared.base import Model
 from tastemap.service.reading import guess_column, open_any
 from tastemap.service.remarks import Remark
+from tastemap.training.side_features import SideFeatures
+from tastemap.typing import RowNumbers
 
 Side = Literal["item", "user"]
 
@@ -29,6 +32,8 @@ FEW = 20
 # What stands between the values of one text, as in Action|Sci-Fi, and the share of texts that tells so.
 _BETWEEN = "|"
 _SHARE_BETWEEN = 0.02
+# So near, in standard deviations, a number is the one that a model learned, which keeps them as 32-bit floats.
+_CLOSE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,16 @@ class FeatureFile:
     def read_more(self, model: Model) -> tuple[Features, list[Remark]]:
         """Read the features of more ids for a fitted model, in the features that it learned.
 
-        Values that it did not learn are ignored. Raises NotSupportedError for a model without features of this side,
-        and where a feature was a number: a model's file does not say how numbers were scaled.
+        Values that it did not learn are ignored. How a number was scaled is told by ids that are in the file and in the
+        model. Raises NotSupportedError for a model without features of this side, and where the file lacks a column of
+        the training, or such ids for one of numbers.
         """
         own = model.state.item_features if self.side == "item" else model.state.user_features
         if own is None:
             raise NotSupportedError(f"the model was fitted without {self.side} features, so it cannot use them now")
-        table, id_column, remarks = self._read_table(model.items if self.side == "item" else model.users)
+        known = model.items if self.side == "item" else model.users
+        table, id_column, remarks = self._read_table(known)
+        places = known.find(table[id_column])
         encoders: list[Encoder] = []
         for name in table.columns:
             values = [feature.removeprefix(f"{name}=") for feature in own.names if feature.startswith(f"{name}=")]
@@ -92,17 +100,21 @@ class FeatureFile:
                 kind: Literal["lists", "strings"] = "lists" if column.dtype.is_nested() else "strings"
                 between = _BETWEEN if _holds_several(column) else None
                 encoders.append(Hot(name, kind, between, pl.Series(values, dtype=pl.String), True))
-        known = {feature for encoder in encoders for feature in encoder.names}
-        lost = [feature for feature in own.names if feature not in known]
+            elif name in own.names and table[name].dtype.is_numeric():
+                number = _find_scale(table[name], places, own)
+                if number is not None:
+                    encoders.append(number)
+        made = {feature for encoder in encoders for feature in encoder.names}
+        lost = [feature for feature in own.names if feature not in made]
         if lost:
             raise NotSupportedError(
-                f"{self.path} cannot describe {self.side}s by {name_some(lost)}, which the model has learned: it lacks "
-                "the column, or holds numbers, of which a model's file does not keep the scale: fit the model again"
+                f"{self.path} cannot describe {self.side}s by {name_some(lost)}, which the model has learned: bring "
+                f"the column, and for numbers the rows of {self.side}s that the model knows, which tell their scale"
             )
         ids = IdMap(table[id_column], id_column)
         features = Features.from_parts(ids, encoders, [encoder.encode(table) for encoder in encoders])
-        made = {encoder.columns[0]: len(encoder.names) for encoder in encoders}
-        remarks.append(Remark("features", {"path": self.path, "columns": made, "id": id_column, "side": self.side}))
+        counts = {encoder.columns[0]: len(encoder.names) for encoder in encoders}
+        remarks.append(Remark("features", {"path": self.path, "columns": counts, "id": id_column, "side": self.side}))
         return features, remarks
 
     def _read_table(self, ids: IdMap) -> tuple[pl.DataFrame, str, list[Remark]]:
@@ -151,6 +163,32 @@ def _holds_several(column: pl.Series) -> bool:
     if column.dtype != pl.String or known.is_empty():
         return False
     return int(known.str.contains(_BETWEEN, literal=True).sum()) >= _SHARE_BETWEEN * len(known)
+
+
+def _find_scale(column: pl.Series, places: RowNumbers, own: SideFeatures) -> Number | None:
+    """Return how the numbers of a column were standardised, by ids that a model knows; None where too few tell.
+
+    places : the row of each id in the model, -1 for none
+    own : the features that the model learned, among which is one of the column's name
+    """
+    if own.rows is None:
+        return None
+    is_ours = own.rows.indices == own.names.index(column.name)
+    scaled = np.full(len(own.described) + 1, np.nan)  # the last is found for -1
+    scaled[np.repeat(np.arange(len(own.described)), own.rows.counts)[is_ours]] = own.rows.data[is_ours]
+    x, z = column.cast(pl.Float64).to_numpy(), scaled[places]
+    tells = np.isfinite(x) & (np.abs(z) < FARTHEST)  # a NaN is not
+    x, z = x[tells], z[tells]
+    order = np.argsort(z)
+    low, high = order[: len(order) // 2], order[len(order) - len(order) // 2 :]
+    apart = z[high] > z[low]
+    if not apart.any():
+        return None
+    # Medians, because some ids may have other numbers now.
+    deviation = float(np.median(((x[high] - x[low])[apart]) / (z[high] - z[low])[apart]))
+    mean = float(np.median(x - z * deviation))
+    agrees = np.abs(x - z * deviation - mean) <= _CLOSE * abs(deviation)
+    return Number(column.name, mean, deviation, FARTHEST) if deviation > 0 and 2 * agrees.sum() > len(x) else None
 
 
 def _count_features(features: Features, column: str) -> int:
