@@ -20,6 +20,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_items_are_named_by_id_with_commas_or_one_by_one() -> None:
     assert choose_items(["10,20", "30", "10"], Titles(ITEMS)) == ([10, 20, 30], [])
+    assert choose_items([",".join(["10"] * 2000)], Titles(ITEMS)) == ([10], [])
     with pytest.raises(tm.DataError, match="the ids of 'film' are integers here, got 'x'"):
         choose_items(["10,x"], Titles(ITEMS))
 

@@ -26,7 +26,7 @@ def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], 
     chosen: list[int | str] = []
     remarks: list[Remark] = []
     for text in texts:
-        if Path(text).is_file():
+        if _is_file(text):
             found, told = _read_ids(Path(text), names.items)
             chosen += found
             remarks += told
@@ -38,6 +38,13 @@ def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], 
                 raise
             chosen += [names.find(part.strip()) for part in text.split(",") if part.strip()]
     return list(dict.fromkeys(chosen)), remarks
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a list of ids is longer than a name can be
+        return False
 
 
 def _read_ids(path: Path, items: IdMap) -> tuple[list[int | str], list[Remark]]:
