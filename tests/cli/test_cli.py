@@ -341,8 +341,65 @@ def test_similar_prints_neighbours_with_titles(als: tm.ImplicitALS) -> None:
 
 def test_a_title_that_fits_several_items_names_them(als: tm.ImplicitALS) -> None:
     asked = ["similar", "als.safetensors", "--titles", "movies.csv", "--item"]
-    assert expect_refusal(*asked, "alie") == ("'alie' is in 2 titles, 'Alien (1979)', 'Aliens (1986)': say more of it")
+    assert expect_refusal(*asked, "alie") == (
+        "'alie' is in 2 titles, 'Alien (1979)' (10), 'Aliens (1986)' (20): say more of it, or pass the id of one"
+    )
     assert expect_refusal(*asked, "Jaws") == "no item of the model has the id or title 'Jaws'"
+    assert expect_refusal(*asked, "bbae") == (
+        "no item of the model has the id or title 'bbae'; did you mean 'Babe (1995)' (30)?"
+    )
+    # Alien comes first: more people like it.
+    near = "no item of the model has the id or title 'alein'; did you mean 'Alien (1979)' (10) or 'Aliens (1986)' (20)?"
+    assert expect_refusal(*asked, "alein") == near
+    assert expect_refusal("similar", "als.safetensors", "--item", "alien") == (
+        "the ids of 'movieId' are integers here, got 'alien': pass --titles FILE to name items by title"
+    )
+
+
+def test_what_a_text_was_taken_for_is_said(als: tm.ImplicitALS) -> None:
+    for asked in (["similar", "als.safetensors", "--item"], ["recommend", "als.safetensors", "--liked"]):
+        told = run(*asked, "ALIEN", "--titles", "movies.csv", "--json")
+        assert told.stderr == "took 'ALIEN' for 'Alien (1979)' (10)\n"
+        assert told.stdout == run(*asked, "10", "--titles", "movies.csv", "--json").stdout
+        for text in ("10", "Alien (1979)"):
+            assert run(*asked, text, "--titles", "movies.csv").stderr == ""
+
+
+def test_items_whose_ids_are_names_need_no_titles(folder: Path) -> None:
+    Path("games.csv").write_text("user,game\nann,Portal 2\nann,Dota 2\nbob,Portal 2\nbob,Half-Life 2\n")
+    run("fit", "games.csv", "--model", "ItemKNN", "--item-column", "game", "--out", "games.safetensors")
+    told = run("recommend", "games.safetensors", "--liked", "portal 2", "--json")
+    assert told.stderr == "took 'portal 2' for 'Portal 2'\n"
+    assert {row["game"] for row in json.loads(told.stdout)["recommendations"]} == {"Dota 2", "Half-Life 2"}
+    assert run("similar", "games.safetensors", "--item", "half life 2").stdout.startswith("like Half-Life 2\n")
+    assert expect_refusal("similar", "games.safetensors", "--item", "protal 2") == (
+        "no item of the model has the id 'protal 2'; did you mean 'Portal 2'?"
+    )
+    assert expect_refusal("recommend", "games.safetensors", "--user", "Ann") == (
+        "1 of 1 users were not in the training data: 'Ann'; did you mean 'ann'? Pass --on-unknown popular to give them "
+        "the most popular items, or skip to leave them out."
+    )
+
+
+def test_a_folder_laid_out_almost_as_movielens_shows_titles(folder: Path) -> None:
+    Path("mt").mkdir()
+    Path("mt/ratings.dat").write_text("1::0000008::10::7\n2::0000008::4::8\n2::0111161::4::8\n3::0000010::7::9\n")
+    Path("mt/movies.dat").write_text("0000008::Edison Kinetoscopic Record (1894)\n0111161::Prison::Break::Drama\n7\n")
+    Path("mt/users.dat").write_text("1::177651718\n2::139564917\n")
+    told = run("info", "mt", "--k", "1", "--json")
+    assert told.stderr == "mt has no title of 1 of 3 items, such as '0000010'\n"
+    top = {"movie_id": "0000008", "title": "Edison Kinetoscopic Record (1894)", "users": 2}
+    assert json.loads(told.stdout)["top_items"] == [top]
+    run("fit", "mt", "--model", "Popular", "--out", "mt.safetensors")
+    titles = Path("mt/movies.dat").read_bytes()
+    Path("mt/movies.dat").write_text("0000008;Edison\n")
+    told = run("info", "mt", "--k", "1", "--json")
+    assert told.stderr.startswith("left the titles out: mt: movies.dat is not laid out as MovieID::Title::Genres")
+    assert json.loads(told.stdout)["top_items"] == [{"movie_id": "0000008", "users": 2}]
+    Path("films.dat").write_bytes(titles)
+    asked = ["recommend", "mt.safetensors", "--user", "1", "--titles", "films.dat", "--json"]
+    named = {row["movie_id"]: row["title"] for row in json.loads(run(*asked).stdout)["recommendations"]}
+    assert named == {"0111161": "Prison", "0000010": None}
 
 
 # evaluate

@@ -155,6 +155,10 @@ def test_a_catalogue_too_large_for_ease_goes_without_it(
     assert "left EASE out, which is slow with 9 items: name it with --model to have it" in result.stderr
     assert " EASE " not in result.stdout
     assert " EASE " in run("ratings.csv", "--model", "EASE").stdout
+    for metrics in ("rmse", "rmse,ndcg@10", "ndcg@10,mae"):  # EASE predicts no ratings
+        told = run("ratings.csv", *SMALL, "--metric", metrics, "--json")
+        assert "EASE" not in told.stderr
+        assert {row["model"] for row in json.loads(told.stdout)["models"]} == {"ExplicitALS", "SVD", "SVDpp"}
 
 
 # files that nobody prepared

@@ -31,6 +31,7 @@ LEFT_OUT = {
     ("core", ...),
     ("history", ...),
     ("item_features", ...),
+    ("name", ...),
     ("train", ...),
 }
 
@@ -162,6 +163,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ("split", "random"): (
         lambda: tm.split.by_time(read(time=[5, 5]), test=0.5),
         "all 2 pairs have the same time, so no moment parts them: leave --by-time out",
+    ),
+    ("titles", ...): (
+        lambda: Titles.read(None, read().items).find("Alien"),
+        "the ids of 'item' are integers here, got 'Alien': pass --titles FILE to name items by title",
     ),
     ("time", ...): (
         lambda: tm.split.by_time(read(), test=0.5),
@@ -435,6 +440,20 @@ def test_other_errors_are_one_line() -> None:
             Remark("unknown candidates", {"path": "a.csv", "left_out": 1, "items": 5}),
             "a.csv: left out 1 of 5 items, which the model does not know",
         ),
+        (
+            Remark("titles left out", {"error": tm.DataError("it is empty", "fill it")}),
+            "left the titles out: it is empty: fill it",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 2, "items": 3000, "item": "x", "written": "X"}),
+            "a.csv has no title of 2 of 3,000 items, such as 'x'",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 3, "items": 3, "item": 7, "written": "tt007"}),
+            "a.csv has no title of any of the 3 items, such as 7: its ids are such as 'tt007'",
+        ),
+        (Remark("found", {"text": "x", "item": 7, "title": "X (1999)"}), "took 'x' for 'X (1999)' (7)"),
+        (Remark("found", {"text": "x", "item": "X", "title": "X"}), "took 'x' for 'X'"),
         (
             Remark("unknown items", {"left_out": 2, "pairs": 4}),
             "left out 2 of 4 pairs: the model does not know their items",

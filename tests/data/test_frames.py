@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 import tastemap as tm
-from tastemap.data.frames import as_kind, kind_of, list_values, to_polars, to_series
+from tastemap.data.frames import as_kind, kind_of, list_values, name_values, to_polars, to_series
 from tastemap.errors import DataError, suggest
 
 FRAME = pl.DataFrame(
@@ -202,3 +202,9 @@ def test_a_signalling_nan_of_pandas_is_told() -> None:
     frame = pd.DataFrame({"user": pd.Series([Decimal("sNaN"), Decimal(1)], dtype=object)})
     with pytest.raises(DataError, match="column 'user' holds a decimal that is no number, sNaN"):
         to_polars(frame)
+
+
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("us")])
+def test_a_day_that_python_has_no_date_for_is_named_by_its_number(dtype: pl.DataType) -> None:
+    days = pl.Series("item", [-(2**31) if dtype == pl.Date else -(2**62)]).cast(dtype)
+    assert name_values(days) == str(days.to_physical()[0])

@@ -77,6 +77,12 @@ class _Session:
             return known[place]
         return f"new {place}" if isinstance(known[0], str) else 10_000 + place
 
+    @property
+    def person(self) -> Any:
+        """A user whom the model knows: a weight of 0 alone makes none known to models of likes."""
+        known = self.model.users.take(self.model.activity_.nonzero()[0])
+        return next(user for user in self.users if user in known)
+
     def take(self, step: str, how: Any) -> None:
         """Take a step; refusals that the step allows for are asked for, others are findings."""
         getattr(self, "_" + step.replace(" ", "_"))(how)
@@ -172,7 +178,7 @@ class _Session:
             return
         among = [self.items[place % len(self.items)] for place in places]
         with without_refusal("candidates that are known"):
-            shown = self.model.recommend(self.users[0], k=50, candidates=among, exclude_seen=False, frame="polars")
+            shown = self.model.recommend(self.person, k=50, candidates=among, exclude_seen=False, frame="polars")
         ensure(sorted(map(str, shown["item"])) == sorted(map(str, set(among))), "candidates are not what is listed")
 
     def _card(self, _: None) -> None:
@@ -184,10 +190,9 @@ class _Session:
         if found is not None and self.model.interactions is not None:
             import numpy as np
 
-            shown = self.model.recommend(self.users[0], k=3, exclude_seen=False, frame="polars")
+            shown = self.model.recommend(self.person, k=3, exclude_seen=False, frame="polars")
             products = (
-                found.users[self.model.users.rows([self.users[0]])]
-                @ found.items[self.model.items.rows(shown["item"])].T
+                found.users[self.model.users.rows([self.person])] @ found.items[self.model.items.rows(shown["item"])].T
             )
             ratings = self.model.abilities.ratings
             ensure(

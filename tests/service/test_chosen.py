@@ -29,7 +29,9 @@ def test_a_title_may_hold_a_comma() -> None:
     frame = pl.DataFrame({"item": [10, 20, 30], "title": ["Matrix, The (1999)", "Alien (1979)", "Babe (1995)"]})
     names = Titles(ITEMS, frame)
     assert choose_items(["Matrix, The (1999)"], names)[0] == [10]
-    assert choose_items(["Alien, babe"], names)[0] == [20, 30]
+    ids, remarks = choose_items(["Alien, babe"], names)
+    assert ids == [20, 30]
+    assert [remark.kind for remark in remarks] == ["found", "found"]
 
 
 @pytest.mark.parametrize("text", ["film\n10\n99\n20\n", "10\n20\n99\n", "film,note\n10,a\n99,b\n20,c\n"])

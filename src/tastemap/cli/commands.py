@@ -12,7 +12,7 @@ import typer
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 from tastemap.files.writable import check_file
 
 
@@ -173,7 +173,7 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
     liked: Annotated[
         list[str] | None,
-        typer.Option(help="An item that a new user likes: an id, or a title with --titles."),
+        typer.Option(help="An item that a new user likes, by its id or, with --titles, its title; repeat it."),
     ] = None,
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
@@ -215,10 +215,12 @@ def recommend(
     import tastemap as tm
     from tastemap.service.chosen import choose_items
     from tastemap.service.histories import recommend_from_histories
-    from tastemap.service.titles import Titles, parse_id
+    from tastemap.service.search import Search, parse_id
+    from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     among: dict[str, Any] = {}
     for argument, texts in (("candidates", candidates), ("exclude", exclude)):
@@ -227,7 +229,9 @@ def recommend(
             output.print_remarks(remarks)
     with opt.use_threads(threads):
         if liked:
-            frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars", **among)
+            items, remarks = names.find_all(liked)
+            output.print_remarks(remarks)
+            frame = fitted.recommend_for(items, k=k, frame="polars", **among)
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             found = opt.make_reading(ctx).read(history, like=fitted)
@@ -243,7 +247,10 @@ def recommend(
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
             asked: Any = {"exclude_seen": not seen, "on_unknown": on_unknown, **among}
-            frame = fitted.recommend(users, k=k, frame="polars", **asked)
+            try:
+                frame = fitted.recommend(users, k=k, frame="polars", **asked)
+            except UnknownIdError as error:
+                raise Search(fitted.users).tell_near(error) from None
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
     output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
@@ -252,7 +259,7 @@ def recommend(
 @app.command()
 def similar(
     model: opt.ModelFile,
-    item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
+    item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
     metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
     min_users: Annotated[int, typer.Option(min=0, help="List only items that at least so many users have.")] = 0,
@@ -270,10 +277,12 @@ def similar(
     from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
-        items = [names.find(text) for text in item]
+        items, remarks = names.find_all(item)
+        output.print_remarks(remarks)
         common = fitted.items.take((fitted.popularity_ >= min_users).nonzero()[0]) if min_users else None
         frame = fitted.similar_items(items, k=k, metric=metric, candidates=common, frame="polars")
     output.answer(

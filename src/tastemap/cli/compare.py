@@ -92,7 +92,7 @@ def compare(
             f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it", parameter="data", value=data
         )
     metrics = parse_all(opt.split_names(metric) or opt.DEFAULT_METRICS)
-    of_ratings = all(isinstance(one, RatingMetric) for one in metrics)
+    of_ratings = any(isinstance(one, RatingMetric) for one in metrics)  # only models of ratings have both kinds
     named = opt.split_names(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
     chosen = make_models(named or usual, settings or (), seed=seed)

@@ -40,7 +40,7 @@ def tensorboard(
     fitted = tm.load(model)
     items: dict[str, Any] = {}
     if titles is not None:
-        table = ItemTable.read(titles, fitted.items, id_column=title_id)
+        table = ItemTable.read(titles, fitted.items, id_column=title_id, count_missing=True)
         output.print_remarks(table.remarks)
         items = {"items": table.frame, "id": table.id_column}
     with output.explain_write_errors(out):

@@ -128,7 +128,7 @@ Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads t
 
 Titles = Annotated[
     Path | None,
-    typer.Option(help="File with a title for every item: csv, tsv, parquet, movies.dat, MovieLens zip."),
+    typer.Option(help="File with titles of items: csv, tsv, parquet, lines of id::title, MovieLens folder or zip."),
 ]
 TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; guessed if its name is usual.")]
 TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]

@@ -54,6 +54,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("split", "random"): "leave --by-time out",
     ("study", ...): "with --study FILE the same command would go on from here",
     ("time", ...): "pass --time-column COLUMN",
+    ("titles", ...): "pass --titles FILE to name items by title",
     ("title_column", ...): "pass --title-column COLUMN",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
@@ -115,6 +116,13 @@ REMARKS: dict[str, Callable[..., str]] = {
     "unknown candidates": lambda path, left_out, items: (
         f"{path}: left out {left_out:,} of {items:,} items, which the model does not know"
     ),
+    "titles left out": lambda error: f"left the titles out: {say(error)}",
+    "untitled": lambda path, untitled, items, item, written: (
+        f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
+        if untitled < items
+        else f"{path} has no title of any of the {items:,} items, such as {item!r}: its ids are such as {written!r}"
+    ),
+    "found": lambda text, item, title: f"took {text!r} for {title!r}" + ("" if title == str(item) else f" ({item})"),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"
     ),

@@ -14,7 +14,7 @@ from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._spelling import find_missing
 from tastemap.data.frames import name_values
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
@@ -138,7 +138,7 @@ def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array
     for event, value in zip(distinct, values, strict=True):
         if not isinstance(value, int | float | np.integer | np.floating | Decimal) or not abs(value) <= LARGEST_FLOAT:
             raise ParameterError(
-                f"event_weights must map events to numbers, got {value!r} for {event!r}",
+                f"event_weights must map events to numbers, got {show(value)} for {show(event)}",
                 parameter="event_weights",
                 value=value,
             )
@@ -152,7 +152,7 @@ def check_event_weights(given: object) -> None:
     is_pair = isinstance(given, tuple | list) and len(given) == 2
     if not is_pair or not isinstance(given[0], str) or not isinstance(given[1], Mapping):  # type: ignore[index]
         raise ParameterError(
-            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {given!r}",
+            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {show(given)}",
             parameter="event_weights",
             value=given,
         )

@@ -32,11 +32,13 @@ def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], 
             remarks += told
             continue
         try:
-            chosen.append(names.find(text))  # a title may hold commas
+            found, told = names.find_all([text])  # a title may hold commas
         except TastemapError:
             if "," not in text:
                 raise
-            chosen += [names.find(part.strip()) for part in text.split(",") if part.strip()]
+            found, told = names.find_all([part.strip() for part in text.split(",") if part.strip()])
+        chosen += found
+        remarks += told
     return list(dict.fromkeys(chosen)), remarks
 
 

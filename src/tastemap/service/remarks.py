@@ -22,6 +22,9 @@ Kind = Literal[
     "features left out",  # path, side, columns: {column: number of values}: columns that describe one id each, or none
     "features without id",  # path, rows, left_out, column: rows of such a file that have no id of the data's type
     "unknown candidates",  # path, left_out, items: ids of a file of items that the model does not know
+    "titles left out",  # error: why the titles that come with the data cannot be read
+    "untitled",  # path, untitled, items, item, written: items without a title, with one of theirs and an id of the file
+    "found",  # text, item, title: the item that a text was taken for
     "unknown items",  # left_out, pairs: pairs of items that the model does not know
 ]
 

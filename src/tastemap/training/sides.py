@@ -41,7 +41,7 @@ class Side:
         self.has_pairs = has_pairs
         self.features = features
         self._weights = np.where(has_pairs, weights, 0).astype(np.float32)
-        self._regularization = feature_regularization * float(self._weights[has_pairs].mean())
+        self._regularization = feature_regularization * float(self._weights[has_pairs].mean(dtype=np.float64))
         if features is not None and self._regularization > LARGEST_FLOAT:
             raise ValueError(
                 f"feature_regularization {feature_regularization} times the regularization of an average row is more "
