@@ -619,7 +619,7 @@ def test_words_for_a_missing_weight_are_dropped(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("user,item,rating,time\n1,a,05,2020-01-01\n1,b,NA,2020-01-02\n2,b,4,NULL\n2,a,3,2020-01-03\n")
     columns = {"user": "user", "item": "item", "weight": "rating"}
-    told = r"column 'rating' has what is no number, 'NA' in row 1: fill .*, or pass drop_nulls=True to leave them out"
+    told = "column 'rating' has no weight in row 1: drop these rows or fill them first"
     with pytest.raises(DataError, match=told):
         Interactions.from_file(path, **columns)
     assert Interactions.from_file(path, **columns, drop_nulls=True).matrix.data.tolist() == [5, 3, 4]

@@ -33,6 +33,10 @@ OPTIONS = {
 ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("at_least", ...): "pass a lower bound with --at-least",
     ("allow_negative", True): ("pass --at-least to keep higher ones", "--no-weight"),
+    ("columns", ...): "name them with --columns {value}",
+    ("encoding", "latin-1"): "pass its encoding, e.g. --encoding latin-1",
+    ("encoding", ...): "pass another --encoding",
+    ("quotes", False): "pass --no-quotes to read quotes as letters",
     ("call", "again"): "the same command goes on from them",
     ("candidates", ...): "name these items with --candidates too",
     ("cast", "numbers"): ("write them such as 1.5", "pass --no-weight"),
@@ -74,7 +78,9 @@ PROBLEMS = {
 
 # The kind of a remark -> a sentence, made of the facts.
 REMARKS: dict[str, Callable[..., str]] = {
-    "separator": lambda path, separator: f"{path}: took {separator!r} as the character between columns",
+    "separator": lambda path, separator: (
+        f"{path}: took {'spaces' if separator == ' ' else repr(separator)} as what parts the columns"
+    ),
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
     "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
     "nulls": lambda left_out, rows, columns: (
@@ -173,7 +179,7 @@ def _list_ways(remedy: Remedy) -> list[str]:
     if remedy.parameter is None:
         return [remedy.text]
     ways = ADVICE.get((remedy.parameter, remedy.value), ADVICE.get((remedy.parameter, ...), ()))
-    value = "CHAR" if remedy.value is ... else repr(remedy.value)
+    value = _show_value(remedy.value)
     return [way.format(value=value) for way in ([ways] if isinstance(ways, str) else ways)]
 
 
@@ -185,6 +191,12 @@ def _can_follow(way: str, options: Collection[str] | None) -> bool:
 
 def _list_names(names: Sequence[str]) -> str:
     return " or ".join(map(repr, names))
+
+
+def _show_value(value: object) -> str:
+    if value is ...:
+        return "VALUE"
+    return ",".join(value) if isinstance(value, tuple) else repr(value)
 
 
 def _list_uses(columns: dict[str, str]) -> str:

@@ -88,13 +88,11 @@ def _check_numbers(column: pl.Series, name: str) -> None:
     is_number = column.cast(pl.Float64, strict=False).is_finite().fill_null(False)
     wrong = np.flatnonzero(~is_number.to_numpy())
     if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
-        left_out = Remedy("pass drop_nulls=True to leave them out", "drop_nulls", True)
-        is_missing = len(find_missing(column)) == len(wrong)
         raise DataError(
             f"column {name!r} has what is no number, {name_some(column.gather(wrong[:3]).to_list())} in "
             f"{name_rows(wrong)}",
             "fill these rows with numbers",
-            left_out if is_missing else "leave them out",
+            "leave them out",
             column=name,
             rows=wrong,
         )

@@ -47,16 +47,6 @@ def read_ids(texts: pl.Series, *, keep_na: bool = False, drop_nulls: bool = Fals
     return known if numbers is None else numbers
 
 
-def read_numbers(texts: pl.Series, *, drop_nulls: bool = False) -> pl.Series:
-    """Return the numbers that texts spell, such as 5, 05 and 4.5, as Float64; the texts where one spells none.
-
-    drop_nulls : make a null of what stands for a missing number
-    """
-    known = drop_words(texts) if drop_nulls else texts
-    numbers = known.str.strip_chars().cast(pl.Float64, strict=False)
-    return numbers if numbers.null_count() == known.null_count() else texts
-
-
 def drop_words(texts: pl.Series) -> pl.Series:
     """Return texts with a null for those that stand for a missing value."""
     missing = find_missing(texts)

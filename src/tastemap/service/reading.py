@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from tastemap.data._columns import drop_missing
-from tastemap.data._spelling import read_numbers
+from tastemap.data._spelling import drop_words
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Damping, Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
@@ -90,7 +90,7 @@ class Reading:
         last of ratings, and the sum of other weights
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
     keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
-    separator : the character between columns; None takes it from the file's name or first line
+    separator, columns, encoding, quotes : how a text is written, as for `Interactions.from_file`
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
 
@@ -107,6 +107,9 @@ class Reading:
     drop_nulls: bool = False
     keep_na: bool = False
     separator: str | None = None
+    columns: Sequence[str] | None = None
+    encoding: str | None = None
+    quotes: bool = True
     guess_time: bool = False
 
     def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
@@ -181,7 +184,8 @@ class _File:
         return make(lambda: read_ratings(self.path, name))
 
     def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
-        file, told = open_any(self.path, self.how.separator)
+        how = self.how
+        file, told = open_any(self.path, how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes)
         self.remarks += told
         self._find_columns(file)
         time, n_remarks = self.columns.get("time"), len(self.remarks)
@@ -231,12 +235,8 @@ class _File:
             if maybe and known is None:
                 self.remarks.append(Remark("weights unused", {"path": self.path, "columns": maybe}))
         missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
-        if missing and all(set(name) <= set("0123456789.:- ") for name in header):
-            raise DataError(
-                f"{self.path} has no names of columns in its first line, which holds {name_some(header, 12)}",
-                "put a line such as user,item,rating before it",
-                path=self.path,
-            )
+        if missing and (error := file.explain_missing()) is not None:
+            raise error
         if missing:
             raise DataError(
                 f"{self.path} has the columns {name_some(header, 12)}",
@@ -359,13 +359,11 @@ def is_model(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[Remark]]:
-    """Open a file; without a ``separator``, its first line tells the character between columns."""
-    file = open_file(path, separator)
+def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[DataFile, list[Remark]]:
+    """Open a file as `open_file` does, with a remark where its first lines tell another separator than its name."""
+    file = open_file(path, separator, **how)
     other = file.find_other_separator()
-    if other is None:
-        return file, []
-    return replace(file, separator=other), [Remark("separator", {"path": path, "separator": other})]
+    return file, [] if other is None else [Remark("separator", {"path": path, "separator": other})]
 
 
 def guess_column(use: str, header: Sequence[str], first: str | None = None) -> str | None:
@@ -386,7 +384,7 @@ def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, 
         return None, ()
     first = file.read_first()
     some = {name: first[name] for name in words if name in first.columns}
-    some = {name: read_numbers(own, drop_nulls=True) if own.dtype == pl.String else own for name, own in some.items()}
+    some = {name: _try_numbers(own) if own.dtype == pl.String else own for name, own in some.items()}
     numbers = {name: own for name, own in some.items() if own.dtype.is_numeric()}
     taken = next((name for name in numbers if words[name] and words[name][-1] in _WEIGHING), None)
     if taken is not None:
@@ -394,6 +392,13 @@ def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, 
     return None, tuple(
         name for name, own in numbers.items() if set(words[name]) & _MAYBE_WEIGHING or _are_on_a_scale(own)
     )
+
+
+def _try_numbers(texts: pl.Series) -> pl.Series:
+    """Return texts as numbers where all that stand for a value are, perhaps with a decimal comma."""
+    known = drop_words(texts)
+    numbers = known.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == known.null_count() < len(texts) else texts
 
 
 def _split_words(name: str) -> list[str]:

@@ -61,3 +61,8 @@ def _parse_both_orders(column: pl.Series, numbers: re.Match[str]) -> list[pl.Ser
         column.str.to_datetime(f"{first}{mark}{second}{end}", time_unit="us", strict=False)
         for first, second in (("%d", "%m"), ("%m", "%d"))
     ]
+
+
+def looks_like_time(text: str) -> bool:
+    """Return whether a text begins as a date does that has its parts in numbers."""
+    return bool(re.match(r"\d{4}-\d\d-\d\d|\d{1,2}([./-])\d{1,2}\1\d{2,4}\b", text))

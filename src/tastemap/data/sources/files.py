@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from tastemap.data._spelling import drop_words, read_ids, read_numbers
+from tastemap.data._spelling import drop_words, read_ids
+from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._parquet import ParquetTable
-from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
+from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError, ParameterError, first_line
+from tastemap.errors import DataError, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
@@ -23,28 +26,36 @@ _FIRST_BYTES = 1 << 16
 _FIRST_ROWS = 1000
 
 
-def open_file(path: str | Path, separator: str | None = None) -> DataFile:
+def open_file(
+    path: str | Path,
+    separator: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
+) -> DataFile:
     """Find the data of a csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
     path : the file itself, as .gz, or alone in a .zip
-    separator : the character between columns; None takes it from the file name
+    separator : what parts the columns of a text, one character or more; "tab", and "space" for any number of
+        spaces. None finds it in the first lines
+    columns : the names of all columns of a text that does not begin with them, in their order
+    encoding : that of a text, as Python knows it, such as "latin-1"; None is UTF-8, or what a byte order mark tells
+    quotes : whether fields of a text may be in quotes; False takes quotes as letters
 
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
-    a separator that is not one character.
+    options that are none.
     """
-    is_mark = isinstance(separator, str) and len(separator) == 1 and separator.isascii()
-    if separator is not None and not (is_mark and separator not in '"\r\n'):
-        raise ParameterError(
-            f"separator must be one ASCII character, and no quote or line end, got {separator!r}",
-            parameter="separator",
-            value=separator,
-        )
+    mark, names = read_separator(separator), check_column_names(columns)
     path = as_path(path).expanduser()
     name, content = unpack(path)
-    file = DataFile(name, content, str(path), separator)
-    if not file.is_parquet and ends_lines_in_returns(content):
-        return replace(file, content=unify_line_ends(content))
-    return file
+    file = DataFile(name, content, str(path), mark, names, quotes)
+    if file.is_parquet:
+        return file
+    content = decode(content, encoding, str(path))
+    if ends_lines_in_returns(content):
+        content = unify_line_ends(content)
+    return replace(file, content=content)
 
 
 @dataclass(frozen=True)
@@ -54,13 +65,15 @@ class DataFile:
     name : its own name, which tells its format
     content : its path, or its bytes
     label : its name in messages
-    separator : the character between columns; None takes it from the name
+    separator, columns, quotes : as for `open_file`, where the data are text
     """
 
     name: str
     content: Content
     label: str
     separator: str | None = None
+    columns: tuple[str, ...] | None = None
+    quotes: bool = True
 
     def read_header(self) -> list[str]:
         """Return the names of the columns; raises DataError for a file that is cut off or not of its kind."""
@@ -68,8 +81,12 @@ class DataFile:
             return self._table.read_header()
 
     def find_other_separator(self) -> str | None:
-        """Return another character that separates columns where the usual one is not in the first line, else None."""
+        """Return what parts the columns of a text where that is not what its name tells, else None."""
         return None if self.is_parquet else self._text.find_other_separator()
+
+    def explain_missing(self) -> DataError | None:
+        """Return an error that says why columns are missing from a text: no header, or another separator; else None."""
+        return None if self.is_parquet else self._text.explain_missing()
 
     def read(
         self,
@@ -84,7 +101,7 @@ class DataFile:
         """Read the named columns, or all.
 
         time : a column that may hold dates as text; they are read as datetimes
-        weight : a column of numbers, which may be spelled as 05
+        weight : a column of numbers; in a text they may have a decimal comma
         ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
             7 and not 007, +7 or 7.0, and otherwise texts, all of them
         keep_na, drop_nulls : as for `read_ids`
@@ -92,14 +109,13 @@ class DataFile:
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
         with self._explain():
-            table = self._table.read(columns, ids)
+            numbers = () if weight is None else (weight,)
+            table = self._table.read(columns, ids, numbers)
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
-        if weight is not None and table[weight].dtype == pl.String and not self.is_parquet:
-            table = table.with_columns(read_numbers(table[weight], drop_nulls=drop_nulls))
         if time is not None and table[time].dtype == pl.String:
             texts = drop_words(table[time]) if drop_nulls else table[time]
             table = table.with_columns(parse_times(texts, self.label))
@@ -114,7 +130,9 @@ class DataFile:
             with open_content(self.content) as stream:
                 start = stream.read(_FIRST_BYTES)
             whole = start if len(start) < _FIRST_BYTES else start[: start.rfind(b"\n") + 1]
-            return replace(self, content=whole).read()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # those of the whole file are shown
+                return replace(self, content=whole).read()
         except DataError:
             return pl.DataFrame()
 
@@ -127,9 +145,9 @@ class DataFile:
     def _table(self) -> ParquetTable | TextTable:
         return ParquetTable(self.content, self.label) if self.is_parquet else self._text
 
-    @property
+    @cached_property
     def _text(self) -> TextTable:
-        return TextTable(self.name, self.content, self.label, self.separator)
+        return TextTable(self.name, self.content, self.label, self.separator, self.columns, self.quotes)
 
     @contextmanager
     def _explain(self) -> Iterator[None]:
@@ -140,4 +158,4 @@ class DataFile:
         except pl.exceptions.NoDataError:
             raise DataError(f"{self.label} is empty: {EMPTY}") from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(self._table.explain(first_line(error))) from error
+            raise self._table.explain(first_line(error)) from error

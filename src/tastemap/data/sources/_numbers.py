@@ -1,0 +1,51 @@
+"""Reads numbers that a text writes in another way than programs do: 05, " 4 ", 3,5."""
+
+from __future__ import annotations
+
+import warnings
+
+import polars as pl
+
+from tastemap.data._spelling import find_missing
+from tastemap.data.ids import name_rows
+from tastemap.errors import DataError, Remedy, TastemapWarning
+
+_COMMA = r"^[+-]?\d*,\d+$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+$"
+
+
+def read_numbers(texts: pl.Series, label: str) -> pl.Series:
+    """Return texts as floats where each is a number, and null where it stands for a missing one; else the texts.
+
+    A comma is the decimal mark where every number that has one has it there, which a warning says.
+
+    label : the name of the source, for messages
+
+    Raises DataError where each comma may as well part thousands.
+    """
+    known = texts.str.strip_chars()
+    known = known.scatter(find_missing(known), None) if known.null_count() < len(known) else known
+    numbers = known.cast(pl.Float64, strict=False)
+    left = known.filter(numbers.is_null() & known.is_not_null())
+    if left.is_empty():
+        return numbers
+    if not left.str.contains(_COMMA).all():
+        return texts
+    if left.str.contains(_THOUSANDS).all():
+        rows = (numbers.is_null() & known.is_not_null()).arg_true()
+        raise DataError(
+            f"{label}: column {texts.name!r} has a comma before three digits in every number that has one, "
+            f"{left[0]!r} in {name_rows(rows)}, which may part thousands or be the decimal mark",
+            Remedy("write numbers such as 1234 or 1.234", "cast", "decimals"),
+            column=texts.name,
+            rows=rows.to_numpy(),
+        )
+    warnings.warn(
+        TastemapWarning(
+            f"{label}: took the comma in column {texts.name!r} as the decimal mark: {left[0]} is "
+            f"{left[0].replace(',', '.')}",
+            column=texts.name,
+        ),
+        stacklevel=5,
+    )
+    return known.str.replace(",", ".", literal=True).cast(pl.Float64)
