@@ -10,8 +10,9 @@ import typer
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
+from tastemap.cli.errors import Subcommands
 
-export = typer.Typer(no_args_is_help=True, help="Write a model for other tools.")
+export = typer.Typer(cls=Subcommands, no_args_is_help=True, help="Write a model for other tools.")
 app.add_typer(export, name="export")
 
 
