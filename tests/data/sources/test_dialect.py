@@ -242,6 +242,16 @@ def test_titles_and_tables_are_found_the_same_way(tmp_path: Path) -> None:
     assert open_file(path).read(["id", "name"], ids=["id"]).rows() == [(1, "MALICE MIZER"), (2, "Diary of Dreams")]
 
 
+def test_a_table_of_titles_between_colons_is_none_of_ratings(tmp_path: Path) -> None:
+    path = tmp_path / "films.dat"
+    for line in ("0000008::A Sneeze (1894)::Short", "1::Heat", "1::Toy Story (1995)"):
+        path.write_text(f"{line}\n")
+        assert open_file(path).read_header() == line.split("::")
+    for line in ("1::2", "u1::i-2::5", "ann::Aja::5", "1::1193::5::978300760"):
+        path.write_text(f"{line}\n")
+        assert open_file(path).read_header() == ["user_id", "movie_id", "rating", "timestamp"][: line.count("::") + 1]
+
+
 def test_the_tab_separated_dat_of_last_fm_is_read(data_folder: Path) -> None:
     path = data_folder / "lastfm" / "user_artists.dat"
     if not path.exists():
