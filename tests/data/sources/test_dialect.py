@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +156,9 @@ def test_columns_are_for_files_without_names(tmp_path: Path) -> None:
             read(tmp_path, text, columns=["user", "item", "rating"])
     with pytest.raises(DataError, match=r"holds '1', '2', '3': name them with columns=\['user', 'item', 'weight'\]"):
         read(tmp_path, "1,2,3\n")
+    pl.DataFrame({"user": [1], "item": [2]}).write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match=r"r\.parquet has names of its columns: leave columns= out"):
+        Interactions.from_file(tmp_path / "r.parquet", columns=["user", "item"])
     with pytest.raises(ParameterError, match="quotes must be True or False, got 'no'"):
         read(tmp_path, "user,item\n1,2\n", quotes="no")
 

@@ -17,7 +17,7 @@ from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError, first_line
+from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
@@ -48,6 +48,8 @@ def open_file(
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
     if file.is_parquet:
+        if names is not None:
+            raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
     content = decode(content, encoding, str(path))
     if ends_lines_in_returns(content):
