@@ -33,6 +33,7 @@ OPTIONS = {
 ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("at_least", ...): "pass a lower bound with --at-least",
     ("allow_negative", True): ("pass --at-least to keep higher ones", "--no-weight"),
+    ("columns", None): "leave --columns out",
     ("columns", ...): "name them with --columns {value}",
     ("encoding", "latin-1"): "pass its encoding, e.g. --encoding latin-1",
     ("encoding", ...): "pass another --encoding",

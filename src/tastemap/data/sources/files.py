@@ -11,13 +11,14 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from tastemap.data._checks import check_switch
 from tastemap.data._spelling import drop_words, read_ids
 from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.sources.dates import parse_times
-from tastemap.errors import DataError, first_line
+from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
@@ -46,11 +47,14 @@ def open_file(
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
     options that are none.
     """
+    check_switch("quotes", quotes)
     mark, names = read_separator(separator), check_column_names(columns)
     path = as_path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
     if file.is_parquet:
+        if names is not None:
+            raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
     content = decode(content, encoding, str(path))
     if ends_lines_in_returns(content):
