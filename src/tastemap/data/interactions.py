@@ -159,7 +159,9 @@ class Interactions:
         df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
         user, item : columns of ids, integers or strings; rows of the matrix follow their first appearance
         weight : column of numbers, finite and not negative; None gives every row the weight 1
-        time : column of integers, floats, dates or datetimes
+        time : column of integers, floats, dates or datetimes, or of texts that spell these: 2010-12-31 08:26:00,
+            31.12.2010, 12/31/2010 8:26 AM, 31-Dec-2010, Fri, 31 Dec 2010 10:00:00 GMT and the like. Days and months in
+            numbers are in the one order that suits every row; times with a distance from UTC become times in UTC
         event_weights : (column, {event: weight}) in place of ``weight``; every event needs a weight
         duplicates : what to do where a pair comes twice: "error", take the "sum", "mean" or "max" of the
             weights, or the "last" row. With "last" the pair takes the last row's place
@@ -255,13 +257,11 @@ class Interactions:
         else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame` does, and
         where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
-        columns, time = _list_columns(**options), options.get("time")
+        columns = _list_columns(**options)
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(
-            open_file(path, separator).read(
-                columns, time=time, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls
-            ),
+            open_file(path, separator).read(columns, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls),
             **options,
         )
 

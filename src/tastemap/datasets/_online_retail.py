@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from tastemap.data._spelling import find_missing
+from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.files import DataFile, open_file
@@ -63,10 +64,9 @@ def online_retail(path: str | Path | None = None) -> Dataset:
         )
     file = _as_utf8(open_file(path))
     # Spreadsheets put ";" between columns where the decimal mark is a comma.
-    lines = replace(file, separator=file.find_other_separator()).read(
-        _COLUMNS, time="InvoiceDate", ids=["InvoiceNo", "StockCode"]
-    )
+    lines = replace(file, separator=file.find_other_separator()).read(_COLUMNS, ids=["InvoiceNo", "StockCode"])
     lines = lines.with_columns(
+        parse_times(lines["InvoiceDate"]),
         pl.col("InvoiceNo", "StockCode").cast(pl.String),
         pl.col("Description").cast(pl.String).str.strip_chars(),
         restore_whole_ids(_read_customers(lines["CustomerID"])),

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from tastemap.data._columns import drop_missing
+from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
@@ -169,7 +170,7 @@ class _File:
         self._find_columns(file.read_header())
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
-            made = make(lambda: self._read_table(file, time))
+            made = make(lambda: self._read_table(file))
         except DataError as error:
             if time is None or self._keeps_time or error.column != time:
                 raise
@@ -181,10 +182,10 @@ class _File:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
         return made
 
-    def _read_table(self, file: DataFile, time: str | None = None) -> pl.DataFrame:
+    def _read_table(self, file: DataFile) -> pl.DataFrame:
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
-        table = file.read(list(self.columns.values()), time=time, ids=ids, **how)
+        table = file.read(list(self.columns.values()), ids=ids, **how)
         if self.like is not None and not file.is_parquet:
             maps = zip(ids, (self.like.users, self.like.items), strict=True)
             texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
@@ -237,6 +238,7 @@ class _File:
         time, merge = self.columns.get("time"), self._choose_merging(table)
         if time is None:
             raise DataError("a split by time needs times", Remedy("say with time= which column has them", "time", ...))
+        table = table.with_columns(parse_times(table[time]))
         both = self._merge([table], merge)
         liked = table
         if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:

@@ -363,4 +363,4 @@ def test_a_file_is_a_source(tmp_path: Path) -> None:
     source: Source = open_file(path)
     assert source.label == str(path)
     assert source.read_header() == ["user", "at"]
-    assert source.read(["at"], time="at").rows() == [(datetime(2010, 12, 31),)]
+    assert source.read(["at"]).rows() == [("2010-12-31",)]

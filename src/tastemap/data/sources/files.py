@@ -13,7 +13,6 @@ from tastemap.data._spelling import read_ids
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
-from tastemap.data.sources.dates import parse_times
 from tastemap.errors import DataError, ParameterError, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
@@ -71,14 +70,12 @@ class DataFile:
         self,
         columns: Sequence[str] | None = None,
         *,
-        time: str | None = None,
         ids: Sequence[str] = (),
         keep_na: bool = False,
         drop_nulls: bool = False,
     ) -> pl.DataFrame:
         """Read the named columns, or all.
 
-        time : a column that may hold dates as text; they are read as datetimes
         ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
             7 and not 007, +7 or 7.0, and otherwise texts, all of them
         keep_na, drop_nulls : as for `read_ids`
@@ -92,8 +89,6 @@ class DataFile:
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
-        if time is not None and table[time].dtype == pl.String:
-            table = table.with_columns(parse_times(table[time], self.label))
         return table
 
     @property
