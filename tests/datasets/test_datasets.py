@@ -607,7 +607,7 @@ def test_online_retail_says_where_to_get_it_and_what_it_cannot_read(tmp_path: Pa
     with pytest.raises(DataError, match=r"^[^:]*: get the archive online\+retail\.zip .*10\.24432/C5BW33.*path=$"):
         online_retail()
     (tmp_path / "online+retail.zip").write_bytes(_zip({"Online Retail.xlsx": "PK\0"}))
-    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'Online Retail\.xlsx'"):
+    with pytest.raises(DataError, match=r"holds no csv, tsv, parquet or JSON file, only 'Online Retail\.xlsx'"):
         online_retail(tmp_path / "online+retail.zip")
     (tmp_path / "Online Retail.xlsx").write_bytes(_zip({"xl/workbook.xml": "<x/>"}))
     with pytest.raises(DataError, match="is not text: pass a csv, tsv or parquet file"):

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 DataFile = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="Interactions: csv, tsv, parquet, a MovieLens file, zip or folder.", show_default=False
+        metavar="DATA",
+        help="Interactions: csv, tsv, parquet, JSON lines, a MovieLens file, zip or folder.",
+        show_default=False,
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]

@@ -246,14 +246,15 @@ class Interactions:
 
     @classmethod
     def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
-        """Read a file of interactions: csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter.
+        """Read a file of interactions: csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter.
 
-        path : the file, or one of these as .gz or alone in a .zip
+        path : the file, or one of these as .gz or alone in a .zip. JSON is one object a line, or an array of objects;
+            a key is a column, an absent one no value
         separator : the character between columns; None takes it from the file name
         options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
             rating and timestamp
 
-        In a file of text, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7 or 7.0;
+        In a file of text or JSON, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7 or 7.0;
         else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame` does, and
         where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """

@@ -175,8 +175,6 @@ class TextTable:
             raise DataError(
                 f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
             )
-        if start.lstrip()[:1] in (b"{", b"["):
-            raise DataError(f"{self.label} is JSON: save it as a csv or parquet file, or read it into a frame")
         if self.separator is None and self._suffix in (".dat", ".data"):
             return self._find_movielens_layout()
         separator = self.separator or self._usual_separator

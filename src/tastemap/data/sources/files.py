@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from tastemap.data._spelling import read_ids
+from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
@@ -19,7 +21,7 @@ from tastemap.forks import check_polars_threads
 
 
 def open_file(path: str | Path, separator: str | None = None) -> DataFile:
-    """Find the data of a csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
+    """Find the data of a csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
     path : the file itself, as .gz, or alone in a .zip
     separator : the character between columns; None takes it from the file name
@@ -37,7 +39,7 @@ def open_file(path: str | Path, separator: str | None = None) -> DataFile:
     path = as_path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), separator)
-    if not file.is_parquet and ends_lines_in_returns(content):
+    if file.is_text and ends_lines_in_returns(content):
         return replace(file, content=unify_line_ends(content))
     return file
 
@@ -64,7 +66,7 @@ class DataFile:
 
     def find_other_separator(self) -> str | None:
         """Return another character that separates columns where the usual one is not in the first line, else None."""
-        return None if self.is_parquet else self._text.find_other_separator()
+        return self._text.find_other_separator() if self.is_text else None
 
     def read(
         self,
@@ -97,7 +99,19 @@ class DataFile:
         return PurePosixPath(self.name).suffix.lower() in (".parquet", ".pq")
 
     @property
-    def _table(self) -> ParquetTable | TextTable:
+    def is_text(self) -> bool:
+        """Whether the file is a text of lines with a separator: neither Parquet nor JSON."""
+        return not self.is_parquet and not self._is_json
+
+    @cached_property
+    def _is_json(self) -> bool:
+        suffix = PurePosixPath(self.name).suffix.lower()
+        return not self.is_parquet and (suffix in JSON_SUFFIXES or begins_as_json(self.content))
+
+    @property
+    def _table(self) -> ParquetTable | JsonTable | TextTable:
+        if self._is_json:
+            return JsonTable(self.content, self.label)
         return ParquetTable(self.content, self.label) if self.is_parquet else self._text
 
     @property
