@@ -56,6 +56,7 @@ def fit(
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
+    wide: opt.Wide = False,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     checkpoint: Annotated[
@@ -221,6 +222,7 @@ def evaluate(
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
+    wide: opt.Wide = False,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
     threads: opt.Threads = None,
@@ -270,6 +272,7 @@ def info(
     drop_nulls: opt.DropNulls = True,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
+    wide: opt.Wide = False,
     k: opt.Top = 10,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,

@@ -60,6 +60,7 @@ def compare(
     drop_nulls: opt.DropNulls = True,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
+    wide: opt.Wide = False,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
     seed: opt.Seed = 0,

@@ -68,6 +68,14 @@ Separator = Annotated[
     str | None,
     typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),
 ]
+Wide = Annotated[
+    bool,
+    typer.Option(
+        "--wide",
+        help="Read a table with one row a user, one column an item and weights in the cells; users are in the first "
+        "column or in --user-column.",
+    ),
+]
 
 Settings = Annotated[
     list[str] | None,
@@ -122,6 +130,7 @@ _READING = {
     "drop_nulls": "drop_nulls",
     "keep_na": "keep_na",
     "separator": "separator",
+    "wide": "wide",
 }
 
 

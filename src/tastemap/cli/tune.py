@@ -72,6 +72,7 @@ def tune(
     drop_nulls: opt.DropNulls = True,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
+    wide: opt.Wide = False,
     seen: opt.Seen = False,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,

@@ -52,6 +52,7 @@ ADVICE: dict[tuple[str, object], str] = {
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
     ("weight", ...): "pass --weight-column COLUMN",
+    ("wide", True): "pass --wide if every column is an item",
     ("zeros", "negatives"): "pass --zeros negatives to say that it means not liked",
 }
 
@@ -72,6 +73,7 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"left out {left_out:,} of {rows:,} rows, with a null in {', '.join(map(repr, columns))}"
     ),
     "whole ids": lambda column, value, whole: f"read the numbers of column {column!r} as whole: {value} is {whole}",
+    "wide": lambda path, user, items: f"{path}: took {user!r} as the column of users and {items:,} others as items",
     "repeats": lambda repeats, rows, duplicates: (
         f"{repeats:,} of {rows:,} rows repeat a pair of user and item: --duplicates {duplicates}"
     ),

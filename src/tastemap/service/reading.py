@@ -17,8 +17,9 @@ from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
+from tastemap.data.wide import WAY, choose_users
 from tastemap.datasets import find_movielens_name, read_ratings
-from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
 from tastemap.split import find_moment
@@ -81,6 +82,7 @@ class Reading:
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
     keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
     separator : the character between columns; None takes it from the file's name or first line
+    wide : the file is a wide table, as for `Interactions.from_wide`; a user and weights are all it has
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
 
@@ -96,6 +98,7 @@ class Reading:
     drop_nulls: bool = False
     keep_na: bool = False
     separator: str | None = None
+    wide: bool = False
     guess_time: bool = False
 
     def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
@@ -108,6 +111,8 @@ class Reading:
         exclude each other.
         """
         file = _File(self, path, like)
+        if self.wide:
+            return Read(file.read_wide(), file.columns, tuple(file.remarks))
         return Read(file.make(file.read), file.columns, tuple(file.remarks))
 
     def read_parts(self, path: Path, share: float) -> ReadParts:
@@ -115,6 +120,11 @@ class Reading:
 
         Rows without a time fit in neither part: `drop_nulls` leaves them out.
         """
+        if self.wide:
+            raise DataError(
+                "a split by time needs times, and a wide table has none",
+                Remedy("split at random", "split", "random"),
+            )
         file = _File(replace(self, guess_time=True), path, needs_time=True)
         early, late, whole = file.make(partial(file.read_parts, share=share))
         return ReadParts(early, late, whole, file.columns, tuple(file.remarks))
@@ -167,7 +177,7 @@ class _File:
     def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
         file, told = open_any(self.path, self.how.separator)
         self.remarks += told
-        self._find_columns(file.read_header())
+        self._find_columns(file)
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
             made = make(lambda: self._read_table(file))
@@ -192,9 +202,9 @@ class _File:
             table = table.with_columns(texts)
         return table
 
-    def _find_columns(self, header: Sequence[str]) -> None:
+    def _find_columns(self, file: DataFile) -> None:
         """Find the columns that were named, or whose names are usual, by their use."""
-        how = self.how
+        how, header = self.how, file.read_header()
         user, item = (None, None) if self.like is None else (self.like.users.name, self.like.items.name)
         has_events = bool(how.event_weights)
         found = {
@@ -216,6 +226,7 @@ class _File:
             raise DataError(
                 f"{self.path} has the columns {name_some(header, 12)}",
                 Remedy(f"say with {missing[0]}= which is that of the {missing[0]}s", missing[0], ...),
+                *([WAY] if len(missing) > 1 and file.looks_wide() else []),
                 path=self.path,
                 columns=tuple(header),
             )
@@ -228,6 +239,31 @@ class _File:
         n_rows, merge = len(table[0]), self._choose_merging(table[0])
         data = self._merge(table, merge)
         self._count_repeats("repeats", len(data), n_rows, merge)
+        return self._keep_likes(data)
+
+    def read_wide(self) -> Interactions:
+        """Return the interactions of a wide table."""
+        given = {use: getattr(self.how, use) for use in ("item", "weight", "time", "event_weights", "count_rows")}
+        for parameter, value in given.items():
+            if value:
+                raise ParameterError(
+                    f"{parameter} must be left out for a wide table, whose columns are items, got {show(value)}",
+                    parameter=parameter,
+                    value=value,
+                )
+        file, told = open_any(self.path, self.how.separator)
+        self.remarks += told
+        keep_na, user = self.how.keep_na, choose_users(file.read_header(), self.how.user)
+        table = file.read(ids=[user], keep_na=keep_na, drop_nulls=self.how.drop_nulls)
+        if self.how.drop_nulls:
+            table = self._drop_nulls(table, [user], {user: keep_na})
+        data = Interactions.from_wide(
+            table, user=user, zeros=self.how.zeros, allow_negative=self._at_least is not None, keep_na=keep_na
+        )
+        names = data.columns
+        self.columns = {"user": names.user, "item": names.item, "weight": names.weight}
+        facts = {"path": self.path, "user": names.user, "items": len(data.items)}
+        self.remarks.append(Remark("wide", facts))
         return self._keep_likes(data)
 
     def read_parts(
@@ -261,7 +297,12 @@ class _File:
             self.remarks.append(Remark(kind, {"repeats": n_rows - n_pairs, "rows": n_rows, "duplicates": merge}))
 
     def _read_rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        table = self._drop_nulls(read()) if self.how.drop_nulls else read()
+        table = read()
+        if self.how.drop_nulls:
+            # A guessed column of times is left out instead where it has nulls.
+            used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
+            ids = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+            table = self._drop_nulls(table, used, ids)
         for name in (self.columns["user"], self.columns["item"]):
             # Programs write integers as 17850.0 where some row has none.
             ids, whole = table[name], restore_whole_ids(table[name])
@@ -271,10 +312,7 @@ class _File:
                 table = table.with_columns(whole)
         return table
 
-    def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
-        # A guessed column of times is left out instead where it has nulls.
-        used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-        ids = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+    def _drop_nulls(self, table: pl.DataFrame, used: Sequence[str], ids: Mapping[str, bool]) -> pl.DataFrame:
         whole, empty = drop_missing(table, used, ids)
         if len(whole) < len(table):
             facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}

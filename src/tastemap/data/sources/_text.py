@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -16,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._spelling import MISSING
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
+from tastemap.data.wide import MANY
 from tastemap.errors import DataError, Remedy
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -28,6 +31,8 @@ _SAMPLE = 10_000  # rows that column types are taken from
 _csv_limit = threading.Lock()
 _SEPARATORS = (";", ",", "\t", "|")
 _PIECE = 1 << 18  # of a file; small enough for the processor's cache
+_FEW = 20  # rows that tell whether a table is wide
+_CELL = "|".join((r"", r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?", *map(re.escape, MISSING)))
 _WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 
 
@@ -96,6 +101,14 @@ class TextTable:
         if has_quotes and table.height != tally.lines - 1:
             self._check_quotes(table.height)
         return table[list(columns or layout.places)]
+
+    def looks_wide(self) -> bool:
+        """Return whether there are many columns and the first rows have hardly more than numbers behind the first."""
+        with self._open_records() as records:
+            header, *rows = [*islice(records, _FEW)] or [[]]
+        cells = [cell.strip() for row in rows for cell in row[1:]]
+        n_numbers = sum(re.fullmatch(_CELL, cell) is not None for cell in cells)
+        return len(header) > MANY and n_numbers > 0.8 * len(cells)
 
     def explain(self, reason: str) -> str:
         """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""

@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from tastemap.data._spelling import read_ids
+from tastemap.data.frames import NAME_ONE
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
+from tastemap.data.wide import WAY
 from tastemap.errors import DataError, ParameterError, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
@@ -85,13 +87,23 @@ class DataFile:
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
         with self._explain():
-            table = self._table.read(columns, ids)
+            try:
+                table = self._table.read(columns, ids)
+            except DataError as error:
+                if error.column in ids and self.looks_wide():
+                    problem = error.problem.removesuffix(f": {NAME_ONE}")
+                    raise DataError(problem, NAME_ONE, WAY, **error.facts) from None
+                raise
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
         return table
+
+    def looks_wide(self) -> bool:
+        """Return whether a text seems to be a table with one column an item, by the first of its rows."""
+        return self.is_text and self._text.looks_wide()
 
     @property
     def is_parquet(self) -> bool:
