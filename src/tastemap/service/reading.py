@@ -301,8 +301,8 @@ class _File:
         if self.how.drop_nulls:
             # A guessed column of times is left out instead where it has nulls.
             used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-            ids = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
-            table = self._drop_nulls(table, used, ids)
+            names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+            table = self._drop_nulls(table, used, names)
         for name in (self.columns["user"], self.columns["item"]):
             # Programs write integers as 17850.0 where some row has none.
             ids, whole = table[name], restore_whole_ids(table[name])
