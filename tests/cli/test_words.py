@@ -22,6 +22,7 @@ SOURCE = Path(tm.__file__).parent
 # What the library advises and the command line has no option for.
 LEFT_OUT = {
     ("candidates", ...),
+    ("cast", "decimals"),
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),
@@ -77,6 +78,11 @@ def read(**columns: list[Any]) -> tm.Interactions:
 
 def write(text: str) -> Path:
     Path("in.csv").write_text(text)
+    return Path("in.csv")
+
+
+def write_bytes(content: bytes) -> Path:
+    Path("in.csv").write_bytes(content)
     return Path("in.csv")
 
 
@@ -140,6 +146,25 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         lambda: read(user=["1", "NA"]),
         "column 'user' has no id in row 1, but 'NA': pass --drop-nulls to leave such rows out, or --keep-na if these "
         "are names",
+    ),
+    ("columns", ...): (
+        lambda: Reading().read(write("1,10,4.5\n2,10,3\n")),
+        "in.csv has no names of columns in its first line, which holds '1', '10', '4.5': name them with --columns "
+        "user,item,weight",
+    ),
+    ("encoding", "latin-1"): (
+        lambda: Reading().read(write_bytes("user,item\n1,é\n".encode("latin-1"))),
+        "in.csv is not UTF-8 text in line 2: pass its encoding, e.g. --encoding latin-1",
+    ),
+    ("encoding", ...): (
+        lambda: Reading(encoding="ascii").read(write_bytes("user,item\n1,é\n".encode())),
+        "in.csv is not text in ascii: 'ascii' codec can't decode byte 0xc3 in position 12: ordinal not in range(128): "
+        "pass another --encoding",
+    ),
+    ("quotes", False): (
+        lambda: Reading().read(write('user,item,title\na,x,5" disk\nb,y,7" disk\na,y,p\n')),
+        "in.csv has quotes inside fields, which hide the ends of lines: double such quotes and put the field in "
+        "quotes, or pass --no-quotes to read quotes as letters",
     ),
     ("separator", ...): (
         lambda: Reading(separator=",").read(write("user;item\n1;2\n")),
@@ -222,7 +247,7 @@ def test_advice_without_an_option_is_left_out() -> None:
         "column 'user' holds Float64 values (1.5, 2.5 in rows 0, 1), and ids are integers or strings"
     )
     assert say(tm.DataError("it is unclear", Remedy("pass separator=", "separator", ...))) == (
-        "it is unclear: pass --separator CHAR"
+        "it is unclear: pass --separator VALUE"
     )
 
 
@@ -250,8 +275,8 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "parallel": (lambda: tm.tune(tm.EASE(), read(), parallel=0), "--parallel must be a whole number of at least 1"),
     "separator": (
-        lambda: Reading(separator="::").read(write("user::item\n1::2\n")),
-        "--separator must be one ASCII character, and no quote or line end, got '::'",
+        lambda: Reading(separator='"').read(write("user::item\n1::2\n")),
+        "--separator must be a text without quotes and line ends, such as ';', '::', 'tab' or 'space', got '\"'",
     ),
     "settings": (lambda: make_models(["EASE"], ["x"]), "--set must be NAME=VALUE, e.g. factors=128, got 'x'"),
     "space": (lambda: make_space(tm.EASE(), ["x"]), "--space must be NAME=VALUES, e.g. epochs=10:40"),

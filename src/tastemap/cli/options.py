@@ -66,8 +66,14 @@ KeepNa = Annotated[
 ]
 Separator = Annotated[
     str | None,
-    typer.Option(metavar="CHAR", help="Character between columns; told by the file's name and first line if absent."),
+    typer.Option(metavar="TEXT", help="What parts columns, such as ';', '::', tab or space; found if absent."),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="A,B,...", help="Names of all columns, where the file does not begin with them."),
+]
+Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the file, if not UTF-8: latin-1 ...")]
+Quotes = Annotated[bool, typer.Option("--quotes/--no-quotes", help="Whether fields may be in quotes.")]
 Wide = Annotated[
     bool,
     typer.Option(
@@ -130,6 +136,8 @@ _READING = {
     "drop_nulls": "drop_nulls",
     "keep_na": "keep_na",
     "separator": "separator",
+    "encoding": "encoding",
+    "quotes": "quotes",
     "wide": "wide",
 }
 
@@ -139,6 +147,8 @@ def make_reading(ctx: typer.Context, **more: Any) -> Reading:
     from tastemap.service.reading import Reading, parse_event_weights
 
     given = {field: ctx.params[option] for option, field in _READING.items() if option in ctx.params}
+    if names := ctx.params.get("column_names"):
+        given["columns"] = [name.strip() for name in names.split(",")]
     return Reading(**given, event_weights=parse_event_weights(ctx.params.get("event") or ()), **more)
 
 

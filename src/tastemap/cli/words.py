@@ -32,6 +32,10 @@ OPTIONS = {
 ADVICE: dict[tuple[str, object], str] = {
     ("at_least", ...): "pass a lower bound with --at-least",
     ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
+    ("columns", ...): "name them with --columns {value}",
+    ("encoding", "latin-1"): "pass its encoding, e.g. --encoding latin-1",
+    ("encoding", ...): "pass another --encoding",
+    ("quotes", False): "pass --no-quotes to read quotes as letters",
     ("call", "again"): "the same command goes on from them",
     ("cast", "numbers"): "write them such as 1.5, pass --no-weight",
     ("drop_nulls", True): "pass --drop-nulls to leave such rows out",
@@ -137,7 +141,13 @@ def _say_remedy(remedy: Remedy) -> str | None:
     if remedy.parameter is None:
         return remedy.text
     way = ADVICE.get((remedy.parameter, remedy.value), ADVICE.get((remedy.parameter, ...)))
-    return way and way.format(value="CHAR" if remedy.value is ... else repr(remedy.value))
+    return way and way.format(value=_show_value(remedy.value))
+
+
+def _show_value(value: object) -> str:
+    if value is ...:
+        return "VALUE"
+    return ",".join(value) if isinstance(value, tuple) else repr(value)
 
 
 def _list_uses(columns: dict[str, str]) -> str:

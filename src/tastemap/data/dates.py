@@ -45,6 +45,11 @@ class _Shape(NamedTuple):
     has_zone: bool
 
 
+def looks_like_time(text: str) -> bool:
+    """Return whether a text is a date, not a number alone."""
+    return _find_shape(text) is not None
+
+
 def parse_times(column: pl.Series) -> pl.Series:
     """Return a column of texts, which may be categories, as datetimes or numbers; another column as it is.
 

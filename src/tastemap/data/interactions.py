@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -62,6 +62,9 @@ class Layout(TypedDict, total=False):
     """How a file of text is laid out: the options of `Interactions.from_file`, which documents them."""
 
     separator: str | None
+    columns: Sequence[str] | None
+    encoding: str | None
+    quotes: bool
 
 
 class Reading(TypedDict, total=False):
@@ -253,24 +256,42 @@ class Interactions:
         return read.drop_zeros() if zeros == "negatives" else read
 
     @classmethod
-    def from_file(cls, path: str | Path, *, separator: str | None = None, **options: Unpack[Reading]) -> Interactions:
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        separator: str | None = None,
+        columns: Sequence[str] | None = None,
+        encoding: str | None = None,
+        quotes: bool = True,
+        **options: Unpack[Reading],
+    ) -> Interactions:
         """Read a file of interactions: csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter.
 
         path : the file, or one of these as .gz or alone in a .zip. JSON is one object a line, or an array of objects;
             a key is a column, an absent one no value
-        separator : the character between columns; None takes it from the file name
+        separator : what parts the columns of a text, such as ";" or "::"; "tab", and "space" for any number of spaces.
+            None finds it in the first lines
+        columns : the names of all columns of a text that does not begin with them, in their order, such as
+            ("user", "item", "rating", "time")
+        encoding : that of a text, such as "latin-1"; None is UTF-8, or what a byte order mark tells
+        quotes : whether fields of a text may be in quotes; False takes quotes as letters
         options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
             rating and timestamp
 
         In a file of text or JSON, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7
-        or 7.0; else all of them are texts. Only the columns that are named are read. Raises DataError as `from_frame`
-        does, and where the file is missing, empty, cut off, damaged, too large for memory or not of its kind.
+        or 7.0; else all of them are texts. Spaces around names, ids and numbers are taken off, and a comma is the
+        decimal mark where all weights have it there; warnings say so. `from_frame` takes ids as they are, so that they
+        join back. Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file
+        is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
-        columns = _list_columns(**options)
+        used = _list_columns(**options)
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(
-            open_file(path, separator).read(columns, ids=columns[:2], keep_na=keep_na, drop_nulls=drop_nulls),
+            open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes).read(
+                used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls
+            ),
             **options,
         )
 

@@ -13,6 +13,7 @@ from tastemap.data._columns import check_weights, drop_missing, number_ids
 from tastemap.data._spelling import find_missing, read_ids
 from tastemap.data.frames import kind_of, to_polars, to_series
 from tastemap.data.ids import IdMap, name_rows
+from tastemap.data.sources._numbers import parse_numbers, warn_of_commas
 from tastemap.errors import DataError, Remedy
 
 WAY = Remedy("read it with Interactions.from_wide if every column is an item", "wide", True)
@@ -73,9 +74,12 @@ def read_wide(table: pl.DataFrame, user: str, *, allow_negative: bool, drop_null
             rows=twice,
         )
     names = [name for name in table.columns if name != user]
-    parts, kept, is_full = [], [], True
+    parts, kept, is_full, has_commas = [], [], True, False
     for name in names:
-        weights = _read_cells(table[name])
+        weights, comma = _read_cells(table[name])
+        if comma is not None and not has_commas:
+            has_commas = True
+            warn_of_commas(name, comma, "the table")
         has_weight = weights.is_not_null().to_numpy()
         is_full = is_full and bool(has_weight.all())
         if not name.strip():
@@ -96,13 +100,15 @@ def read_wide(table: pl.DataFrame, user: str, *, allow_negative: bool, drop_null
     return Wide(sp.csc_matrix((data, indices, indptr), shape=(len(users), len(items))), users, items, is_full)
 
 
-def _read_cells(column: pl.Series) -> pl.Series:
-    """Return the cells of an item as float64, null where there is nothing."""
+def _read_cells(column: pl.Series) -> tuple[pl.Series, str | None]:
+    """Return the cells of an item as float64, null where there is nothing, and the first with a decimal comma."""
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
-        texts = column.str.strip_chars()
-        column = texts.scatter(find_missing(texts), None).alias(column.name)
+        numbers, comma = parse_numbers(column, "the table")
+        if numbers.dtype != pl.String:
+            return numbers.fill_nan(None), comma
+        column = column.clone().scatter(find_missing(column), None)
     elif not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
         raise DataError(
             f"column {column.name!r} holds {column.dtype} values, and the cells of a wide table are weights",
@@ -119,4 +125,4 @@ def _read_cells(column: pl.Series) -> pl.Series:
             column=column.name,
             rows=bad.to_numpy(),
         )
-    return weights.fill_nan(None)
+    return weights.fill_nan(None), None

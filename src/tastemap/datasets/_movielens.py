@@ -13,7 +13,7 @@ import polars as pl
 
 from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.interactions import Interactions
-from tastemap.data.sources._text import MOVIELENS_COLUMNS
+from tastemap.data.sources._dialect import MOVIELENS_COLUMNS
 from tastemap.data.sources._unpack import Content, open_zip
 from tastemap.data.sources.files import DataFile
 from tastemap.datasets._dataset import Dataset

@@ -63,8 +63,7 @@ def online_retail(path: str | Path | None = None) -> Dataset:
             "(DOI 10.24432/C5BW33), save its spreadsheet as csv or parquet, and pass the place of that as path="
         )
     file = _as_utf8(open_file(path))
-    # Spreadsheets put ";" between columns where the decimal mark is a comma.
-    lines = replace(file, separator=file.find_other_separator()).read(_COLUMNS, ids=["InvoiceNo", "StockCode"])
+    lines = file.read(_COLUMNS, ids=["InvoiceNo", "StockCode"])
     lines = lines.with_columns(
         parse_times(lines["InvoiceDate"]),
         pl.col("InvoiceNo", "StockCode").cast(pl.String),

@@ -81,7 +81,7 @@ class Reading:
         last of ratings, and the sum of other weights
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
     keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
-    separator : the character between columns; None takes it from the file's name or first line
+    separator, columns, encoding, quotes : how a text is written, as for `Interactions.from_file`
     wide : the file is a wide table, as for `Interactions.from_wide`; a user and weights are all it has
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
@@ -98,6 +98,9 @@ class Reading:
     drop_nulls: bool = False
     keep_na: bool = False
     separator: str | None = None
+    columns: Sequence[str] | None = None
+    encoding: str | None = None
+    quotes: bool = True
     wide: bool = False
     guess_time: bool = False
 
@@ -175,8 +178,7 @@ class _File:
         return make(lambda: read_ratings(self.path, name))
 
     def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
-        file, told = open_any(self.path, self.how.separator)
-        self.remarks += told
+        file = self._open()
         self._find_columns(file)
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
@@ -192,10 +194,17 @@ class _File:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
         return made
 
+    def _open(self) -> DataFile:
+        how = self.how
+        file, told = open_any(self.path, how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes)
+        self.remarks += told
+        return file
+
     def _read_table(self, file: DataFile) -> pl.DataFrame:
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
-        table = file.read(list(self.columns.values()), ids=ids, **how)
+        weight = None if self.how.event_weights else self.columns.get("weight")
+        table = file.read(list(self.columns.values()), weight=weight, ids=ids, **how)
         if self.like is not None and not file.is_parquet:
             maps = zip(ids, (self.like.users, self.like.items), strict=True)
             texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
@@ -216,12 +225,8 @@ class _File:
             "time": how.time or (guess_column("time", header) if how.guess_time else None),
         }
         missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
-        if missing and all(set(name) <= set("0123456789.:- ") for name in header):
-            raise DataError(
-                f"{self.path} has no names of columns in its first line, which holds {name_some(header, 12)}",
-                "put a line such as user,item,rating before it",
-                path=self.path,
-            )
+        if missing and (error := file.explain_missing()) is not None:
+            raise error
         if missing:
             raise DataError(
                 f"{self.path} has the columns {name_some(header, 12)}",
@@ -251,8 +256,7 @@ class _File:
                     parameter=parameter,
                     value=value,
                 )
-        file, told = open_any(self.path, self.how.separator)
-        self.remarks += told
+        file = self._open()
         keep_na, user = self.how.keep_na, choose_users(file.read_header(), self.how.user)
         table = file.read(ids=[user], keep_na=keep_na, drop_nulls=self.how.drop_nulls)
         if self.how.drop_nulls:
@@ -364,13 +368,11 @@ def is_model(path: Path) -> bool:
         return file.read(9)[8:] == b"{"
 
 
-def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[Remark]]:
-    """Open a file; without a ``separator``, its first line tells the character between columns."""
-    file = open_file(path, separator)
+def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[DataFile, list[Remark]]:
+    """Open a file as `open_file` does, with a remark where its first lines tell another separator than its name."""
+    file = open_file(path, separator, **how)
     other = file.find_other_separator()
-    if other is None:
-        return file, []
-    return replace(file, separator=other), [Remark("separator", {"path": path, "separator": other})]
+    return file, [] if other is None else [Remark("separator", {"path": path, "separator": other})]
 
 
 def guess_column(use: str, header: Sequence[str], first: str | None = None) -> str | None:

@@ -150,7 +150,7 @@ def test_ids_with_leading_zeros_are_texts_wherever_they_come(
     assert read.users.ids.dtype == pl.Int64
 
 
-FIELD = st.text("0019-+ .e", min_size=1, max_size=3).filter(str.strip)
+FIELD = st.text("0019-+.e", min_size=1, max_size=3).filter(lambda text: text.strip("e"))
 
 
 @given(
@@ -169,7 +169,7 @@ def test_ids_are_numbers_where_each_is_spelled_as_one(rows: list[tuple[str, str]
             assert read[column].to_list() == expected
 
 
-@pytest.mark.parametrize("spelling", ["+1", " 1", "1.0", "1e5", "007", "-0"])
+@pytest.mark.parametrize("spelling", ["+1", "1.0", "1e5", "007", "-0"])
 def test_an_id_of_another_spelling_leaves_its_column_text(tmp_path: Path, spelling: str) -> None:
     path = tmp_path / "r.csv"
     path.write_text("user,item\n" + "1,2\n" * 11_000 + f"{spelling},2\n")
@@ -234,10 +234,10 @@ def test_a_separator_can_be_given(tmp_path: Path) -> None:
     assert Interactions.from_file(path, separator="|").to_frame().rows() == [("a", "b", 1.0)]
 
 
-@pytest.mark.parametrize("separator", ["", "::", "é", "\n", '"', 5])
-def test_a_separator_is_one_character(tmp_path: Path, separator: Any) -> None:
+@pytest.mark.parametrize("separator", ["", "\n", '"', 5])
+def test_a_separator_has_no_quotes_and_line_ends(tmp_path: Path, separator: Any) -> None:
     (tmp_path / "r.csv").write_text("user::item\n1::2\n")
-    with pytest.raises(ParameterError, match="separator must be one ASCII character, and no quote or line end, got"):
+    with pytest.raises(ParameterError, match="separator must be a text without quotes and line ends, such as ';'"):
         Interactions.from_file(tmp_path / "r.csv", separator=separator)
 
 
@@ -251,19 +251,17 @@ GZ = gzip.compress(b"user,item\n" + b"1,2\n" * 1_000, mtime=0)
         ("e.csv", b"", "e.csv is empty: pass a file with column names and rows"),
         ("e.csv.gz", gzip.compress(b"", mtime=0), "e.csv.gz is empty"),
         ("h.csv", b"user,item\n", "h.csv has no rows"),
-        ("s.csv", b"user;item\n1;2\n", "s.csv has one column, 'user;item': pass separator=';'"),
-        ("s.csv", b"user\titem\n1\t2\n", r"s.csv has one column, 'user\titem': pass separator='\t'"),
         ("r.csv", b"user,item\n1,2\n3,4,5\n", "r.csv has 3 fields in line 3, where 2 are expected: quote"),
         (
             "l.csv",
             "user,item\n1,é\n".encode("latin-1"),
-            "l.csv is not UTF-8 text: convert it first, e.g. iconv",
+            "l.csv is not UTF-8 text in line 2: pass its encoding, e.g. encoding='latin-1'",
         ),
         ("t.csv.gz", GZ[:-9], "t.csv.gz is not a whole .gz file"),
         ("n.csv.gz", b"user,item\n", "n.csv.gz is not a whole .gz file"),
         ("t.zip", b"PK\x03\x04", "t.zip is not a whole .zip file"),
         ("t.parquet", _parquet()[:-20], "t.parquet is not a whole parquet file"),
-        ("w.dat", b"user,item\n", "w.dat is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp"),
+        ("w.dat", b"user,item\n", "w.dat has no rows"),
     ],
 )
 def test_a_bad_file_is_explained_in_one_sentence(

@@ -107,7 +107,12 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "text, quotes alone": ("r.csv", lambda: b"user,item\n" + b'"' * 500_001, "column 'item' has no id in row 0"),
     "text, separators alone": ("r.csv", lambda: b"user,item\n" + b"," * 500_000, "has 500001 fields in line 2"),
     "text, of zeros": ("r.csv", lambda: b"\0" * 500_000, "r.csv is not text"),
-    "text, in UTF-16": ("r.csv", lambda: "user,item\n1,2\n".encode("utf-16"), "r.csv is not text"),
+    "text, in UTF-16 without a mark": ("r.csv", lambda: "user,item\n1,2\n".encode("utf-16-le"), "r.csv is not text"),
+    "text, in half a UTF-16": (
+        "r.csv",
+        lambda: "user,item\n1,2\n".encode("utf-16")[:-1],
+        "r.csv is not text in utf-16",
+    ),
     "text, long name of a column": ("r.csv", lambda: b"x" * 500_000 + b",y\n1,2\n", "there is no column 'user'"),
     "text, escapes in a name": ("r.csv", lambda: b"\x1b]0;x\x07\xc2\x9b,y\n1,2\n", r"only '\x1b]0;x\x07\x9b', 'y'"),
 }

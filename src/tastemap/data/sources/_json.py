@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import polars as pl
 
 from tastemap.data.frames import check_columns
+from tastemap.data.sources._numbers import read_numbers
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
 from tastemap.errors import DataError, show
@@ -44,10 +45,13 @@ class JsonTable:
         """Return the names of the columns: the keys of the first objects, in order."""
         return self._list_keys(_START)
 
-    def read(self, columns: Sequence[str] | None, texts: Sequence[str] = ()) -> pl.DataFrame:
+    def read(
+        self, columns: Sequence[str] | None, texts: Sequence[str] = (), numbers: Sequence[str] = ()
+    ) -> pl.DataFrame:
         """Read the named columns, or all; raises DataError for one that is not there or holds lists or objects.
 
         texts : columns that are read as they are written; the values of others tell their types
+        numbers : columns of numbers, in a text with a decimal comma too
         """
         existing = self.read_header()
         if not set(columns or ()) <= set(existing):
@@ -63,16 +67,19 @@ class JsonTable:
             check_room(self._count_lines() * len(names) * _WIDTH, self.label)
             table = pl.read_ndjson(as_polars_source(content), schema=schema)
         self._check_plain(table)
-        return table.with_columns(_type_texts(table[name]) for name in names if name not in texts)
+        table = table.with_columns(_type_texts(table[name]) for name in names if name not in texts)
+        for name in (name for name in numbers if name in table.columns and table[name].dtype == pl.String):
+            table = table.with_columns(read_numbers(table[name], self.label))
+        return table
 
-    def explain(self, reason: str) -> str:
-        """Return one sentence on why polars could not read the file; ``reason`` is what polars says."""
+    def explain(self, reason: str) -> DataError:
+        """Return an error that says why polars could not read the file; ``reason`` is what polars says."""
         try:
             for _ in self._read_objects():
                 pass
         except DataError as error:
-            return str(error)
-        return f"cannot read {self.label}: {reason}"
+            return error
+        return DataError(f"cannot read {self.label}: {reason}")
 
     @property
     def _size(self) -> int:

@@ -29,10 +29,12 @@ class ParquetTable:
         """Return the names of the columns."""
         return self._scan().collect_schema().names()
 
-    def read(self, columns: Sequence[str] | None, texts: Sequence[str] = ()) -> pl.DataFrame:
+    def read(
+        self, columns: Sequence[str] | None, texts: Sequence[str] = (), numbers: Sequence[str] = ()
+    ) -> pl.DataFrame:
         """Read the named columns, or all; raises DataError for one that is not there.
 
-        texts : of no use here, as every column has a type
+        texts, numbers : of no use here, as every column has a type
         """
         schema = self._scan().collect_schema()
         existing = schema.names()
@@ -48,9 +50,9 @@ class ParquetTable:
         places = sorted(existing.index(name) for name in wanted)
         return pl.read_parquet(as_polars_source(self.content), glob=False, columns=places)[wanted]
 
-    def explain(self, reason: str) -> str:
-        """Return one sentence on why polars could not read the file; ``reason`` is what polars says."""
-        return f"{self.label} is not a whole parquet file ({reason}): get it again"
+    def explain(self, reason: str) -> DataError:
+        """Return an error that says why polars could not read the file; ``reason`` is what polars says."""
+        return DataError(f"{self.label} is not a whole parquet file ({reason}): get it again")
 
     def _scan(self) -> pl.LazyFrame:
         with open_content(self.content) as stream:

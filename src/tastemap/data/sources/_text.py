@@ -1,15 +1,17 @@
-"""Reads the columns of text: csv, tsv, MovieLens .dat and u.data, RecBole .inter."""
+"""Reads the columns of text: csv, tsv, MovieLens .dat and u.data, RecBole .inter, whatever parts their columns."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
@@ -19,29 +21,27 @@ import polars as pl
 
 from tastemap.data._spelling import MISSING
 from tastemap.data.frames import check_columns
+from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
+from tastemap.data.sources._numbers import read_numbers
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import Content, as_polars_source, open_content
 from tastemap.data.wide import MANY
-from tastemap.errors import DataError, Remedy
-
-MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
+from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 
 _SAMPLE = 10_000  # rows that column types are taken from
+_START = 1 << 16  # bytes that the dialect is taken from
 # The csv module has one limit for the whole process.
 _csv_limit = threading.Lock()
-_SEPARATORS = (";", ",", "\t", "|")
 _PIECE = 1 << 18  # of a file; small enough for the processor's cache
-_FEW = 20  # rows that tell whether a table is wide
 _CELL = "|".join((r"", r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?", *map(re.escape, MISSING)))
 _WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
+# What parts columns for polars, which splits on single bytes, where a text parts them by more.
+_STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c")
+_BLANKS = " \t\u00a0"
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
-class _Layout(NamedTuple):
-    """How polars has to read a text: the position of each column, the separator, whether it has a header."""
-
-    places: dict[str, int]
-    separator: str
-    has_header: bool
+_WITHOUT_QUOTES = Remedy("pass quotes=False to read quotes as letters", "quotes", False)
 
 
 class _Tally(NamedTuple):
@@ -50,6 +50,7 @@ class _Tally(NamedTuple):
     has_quotes: bool
     has_lone_returns: bool
     has_odd_numbers: bool
+    is_padded: bool
 
 
 @dataclass(frozen=True)
@@ -59,70 +60,111 @@ class TextTable:
     name : the name of the file, whose ending tells the format
     content : where it lies, or its bytes
     label : its name in messages
-    separator : the character between columns; None takes it from the name
+    separator : what parts columns; None finds it in the first lines
+    columns : the names of all columns, where the text does not begin with them
+    quotes : whether fields may be in quotes
     """
 
     name: str
     content: Content
     label: str
     separator: str | None = None
+    columns: tuple[str, ...] | None = None
+    quotes: bool = True
 
     def read_header(self) -> list[str]:
         """Return the names of the columns."""
-        return list(self._find_layout().places)
+        return list(self._dialect.names)
+
+    def explain_missing(self) -> DataError | None:
+        """Return an error that says why usual columns may be missing: no header, or another separator; else None."""
+        dialect = self._dialect
+        guessed = dialect.guess_names()
+        if guessed is not None:
+            return DataError(
+                f"{self.label} has no names of columns in its first line, which holds {name_some(dialect.names, 12)}",
+                Remedy(f"name them with columns={list(guessed)!r}", "columns", guessed),
+                path=self.label,
+            )
+        if len(dialect.names) == 1 and self.separator is not None:
+            other = replace(self, separator=None)._dialect.separator
+            if other in dialect.names[0]:
+                way = Remedy(f"pass separator={other!r}", "separator", other)
+                return DataError(f"{self.label} has one column, {dialect.names[0]!r}", way)
+        return None
 
     def find_other_separator(self) -> str | None:
-        """Return another character that separates columns where the usual one is not in the first line, else None."""
-        if self.separator is not None or self._suffix in (".dat", ".data"):
-            return None
-        first = self._read_first_line()
-        others = [mark for mark in _SEPARATORS if mark in first]
-        return None if self._usual_separator in first or not others else max(others, key=first.count)
+        """Return what parts columns where that is not what the name of the file tells, else None."""
+        found = self._dialect.separator
+        usual = (self._usual_separator, *(("::", "\t") if self._suffix in (".dat", ".data") else ()))
+        return None if self.separator is not None or len(self._dialect.names) < 2 or found in usual else found
 
-    def read(self, columns: Sequence[str] | None, texts: Sequence[str] = ()) -> pl.DataFrame:
+    def read(
+        self, columns: Sequence[str] | None, texts: Sequence[str] = (), numbers: Sequence[str] = ()
+    ) -> pl.DataFrame:
         """Read the named columns, or all; raises DataError for one that is not there and for quotes inside fields.
 
-        texts : columns that are read as they are written; the values of others tell their types
+        texts : columns that are read as they are written, without spaces around them; the values of others tell their
+            types
+        numbers : columns of numbers, whatever their decimal mark
         """
-        layout = self._find_layout()
-        check_columns(columns or (), list(layout.places))
-        names = columns or list(layout.places)
-        tally = self._count(layout)
+        dialect = self._dialect
+        asked = list(columns or dialect.places)
+        names = [name if name in dialect.places else name.strip(_BLANKS) for name in asked]
+        self._check_columns(names if columns else ())
+        tally = self._count(dialect)
         if tally.has_lone_returns and not tally.has_quotes:
-            return replace(self, content=unify_line_ends(self.content)).read(columns, texts)
+            return replace(self, content=unify_line_ends(self.content)).read(columns, texts, numbers)
         check_room(tally.lines * len(names) * _WIDTH, self.label)
-        has_quotes = layout.has_header and tally.has_quotes
-        if has_quotes or (layout.has_header and tally.separators != tally.lines * (len(layout.places) - 1)):
+        has_quotes = dialect.quoted and tally.has_quotes
+        wanted = [dialect.places[name] for name in names]
+        if has_quotes or tally.separators != tally.lines * (len(dialect.names) - 1):
             # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
             # the others unnoticed.
-            names = list(layout.places)
-        wanted = {layout.places[name]: name for name in names}
-        table = self._read_typed(layout, wanted, texts, tally.has_odd_numbers)
-        if has_quotes and table.height != tally.lines - 1:
+            wanted = list(range(len(dialect.names)))
+        kept = {
+            dialect.places[name.strip(_BLANKS) if name not in dialect.places else name]
+            for name in texts
+            if name in asked
+        }
+        try:
+            table = self._read_typed(sorted(set(wanted)), kept, tally.has_odd_numbers)
+        except pl.exceptions.NoDataError:
+            return pl.DataFrame(schema=dict.fromkeys(asked, pl.String))
+        if has_quotes and table.height != tally.lines - dialect.skipped:
             self._check_quotes(table.height)
-        return table[list(columns or layout.places)]
+        table = pl.DataFrame({own: table[str(dialect.places[name])] for name, own in zip(names, asked, strict=True)})
+        if dialect.padded or tally.is_padded:
+            table = self._strip(table, (*texts, *numbers))
+        for name in (name for name in numbers if name in table.columns and table[name].dtype == pl.String):
+            table = table.with_columns(read_numbers(table[name], self.label))
+        return table
 
     def looks_wide(self) -> bool:
         """Return whether there are many columns and the first rows have hardly more than numbers behind the first."""
-        with self._open_records() as records:
-            header, *rows = [*islice(records, _FEW)] or [[]]
-        cells = [cell.strip() for row in rows for cell in row[1:]]
+        cells = [cell for fields in self._dialect.records[1:] for cell in fields[1:]]
         n_numbers = sum(re.fullmatch(_CELL, cell) is not None for cell in cells)
-        return len(header) > MANY and n_numbers > 0.8 * len(cells)
+        return len(self._dialect.names) > MANY and n_numbers > 0.8 * len(cells)
 
-    def explain(self, reason: str) -> str:
-        """Return one sentence on why polars could not read the text; ``reason`` is what polars says."""
+    def explain(self, reason: str) -> DataError:
+        """Return an error that says why polars could not read the text; ``reason`` is what polars says."""
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
-            return f"{self.label} is not UTF-8 text: convert it first, e.g. iconv -f latin1 -t utf-8"
-        if "malformed" in reason or 'parse `"' in reason:
-            return self._quotes_hide_lines
-        if self._suffix != ".dat" and "fields" in reason:
-            line, fields, expected = self._find_ragged_line()
-            return (
-                f"{self.label} has {fields} fields in line {line}, where {expected} are expected: "
-                "quote the fields that contain the separator, or name another separator"
+            return DataError(
+                f"{self.label} is not UTF-8 text in line {self._find_undecodable_line()}",
+                Remedy("pass its encoding, e.g. encoding='latin-1'", "encoding", "latin-1"),
             )
-        return f"cannot read {self.label}: {reason}"
+        if "malformed" in reason or 'parse `"' in reason:
+            return self._make_quotes_error()
+        if "fields" in reason or "n_extra" in reason:
+            line, fields, expected = self._find_ragged_line()
+            if line:
+                ways: list[Remedy | str] = ["quote the fields that contain the separator", "name another separator"]
+                if self._dialect.quoted and self._find_ragged_line(quoted=False)[0] == 0:
+                    ways = [_WITHOUT_QUOTES]
+                return DataError(
+                    f"{self.label} has {fields} fields in line {line}, where {expected} are expected", *ways
+                )
+        return DataError(f"cannot read {self.label}: {reason}")
 
     @property
     def _suffix(self) -> str:
@@ -130,22 +172,77 @@ class TextTable:
 
     @property
     def _usual_separator(self) -> str:
+        if self._suffix == ".dat":
+            return "::"
         return "\t" if self._suffix in (".tsv", ".inter", ".item", ".user", ".data") else ","
 
-    def _read_first_line(self) -> str:
+    @cached_property
+    def _dialect(self) -> Dialect:
         with open_content(self.content) as stream:
-            return stream.readline(1 << 20).decode("utf-8", errors="replace").strip("\r\n")
+            start = stream.read(_START)
+            is_whole = not stream.read(1)
+        if b"\0" in start[:1000]:
+            raise DataError(
+                f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
+            )
+        text = start.decode("utf-8", errors="replace")
+        if not text.strip():
+            raise pl.exceptions.NoDataError
+        return find_dialect(
+            text,
+            is_whole=is_whole,
+            label=self.label,
+            usual=self._usual_separator,
+            movielens=self._suffix in (".dat", ".data"),
+            separator=self.separator,
+            columns=self.columns,
+            quotes=self.quotes,
+        )
 
-    def _count(self, layout: _Layout) -> _Tally:
-        """Count the lines and separators of the text, and look for quotes, CR without LF, and numbers such as 007."""
+    @cached_property
+    def _marked(self) -> tuple[Content, str]:
+        """The content, and the one byte that parts its columns."""
+        separator = self._dialect.separator
+        if separator != SPACES and len(separator.encode()) == 1:
+            return self.content, separator
+        whole = self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+        check_room(len(whole), self.label)
+        mark = next((mark for mark in _STAND_INS if mark not in whole), None)
+        if mark is None:
+            raise DataError(
+                f"{self.label} holds every control character that could stand for {separator!r}: remove them"
+            )
+        if separator == SPACES:
+            trimmed = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", whole)
+            return re.sub(rb"[ \t]+", mark, trimmed), mark.decode()
+        return whole.replace(separator.encode(), mark), mark.decode()
+
+    def _check_columns(self, names: Sequence[str]) -> None:
+        """Raise DataError for names that the text does not have, or has several times."""
+        dialect = self._dialect
+        if any(name not in dialect.places for name in names) and (error := self.explain_missing()) is not None:
+            raise error
+        check_columns(names, list(dialect.names))
+        for name in names:
+            if name in dialect.repeated:
+                raise DataError(
+                    f"{self.label} has {dialect.names.count(name)} columns {name!r}: rename all but one", column=name
+                )
+
+    def _count(self, dialect: Dialect) -> _Tally:
+        """Count lines and separators, look for quotes, CR without LF, numbers such as 007, and spaces around fields."""
+        content, mark = self._marked
+        code = mark.encode()
+        beside = (b" " + code, code + b" ", b" \n", b"\n ", b" \r", b'" ', b' "')
         separators = lines = lone = 0
-        has_quotes = is_odd = False
+        has_quotes = is_odd = is_padded = False
         last = b"\n"  # what came before the piece
-        with open_content(self.content) as stream:
+        with open_content(content) as stream:
             while piece := stream.read(_PIECE):
                 has_quotes = has_quotes or b'"' in piece
-                characters, n_last = np.frombuffer(last + piece, np.uint8), len(last)
-                is_separator, is_line_end = characters == ord(layout.separator), characters == ord("\n")
+                whole = last + piece
+                characters, n_last = np.frombuffer(whole, np.uint8), len(last)
+                is_separator, is_line_end = characters == code[0], characters == ord("\n")
                 separators += _count_true(is_separator[n_last:])
                 lines += _count_true(is_line_end[n_last:])
                 if b"\r" in piece or last[-1:] == b"\r":
@@ -153,124 +250,168 @@ class TextTable:
                     is_lone = is_return[:-1] & ~is_line_end[n_last:]
                     lone += _count_true(is_lone)
                 is_odd = is_odd or has_quotes or _has_odd_numbers(characters, is_separator | is_line_end)
-                last = (last + piece)[-2:]
-        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd)
+                is_padded = is_padded or (b" " in piece and any(pair in whole for pair in beside))
+                last = whole[-2:]
+        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd, is_padded)
+
+    def _strip(self, table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+        """Take the spaces off both ends of texts in the named columns, and warn where there were any."""
+        counts = {}
+        for column in table:
+            if column.name in names and column.dtype == pl.String:
+                stripped = column.str.strip_chars(_BLANKS)
+                changed = int(((stripped != column) & (stripped != "")).sum())
+                if changed:
+                    counts[column.name] = changed
+                    table = table.with_columns(stripped)
+        if counts:
+            told = ", ".join(f"{n:,} in column {name!r}" for name, n in counts.items())
+            warnings.warn(
+                TastemapWarning(
+                    f"{self.label}: took the spaces off values that had some around them, {told}", columns=tuple(counts)
+                ),
+                stacklevel=5,
+            )
+        return table
 
     def _check_quotes(self, n_read: int) -> None:
         """Refuse a text where a quote inside a field, as in 12-inch titles, hid the lines up to the next one."""
-        with self._open_records() as records:
-            rows = sum(1 for fields in records if fields) - 1
+        with self._open_records(quoted=True) as records:
+            rows = sum(1 for fields in records if fields) - (self._dialect.skipped > 0)
         if rows != n_read:
-            raise DataError(self._quotes_hide_lines)
+            raise self._make_quotes_error()
 
     @contextmanager
-    def _open_records(self) -> Iterator[Any]:
+    def _open_records(self, quoted: bool) -> Iterator[Any]:
         """Give Python's csv reader of the lines, with fields of any size, such as the texts of articles."""
-        stream = open_content(self.content)
+        content, mark = self._marked
+        stream = open_content(content)
         with _csv_limit, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
             usual = csv.field_size_limit(2**31 - 1)
             try:
-                yield csv.reader(text, delimiter=self.separator or self._usual_separator)
+                yield csv.reader(
+                    text, delimiter=mark, quoting=csv.QUOTE_MINIMAL if self._dialect.quoted else csv.QUOTE_NONE
+                )
             finally:
                 csv.field_size_limit(usual)
 
-    @property
-    def _quotes_hide_lines(self) -> str:
-        return (
-            f"{self.label} has quotes inside fields, which hide the ends of lines: double such quotes and put the "
-            "field in quotes"
+    def _make_quotes_error(self) -> DataError:
+        return DataError(
+            f"{self.label} has quotes inside fields, which hide the ends of lines",
+            "double such quotes and put the field in quotes",
+            _WITHOUT_QUOTES,
         )
 
-    def _find_layout(self) -> _Layout:
-        with open_content(self.content) as stream:
-            start = stream.read(1000)
-        if b"\0" in start:
-            raise DataError(
-                f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
-            )
-        if self.separator is None and self._suffix in (".dat", ".data"):
-            return self._find_movielens_layout()
-        separator = self.separator or self._usual_separator
-        source = as_polars_source(self.content)
-        names = pl.read_csv(source, separator=separator, n_rows=0, infer_schema=False, glob=False).columns
-        other = [mark for mark in _SEPARATORS if len(names) == 1 and mark in names[0]]
-        if other:
-            way = Remedy(f"pass separator={other[0]!r}", "separator", other[0])
-            raise DataError(f"{self.label} has one column, {names[0]!r}", way)
-        if separator == "\t":
-            # RecBole writes each column's type behind its name: user_id:token.
-            names = [name.partition(":")[0] for name in names]
-        return _Layout({name: place for place, name in enumerate(names)}, separator, has_header=True)
-
-    def _find_movielens_layout(self) -> _Layout:
-        line = self._read_first_line()
-        if self._suffix == ".data":
-            names = MOVIELENS_COLUMNS[: line.count("\t") + 1]
-            return _Layout({name: place for place, name in enumerate(names)}, "\t", has_header=False)
-        n_columns = line.count("::") + 1
-        if not 2 <= n_columns <= len(MOVIELENS_COLUMNS):
-            raise DataError(
-                f"{self.label} is not a MovieLens .dat file of UserID::MovieID::Rating::Timestamp: its first line is "
-                f"{line[:80]!r}",
-                Remedy("for another layout pass separator=", "separator", ...),
-            )
-        # polars splits on single characters: '::' leaves an empty column between two others.
-        places = {name: 2 * place for place, name in enumerate(MOVIELENS_COLUMNS[:n_columns])}
-        return _Layout(places, ":", has_header=False)
-
-    def _read_typed(
-        self, layout: _Layout, wanted: dict[int, str], texts: Sequence[str], has_odd_numbers: bool
-    ) -> pl.DataFrame:
+    def _read_typed(self, places: list[int], texts: set[int], has_odd_numbers: bool) -> pl.DataFrame:
         """Read columns with types from the first rows; where a later row disproves them, from all rows.
 
-        Of ``texts``, those that seem to be numbers are read as such where no number is odd: that is faster, and the
-        texts can be told from them.
+        places : the positions of the columns, ascending; the table has them as its names
+        texts : positions of columns that are read as they are written. Those that seem to be numbers are read as such
+            where no number is odd: that is faster, and the texts can be told from them
         """
-        places = sorted(wanted)
+        content, mark = self._marked
+        # polars numbers columns that have no names.
+        everything: dict[str, Any] = {f"column_{place}": pl.String for place in range(len(self._dialect.names))}
         options: dict[str, Any] = {
-            "separator": layout.separator,
-            "has_header": layout.has_header,
+            "separator": mark,
+            "has_header": False,
+            "skip_rows": self._dialect.skipped,
             "columns": places,
-            "quote_char": '"' if layout.has_header else None,
+            "quote_char": '"' if self._dialect.quoted else None,
+            "missing_columns": "insert",  # of lines that end early
             "glob": False,  # brackets in a name are part of it
         }
-        first = pl.read_csv(as_polars_source(self.content), n_rows=_SAMPLE, infer_schema=False, **options)
-        names = [wanted[place] for place in places]
-        # As an integer, the code 007 would become 7.
-        kept = [
-            column.name
-            for column, name in zip(first, names, strict=True)
-            if name in texts or column.alias("code").str.contains(r"^[+-]?0\d+$").any()
-        ]
-        types: dict[str, Any] = dict.fromkeys(kept, pl.String)
+        first = pl.read_csv(as_polars_source(content), n_rows=_SAMPLE, schema=everything, **options)
+        types = {
+            column.name: pl.String if place in texts else _guess_type(column)
+            for column, place in zip(first, places, strict=True)
+        }
         numbers = {
             column.name: pl.Int64
-            for column, name in zip(first, names, strict=True)
-            if name in texts and not has_odd_numbers and column.cast(pl.Int64, strict=False).count()
+            for column, place in zip(first, places, strict=True)
+            if place in texts and not has_odd_numbers and column.cast(pl.Int64, strict=False).count()
         }
-        for rows, overrides in ([(_SAMPLE, types | numbers)] if numbers else []) + [(_SAMPLE, types), (None, types)]:
+        for chosen in (types | numbers, types) if numbers else (types,):
             try:
-                table = pl.read_csv(
-                    as_polars_source(self.content),
-                    infer_schema_length=rows,
-                    schema_overrides=overrides,
-                    **options,
-                )
-                table.columns = names
-                return table
+                table = pl.read_csv(as_polars_source(content), schema=everything | chosen, **options)
+                break
             except pl.exceptions.ComputeError as error:
-                if rows is None or "could not parse" not in str(error):
+                if "could not parse" not in str(error):
                     raise
-        raise AssertionError("the last attempt returns or raises")
+        else:  # a later row disproves a type
+            table = pl.read_csv(as_polars_source(content), schema=everything, **options)
+            others = [column for column, place in zip(table, places, strict=True) if place not in texts]
+            table = table.with_columns(column.cast(_guess_type(column)) for column in others)
+        table.columns = [str(place) for place in places]
+        return table
 
-    def _find_ragged_line(self) -> tuple[int, int, int]:
-        """Return the number of the first line (from 1) with more fields than the first, its fields and theirs."""
-        with self._open_records() as records:
-            expected = len(next(records))
+    def _find_ragged_line(self, *, quoted: bool | None = None) -> tuple[int, int, int]:
+        """Return the number of the first line (from 1) with more fields than there are columns, its fields and theirs.
+
+        quoted : read fields in quotes, or quotes as letters; None as the text is read
+
+        Where there is no such line, its number is 0.
+        """
+        expected = len(self._dialect.names)
+        with self._open_records(self._dialect.quoted if quoted is None else quoted) as records:
             for fields in records:
                 if len(fields) > expected:
                     return records.line_num, len(fields), expected
         return 0, 0, expected
+
+    def _find_undecodable_line(self) -> int:
+        with open_content(self.content) as stream:
+            for number, line in enumerate(stream, 1):
+                try:
+                    line.decode("utf-8")
+                except UnicodeDecodeError:
+                    return number
+        return 1
+
+
+def _guess_type(texts: pl.Series) -> Any:
+    """Return the type of the values that texts spell; a code such as 007 is a text."""
+    known = texts.drop_nulls()
+    if known.is_empty() or known.str.contains(r"^[+-]?0\d+$").any():
+        return pl.String
+    for dtype in (pl.Int64, pl.Float64):
+        if not known.cast(dtype, strict=False).null_count():
+            return dtype
+    return pl.Boolean if known.is_in(["true", "false"]).all() else pl.String
+
+
+def decode(content: Content, encoding: str | None, label: str) -> Content:
+    """Return the content in UTF-8, without a byte order mark.
+
+    encoding : that of the content; None takes it from a byte order mark, and UTF-8 where there is none
+
+    Raises ParameterError for an unknown encoding, DataError where the content is of another.
+    """
+    if encoding is not None:
+        try:
+            codecs.lookup(encoding)
+        except (LookupError, TypeError, ValueError):
+            raise ParameterError(
+                f"encoding must be one that Python knows, such as 'latin-1' or 'cp1252', got {show(encoding)}",
+                parameter="encoding",
+                value=encoding,
+            ) from None
+    with open_content(content) as stream:
+        start = stream.read(4)
+    marked = next((name for mark, name in _BOMS if start.startswith(mark)), None)
+    if encoding is None and marked is None:
+        return content
+    whole = content if isinstance(content, bytes) else content.read_bytes()
+    if marked == "utf-8-sig" and encoding in (None, "utf-8", "utf8", "UTF-8"):
+        return whole[len(codecs.BOM_UTF8) :]
+    check_room(2 * len(whole), label)
+    chosen = encoding or marked or "utf-8"
+    try:
+        return whole.decode(chosen).encode()
+    except (UnicodeError, LookupError) as error:
+        raise DataError(
+            f"{label} is not text in {chosen}: {error}", Remedy("pass another encoding", "encoding", ...)
+        ) from None
 
 
 def _has_odd_numbers(characters: npt.NDArray[np.uint8], is_mark: npt.NDArray[np.bool_]) -> bool:

@@ -12,38 +12,47 @@ import polars as pl
 
 from tastemap.data._spelling import read_ids
 from tastemap.data.frames import NAME_ONE
+from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
-from tastemap.data.sources._text import TextTable, ends_lines_in_returns, unify_line_ends
+from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.wide import WAY
-from tastemap.errors import DataError, ParameterError, first_line
+from tastemap.errors import DataError, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
 
-def open_file(path: str | Path, separator: str | None = None) -> DataFile:
+def open_file(
+    path: str | Path,
+    separator: str | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
+) -> DataFile:
     """Find the data of a csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
     path : the file itself, as .gz, or alone in a .zip
-    separator : the character between columns; None takes it from the file name
+    separator : what parts the columns of a text, one character or more; "tab", and "space" for any number of
+        spaces. None finds it in the first lines
+    columns : the names of all columns of a text that does not begin with them, in their order
+    encoding : that of a text, as Python knows it, such as "latin-1"; None is UTF-8, or what a byte order mark tells
+    quotes : whether fields of a text may be in quotes; False takes quotes as letters
 
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
-    a separator that is not one character.
+    options that are none.
     """
-    is_mark = isinstance(separator, str) and len(separator) == 1 and separator.isascii()
-    if separator is not None and not (is_mark and separator not in '"\r\n'):
-        raise ParameterError(
-            f"separator must be one ASCII character, and no quote or line end, got {separator!r}",
-            parameter="separator",
-            value=separator,
-        )
+    mark, names = read_separator(separator), check_column_names(columns)
     path = as_path(path).expanduser()
     name, content = unpack(path)
-    file = DataFile(name, content, str(path), separator)
-    if file.is_text and ends_lines_in_returns(content):
-        return replace(file, content=unify_line_ends(content))
-    return file
+    file = DataFile(name, content, str(path), mark, names, quotes)
+    if not file.is_text:
+        return file
+    content = decode(content, encoding, str(path))
+    if ends_lines_in_returns(content):
+        content = unify_line_ends(content)
+    return replace(file, content=content)
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,15 @@ class DataFile:
     name : its own name, which tells its format
     content : its path, or its bytes
     label : its name in messages
-    separator : the character between columns; None takes it from the name
+    separator, columns, quotes : as for `open_file`, where the data are text
     """
 
     name: str
     content: Content
     label: str
     separator: str | None = None
+    columns: tuple[str, ...] | None = None
+    quotes: bool = True
 
     def read_header(self) -> list[str]:
         """Return the names of the columns; raises DataError for a file that is cut off or not of its kind."""
@@ -67,19 +78,25 @@ class DataFile:
             return self._table.read_header()
 
     def find_other_separator(self) -> str | None:
-        """Return another character that separates columns where the usual one is not in the first line, else None."""
+        """Return what parts the columns of a text where that is not what its name tells, else None."""
         return self._text.find_other_separator() if self.is_text else None
+
+    def explain_missing(self) -> DataError | None:
+        """Return an error that says why columns are missing from a text: no header, or another separator; else None."""
+        return None if self.is_parquet else self._text.explain_missing()
 
     def read(
         self,
         columns: Sequence[str] | None = None,
         *,
+        weight: str | None = None,
         ids: Sequence[str] = (),
         keep_na: bool = False,
         drop_nulls: bool = False,
     ) -> pl.DataFrame:
         """Read the named columns, or all.
 
+        weight : a column of numbers; in a text they may have a decimal comma
         ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
             7 and not 007, +7 or 7.0, and otherwise texts, all of them
         keep_na, drop_nulls : as for `read_ids`
@@ -87,8 +104,9 @@ class DataFile:
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
         with self._explain():
+            numbers = () if weight is None else (weight,)
             try:
-                table = self._table.read(columns, ids)
+                table = self._table.read(columns, ids, numbers)
             except DataError as error:
                 if error.column in ids and self.looks_wide():
                     problem = error.problem.removesuffix(f": {NAME_ONE}")
@@ -126,9 +144,9 @@ class DataFile:
             return JsonTable(self.content, self.label)
         return ParquetTable(self.content, self.label) if self.is_parquet else self._text
 
-    @property
+    @cached_property
     def _text(self) -> TextTable:
-        return TextTable(self.name, self.content, self.label, self.separator)
+        return TextTable(self.name, self.content, self.label, self.separator, self.columns, self.quotes)
 
     @contextmanager
     def _explain(self) -> Iterator[None]:
@@ -139,4 +157,4 @@ class DataFile:
         except pl.exceptions.NoDataError:
             raise DataError(f"{self.label} is empty: {EMPTY}") from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise DataError(self._table.explain(first_line(error))) from error
+            raise self._table.explain(first_line(error)) from error
