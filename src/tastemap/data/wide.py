@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import scipy.sparse as sp
 
 from tastemap.data._columns import check_weights, drop_missing, number_ids
@@ -74,6 +75,9 @@ def read_wide(table: pl.DataFrame, user: str, *, allow_negative: bool, drop_null
             rows=twice,
         )
     names = [name for name in table.columns if name != user]
+    # All at once, as most columns are of numbers, and there are many.
+    plain = (cs.numeric() | cs.boolean()) - cs.by_index(table.columns.index(user))
+    table = table.with_columns(plain.cast(pl.Float64).fill_nan(None))
     parts, kept, is_full, has_commas = [], [], True, False
     for name in names:
         weights, comma = _read_cells(table[name])
@@ -102,6 +106,8 @@ def read_wide(table: pl.DataFrame, user: str, *, allow_negative: bool, drop_null
 
 def _read_cells(column: pl.Series) -> tuple[pl.Series, str | None]:
     """Return the cells of an item as float64, null where there is nothing, and the first with a decimal comma."""
+    if column.dtype == pl.Float64:
+        return column, None
     if column.dtype in (pl.Categorical, pl.Enum):
         column = column.cast(pl.String)
     if column.dtype == pl.String:
@@ -109,7 +115,7 @@ def _read_cells(column: pl.Series) -> tuple[pl.Series, str | None]:
         if numbers.dtype != pl.String:
             return numbers.fill_nan(None), comma
         column = column.clone().scatter(find_missing(column), None)
-    elif not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
+    elif column.dtype != pl.Null:
         raise DataError(
             f"column {column.name!r} holds {column.dtype} values, and the cells of a wide table are weights",
             "leave the columns out that are no items",
@@ -125,4 +131,4 @@ def _read_cells(column: pl.Series) -> tuple[pl.Series, str | None]:
             column=column.name,
             rows=bad.to_numpy(),
         )
-    return weights.fill_nan(None), None
+    return weights, None

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from tastemap.data.dates import looks_like_time
@@ -44,7 +45,7 @@ class Dialect:
     padded: bool
     records: tuple[tuple[str, ...], ...]
 
-    @property
+    @cached_property
     def places(self) -> dict[str, int]:
         """The position of each column by its name; of columns with the same name, that of the first."""
         found: dict[str, int] = {}
