@@ -124,7 +124,7 @@ def test_fit_takes_named_columns_a_seed_threads_and_no_weight(folder: Path) -> N
 def test_another_character_between_columns_is_found_with_a_note(folder: Path) -> None:
     Path("odd.csv").write_text("user;item;note\n1;2;a,b\n2;2;c\n")
     result = run("info", "odd.csv", "--json")
-    assert "odd.csv: took ';' as the character between columns" in result.stderr
+    assert "odd.csv: took ';' as what parts the columns" in result.stderr
     assert json.loads(result.stdout)["pairs"] == 2
     assert expect_refusal("info", "odd.csv", "--separator", ",").endswith("'user;item;note': pass --separator ';'")
 
@@ -251,7 +251,7 @@ def test_recommend_prints_a_table_for_each_user(popular: Path) -> None:
 def test_the_character_between_columns_of_titles_is_found_as_that_of_ratings_is(popular: Path) -> None:
     Path("odd.csv").write_text("movieId;title\n30;Babe, the pig\n")
     shown = run("recommend", "popular.safetensors", "--user", "1", "--titles", "odd.csv")
-    assert "odd.csv: took ';' as the character between columns" in shown.stderr
+    assert "odd.csv: took ';' as what parts the columns" in shown.stderr
     assert "Babe, the pig" in shown.stdout
 
 
@@ -462,9 +462,9 @@ FIT = ("--out", "own.safetensors")
             "column 'rating' has no weight in row 0: pass --drop-nulls to leave such rows out",
         ),
         (
-            "user;item;rating\n1;2;1,5\n",
+            "user;item;rating\n1;2;1.5.0\n",
             (),
-            "('1,5' in row 0), and weights are numbers: write them such as 1.5, pass --no-weight, or pass --event",
+            "('1.5.0' in row 0), and weights are numbers: write them such as 1.5, pass --no-weight, or pass --event",
         ),
         ("user,item,rating\n1,2,NaN\n", (), "column 'rating' has weights that are not finite, nan in row 0"),
         (
@@ -475,7 +475,7 @@ FIT = ("--out", "own.safetensors")
         (
             "1,10,5\n2,10,4\n",
             (),
-            "bad.csv has no names of columns in its first line, which holds '1', '10', '5': put a",
+            "bad.csv has no names of columns in its first line, which holds '1', '10', '5': name them",
         ),
         ("user,item\n1,2\n1,2\n", (), "user 1 and item 2 come together in rows 0, 1"),
         ("user,item,rating\n1,2,3\n", ("--at-least", "4"), "no weight is at least 4: the largest is 3"),

@@ -213,7 +213,7 @@ def test_semicolons_nulls_odd_names_and_repeats_at_once(ratings: tm.Interactions
     )
     named = ["--user-column", "Kunde", "--item-column", "Artikel", "--weight-column", "Menge"]
     result = run("messy.csv", *named, *SMALL, "--report", "messy.html")
-    assert "messy.csv: took ';' as the character between columns" in result.stderr
+    assert "messy.csv: took ';' as what parts the columns" in result.stderr
     assert "left out 4 of 88 rows, with a null in 'Artikel'" in result.stderr
     assert "4 of 84 rows repeat a pair of user and item: --duplicates sum" in result.stderr
     assert Path("messy.html").exists()
@@ -225,7 +225,7 @@ def test_semicolons_nulls_odd_names_and_repeats_at_once(ratings: tm.Interactions
 def test_a_file_without_names_of_columns_is_refused_in_a_sentence(ratings: tm.Interactions) -> None:
     write_messy("bare.csv", "7,3,4", lambda u, i: [f"{u},{i},3"])
     said = expect_refusal("bare.csv")
-    assert said.startswith("bare.csv has no names of columns in its first line, which holds '7', '3', '4': put a line")
+    assert said.startswith("bare.csv has no names of columns in its first line, which holds '7', '3', '4': name them")
 
 
 # what cannot be

@@ -322,7 +322,7 @@ def test_other_errors_are_one_line() -> None:
 @pytest.mark.parametrize(
     ("remark", "sentence"),
     [
-        (Remark("separator", {"path": "a.csv", "separator": ";"}), "a.csv: took ';' as the character between columns"),
+        (Remark("separator", {"path": "a.csv", "separator": ";"}), "a.csv: took ';' as what parts the columns"),
         (
             Remark("columns", {"path": "a.csv", "columns": {"user": "u", "item": "i"}}),
             "a.csv: took the columns user 'u', item 'i'",

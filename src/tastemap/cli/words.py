@@ -70,7 +70,9 @@ PROBLEMS = {
 
 # The kind of a remark -> a sentence, made of the facts.
 REMARKS: dict[str, Callable[..., str]] = {
-    "separator": lambda path, separator: f"{path}: took {separator!r} as the character between columns",
+    "separator": lambda path, separator: (
+        f"{path}: took {'spaces' if separator == ' ' else repr(separator)} as what parts the columns"
+    ),
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
     "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
     "nulls": lambda left_out, rows, columns: (

@@ -152,7 +152,7 @@ def find_dialect(
     names = known[0] if known else ("",)
     if mark == "\t" and all(_RECBOLE.fullmatch(name) for name in names):
         names = tuple(name.partition(":")[0] for name in names)
-    if most == len(names) + 1 and len(records) > 1:
+    if len(names) > 1 and most == len(names) + 1 and len(records) > 1:
         # R leaves out the name of the rows' names; other programs end every row with a separator.
         ends_empty = all(not fields[-1] for fields in known[1:] if len(fields) == most)
         names = (*names, "") if ends_empty else ("", *names)
