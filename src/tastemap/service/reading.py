@@ -28,11 +28,11 @@ Made = TypeVar("Made")
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
 
 _USUAL = {
-    "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
-    "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
-    "stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score stars strength count plays play_count quantity qty",
-    "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
+    "user": "user user_id person_id customer_id visitor_id reviewer_id reader_id account_id uid person customer",
+    "item": "item item_id movie_id content_id product_id article_id book_id business_id anime_id track_id song_id "
+    "artist_id stock_code sku isbn asin iid movie content product article book track song artist",
+    "weight": "weight rating ratings score overall stars strength count plays play_count quantity qty",
+    "time": "timestamp time datetime date created_at event_time invoice_date unix_time unix_review_time review_time ts",
     "event": "event event_type type action",
     "id": "id",
     "title": "title name item_name product_name description",
@@ -365,7 +365,9 @@ def is_model(path: Path) -> bool:
     if path.suffix == ".safetensors" or path.is_dir():
         return not path.is_dir()
     with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"
+        start = file.read(9)
+    # The length of its header, in 8 bytes, and the header. In a text these bytes are a length that no file has.
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40
 
 
 def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[DataFile, list[Remark]]:

@@ -79,6 +79,16 @@ class TextTable:
     def explain_missing(self) -> DataError | None:
         """Return an error that says why usual columns may be missing: no header, or another separator; else None."""
         dialect = self._dialect
+        first = "".join(dialect.names)
+        if re.fullmatch(r"\+[-+]+\+", first):
+            return DataError(
+                f"{self.label} is a table that was drawn for people", "write it for programs, e.g. with mysql --batch"
+            )
+        if re.fullmatch(r"\d+:", first):
+            return DataError(
+                f"{self.label} has rows in blocks below a line of their own, {first!r}",
+                "write what it says into every row of the block",
+            )
         guessed = dialect.guess_names()
         if guessed is not None:
             return DataError(
