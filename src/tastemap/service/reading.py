@@ -105,7 +105,7 @@ class Reading:
     guess_time: bool = False
 
     def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
-        """Read a file: csv, tsv, parquet, a file, zip or folder of MovieLens.
+        """Read a file: csv, tsv, parquet, JSON, a file, zip or folder of MovieLens.
 
         like : a model or interactions whose names of columns are tried first; where its ids are texts, those of a file
             of text are too
