@@ -152,6 +152,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         "in.csv has no names of columns in its first line, which holds '1', '10', '4.5': name them with --columns "
         "user,item,weight",
     ),
+    ("columns", None): (
+        lambda: Reading(columns=["user", "item"]).read(write("User,Item\n1,2\n")),
+        "in.csv has the names of its columns in its first line, 'User', 'Item': leave --columns out",
+    ),
     ("encoding", "latin-1"): (
         lambda: Reading().read(write_bytes("user,item\n1,é\n".encode("latin-1"))),
         "in.csv is not UTF-8 text in line 2: pass its encoding, e.g. --encoding latin-1",
@@ -163,8 +167,8 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ),
     ("quotes", False): (
         lambda: Reading().read(write('user,item,title\na,x,5" disk\nb,y,7" disk\na,y,p\n')),
-        "in.csv has quotes inside fields, which hide the ends of lines: double such quotes and put the field in "
-        "quotes, or pass --no-quotes to read quotes as letters",
+        "in.csv has quotes inside fields, which hide the ends of lines, first in line 2: double such quotes and put "
+        "the field in quotes, or pass --no-quotes to read quotes as letters",
     ),
     ("separator", ...): (
         lambda: Reading(separator=",").read(write("user;item\n1;2\n")),

@@ -32,6 +32,7 @@ OPTIONS = {
 ADVICE: dict[tuple[str, object], str] = {
     ("at_least", ...): "pass a lower bound with --at-least",
     ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
+    ("columns", None): "leave --columns out",
     ("columns", ...): "name them with --columns {value}",
     ("encoding", "latin-1"): "pass its encoding, e.g. --encoding latin-1",
     ("encoding", ...): "pass another --encoding",

@@ -334,7 +334,9 @@ def test_a_separator_too_many_in_a_column_that_is_not_read_is_noticed(rest: byte
 def test_a_quote_inside_a_field_that_hides_lines_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text('user,item,title\na,x,5" disk\nb,y,7" disk\na,y,p\n')
-    with pytest.raises(DataError, match=r"r\.csv has quotes inside fields, which hide the ends of lines: double"):
+    with pytest.raises(
+        DataError, match=r"r\.csv has quotes inside fields, which hide the ends of lines, first in line 2: double"
+    ):
         Interactions.from_file(path)
     path.write_text('user,item,title\na,x,"5"" disk"\nb,y,"7"" disk,\nlate"\na,y,p\n')
     assert len(Interactions.from_file(path)) == 3

@@ -23,6 +23,8 @@ _RECORDS = 100
 _MOST = 0.9  # the share of lines that have the same number of fields where a character parts them
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d]+")
+# What Excel reads as the separator of the lines below.
+_EXCEL = re.compile(r'"?sep=([^"\s\w]|\t)"?', re.IGNORECASE)
 _RECBOLE = re.compile(r".*:(token|float)(_seq)?")
 
 
@@ -35,7 +37,7 @@ class Dialect:
     skipped : the number of lines before the first row
     quoted : whether fields may be in quotes
     padded : whether some of the first fields have spaces around them
-    records : the fields of the first lines, that of names included
+    records : the fields of the first lines, those of the names included
     """
 
     separator: str
@@ -58,11 +60,17 @@ class Dialect:
         """The names that several columns have."""
         return tuple(name for name, n in Counter(self.names).items() if n > 1)
 
+    @property
+    def has_row_names(self) -> bool:
+        """Whether every row begins with a name that the line of names lacks, as R writes."""
+        return self.skipped > 0 and self.names[0] == "" and len(self.records[0]) < len(self.names)
+
     def guess_names(self) -> tuple[str, ...] | None:
         """Return names for the columns where the first line seems to be a row like the others, else None."""
-        if not self.skipped or len(self.records) < 2:
+        if not self.skipped or not self.records:
             return None
         first, *rest = self.records
+        rest = rest or [first]
         kinds = [{_kind(fields[place]) for fields in rest if place < len(fields)} for place in range(len(first))]
         alike = [kinds[place] == {_kind(first[place])} for place in range(len(first))]
         if not any(same and kind != {"text"} for same, kind in zip(alike, kinds, strict=True)):
@@ -127,19 +135,26 @@ def find_dialect(
         lines.pop()
     blank = next((n for n, line in enumerate(lines) if line.strip()), 0)
     lines = lines[blank:]
+    if lines and (told := _EXCEL.fullmatch(lines[0].rstrip("\r\n"))) is not None:
+        separator, lines, blank = separator or told[1], lines[1:], blank + 1
     mark = separator or _find_separator(lines, usual, quotes, is_whole)
-    quoted = quotes and len(mark.encode()) == 1 and mark != SPACES
+    quoted = quotes and len(mark.encode()) == 1 and (mark != SPACES or any('"' in line for line in lines))
     records = _split(lines, mark, quoted, is_whole)
     first = records[0] if records else ("",)
     is_padded = any(field != field.strip() for fields in records for field in fields)
     known = [tuple(field.strip() for field in fields) for fields in records]
-    most = Counter(map(len, records[1:] or records)).most_common(1)[0][0] if records else 1
     if columns is not None:
         if len(columns) != len(first):
             raise DataError(
                 f"{label} has {len(first)} columns, as in its first line {name_some(first, 8)}, and columns names "
                 f"{len(columns)}, {name_some(columns, 8)}",
                 Remedy("name every column, in their order", "columns", ...),
+                columns=columns,
+            )
+        if _is_header(known, columns):
+            raise DataError(
+                f"{label} has the names of its columns in its first line, {name_some(first, 8)}",
+                Remedy("leave columns= out", "columns", None),
                 columns=columns,
             )
         return Dialect(mark, columns, blank, quoted, is_padded, tuple(known))
@@ -152,9 +167,9 @@ def find_dialect(
     names = known[0] if known else ("",)
     if mark == "\t" and all(_RECBOLE.fullmatch(name) for name in names):
         names = tuple(name.partition(":")[0] for name in names)
-    if len(names) > 1 and most == len(names) + 1 and len(records) > 1:
+    if len(names) > 1 and {len(fields) for fields in known[1:]} == {len(names) + 1}:
         # R leaves out the name of the rows' names; other programs end every row with a separator.
-        ends_empty = all(not fields[-1] for fields in known[1:] if len(fields) == most)
+        ends_empty = all(not fields[-1] for fields in known[1:])
         names = (*names, "") if ends_empty else ("", *names)
     return Dialect(mark, names, blank + 1, quoted, is_padded, tuple(known))
 
@@ -179,13 +194,13 @@ def _find_separator(lines: list[str], usual: str, quotes: bool, is_whole: bool) 
     inside = [mark for mark in _MARKS if mark in first]
     if usual in first or inside:
         return usual if usual in first else max(inside, key=first.count)
-    parts = [len(line.split()) for line in lines[:_RECORDS] if line.strip()]
-    return SPACES if parts and parts[0] > 1 and len(set(parts)) == 1 else usual
+    parts = [len(fields) for fields in _split(lines, SPACES, quotes and any('"' in line for line in lines), is_whole)]
+    return SPACES if parts and parts[0] > 1 and set(parts[1:]) in (set(), {parts[0]}, {parts[0] + 1}) else usual
 
 
 def _split(lines: list[str], mark: str, quoted: bool, is_whole: bool) -> list[tuple[str, ...]]:
     """Return the fields of the first lines that have any."""
-    if mark == SPACES:
+    if mark == SPACES and not quoted:
         return [tuple(line.split()) for line in islice(filter(str.strip, lines), _RECORDS)]
     if len(mark.encode()) > 1:
         return [tuple(line.rstrip("\r\n").split(mark)) for line in islice(filter(str.strip, lines), _RECORDS)]
@@ -198,6 +213,17 @@ def _split(lines: list[str], mark: str, quoted: bool, is_whole: bool) -> list[tu
     except csv.Error:  # a line end in the middle of one, or a field beyond all limits
         pass
     return records[:_RECORDS] if is_whole or len(records) > _RECORDS else records[: max(len(records) - quoted, 1)]
+
+
+def _is_header(records: list[tuple[str, ...]], names: tuple[str, ...]) -> bool:
+    """Return whether the first line holds names: those that are given, or texts alone where others have numbers."""
+    first, *rest = records
+    if [field.casefold() for field in first] == [name.casefold() for name in names]:
+        return True
+    is_named = bool(rest) and all(_kind(field) == "text" and _WORD.match(field) for field in first)
+    return is_named and any(
+        all(place < len(fields) and _NUMBER.fullmatch(fields[place]) for fields in rest) for place in range(len(first))
+    )
 
 
 def _is_numbers(fields: tuple[str, ...]) -> bool:

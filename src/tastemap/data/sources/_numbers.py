@@ -12,6 +12,8 @@ from tastemap.errors import DataError, Remedy, TastemapWarning
 
 _COMMA = r"^[+-]?\d*,\d+$"
 _THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+$"
+# Digits with signs around and between them: $3, 50%, 1.234,5 or 1 234.
+_SIGNED = r"^[^\p{L}\d]*\d[\d.,'\s\u{a0}\u{202f}]*[^\p{L}\d]*$"
 
 
 def read_numbers(texts: pl.Series, label: str) -> pl.Series:
@@ -50,6 +52,15 @@ def parse_numbers(texts: pl.Series, label: str) -> tuple[pl.Series, str | None]:
     if left.is_empty():
         return numbers, None
     if not left.str.contains(_COMMA).all():
+        if left.str.contains(_SIGNED).all():
+            rows = (numbers.is_null() & known.is_not_null()).arg_true()
+            raise DataError(
+                f"{label}: column {texts.name!r} has numbers with signs of thousands, currency or the like, "
+                f"{left[0]!r} in {name_rows(rows)}",
+                Remedy("write numbers such as 1234.5", "cast", "decimals"),
+                column=texts.name,
+                rows=rows.to_numpy(),
+            )
         return texts, None
     if left.str.contains(_THOUSANDS).all():
         rows = (numbers.is_null() & known.is_not_null()).arg_true()

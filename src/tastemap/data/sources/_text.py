@@ -39,8 +39,10 @@ _WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 _STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c")
 _BLANKS = " \t\u00a0"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-
-
+# A quote behind a backslash within a field in quotes, as MySQL writes it: no quote that ends the field.
+_ESCAPED = re.compile(
+    rb'(?:^|[,;|\t \x1c-\x1f])"(?:[^"\\\r\n]|\\[^"\r\n])*\\"(?![,;|\t\r\n"\x1c-\x1f]|\Z)', re.MULTILINE
+)
 _WITHOUT_QUOTES = Remedy("pass quotes=False to read quotes as letters", "quotes", False)
 
 
@@ -51,6 +53,7 @@ class _Tally(NamedTuple):
     has_lone_returns: bool
     has_odd_numbers: bool
     is_padded: bool
+    has_escapes: bool
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,14 @@ class TextTable:
         names = [name if name in dialect.places else name.strip(_BLANKS) for name in asked]
         self._check_columns(names if columns else ())
         tally = self._count(dialect)
-        if tally.has_lone_returns and not tally.has_quotes:
-            return replace(self, content=unify_line_ends(self.content)).read(columns, texts, numbers)
+        if tally.has_lone_returns and (content := unify_line_ends(self.content)) != self.content:
+            return replace(self, content=content).read(columns, texts, numbers)
+        if dialect.quoted and tally.has_escapes and (doubled := self._double_escaped_quotes()) is not None:
+            return doubled.read(columns, texts, numbers)
         check_room(tally.lines * len(names) * _WIDTH, self.label)
         has_quotes = dialect.quoted and tally.has_quotes
         wanted = [dialect.places[name] for name in names]
-        if has_quotes or tally.separators != tally.lines * (len(dialect.names) - 1):
+        if has_quotes or dialect.has_row_names or tally.separators != tally.lines * (len(dialect.names) - 1):
             # polars counts the fields of a line only where it reads all columns; otherwise one field too many shifts
             # the others unnoticed.
             wanted = list(range(len(dialect.names)))
@@ -143,6 +148,8 @@ class TextTable:
             return pl.DataFrame(schema=dict.fromkeys(asked, pl.String))
         if has_quotes and table.height != tally.lines - dialect.skipped:
             self._check_quotes(table.height)
+        if dialect.has_row_names and table[:, -1].null_count() and (error := self._explain_ragged_line()) is not None:
+            raise error  # in a line without a name of its row the fields would stand for their neighbours, unnoticed
         table = pl.DataFrame({own: table[str(dialect.places[name])] for name, own in zip(names, asked, strict=True)})
         if dialect.padded or tally.is_padded:
             table = self._strip(table, (*texts, *numbers))
@@ -166,14 +173,9 @@ class TextTable:
         if "malformed" in reason or 'parse `"' in reason:
             return self._make_quotes_error()
         if "fields" in reason or "n_extra" in reason:
-            line, fields, expected = self._find_ragged_line()
-            if line:
-                ways: list[Remedy | str] = ["quote the fields that contain the separator", "name another separator"]
-                if self._dialect.quoted and self._find_ragged_line(quoted=False)[0] == 0:
-                    ways = [_WITHOUT_QUOTES]
-                return DataError(
-                    f"{self.label} has {fields} fields in line {line}, where {expected} are expected", *ways
-                )
+            error = self._explain_ragged_line()
+            if error is not None:
+                return error
         return DataError(f"cannot read {self.label}: {reason}")
 
     @property
@@ -195,6 +197,8 @@ class TextTable:
             raise DataError(
                 f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
             )
+        if self.quotes and _ESCAPED.search(start):
+            start = _double_quotes(start)
         text = start.decode("utf-8", errors="replace")
         if not text.strip():
             raise pl.exceptions.NoDataError
@@ -213,10 +217,10 @@ class TextTable:
     def _marked(self) -> tuple[Content, str]:
         """The content, and the one byte that parts its columns."""
         separator = self._dialect.separator
-        if separator != SPACES and len(separator.encode()) == 1:
+        if len(separator.encode()) == 1 and (separator != SPACES or self._dialect.quoted):
             return self.content, separator
-        whole = self.content if isinstance(self.content, bytes) else self.content.read_bytes()
-        check_room(len(whole), self.label)
+        check_room(_measure(self.content), self.label)
+        whole = _read_whole(self.content)
         mark = next((mark for mark in _STAND_INS if mark not in whole), None)
         if mark is None:
             raise DataError(
@@ -240,12 +244,12 @@ class TextTable:
                 )
 
     def _count(self, dialect: Dialect) -> _Tally:
-        """Count lines and separators, look for quotes, CR without LF, numbers such as 007, and spaces around fields."""
+        """Count lines and separators, look for quotes, CR without LF, numbers such as 007, spaces around fields."""
         content, mark = self._marked
         code = mark.encode()
-        beside = (b" " + code, code + b" ", b" \n", b"\n ", b" \r", b'" ', b' "')
         separators = lines = lone = 0
-        has_quotes = is_odd = is_padded = False
+        has_quotes = has_escapes = is_odd = False
+        is_padded = mark == SPACES
         last = b"\n"  # what came before the piece
         with open_content(content) as stream:
             while piece := stream.read(_PIECE):
@@ -259,10 +263,32 @@ class TextTable:
                     is_return = characters[n_last - 1 :] == ord("\r")
                     is_lone = is_return[:-1] & ~is_line_end[n_last:]
                     lone += _count_true(is_lone)
-                is_odd = is_odd or has_quotes or _has_odd_numbers(characters, is_separator | is_line_end)
-                is_padded = is_padded or (b" " in piece and any(pair in whole for pair in beside))
+                has_escapes = has_escapes or (has_quotes and b'\\"' in whole)
+                is_edge = is_separator | is_line_end
+                is_odd = is_odd or has_quotes or _has_odd_numbers(characters, is_edge)
+                if not is_padded and b" " in piece:
+                    if has_quotes:
+                        is_edge |= characters == ord('"')
+                    if b"\r" in piece:
+                        is_edge |= characters == ord("\r")
+                    is_blank = characters == ord(" ")
+                    is_padded = bool((is_blank[1:] & is_edge[:-1]).any() or (is_blank[:-1] & is_edge[1:]).any())
                 last = whole[-2:]
-        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd, is_padded)
+        return _Tally(lines + (last[-1:] != b"\n"), separators, has_quotes, lone > 0, is_odd, is_padded, has_escapes)
+
+    def _double_escaped_quotes(self) -> TextTable | None:
+        """Return the text with quotes behind backslashes doubled, and warn; None where no field has such a quote."""
+        whole = _read_whole(self.content)
+        found = _ESCAPED.search(whole)
+        if found is None:
+            return None
+        check_room(2 * len(whole), self.label)
+        line = whole.count(b"\n", 0, found.end()) + 1
+        warnings.warn(
+            TastemapWarning(f'{self.label}: took \\" as a quote inside a field, first in line {line}', line=line),
+            stacklevel=5,
+        )
+        return replace(self, content=_double_quotes(whole))
 
     def _strip(self, table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         """Take the spaces off both ends of texts in the named columns, and warn where there were any."""
@@ -299,18 +325,38 @@ class TextTable:
         with _csv_limit, io.TextIOWrapper(stream, encoding="utf-8", errors="replace", newline="") as text:
             usual = csv.field_size_limit(2**31 - 1)
             try:
-                yield csv.reader(
-                    text, delimiter=mark, quoting=csv.QUOTE_MINIMAL if self._dialect.quoted else csv.QUOTE_NONE
-                )
+                yield csv.reader(text, delimiter=mark, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
             finally:
                 csv.field_size_limit(usual)
 
     def _make_quotes_error(self) -> DataError:
-        return DataError(
-            f"{self.label} has quotes inside fields, which hide the ends of lines",
-            "double such quotes and put the field in quotes",
-            _WITHOUT_QUOTES,
-        )
+        line = self._find_stray_quote()
+        ways: list[Remedy | str] = ["double such quotes and put the field in quotes"]
+        if self._find_ragged_line(quoted=False)[0] == 0:
+            ways.append(_WITHOUT_QUOTES)
+        where = f", first in line {line}" if line else ""
+        return DataError(f"{self.label} has quotes inside fields, which hide the ends of lines{where}", *ways)
+
+    def _find_stray_quote(self) -> int:
+        """Return the number of the first line (from 1) with a quote that neither begins nor ends its field, else 0."""
+        content, mark = self._marked
+        whole, code = _read_whole(content), re.escape(mark.encode())
+        field = re.compile(rb'(?:"[^"]*(?:""[^"]*)*"|[^"\r\n' + code + rb"]*)(?:" + code + rb"|\r?\n|\r|\Z)")
+        end = 0
+        for found in field.finditer(whole):
+            if found.start() != end:
+                return whole.count(b"\n", 0, end) + 1
+            end = found.end()
+        return 0
+
+    def _explain_ragged_line(self) -> DataError | None:
+        line, fields, expected = self._find_ragged_line()
+        if not line:
+            return None
+        ways: list[Remedy | str] = ["quote the fields that contain the separator", "name another separator"]
+        if self._dialect.quoted and self._find_ragged_line(quoted=False)[0] == 0:
+            ways = [_WITHOUT_QUOTES]
+        return DataError(f"{self.label} has {fields} fields in line {line}, where {expected} are expected", *ways)
 
     def _read_typed(self, places: list[int], texts: set[int], has_odd_numbers: bool) -> pl.DataFrame:
         """Read columns with types from the first rows; where a later row disproves them, from all rows.
@@ -358,14 +404,17 @@ class TextTable:
     def _find_ragged_line(self, *, quoted: bool | None = None) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than there are columns, its fields and theirs.
 
+        Where rows have names that the line of names lacks, a line with fewer fields counts as well.
+
         quoted : read fields in quotes, or quotes as letters; None as the text is read
 
         Where there is no such line, its number is 0.
         """
-        expected = len(self._dialect.names)
-        with self._open_records(self._dialect.quoted if quoted is None else quoted) as records:
-            for fields in records:
-                if len(fields) > expected:
+        dialect = self._dialect
+        expected, fewest = len(dialect.names), len(dialect.names) if dialect.has_row_names else 1
+        with self._open_records(dialect.quoted if quoted is None else quoted) as records:
+            for n, fields in enumerate(filter(None, records)):
+                if len(fields) > expected or (n > 0 and len(fields) < fewest):
                     return records.line_num, len(fields), expected
         return 0, 0, expected
 
@@ -411,7 +460,7 @@ def decode(content: Content, encoding: str | None, label: str) -> Content:
     marked = next((name for mark, name in _BOMS if start.startswith(mark)), None)
     if encoding is None and marked is None:
         return content
-    whole = content if isinstance(content, bytes) else content.read_bytes()
+    whole = _read_whole(content)
     if marked == "utf-8-sig" and encoding in (None, "utf-8", "utf8", "UTF-8"):
         return whole[len(codecs.BOM_UTF8) :]
     check_room(2 * len(whole), label)
@@ -442,10 +491,23 @@ def _count_true(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
 
 
-def unify_line_ends(content: Content) -> Content:
-    """Return the content of a text with LF for every CR, or CR LF, that ends a line; the same where it has them."""
-    whole = content if isinstance(content, bytes) else content.read_bytes()
-    return whole.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+def unify_line_ends(content: Content) -> bytes:
+    """Return the content of a text with LF for every CR, or CR LF, outside quotes."""
+    parts = _read_whole(content).split(b'"')
+    parts[::2] = [part.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for part in parts[::2]]
+    return b'"'.join(parts)
+
+
+def _double_quotes(content: bytes) -> bytes:
+    return re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", content)
+
+
+def _measure(content: Content) -> int:
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
+def _read_whole(content: Content) -> bytes:
+    return content if isinstance(content, bytes) else content.read_bytes()
 
 
 def ends_lines_in_returns(content: Content) -> bool:

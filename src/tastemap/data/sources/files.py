@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from tastemap.data._checks import check_switch
 from tastemap.data._spelling import read_ids
 from tastemap.data.frames import NAME_ONE
 from tastemap.data.sources._dialect import check_column_names, read_separator
@@ -43,6 +44,7 @@ def open_file(
     Raises DataError, in one sentence, for a file that is missing, empty, cut off or not of its kind, ParameterError for
     options that are none.
     """
+    check_switch("quotes", quotes)
     mark, names = read_separator(separator), check_column_names(columns)
     path = as_path(path).expanduser()
     name, content = unpack(path)
