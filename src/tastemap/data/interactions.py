@@ -591,12 +591,21 @@ class Interactions:
 
 
 def check_interactions(purpose: str, interactions: object) -> None:
-    """Raise DataError where something other than Interactions was passed to ``purpose``."""
-    if not isinstance(interactions, Interactions):
-        raise DataError(
-            f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
-            "Interactions.from_frame, from_file or from_csr"
-        )
+    """Raise DataError, which says how to make them, where something other than Interactions was passed to ``purpose``.
+
+    purpose : the method or the argument
+    """
+    if isinstance(interactions, Interactions):
+        return
+    if not hasattr(interactions, "fit") and isinstance(getattr(interactions, "interactions", None), Interactions):
+        way = "pass its part .interactions"
+    elif isinstance(interactions, tuple) and any(isinstance(part, Interactions) for part in interactions):
+        way = "pass one of its parts, as train, test = tm.split.random(data) gives them"
+    else:
+        from tastemap.data._making import say_how  # of use only here
+
+        way = say_how(interactions, purpose)
+    raise DataError(f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}", way)
 
 
 def check_not_negative(model: str, interactions: Interactions) -> None:

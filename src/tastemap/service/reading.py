@@ -15,6 +15,7 @@ import polars as pl
 from tastemap.data._columns import drop_missing
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions, Zeros
+from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.datasets import find_movielens_name, read_ratings
 from tastemap.errors import DataError, ParameterError, Remedy, name_some
@@ -25,16 +26,6 @@ from tastemap.split import find_moment
 Made = TypeVar("Made")
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
 
-_USUAL = {
-    "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
-    "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
-    "stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score stars strength count plays play_count quantity qty",
-    "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
-    "event": "event event_type type action",
-    "id": "id",
-    "title": "title name item_name product_name description",
-}
 _MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
 
 
@@ -331,17 +322,6 @@ def open_any(path: Path, separator: str | None = None) -> tuple[DataFile, list[R
     if other is None:
         return file, []
     return replace(file, separator=other), [Remark("separator", {"path": path, "separator": other})]
-
-
-def guess_column(use: str, header: Sequence[str], first: str | None = None) -> str | None:
-    """Return the column whose name is ``first`` or usual for its use, None if there is none.
-
-    use : "user", "item", "weight", "time", "event", "id" or "title"
-    """
-    if first in header:
-        return first
-    plain = {"".join(letter for letter in name.lower() if "a" <= letter <= "z"): name for name in reversed(header)}
-    return next((plain[name] for name in _USUAL[use].replace("_", "").split() if name in plain), None)
 
 
 def parse_event_weights(settings: Iterable[str]) -> dict[str, float]:

@@ -11,9 +11,10 @@ from tastemap.data._lookup import as_texts
 from tastemap.data._spelling import parse_number, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.names import guess_column
 from tastemap.datasets import read_movies
 from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
-from tastemap.service.reading import guess_column, open_any
+from tastemap.service.reading import open_any
 from tastemap.service.remarks import Remark
 
 
