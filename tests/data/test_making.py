@@ -72,5 +72,5 @@ def test_parts_of_a_split_and_data_sets_are_answered_with_their_parts() -> None:
     data = tm.Interactions.from_frame(FILMS, user="userId", item="movieId")
     with pytest.raises(tm.DataError, match="got tuple: pass one of its parts"):
         tm.Popular().fit((data, data))  # type: ignore[arg-type]
-    with pytest.raises(tm.DataError, match="got Dataset: pass its part .interactions"):
+    with pytest.raises(tm.DataError, match=r"got Dataset: pass its part \.interactions"):
         tm.Popular().fit(tm.datasets.Dataset(data, None, None, "", ""))  # type: ignore[arg-type]
