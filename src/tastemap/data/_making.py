@@ -71,7 +71,7 @@ def _list_columns(value: Any) -> list[str] | None:
         return value.collect_schema().names()
     names = getattr(value, "column_names", None)  # of pyarrow
     names = getattr(value, "columns", None) if names is None else names
-    return None if names is None or isinstance(names, str | Callable) else list(map(str, names))  # type: ignore[arg-type]
+    return None if names is None or isinstance(names, str | Callable) else list(map(str, names))
 
 
 def _name_columns(call: str, columns: Sequence[str], holds_numbers: Callable[[str], bool] = bool) -> str:

@@ -44,6 +44,7 @@ from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polar
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
+from tastemap.tables import write_html
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -313,6 +314,16 @@ class Interactions:
                 text += f", {self._format_time(self.time.min())} to {self._format_time(self.time.max())}"
         return text
 
+    def _repr_html_(self) -> str:
+        frame = self._show_first(5)
+        return write_html(frame.columns, frame.rows(), repr(self))
+
+    def _show_first(self, n: int) -> pl.DataFrame:
+        """Return the first pairs in input order."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[:n] = True
+        return self.pick(mask).to_frame("polars")
+
     @property
     def shape(self) -> tuple[int, int]:
         """The sizes of the id maps: (users, items)."""
@@ -334,6 +345,10 @@ class Interactions:
         # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
         by_item = self.matrix.tocsc()
         return freeze_matrix(make_csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+
+    def to_csr(self) -> sp.csr_matrix:
+        """Return a copy of ``matrix`` that may be changed: scipy CSR, float32, (users, items), for other libraries."""
+        return self.matrix.copy()
 
     @cached_property
     def by_user(self) -> Rows:

@@ -19,6 +19,7 @@ from tastemap.testing.data import (
     ensure,
     ensure_refused,
     ensure_same_model,
+    make_changed,
     make_described,
     make_fitted,
     people,
@@ -59,7 +60,7 @@ def check_parameters_are_read_and_set(make: Make) -> None:
     given = model.get_params()
     ensure(given == {name: getattr(model, name) for name in _kinds(make)}, "get_params must have each parameter")
     ensure(type(model)(**given).get_params() == given, "a model made with get_params must have the same parameters")
-    for wrong in (lambda: model.set_params(no_such_parameter=1), lambda: type(model)(no_such_parameter=1)):
+    for wrong in (lambda: model.set_params(no_such_parameter=1), lambda: make_changed(make, no_such_parameter=1)):
         ensure_refused(
             wrong, ParameterNameError, type(model).__name__, "'no_such_parameter'", what="a parameter with no such name"
         )

@@ -41,6 +41,7 @@ from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads, wanted_until
 from tastemap.progress import make_bar
+from tastemap.tables import write_html
 from tastemap.tuning.sampling import Asked, Sampling, make_study, silence_optuna
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
@@ -147,6 +148,10 @@ class Tuning(Generic[Tuned]):
             f"{type(self.model).__name__}({best}): {self.metric} {self.score:.4f}\n"
             f"trials: {counts}\nimportances: {shares}"
         )
+
+    def _repr_html_(self) -> str:
+        _, *more = str(self).split("\n")
+        return write_html(("parameter", "best"), self.parameters.items(), f"{self.metric} {self.score:.4f}", *more)
 
 
 def tune(
