@@ -18,6 +18,7 @@ from tastemap.errors import ModelFileError as ModelFileError
 from tastemap.errors import NotFittedError as NotFittedError
 from tastemap.errors import NotSupportedError as NotSupportedError
 from tastemap.errors import ParameterError as ParameterError
+from tastemap.errors import ParameterNameError as ParameterNameError
 from tastemap.errors import Remedy as Remedy
 from tastemap.errors import TastemapError as TastemapError
 from tastemap.errors import TastemapWarning as TastemapWarning

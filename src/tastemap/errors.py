@@ -89,6 +89,10 @@ class ParameterError(TastemapError, ValueError):
         return self.facts["value"]
 
 
+class ParameterNameError(ParameterError, TypeError):
+    """A model has no parameter of this name, or a value came without a name."""
+
+
 class UnknownIdError(TastemapError, KeyError):
     """Some ids were not in the training data."""
 
@@ -200,8 +204,14 @@ def name_some(values: Iterable[object], limit: int = 3) -> str:
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
 
 
-def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:
-    """Return the end of a message, ``; did you mean 'user'?``, with the closest known word; `otherwise` if none is."""
+def find_close(word: object, known: Iterable[object]) -> str | None:
+    """Return the known word that is spelt most like this one, whatever its case; None if none is near."""
     by_lower = {str(name).lower(): str(name) for name in known}
     close = difflib.get_close_matches(str(word).lower(), by_lower, n=1)
-    return f"; did you mean {by_lower[close[0]]!r}?" if close else otherwise
+    return by_lower[close[0]] if close else None
+
+
+def suggest(word: object, known: Iterable[object], otherwise: str = "") -> str:
+    """Return the end of a message, ``; did you mean 'user'?``, with the closest known word; `otherwise` if none is."""
+    close = find_close(word, known)
+    return otherwise if close is None else f"; did you mean {close!r}?"

@@ -137,12 +137,12 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table in Markdown, the best in bold, and the legend below."""
-        lines = [[_escape(name) for name in self.heading], ["---", *["---:"] * (len(self.heading) - 1)]]
+        lines = [[escape_markdown(name) for name in self.heading], ["---", *["---:"] * (len(self.heading) - 1)]]
         for row in self.rows:
-            texts = [(_escape(cell.text) + _choose_mark(cell, True), cell.is_best) for cell in row]
+            texts = [(escape_markdown(cell.text) + _choose_mark(cell, True), cell.is_best) for cell in row]
             lines.append([f"**{text}**" if is_best else text for text, is_best in texts])
         table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        legend = "\n".join(f"{_escape(line)}  " for line in self._explain_marks("in bold"))
+        legend = "\n".join(f"{escape_markdown(line)}  " for line in self._explain_marks("in bold"))
         return f"{table}\n\n{legend}\n" if legend else f"{table}\n"
 
     def html(self) -> str:
@@ -151,11 +151,12 @@ class Table:
             "<tr>" + "".join(_write_html_cell(cell, place) for place, cell in enumerate(row)) + "</tr>\n"
             for row in self.rows
         )
+        names = [html.escape(show_controls(name)) for name in self.heading]
         heading = "".join(
-            f'<th scope="col" style="text-align: {"right" if place else "left"}">{html.escape(name)}</th>'
-            for place, name in enumerate(self.heading)
+            f'<th scope="col" style="text-align: {"right" if place else "left"}">{name}</th>'
+            for place, name in enumerate(names)
         )
-        legend = "<br>\n".join(html.escape(line) for line in self._explain_marks("in bold"))
+        legend = "<br>\n".join(html.escape(show_controls(line)) for line in self._explain_marks("in bold"))
         below = f"<p><small>{legend}</small></p>\n" if legend else ""
         return f"<table>\n<thead><tr>{heading}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>\n{below}"
 
@@ -165,6 +166,12 @@ class Table:
             close = f"; {CLOSE}: not significantly worse than it" if any(cell.is_close for cell in cells) else ""
             yield f"{best}: the best of its column{close}"
         yield from self.legend
+
+
+def write_html(heading: Iterable[str], rows: Iterable[Iterable[object]], *legend: str) -> str:
+    """Return a table without marks as HTML: the first of each row a name, floats in four digits; all of it escaped."""
+    cells = tuple(tuple(Cell(_as_text(value)) for value in row) for row in rows)
+    return Table(tuple(heading), cells, legend).html()
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def _choose_mark(cell: Cell, bold: bool) -> str:
     return BEST if cell.is_best and not bold else CLOSE if cell.is_close else ""
 
 
-def _escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Keep Markdown from reading a name as a cell's end or as emphasis."""
     return "".join(f"\\{mark}" if mark in "\\|*_`<[" else mark for mark in show_controls(" ".join(text.split())))
 

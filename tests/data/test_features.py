@@ -56,7 +56,7 @@ def test_columns_become_features_by_their_type() -> None:
     deviation = np.sqrt(200 / 3)
     np.testing.assert_allclose(year.matrix.toarray().ravel(), [0, 10 / deviation, 0, -10 / deviation], rtol=1e-6)
     assert (len(both), both.n_features) == (4, 4)
-    assert repr(both) == "Features: 4 ids of 'movie', 4 features, 1.5 a row"
+    assert repr(both) == "Features: 4 ids of 'movie', 4 features, 1.5 a row: studio 2, adult 2"
 
 
 def test_the_matrix_is_canonical_float32_csr_and_cannot_be_written() -> None:
@@ -430,3 +430,18 @@ def test_movielens_genres_years_and_titles_in_one_table(data_folder: Path) -> No
     norms = np.sqrt(features.matrix.multiply(features.matrix).sum(axis=1))
     assert norms.min() > 1  # every movie has a genre and a year
     assert norms.max() < np.sqrt(3) + 1e-6
+
+
+def test_odd_values_that_make_texts_of_numbers_are_named() -> None:
+    prices = [f"{n / 10}" for n in range(100)]
+    prices[3] = prices[70] = "-"
+    frame = {"item": list(range(100)), "price": prices}
+    with pytest.warns(tm.TastemapWarning) as caught:
+        features = Features.from_frame(frame, id="item", columns="price")
+    assert str(caught[0].message).startswith(
+        "column 'price' makes 99 features, one for each value, though most values are numbers: it is text because of "
+        "'-' in rows 3, 70: make it a column of numbers"
+    )
+    assert repr(features).endswith("99 features, 1.0 a row: price 99")
+    frame["price"] = [f"code {n}" for n in range(100)]
+    assert Features.from_frame(frame, id="item", columns="price").n_features == 100

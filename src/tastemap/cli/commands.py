@@ -293,8 +293,7 @@ def similar(
     with opt.use_threads(threads):
         items, remarks = names.find_all(item)
         output.print_remarks(remarks)
-        common = fitted.items.take((fitted.popularity_ >= min_users).nonzero()[0]) if min_users else None
-        frame = fitted.similar_items(items, k=k, metric=metric, candidates=common, frame="polars")
+        frame = fitted.similar_items(items, k=k, metric=metric, min_pairs=min_users, frame="polars")
     output.answer(
         names.join(frame, "neighbour"),
         "neighbours",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,10 @@ from tastemap.data._pairs import Rows, freeze_matrix, make_csr, rows_at, rows_of
 from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data.frames import name_of, to_polars, to_series
 from tastemap.data.ids import IdMap, add_to_hash, check_ids, name_rows
-from tastemap.errors import DataError, NotSupportedError, UnknownIdError, name_some
+from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError, name_some
+
+# From so many features on a column of texts that are numbers is looked at.
+_MANY = 50
 
 
 class Features:
@@ -77,6 +81,9 @@ class Features:
         A null, and an empty string or list, gives no feature; a row may have no features at all. Features are ordered
         by column, then value. `transform` gives new rows the same features.
 
+        The repr says how many features each column makes. A warning names the odd values of a column of texts that
+        makes many features, where most of its values are numbers.
+
         Raises DataError naming the column, the first offending rows (from 0) and the remedy, for ids that are missing
         or repeated, numbers that are not finite, columns that are unknown, without values or of other types.
         """
@@ -93,6 +100,9 @@ class Features:
             bins=bins or {},
             scale=scale,
         )
+        for encoder in encoders:
+            if len(encoder.names) >= _MANY:
+                _warn_of_numbers(table[encoder.columns[0]], len(encoder.names))
         return cls.from_parts(ids, encoders, [encoder.encode(table) for encoder in encoders])
 
     @classmethod
@@ -147,7 +157,11 @@ class Features:
 
     def __repr__(self) -> str:
         per_row = self.matrix.nnz / max(1, len(self))
-        return f"Features: {len(self):,} ids of {self.ids.name!r}, {self.n_features:,} features, {per_row:.1f} a row"
+        text = f"Features: {len(self):,} ids of {self.ids.name!r}, {self.n_features:,} features, {per_row:.1f} a row"
+        if self.encoders is None:
+            return text
+        counts = [f"{', '.join(own.columns)} {len(own.names):,}" for own in self.encoders]
+        return f"{text}: {', '.join(counts)}"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Features):
@@ -216,6 +230,31 @@ class Features:
         add_to_hash(digest, self.ids.ids)
         add_to_hash(digest, pl.Series(self.names, dtype=pl.String))
         return digest.hexdigest()
+
+
+def _warn_of_numbers(column: pl.Series, n_features: int) -> None:
+    """Warn where most values of a column of texts, which make a feature each, are numbers."""
+    if column.dtype != pl.String:
+        return
+    texts = column.str.strip_chars()
+    is_text = (texts != "").fill_null(False)
+    odd = (is_text & texts.cast(pl.Float64, strict=False).is_null()).arg_true()
+    n_texts = int(is_text.sum())
+    if 2 * (n_texts - len(odd)) <= n_texts:
+        return
+    some = f": it is text because of {name_some(column.gather(odd).unique(maintain_order=True))} in {name_rows(odd)}"
+    warnings.warn(
+        TastemapWarning(
+            f"column {column.name!r} makes {n_features:,} features, one for each value, though most values are numbers"
+            f"{some if len(odd) else ''}",
+            f"make it a column of numbers, e.g. pl.col({column.name!r}).cast(pl.Float64, strict=False), in pandas "
+            f"pandas.to_numeric(frame[{column.name!r}], errors='coerce')",
+            column=column.name,
+            rows=odd.to_numpy(),
+            features=n_features,
+        ),
+        stacklevel=3,
+    )
 
 
 def ids_of(table: pl.DataFrame, name: str) -> IdMap:

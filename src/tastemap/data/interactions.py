@@ -46,6 +46,7 @@ from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
 from tastemap.data.wide import choose_users, find_users, read_wide
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
+from tastemap.tables import write_html
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -398,6 +399,16 @@ class Interactions:
                 text += f", {self._format_time(self.time.min())} to {self._format_time(self.time.max())}"
         return text
 
+    def _repr_html_(self) -> str:
+        frame = self._show_first(5)
+        return write_html(frame.columns, frame.rows(), repr(self))
+
+    def _show_first(self, n: int) -> pl.DataFrame:
+        """Return the first pairs in input order."""
+        mask = np.zeros(len(self), dtype=bool)
+        mask[:n] = True
+        return self.pick(mask).to_frame("polars")
+
     @property
     def shape(self) -> tuple[int, int]:
         """The sizes of the id maps: (users, items)."""
@@ -419,6 +430,10 @@ class Interactions:
         # CSR to CSC is a counting sort, linear in the pairs; the arrays of the CSC are the transpose's CSR.
         by_item = self.matrix.tocsc()
         return freeze_matrix(make_csr(by_item.indptr, by_item.indices, by_item.data, len(self.users)))
+
+    def to_csr(self) -> sp.csr_matrix:
+        """Return a copy of ``matrix`` that may be changed: scipy CSR, float32, (users, items), for other libraries."""
+        return self.matrix.copy()
 
     @cached_property
     def by_user(self) -> Rows:
@@ -691,12 +706,21 @@ class Interactions:
 
 
 def check_interactions(purpose: str, interactions: object) -> None:
-    """Raise DataError where something other than Interactions was passed to ``purpose``."""
-    if not isinstance(interactions, Interactions):
-        raise DataError(
-            f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}: make them with "
-            "Interactions.from_frame, from_file or from_csr"
-        )
+    """Raise DataError, which says how to make them, where something other than Interactions was passed to ``purpose``.
+
+    purpose : the method or the argument
+    """
+    if isinstance(interactions, Interactions):
+        return
+    if not hasattr(interactions, "fit") and isinstance(getattr(interactions, "interactions", None), Interactions):
+        way = "pass its part .interactions"
+    elif isinstance(interactions, tuple) and any(isinstance(part, Interactions) for part in interactions):
+        way = "pass one of its parts, as train, test = tm.split.random(data) gives them"
+    else:
+        from tastemap.data._making import say_how  # of use only here
+
+        way = say_how(interactions, purpose)
+    raise DataError(f"{purpose} takes tastemap.Interactions, got {type(interactions).__name__}", way)
 
 
 def check_not_negative(model: str, interactions: Interactions) -> None:

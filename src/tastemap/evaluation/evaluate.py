@@ -32,6 +32,7 @@ from tastemap.models.shared.base import Model
 from tastemap.randomness import INTERVALS
 from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
+from tastemap.tables import write_html
 from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
 Exclude = Literal["train"] | Interactions | None
@@ -193,6 +194,9 @@ class Evaluation:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {value:.4f}" for name, value in self.means.items())
         return f"Evaluation of {self.n_users:,} users: {shown}"
+
+    def _repr_html_(self) -> str:
+        return write_html(("metric", "mean"), self.means.items(), f"over {self.n_users:,} users")
 
 
 def evaluate(

@@ -106,6 +106,12 @@ class Candidates(ABC):
     def pair_scores(self, queries: Any, who: RowNumbers, items: RowNumbers) -> Floats:
         """Return the score that lists have for query who[j] and the candidate in item row items[j]: float32, (n,)."""
 
+    def score_all(self, queries: Any, items: RowNumbers) -> Floats:
+        """Return the scores that lists have for all queries and the candidates in item rows, ascending: (n, items)."""
+        n, n_items = len(queries), len(items)
+        who = np.repeat(np.arange(n), n_items)
+        return self.pair_scores(queries, who, np.tile(items, n)).reshape(n, n_items)
+
 
 class VectorCandidates(Candidates):
     """Candidates with a vector each; a score is the product of query and vector.
@@ -157,6 +163,12 @@ class ComputedCandidates(Candidates):
 
         items : in ascending order
         """
+
+    def score_all(self, queries: Any, items: RowNumbers) -> Floats:
+        """Return the scores of a block."""
+        out = np.empty((len(queries), len(items)), np.float32)
+        self.block_scores(queries, items, out)
+        return out
 
     def fill(self, queries: Any, k: int, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
         """Score a block at a time, hide what is left out, and keep the k best."""

@@ -9,8 +9,8 @@ import polars as pl
 
 from tastemap.data._spelling import respell_ids
 from tastemap.data.ids import IdMap
+from tastemap.data.names import guess_column
 from tastemap.errors import DataError, TastemapError
-from tastemap.service.reading import guess_column
 from tastemap.service.remarks import Remark
 from tastemap.service.titles import ItemTable, Titles
 

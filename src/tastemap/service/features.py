@@ -15,10 +15,11 @@ from tastemap.data._spelling import respell_ids
 from tastemap.data.features import Features
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.names import guess_column
 from tastemap.datasets import read_movies
 from tastemap.errors import DataError, NotSupportedError, Remedy, name_some
 from tastemap.models.shared.base import Model
-from tastemap.service.reading import guess_column, open_any
+from tastemap.service.reading import open_any
 from tastemap.service.remarks import Remark
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import RowNumbers

@@ -30,9 +30,4 @@ def recommend_from_histories(
         known = likes
     if not len(known):
         raise DataError("the model knows none of the items in the history: the ids may be of another data set")
-    user, item, weight = data.columns.user, data.columns.item, data.columns.weight
-    histories = known.to_frame("polars").group_by(user, maintain_order=True).agg(item, weight)
-    each = [dict(zip(items, weights, strict=True)) for _, items, weights in histories.iter_rows()]
-    frame = model.recommend_for(each, k=k, candidates=candidates, exclude=exclude, frame="polars")
-    who = frame.columns[0]  # the number of the history
-    return frame.select(histories[user].gather(frame[who]), pl.exclude(who)), remarks
+    return model.recommend_for(known, k=k, candidates=candidates, exclude=exclude, frame="polars"), remarks

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from tastemap.errors import ParameterError, name_some, suggest
 from tastemap.models import MODELS
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import Range
 
 # EASE inverts a matrix of items x items: with more items than this it is fitted only where it is named.
@@ -43,12 +44,7 @@ def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int
             )
         if key not in kinds:
             have = "has" if len(names) == 1 else "have"
-            some = f"only {name_some(kinds, 30)}" if kinds else "nor any other"
-            raise ParameterError(
-                f"{' and '.join(names)} {have} no parameter {key!r}, {some}{suggest(key, kinds)}",
-                parameter=key,
-                value=text,
-            )
+            raise make_unknown_error(f"{' and '.join(names)} {have}", {key: text}, kinds)
         values[key] = _parse(key, text, kinds[key])
     models = []
     for name, own in zip(names, parameters, strict=True):
@@ -76,9 +72,7 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
                 value=setting,
             )
         if key not in kinds:
-            raise ParameterError(
-                f"{type(model).__name__} has no parameter {key!r}{suggest(key, kinds)}", parameter=key, value=text
-            )
+            raise make_unknown_error(f"{type(model).__name__} has", {key: text}, kinds)
         parts = text.split(":")
         if len(parts) == 1:
             space[key] = [_parse(key, value, kinds[key]) for value in text.split(",")]

@@ -17,6 +17,7 @@ from tastemap.data._spelling import drop_words
 from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Damping, Interactions, Zeros
+from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.wide import WAY, choose_users
 from tastemap.datasets import find_movielens_name, read_ratings
@@ -28,17 +29,6 @@ from tastemap.split import find_moment
 Made = TypeVar("Made")
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
 
-_USUAL = {
-    "user": "user user_id person_id customer_id visitor_id reviewer_id reader_id account_id uid person customer",
-    "item": "item item_id movie_id content_id product_id article_id book_id business_id anime_id track_id song_id "
-    "artist_id stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score stars strength count plays play_count listens playcount quantity qty "
-    "overall",
-    "time": "timestamp time datetime date created_at event_time invoice_date unix_time unix_review_time review_time ts",
-    "event": "event event_type type action",
-    "id": "id",
-    "title": "title name item_name product_name description",
-}
 # Names that end in one of these words hold weights: Book-Rating, userScore.
 _WEIGHING = {"weight", "rating", "ratings", "score", "stars", "count", "plays", "playcount", "quantity", "qty"}
 # A column of numbers whose name has one of these words may hold weights, and is pointed out where none was taken.
@@ -409,17 +399,6 @@ def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[Data
     file = open_file(path, separator, **how)
     other = file.find_other_separator()
     return file, [] if other is None else [Remark("separator", {"path": path, "separator": other})]
-
-
-def guess_column(use: str, header: Sequence[str], first: str | None = None) -> str | None:
-    """Return the column whose name is ``first`` or usual for its use, None if there is none.
-
-    use : "user", "item", "weight", "time", "event", "id" or "title"
-    """
-    if first in header:
-        return first
-    plain = {"".join(letter for letter in name.lower() if "a" <= letter <= "z"): name for name in reversed(header)}
-    return next((plain[name] for name in _USUAL[use].replace("_", "").split() if name in plain), None)
 
 
 def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:

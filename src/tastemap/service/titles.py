@@ -13,10 +13,11 @@ from tastemap.data._lookup import as_texts
 from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile
 from tastemap.datasets import read_movies
 from tastemap.errors import DataError, Remedy, name_some
-from tastemap.service.reading import guess_column, open_any
+from tastemap.service.reading import open_any
 from tastemap.service.remarks import Remark
 from tastemap.service.search import Search
 from tastemap.typing import Counts

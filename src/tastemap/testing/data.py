@@ -122,7 +122,7 @@ def quietly(check: Callable[[Make], None]) -> Callable[[Make], None]:
     @wraps(check)
     def checked(make: Make) -> None:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "the model cannot tell the items", TastemapWarning)
+            warnings.filterwarnings("ignore", "the model cannot tell the", TastemapWarning)
             check(make)
 
     return checked

@@ -9,14 +9,17 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from tastemap.errors import NotFittedError, ParameterNameError
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import ends, nearest
 from tastemap.testing.data import (
     Make,
     arrays,
+    data,
     ensure,
     ensure_refused,
     ensure_same_model,
+    make_changed,
     make_described,
     make_fitted,
     people,
@@ -48,6 +51,25 @@ def check_parameters_change_what_is_learned(make: Make, others: Mapping[str, Any
             ensure(
                 differs, f"{name}={other!r} must change something; if it is too near {value!r}, say another in others"
             )
+
+
+@quietly
+def check_parameters_are_read_and_set(make: Make) -> None:
+    """get_params has what the constructor takes; set_params forgets what was learned, and refuses unknown names."""
+    model = make_fitted(make)
+    given = model.get_params()
+    ensure(given == {name: getattr(model, name) for name in _kinds(make)}, "get_params must have each parameter")
+    ensure(type(model)(**given).get_params() == given, "a model made with get_params must have the same parameters")
+    for wrong in (lambda: model.set_params(no_such_parameter=1), lambda: make_changed(make, no_such_parameter=1)):
+        ensure_refused(
+            wrong, ParameterNameError, type(model).__name__, "'no_such_parameter'", what="a parameter with no such name"
+        )
+    ensure_refused(lambda: type(model)(*[3]), TypeError, type(model).__name__, 3, what="a parameter without a name")
+    ensure(model.set_params() is model and model.users is not None, "set_params without any must leave a model fitted")
+    if given:
+        ensure(model.set_params(**given) is model, "set_params must return the model itself")
+        ensure_refused(lambda: model.recommend(), NotFittedError, "fit", what="recommend after set_params")
+    ensure_same_model(model.fit(data(), progress=False), make_fitted(make), "fit after set_params must learn the same")
 
 
 def check_wrong_types_of_parameters_are_refused(make: Make) -> None:

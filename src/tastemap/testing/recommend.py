@@ -74,6 +74,37 @@ def check_seen_items_never_appear(make: Make) -> None:
     ensure(everything == [len(FILMS)] * len(people()), "with exclude_seen=False everyone must get all known items")
 
 
+@quietly
+def check_users_for_items(make: Make) -> None:
+    """users_for lists the users in the order of their predicted scores, those who have the item left out."""
+    model = make_fitted(make)
+    everyone = people()
+    place = model.users.tie_order[model.users.rows(everyone)]
+    for hide in (True, False):
+        shown = model.users_for(FILMS, k=5, exclude_seen=hide)
+        ensure(shown.columns == ["film", "person", "rank", "score"], f"users_for must not have {shown.columns}")
+        for film in FILMS:
+            scores = model.predict(everyone, film)
+            order = [n for n in np.lexsort((place, -scores)) if not (hide and film in history_of(everyone[n]))][:5]
+            mine = shown.filter(pl.col("film") == film)
+            ensure(np.array_equal(mine["score"], scores[order]), f"scores of users for {film} must be those of predict")
+            if not model.abilities.ratings:  # clipped ratings may be equal where scores are not
+                who = [everyone[n] for n in order]
+                ensure(mine["person"].to_list() == who, f"users for {film} must be {who}, got {mine['person']}")
+            ensure(mine["rank"].to_list() == list(range(1, len(order) + 1)), "ranks of users must count from 1")
+    one_by_one = pl.concat([model.users_for(film, k=5) for film in (103, 100, 103)])
+    ensure_same_lists(
+        model.users_for([103, 100, 103], k=5), one_by_one, "items one by one must get what they get together"
+    )
+    among = model.users_for(100, k=50, candidates=["u1", "u2"], exclude_seen=False)
+    ensure(set(among["person"]) == {"u1", "u2"}, f"only candidates may be listed, got {among['person'].to_list()}")
+    for ask, unknown in (
+        (partial(model.users_for, [100, UNSEEN]), UNSEEN),
+        (partial(model.users_for, 100, candidates=[GHOST]), GHOST),
+    ):
+        ensure_refused(ask, UnknownIdError, unknown, what=f"users_for with the unknown {unknown}")
+
+
 def check_candidates_limit_the_lists(make: Make) -> None:
     """Candidates are the only items listed, even one without a training pair; an unknown one is refused."""
     model = make_fitted(make)

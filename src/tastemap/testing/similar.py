@@ -90,6 +90,11 @@ def check_neighbours_of_candidates_and_of_unknown_ids(make: Make) -> None:
         ensure_refused(
             lambda: model.similar_items(100, metric=wrong), ValueError, "metric", "'jaccard'", what="metric 'jaccard'"
         )
+        counts = dict(zip(model.items, model.popularity_.tolist(), strict=True))
+        for least in (0, 5, 10**6):
+            expected = {film for film in FILMS if counts[film] >= least} - {100}
+            shown = set(model.similar_items(100, k=100, min_pairs=least)["neighbour"])
+            ensure(shown == expected, f"with min_pairs={least} the neighbours must be {expected}, got {shown}")
     if model.abilities.similar_users:
         asked = partial(model.similar_users, ["u1", GHOST])
         ensure_refused(asked, UnknownIdError, "person", GHOST, what="similar users of one without a training pair")

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
@@ -29,7 +29,6 @@ from tastemap.errors import (
     Remedy,
     TastemapError,
     TastemapWarning,
-    name_some,
     show,
     tell_about,
 )
@@ -38,9 +37,11 @@ from tastemap.extras import import_extra
 from tastemap.metrics.definitions import Metric, parse
 from tastemap.metrics.own import OwnMetric
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import Range, SearchSpace, ends, nearest
 from tastemap.parallel import n_threads, threads, wanted_until
 from tastemap.progress import make_bar
+from tastemap.tables import write_html
 from tastemap.tuning.sampling import Asked, Sampling, make_study, silence_optuna
 from tastemap.tuning.studies import StudyFile
 from tastemap.tuning.trials import Clock, Work
@@ -147,6 +148,10 @@ class Tuning(Generic[Tuned]):
             f"{type(self.model).__name__}({best}): {self.metric} {self.score:.4f}\n"
             f"trials: {counts}\nimportances: {shares}"
         )
+
+    def _repr_html_(self) -> str:
+        _, *more = str(self).split("\n")
+        return write_html(("parameter", "best"), self.parameters.items(), f"{self.metric} {self.score:.4f}", *more)
 
 
 def tune(
@@ -376,11 +381,11 @@ def _make_space(model: Model, changed: Mapping[str, Any] | None, *, has_features
     """Return the model's own space with the changes; raises ValueError where the model refuses a name or value."""
     if not isinstance(changed, Mapping | None):
         raise ValueError(f"space must be {{parameter: Range, list of values, or None}}, got {show(changed)}")
-    name, own = type(model).__name__, {field.name for field in fields(model)}
+    name, own = type(model).__name__, model.get_params()
     space = dict(model.search_space) | (dict(model.feature_search_space) if has_features else {})
     for key, values in (changed or {}).items():
         if key not in own:
-            raise ValueError(f"space: {name} has no parameter {show(key)}, only {name_some(sorted(own), 30)}")
+            raise make_unknown_error(f"space: {name} has", {str(key): values}, own)
         if isinstance(values, np.ndarray):
             values = values.tolist()
         if values is None:

@@ -9,16 +9,20 @@ import polars as pl
 import pytest
 
 from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, UnknownIdError
 from tastemap.models.shared.inputs import is_frame, read_exclusions, read_histories
+from tastemap.models.shared.state import State
 
 ITEMS = IdMap(["a", "b", "c", "d"], "item")
 USERS = IdMap([1, 2], "user")
+STATE = State.of(Interactions.from_frame({"user": [1, 2], "item": ["a", "b"]}, users=USERS, items=ITEMS))
 
 
 def read(history: Any, weights: Any = None, **options: Any) -> list[list[Any]]:
     given = {"unweighted": 1.0, "ratings": False, "may_be_empty": False, **options}
-    rows = read_histories(history, weights, ITEMS, **given)
+    rows, people, has_ids = read_histories(history, weights, STATE, **given)
+    assert (people.name, people.to_list(), has_ids) == ("history", list(range(len(rows.counts))), False)
     assert [array.dtype for array in rows] == [np.int64, np.int32, np.float32]
     return [array.tolist() for array in rows]
 

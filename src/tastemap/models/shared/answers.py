@@ -18,15 +18,16 @@ from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
-from tastemap.errors import DataError, NotSupportedError, Remedy, UnknownIdError, name_some
+from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.asked import ItemLikeness, Likeness, Listing, NewListing, OnUnknown
+from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusions, read_histories
 from tastemap.models.shared.state import State
+from tastemap.ranking.audience import rank_users
 from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, ask_for_lists
+from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ PLACE_BYTES = 64
 _UNKNOWN_USER = Remedy(
     "pass on_unknown='popular' to give them the most popular items, or 'skip' to leave them out", "on_unknown", ...
 )
+
+
+_UNKNOWN_CANDIDATE = "leave them out of the candidates"
 
 
 class ScoringVectors(NamedTuple):
@@ -251,15 +255,20 @@ class Answers(ABC):
     ) -> Any:
         """Return the k best items for new users, folded in from their histories: a frame of history, item, rank, score.
 
-        history : item ids, {item id: weight}, or a list of either for several users; the column `history` numbers them
-            from 0
+        history : of one user item ids or {item id: weight}; a list of either for several users, whom the column
+             `history` numbers from 0; or with the ids of the users, which come in place of the numbers, in the order in
+             which they first appear:
+             Interactions : their weights as they are, in the unit of what was passed to `fit`
+             a frame or dict of columns : users, items and, if it has it, weights, by the names of the training's
+                 columns. What the training did to weights is done to these: `Interactions.at_least`, `log2`, `binarize`
+             {user id: history}, or a pandas Series of lists as groupby().agg(list) makes it, whose index holds the ids
         weights : one weight for each item id, in the unit of what was passed to `fit`, such as log2(1 + plays) after a
             fit to `interactions.log2()`; None for their mean, or, where the model predicts ratings, for the highest
             rating, because an item named without a rating is taken as liked.
             An item of weight 0 is not liked: models of likes leave it out of the history
-        user_features : the new users' features, one row for each history in the same order; their ids are ignored. A
-            history may then be empty ([], or [[], []] for two users). Without this argument a model with user features
-            treats the new users as users without features
+        user_features : the new users' features: by their ids, or without ids one row for each history in the same
+            order. A history may then be empty ([], or [[], []] for two users). Without this argument a model with user
+            features treats the new users as users without features
         exclude_seen : leave out the items of the history
         candidates, exclude, frame : as for `recommend`
 
@@ -269,24 +278,24 @@ class Answers(ABC):
         state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         self._check_more_features(user_features, None)
-        histories = read_histories(
+        histories, people, has_ids = read_histories(
             history,
             weights,
-            state.items,
+            state,
             unweighted=self.unstated_weight,
             ratings=self.abilities.ratings,
-            unit=state.unit,
             may_be_empty=user_features is not None,
         )
         if not state.known_items[histories.indices].all():
             without = state.items.take(histories.indices[~state.known_items[histories.indices]])
             raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
-        people = pl.Series("history", np.arange(len(histories.counts)))
         hidden = [Hidden(histories, np.arange(len(people)))] if exclude_seen else []
         if exclude is not None:
-            if is_frame(exclude):
+            if is_frame(exclude) and not has_ids:
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
+        if has_ids and user_features is not None:
+            user_features = user_features.only(people)
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
         among = self.candidates(candidates)
         _ask_for_lists(len(people), k, len(among))
@@ -335,6 +344,59 @@ class Answers(ABC):
         """
         return self.scorer.recommend(rows, k, exclude_seen=exclude_seen)
 
+    @overload
+    def users_for(
+        self, items: Any, k: int = 10, *, exclude_seen: bool = True, candidates: Any = None, frame: None = None
+    ) -> Any: ...
+    @overload
+    def users_for(self, items: Any, *, frame: Literal["pandas"], **asked: Unpack[Audience]) -> pd.DataFrame: ...
+    @overload
+    def users_for(self, items: Any, *, frame: Literal["polars"], **asked: Unpack[Audience]) -> pl.DataFrame: ...
+    @overload
+    def users_for(self, items: Any, *, frame: Literal["pyarrow"], **asked: Unpack[Audience]) -> pa.Table: ...
+    def users_for(
+        self,
+        items: Any,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        frame: FrameKind | None = None,
+    ) -> Any:
+        """Return the k users with the highest score for each item: a frame of item, user, rank (from 1) and score.
+
+        items : an id or ids
+        exclude_seen : leave out the users who have a training pair with the item
+        candidates : only these users may appear (ids); None for every user with a training pair or features
+        frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
+
+        The scores are those of `recommend` and `predict`, to the bit. Scores of one user compare items: of models whose
+        scores grow with the number of a user's pairs, such as `EASE`, the list shows active users first. Users with
+        equal scores come in the order of a hash of their ids, `IdMap.tie_order`; a warning counts the lists that have
+        one score throughout, as all of `Popular` do.
+
+        Raises UnknownIdError for ids without a training pair or features, NotSupportedError where the training pairs
+        are needed and a file left them out.
+        """
+        state, kind = self.state, self._choose_kind(frame)
+        check_whole("k", k, lowest=1)
+        rows = self._item_rows(to_series(list_values(items), state.items.name))
+        users = np.flatnonzero(state.known_users)
+        if candidates is not None:
+            users = np.unique(self._user_rows(to_series(list_values(candidates), state.users.name), _UNKNOWN_CANDIDATE))
+        _ask_for_lists(len(rows), k, len(users))
+        hidden = [Hidden(state.given("leaving out seen items").by_item, rows)] if exclude_seen else []
+        lists, n_alike = rank_users(self.scorer, rows, users, k, hidden, Ties.of(state.users.tie_order))
+        if n_alike:
+            warning = TastemapWarning(
+                f"the model cannot tell the users of {n_alike:,} of {len(rows):,} lists apart: they have one score "
+                "throughout, and their order means nothing",
+                alike=n_alike,
+                lists=len(rows),
+            )
+            warnings.warn(warning, stacklevel=2)
+        return self._list_pairs(state.items.take(rows), lists, state.users, kind)
+
     # -- similar ------------------------------------------------------------------------------------------------------
 
     @overload
@@ -345,6 +407,7 @@ class Answers(ABC):
         k: int = 10,
         metric: Closeness = "cosine",
         candidates: Any = None,
+        min_pairs: int = 0,
         frame: None = None,
     ) -> Any: ...
     @overload
@@ -360,6 +423,7 @@ class Answers(ABC):
         k: int = 10,
         metric: Closeness = "cosine",
         candidates: Any = None,
+        min_pairs: int = 0,
         frame: FrameKind | None = None,
     ) -> Any:
         """Return the k items most similar to each item, itself left out: a frame of item, neighbour, rank, score.
@@ -367,6 +431,8 @@ class Answers(ABC):
         items : an id or ids
         metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that a higher score is nearer
         candidates : only these items may appear (ids)
+        min_pairs : only items with at least so many training pairs may appear, because what is learned from a few is
+            little more than chance; 0 for all, by default
 
         Raises UnknownIdError for items without a training pair or features, NotSupportedError for a model without
         similar items.
@@ -375,6 +441,10 @@ class Answers(ABC):
         rows = self._item_rows(to_series(list_values(items), self.state.items.name))
         among = None if candidates is None else self._candidate_rows(candidates)
         check_whole("k", k, lowest=1)
+        check_whole("min_pairs", min_pairs, lowest=0)
+        if min_pairs:
+            among = np.flatnonzero(self.state.known_items) if among is None else among
+            among = among[self.state.popularity[among] >= min_pairs]
         _ask_for_lists(len(rows), k, len(self.state.items))
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
@@ -537,10 +607,13 @@ class Answers(ABC):
             )
 
     def _list_items(self, who: pl.Series, lists: Lists, kind: FrameKind) -> Any:
+        return self._list_pairs(who, lists, self.state.items, kind)
+
+    def _list_pairs(self, whose: pl.Series, lists: Lists, listed: IdMap, kind: FrameKind) -> Any:
         repeated, ranks, filled = _flatten(lists)
         columns = {
-            who.name: who.gather(repeated),
-            self.state.items.name: self.state.items.take(lists.rows[filled]),
+            whose.name: whose.gather(repeated),
+            listed.name: listed.take(lists.rows[filled]),
             "rank": ranks,
             "score": lists.scores[filled],
         }

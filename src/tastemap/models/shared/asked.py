@@ -44,3 +44,12 @@ class ItemLikeness(Likeness, total=False):
     """The options of `similar_items`."""
 
     candidates: Any
+    min_pairs: int
+
+
+class Audience(TypedDict, total=False):
+    """The options of `users_for`."""
+
+    k: int
+    exclude_seen: bool
+    candidates: Any

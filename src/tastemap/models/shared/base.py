@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -15,7 +16,15 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.data.specs import ArraySpec
-from tastemap.errors import DataError, ModelFileError, NotFittedError, NotSupportedError
+from tastemap.errors import (
+    DataError,
+    ModelFileError,
+    NotFittedError,
+    NotSupportedError,
+    ParameterNameError,
+    name_some,
+    show,
+)
 from tastemap.files.arrays import write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
@@ -23,6 +32,7 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros
+from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
@@ -89,6 +99,47 @@ class Model(Answers):
         raise NotSupportedError(
             f"{type(self).__name__} says that it takes features, but has no place_items, which add_items needs"
         )
+
+    # -- parameters ---------------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # type checkers read the parameters from the dataclass
+
+        def __new__(cls, *args: Any, **parameters: Any) -> Self:
+            """Raise ParameterNameError, in one sentence, for parameters that the dataclass would refuse."""
+            model = super().__new__(cls)
+            names = {field.name for field in fields(cls) if field.init}
+            if args or not names.issuperset(parameters):
+                _check_call(cls, args, parameters)
+            return model
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name, as they were given.
+
+        deep : for scikit-learn, which passes it; no parameter has parameters of its own
+        """
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters and return the model itself, unfitted: what it learned with others is forgotten.
+
+        So no file and no card says that arrays were learned with parameters that came later. Like the constructor, it
+        only stores; `fit` checks the values. Without a parameter it changes nothing, and a fitted model stays fitted.
+
+        Raises ParameterNameError for a name that the model does not have, before anything is set.
+        """
+        known = self.get_params()
+        unknown = {name: value for name, value in parameters.items() if name not in known}
+        if unknown:
+            raise make_unknown_error(f"{type(self).__name__} has", unknown, known)
+        if parameters:
+            self._forget()
+        for name, value in parameters.items():
+            setattr(self, name, value)
+        return self
+
+    def clone(self) -> Self:
+        """Return an unfitted model with the same parameters."""
+        return type(self)(**asdict(self))
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
@@ -242,10 +293,6 @@ class Model(Answers):
         grown.place_items()
         return grown
 
-    def clone(self) -> Self:
-        """Return an unfitted model with the same parameters."""
-        return type(self)(**asdict(self))
-
     # -- what is known ------------------------------------------------------------------------------------------------
 
     @property
@@ -349,12 +396,32 @@ class Model(Answers):
             setattr(model, name, arrays[name])
         return model
 
-    def card(self) -> str:
-        """Return a description of the fitted model in Markdown: parameters, data, training, versions."""
+    def card(self) -> stored.Card:
+        """Return a description of the fitted model in Markdown, a text: parameters, data, training, versions."""
         return stored.card(self._header(), self.state)
 
     def _header(self) -> dict[str, Any]:
         return stored.header_of(type(self).__name__, asdict(self), self.state, self.epochs_)
+
+
+def _check_call(cls: type[Model], args: tuple[Any, ...], parameters: dict[str, Any]) -> None:
+    """Raise ParameterNameError where the constructor of a model does not take these arguments."""
+    try:
+        inspect.signature(cls.__init__).bind(None, *args, **parameters)  # a model may have a constructor of its own
+    except TypeError:
+        known = [field.name for field in fields(cls) if field.init]
+        if args:
+            first = known[0] if known else ""
+            meant = f": write {cls.__name__}({first}={show(args[0])})" if known and len(args) == 1 else ""
+            raise ParameterNameError(
+                f"{cls.__name__} takes parameters by their names only, got {name_some(args)} without one{meant}",
+                parameter=first,
+                value=args[0],
+            ) from None
+        unknown = {name: value for name, value in parameters.items() if name not in known}
+        if not unknown:  # a constructor of its own refuses them for a reason of its own
+            return
+        raise make_unknown_error(f"{cls.__name__} has", unknown, known) from None
 
 
 def _keep_measurable(validation: Interactions, state: State, ratings: bool) -> Interactions:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 import numpy as np
 
 from tastemap.data._pairs import Rows, freeze_rows, rows_at
+from tastemap.data.frames import to_polars
 from tastemap.errors import DataError
 from tastemap.ranking.scorer import Scorer
+from tastemap.tables import write_html
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Doubles, Floats, Ints
 
@@ -21,6 +23,9 @@ else:
 
 # A longer history is explained by its heaviest items, because each item left out costs one fold-in.
 LONGEST_HISTORY = 200
+
+# The most items that a notebook shows.
+_MOST_ROWS = 20
 
 
 class Explanation(NamedTuple, Generic[Frame]):
@@ -36,6 +41,13 @@ class Explanation(NamedTuple, Generic[Frame]):
     kind: Literal["exact", "leave-one-out"]
     score: float
     baseline: float = 0.0
+
+    def _repr_html_(self) -> str:
+        frame = to_polars(self.frame)
+        rows = frame.head(_MOST_ROWS).rows()
+        left = f"and {len(frame) - _MOST_ROWS:,} more" if len(frame) > _MOST_ROWS else ""
+        whole = f"score {self.score:.4g}, {self.kind}, of which {self.baseline:.4g} come not from the history"
+        return write_html(frame.columns, rows, *filter(None, (left, whole)))
 
 
 def solve(A: Doubles, b: Doubles) -> Doubles:

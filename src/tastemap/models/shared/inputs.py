@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,45 +11,153 @@ import polars as pl
 import scipy.sparse as sp
 
 from tastemap.data._checks import LARGEST_FLOAT
-from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_of
-from tastemap.data.frames import is_single, list_values, to_polars, to_series
+from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at, rows_of
+from tastemap.data.frames import is_single, kind_of, list_values, name_of, to_polars, to_series
 from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Columns, Interactions
 from tastemap.errors import DataError, Remedy, name_some, show
+from tastemap.models.shared.state import State, check_names
 from tastemap.ranking.top_k import Hidden
+from tastemap.typing import Floats
 
 UNKNOWN_ITEM = Remedy("leave them out, or bring them in with update", "update", ...)
 
 
+class Asked(NamedTuple):
+    """The histories of new users.
+
+    pairs : CSR arrays over the item rows, a row for each of them, with weights in the model's units
+    people : their ids, or their numbers from 0 under the name "history"
+    has_ids : whether these are ids
+    """
+
+    pairs: Rows
+    people: pl.Series
+    has_ids: bool
+
+
 def read_histories(
-    history: Any,
-    weights: Any,
-    items: IdMap,
-    *,
-    unweighted: float,
-    ratings: bool,
-    may_be_empty: bool,
-    unit: float = 1.0,
-) -> Rows:
-    """Return the histories that `recommend_for` takes as CSR arrays over item rows.
+    history: Any, weights: Any, state: State, *, unweighted: float, ratings: bool, may_be_empty: bool
+) -> Asked:
+    """Return the histories that `recommend_for` takes.
 
     unweighted : the weight in the arrays of items given without weights
     ratings : whether weights are ratings, of any sign; else items of weight 0 are left out
-    unit : the weight that is 1 in the arrays
     """
-    history = history if isinstance(history, Mapping) else list_values(history)
-    many = isinstance(history, Sequence) and len(history) > 0 and not any(map(is_single, history))
-    people = list(history) if many else [history]
-    each = [None] * len(people) if weights is None else list(list_values(weights)) if many else [weights]
-    if len(each) != len(people):
-        raise ValueError(f"weights must be as many as histories: got {len(each)} for {len(people)}")
+    if isinstance(history, Interactions) or _is_table(history, state):
+        if weights is not None:
+            raise ValueError("weights must be left out where the histories come with them")
+        if isinstance(history, Interactions):
+            return _read_pairs(history, state, None, ratings, may_be_empty)
+        data, columns = _read_table(history, state, unweighted * state.unit, ratings)
+        return _read_pairs(data, state, columns, ratings, may_be_empty)
+    people, histories = _take_people(history, state.users.name)
+    many = people is not None or (
+        isinstance(histories, Sequence) and len(histories) > 0 and not any(map(is_single, histories))
+    )
+    each = list(histories) if many else [histories]
+    given = [None] * len(each) if weights is None else list(list_values(weights)) if many else [weights]
+    if len(given) != len(each):
+        raise ValueError(f"weights must be as many as histories: got {len(given)} for {len(each)}")
     rows = [
-        _read_history(one, own, items, unweighted, ratings, may_be_empty, unit)
-        for one, own in zip(people, each, strict=True)
+        _read_history(one, own, state.items, unweighted, ratings, may_be_empty, state.unit)
+        for one, own in zip(each, given, strict=True)
     ]
     indptr = np.concatenate(([0], np.cumsum([len(columns) for columns, _ in rows])))
     items_of_all: npt.NDArray[np.int32] = np.concatenate([own for own, _ in rows])
     weights_of_all = np.concatenate([own for _, own in rows])
-    return freeze_rows(Rows(indptr, items_of_all, weights_of_all))
+    pairs = freeze_rows(Rows(indptr, items_of_all, weights_of_all))
+    if people is None:
+        return Asked(pairs, pl.Series("history", np.arange(len(each))), has_ids=False)
+    return _name(pairs, IdMap(people, people.name), state)
+
+
+def _take_people(history: Any, name: str) -> tuple[pl.Series | None, Any]:
+    """Return the people of a dict or a pandas Series of histories, None for other histories, and the histories."""
+    if isinstance(history, Mapping):
+        if history and not any(map(is_single, history.values())):
+            return to_series(list(history), name), list(history.values())
+        return None, history
+    histories = list_values(history)
+    if isinstance(histories, Sequence) or is_single(next(iter(histories), 0)):
+        return None, histories
+    index = getattr(histories, "index", None) if kind_of(histories) == "pandas" else None
+    if index is None or (index.name is None and type(index).__name__ == "RangeIndex"):
+        return None, list(histories)
+    return to_series(index, name_of(index, name)), list(histories)
+
+
+def _is_table(history: Any, state: State) -> bool:
+    """Tell whether histories are a frame, or a dict with the columns of the training, rather than one by person."""
+    if isinstance(history, Mapping):
+        return state.users.name in history and state.items.name in history
+    return is_frame(history)
+
+
+def _read_table(frame: Any, state: State, unweighted: float, ratings: bool) -> tuple[Interactions, Columns | None]:
+    """Return the pairs of a frame with the training's columns; a row may hold a list of items, and one of weights.
+
+    unweighted : the weight of rows where the frame has none, as models take it
+
+    Also returns how weights are to be taken, None where they are those of the rows without one.
+    """
+    user, item, weight = state.users.name, state.items.name, state.columns.weight
+    table = to_polars(frame, [user, item], [weight])
+    lists = [column.name for column in table if isinstance(column.dtype, pl.List)]
+    if item in lists:
+        table = table.explode(lists)
+    is_weighted = weight in table.columns
+    if not is_weighted:
+        table = table.with_columns(pl.lit(unweighted, pl.Float64).alias(weight))
+    bounded = state.columns.least is not None
+    data = Interactions.from_frame(table, user=user, item=item, weight=weight, allow_negative=ratings or bounded)
+    return data, state.columns if is_weighted else None
+
+
+def _read_pairs(data: Interactions, state: State, columns: Columns | None, ratings: bool, may_be_empty: bool) -> Asked:
+    """Return the histories of everybody who has a pair, in the order of the first ones.
+
+    columns : the bound and the damping with which the training took weights; None takes them as they are
+    """
+    used = data.items.take(np.unique(data.matrix.indices))
+    state.items.rows(used, UNKNOWN_ITEM)
+    people = pl.Series(data.row_of_pair()[data.input_order]).unique(maintain_order=True).to_numpy()
+    ids = IdMap(data.users.take(people), data.users.name)
+    pairs = rows_at(data.align(data.users, state.items)[0].by_user, people)
+    w = pairs.data
+    if columns is not None and columns.least is not None:
+        pairs = _keep(pairs, w >= columns.least)
+    elif not ratings:
+        if w.min(initial=0) < 0:
+            raise DataError(f"weights of a history must be finite and not negative, got {name_some(w[w < 0].tolist())}")
+        pairs = _keep(pairs, w > 0)
+    if columns is not None:
+        pairs = pairs._replace(data=_damp(pairs.data, columns))
+    empty = np.flatnonzero(np.diff(pairs.indptr) == 0)
+    if len(empty) and not may_be_empty:
+        raise DataError(
+            f"the history of {name_some(ids.take(empty))} holds no like: leave them out, or give at least one of their "
+            "items a weight above 0"
+        )
+    return _name(state.in_units(pairs), ids, state)
+
+
+def _damp(weights: Floats, columns: Columns) -> Floats:
+    if columns.damping == "binarize":
+        return np.ones_like(weights)
+    return np.log2(1 + weights.astype(np.float64)).astype(np.float32) if columns.damping == "log2" else weights
+
+
+def _keep(pairs: Rows, kept: npt.NDArray[np.bool_]) -> Rows:
+    before = np.concatenate(([0], np.cumsum(kept)))
+    return freeze_rows(Rows(before[pairs.indptr], pairs.indices[kept], pairs.data[kept]))
+
+
+def _name(pairs: Rows, people: IdMap, state: State) -> Asked:
+    check_names(people.name)
+    if people.name == state.items.name:
+        raise DataError(f"people and items are both called {people.name!r}: name one of them otherwise")
+    return Asked(pairs, people.ids.alias(people.name), has_ids=True)
 
 
 def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap) -> Hidden:
@@ -75,7 +183,7 @@ def read_exclusions(exclude: Any, people: pl.Series, users: IdMap, items: IdMap)
 
 def is_frame(values: Any) -> bool:
     """Tell whether the values are a frame or a mapping of columns, rather than ids."""
-    return hasattr(values, "columns") or isinstance(values, Mapping)
+    return isinstance(values, Mapping | pl.LazyFrame) or hasattr(values, "columns")
 
 
 def _read_history(

@@ -20,6 +20,7 @@ from tastemap.errors import DataError, ModelFileError, name_some
 from tastemap.files.headers import find_misfit
 from tastemap.metrics.definitions import parse
 from tastemap.models.shared.state import State, check_names
+from tastemap.tables import escape_markdown
 from tastemap.training.loop import Epoch
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Array, Arrays, FrameKind
@@ -204,24 +205,35 @@ def epochs_of(header: dict[str, Any]) -> list[Epoch]:
     return [Epoch(e["epoch"], 0.0, e["objective"], e["metric"], measured) for e in header["history"]]
 
 
-def card(header: dict[str, Any], state: State) -> str:
+class Card(str):
+    """The description of a fitted model: a text in Markdown, which notebooks show as such."""
+
+    __slots__ = ()
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def card(header: dict[str, Any], state: State) -> Card:
     """Return the description of a model in Markdown, from its header and state."""
-    parameters = [f"| {name} | {value} |" for name, value in header["parameters"].items()]
+    parameters = [f"| {name} | {_escape(str(value))} |" for name, value in header["parameters"].items()]
     n_users, n_items = np.count_nonzero(state.activity), np.count_nonzero(state.popularity)
     data = (
-        f"Data: {state.popularity.sum():,} pairs, {n_users:,} {state.users.name} x {n_items:,} {state.items.name}, "
-        f"fingerprint {header['data']}."
+        f"Data: {state.popularity.sum():,} pairs, {n_users:,} {_escape(state.users.name)} x "
+        f"{n_items:,} {_escape(state.items.name)}, fingerprint {header['data']}."
     )
     if state.columns.least is not None:
-        data += f" Of {state.columns.weight} only {state.columns.least:g} and more."
+        data += f" Of {_escape(state.columns.weight)} only {state.columns.least:g} and more."
     if state.columns.damping == "log2":
-        data += f" Each {state.columns.weight} w was taken as log2(1 + w)."
+        data += f" Each {_escape(state.columns.weight)} w was taken as log2(1 + w)."
     if state.columns.damping == "binarize":
         data += " Every pair counts alike."
     if state.unit != 1:
         data += f" A weight of {state.unit:.6g} counts as 1."
     sides = ((state.users, state.user_features), (state.items, state.item_features))
-    described = [f"{len(own.names):,} of {own.described.sum():,} {ids.name}" for ids, own in sides if own is not None]
+    described = [
+        f"{len(own.names):,} of {own.described.sum():,} {_escape(ids.name)}" for ids, own in sides if own is not None
+    ]
     if described:
         data += f" Features: {', '.join(described)}."
     training = []
@@ -235,7 +247,12 @@ def card(header: dict[str, Any], state: State) -> str:
             training[0] += f" Best on the validation part: {header['metric']} {best:.4f} in epoch {epoch}."
     versions = "Versions: " + ", ".join(f"{name} {number}" for name, number in header["versions"].items()) + "."
     blocks = ["| parameter | value |\n|---|---|\n" + "\n".join(parameters)] if parameters else []
-    return "\n\n".join([f"# {header['class']}", *blocks, data, *training, versions]) + "\n"
+    return Card("\n\n".join([f"# {header['class']}", *blocks, data, *training, versions]) + "\n")
+
+
+def _escape(text: str) -> str:
+    # An underscore within a word is no mark of Markdown's, and most names have one.
+    return escape_markdown(text).replace("\\_", "_")
 
 
 def _ids_to_arrays(side: str, ids: IdMap) -> Arrays:
