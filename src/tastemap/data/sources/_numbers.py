@@ -32,7 +32,7 @@ def read_numbers(texts: pl.Series, label: str) -> pl.Series:
     if left.is_empty():
         return numbers
     if not left.str.contains(_COMMA).all():
-        if left.str.contains(_SIGNED).all():
+        if left.str.contains(_SIGNED).all() and left.str.contains(r"[^\d.]").any():
             rows = (numbers.is_null() & known.is_not_null()).arg_true()
             raise DataError(
                 f"{label}: column {texts.name!r} has numbers with signs of thousands, currency or the like, "
