@@ -23,7 +23,7 @@ from tastemap.data.frames import check_columns
 from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
 from tastemap.data.sources._numbers import read_numbers
 from tastemap.data.sources._room import check_room
-from tastemap.data.sources._unpack import Content, as_polars_source, open_content
+from tastemap.data.sources._unpack import EMPTY, Content, as_polars_source, open_content
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 
 _SAMPLE = 10_000  # rows that column types are taken from
@@ -186,7 +186,7 @@ class TextTable:
             start = _double_quotes(start)
         text = start.decode("utf-8", errors="replace")
         if not text.strip():
-            raise pl.exceptions.NoDataError
+            raise DataError(f"{self.label} is empty: {EMPTY}")
         return find_dialect(
             text,
             is_whole=is_whole,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,15 +12,19 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from tastemap.data._checks import check_switch
-from tastemap.data._spelling import read_ids
+from tastemap.data._spelling import drop_words, read_ids
 from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
-from tastemap.data.sources._unpack import EMPTY, Content, unpack
+from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.sources.dates import parse_times
 from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
+
+# What `DataFile.read_first` reads.
+_FIRST_BYTES = 1 << 16
+_FIRST_ROWS = 1000
 
 
 def open_file(
@@ -116,8 +121,24 @@ class DataFile:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
         if time is not None and table[time].dtype == pl.String:
-            table = table.with_columns(parse_times(table[time], self.label))
+            texts = drop_words(table[time]) if drop_nulls else table[time]
+            table = table.with_columns(parse_times(texts, self.label))
         return table
+
+    def read_first(self) -> pl.DataFrame:
+        """Return some of the first rows with all columns, to guess from: none where they cannot be read alone."""
+        try:
+            if self.is_parquet:
+                with self._explain():
+                    return ParquetTable(self.content, self.label).read_first(_FIRST_ROWS)
+            with open_content(self.content) as stream:
+                start = stream.read(_FIRST_BYTES)
+            whole = start if len(start) < _FIRST_BYTES else start[: start.rfind(b"\n") + 1]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # those of the whole file are shown
+                return replace(self, content=whole).read()
+        except DataError:
+            return pl.DataFrame()
 
     @property
     def is_parquet(self) -> bool:
