@@ -317,9 +317,12 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     # Those of a search that stops are in test_tune_command.
     on = Remedy("with study=FILE the same call would go on from here", "study", ...)
     assert say(Note("none is kept", on)) == "none is kept: with --study FILE the same command would go on from here"
+    wide = tm.DataError("it has many columns", Remedy("use from_wide", "wide", True))
+    assert say(wide) == "it has many columns: pass --wide if every column is an item"
     again = Note("they are kept in a.db", Remedy("the same call goes on from them", "call", "again"))
     assert say(again) == "they are kept in a.db: the same command goes on from them"
     others = {("exclude", None), ("study", ...), ("call", "again"), ("zeros", "negatives"), ("damping", "binarize")}
+    others |= {("wide", True)}
     assert {*ADVISED, *others} == set(ADVICE)
 
 

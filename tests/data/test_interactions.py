@@ -198,7 +198,7 @@ OK: dict[str, list[Any]] = {
         (
             "time",
             ["mon", "tue", "wed"],
-            "column 'time' holds String values ('mon', 'tue', 'wed'), and times are",
+            "column 'time' holds text that is no date or time, 'mon' in rows 0, 1, 2",
         ),
         ("time", [1, 2, 2**64 - 1], "column 'time' has no time that fits in 64 bits in row 2"),
     ],

@@ -309,3 +309,42 @@ def test_an_item_column_may_be_called_weight() -> None:
     assert rows(Reading(item="weight").read(path).data) == [("a", "x", 3), ("b", "y", 2)]
     path = write("user,weight\na,x\nb,y\n")
     assert rows(Reading(item="weight").read(path).data) == [("a", "x", 1), ("b", "y", 1)]
+
+
+def test_a_wide_table_is_read_with_remarks() -> None:
+    path = write("who;dune;it\nann;5;\n;4;4\nbob;1;3\n")
+    found = Reading(wide=True, drop_nulls=True).read(path)
+    assert rows(found.data) == [("ann", "dune", 5.0), ("bob", "dune", 1.0), ("bob", "it", 3.0)]
+    assert found.columns == {"user": "who", "item": "item", "weight": "weight"}
+    assert kinds(found) == ["separator", "nulls", "wide"]
+    assert found.remarks[-1].facts == {"path": path, "user": "who", "items": 2}
+    liked = Reading(wide=True, drop_nulls=True, at_least=3).read(path)
+    assert rows(liked.data) == [("ann", "dune", 1.0), ("bob", "it", 1.0)]
+    with pytest.raises(tm.DataError, match="column 'who' has no id in row 1"):
+        Reading(wide=True).read(path)
+
+
+def test_a_wide_table_has_no_columns_of_items_weights_and_times() -> None:
+    path = write("who,dune,it\nann,5,\nbob,1,3\n")
+    for given in (
+        {"item": "dune"},
+        {"weight": "it"},
+        {"time": "it"},
+        {"count_rows": True},
+        {"event_weights": {"x": 1}},
+    ):
+        with pytest.raises(tm.ParameterError, match="must be left out for a wide table, whose columns are items, got"):
+            Reading(wide=True, **given).read(path)
+    with pytest.raises(tm.DataError, match="a split by time needs times, and a wide table has none"):
+        Reading(wide=True).read_parts(path, 0.2)
+
+
+def test_json_is_not_taken_for_a_model() -> None:
+    assert not is_model(write('{"_id": {"$oid": "5f"}, "user": 1, "item": 2}\n', "m.json"))
+
+
+def test_parts_by_time_have_times_in_texts() -> None:
+    path = write("user,item,time\n1,10,01-Mar-2015\n2,20,03-Mar-2015\n1,20,02-Mar-2015\n")
+    early, late = (Reading().read_parts(path, 0.3).early, Reading().read_parts(path, 0.3).late)
+    assert [row[:2] for row in rows(early)] == [(1, 10), (1, 20)]
+    assert [row[:2] for row in rows(late)] == [(2, 20)]

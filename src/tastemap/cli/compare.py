@@ -65,6 +65,7 @@ def compare(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,
     feature_columns: opt.FeatureColumns = None,

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 DataFile = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="Interactions: csv, tsv, parquet, a MovieLens file, zip or folder.", show_default=False
+        metavar="DATA",
+        help="Interactions: csv, tsv, parquet, JSON lines, a MovieLens file, zip or folder.",
+        show_default=False,
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
@@ -81,6 +83,14 @@ Columns = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the file, if not UTF-8: latin-1 ...")]
 Quotes = Annotated[bool, typer.Option("--quotes/--no-quotes", help="Whether fields may be in quotes.")]
+Wide = Annotated[
+    bool,
+    typer.Option(
+        "--wide",
+        help="Read a table with one row a user, one column an item and weights in the cells; users are in the first "
+        "column or in --user-column.",
+    ),
+]
 
 Candidates = Annotated[
     list[str] | None,
@@ -170,6 +180,7 @@ _READING = {
     "separator": "separator",
     "encoding": "encoding",
     "quotes": "quotes",
+    "wide": "wide",
 }
 
 

@@ -77,6 +77,7 @@ def tune(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,
     feature_columns: opt.FeatureColumns = None,

@@ -66,6 +66,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("user_feature_columns", ...): "name some with --user-feature-columns",
     ("user_feature_id", ...): "pass --user-feature-id COLUMN",
     ("weight", ...): "pass --weight-column COLUMN",
+    ("wide", True): "pass --wide if every column is an item",
     ("zeros", "negatives"): "pass --zeros negatives to say that it means not liked",
 }
 
@@ -89,6 +90,7 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"left out {left_out:,} of {rows:,} rows, with a null in {', '.join(map(repr, columns))}"
     ),
     "whole ids": lambda column, value, whole: f"read the numbers of column {column!r} as whole: {value} is {whole}",
+    "wide": lambda path, user, items: f"{path}: took {user!r} as the column of users and {items:,} others as items",
     "repeats": lambda repeats, rows, duplicates: (
         f"{repeats:,} of {rows:,} rows repeat a pair of user and item: --duplicates {duplicates}"
     ),
@@ -174,7 +176,12 @@ def _say_problem(said: TastemapError | TastemapWarning) -> str:
 
 
 def _say_remedies(remedies: tuple[Remedy, ...], options: Collection[str] | None) -> list[str]:
-    return [way for remedy in remedies for way in _list_ways(remedy) if _can_follow(way, options)]
+    return [
+        way
+        for remedy in remedies
+        for way in _list_ways(remedy)
+        if remedy.parameter is None or _can_follow(way, options)  # other programs have options too
+    ]
 
 
 def _list_ways(remedy: Remedy) -> list[str]:

@@ -12,6 +12,7 @@ import polars as pl
 
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._spelling import find_missing
+from tastemap.data.dates import parse_times
 from tastemap.data.frames import name_values
 from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
@@ -191,8 +192,12 @@ def _check_nulls(column: pl.Series, name: str, what: str) -> None:
 
 
 def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
-    """Return times as int64 or float64, dates as microseconds since 1970 UTC, and their type in frames."""
+    """Return times as int64 or float64, dates as microseconds since 1970 UTC, and their type in frames.
+
+    Texts are read as `parse_times` does.
+    """
     _check_nulls(column, name, "time")
+    column = parse_times(column)
     kind = column.dtype
     if isinstance(kind, pl.Date | pl.Datetime):
         zone = kind.time_zone if isinstance(kind, pl.Datetime) else None
@@ -215,11 +220,7 @@ def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
         return values, pl.Float64()
     raise DataError(
         f"column {name!r} holds {kind} values ({name_values(column)}), and times are numbers, dates or datetimes",
-        Remedy(
-            f"parse it first, e.g. pl.col({name!r}).str.to_datetime(), in pandas pd.to_datetime(frame[{name!r}])",
-            "cast",
-            "times",
-        ),
+        Remedy("cast it first", "cast", "times"),
         column=name,
     )
 

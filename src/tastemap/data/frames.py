@@ -21,6 +21,8 @@ from tastemap.files.whole import whole_file
 from tastemap.forks import check_polars_threads
 from tastemap.typing import FrameKind
 
+NAME_ONE = "name one of these"
+
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _LARGEST_DECIMAL = 10**19
 
@@ -194,7 +196,7 @@ def check_columns(columns: Iterable[str], existing: Sequence[str]) -> None:
         if column not in existing:
             known = name_some(existing, 12)
             raise DataError(
-                f"there is no column {column!r}, only {known}{suggest(column, existing, ': name one of these')}",
+                f"there is no column {column!r}, only {known}{suggest(column, existing, f': {NAME_ONE}')}",
                 column=column,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -43,7 +44,8 @@ from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.sources.files import open_file
-from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
+from tastemap.data.wide import choose_users, find_users, read_wide
+from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
@@ -55,6 +57,15 @@ DuplicatesTime = Literal["last", "max", "min"]
 Zeros = Literal["keep", "negatives"]
 Damping = Literal["log2", "binarize"]
 EventWeights = tuple[str, Mapping[Any, float]]
+
+
+class Layout(TypedDict, total=False):
+    """How a file of text is laid out: the options of `Interactions.from_file`, which documents them."""
+
+    separator: str | None
+    columns: Sequence[str] | None
+    encoding: str | None
+    quotes: bool
 
 
 class Reading(TypedDict, total=False):
@@ -112,8 +123,8 @@ class Interactions:
     columns : the caller's column names
     frame_kind : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
 
-    ``len`` is the number of pairs. Made by `from_frame`, `from_file` and `from_csr`; the constructor takes
-    arrays that are already as described here, does not copy them, and raises DataError for others.
+    ``len`` is the number of pairs. Made by `from_frame`, `from_file`, `from_wide` and `from_csr`; the constructor
+    takes arrays that are already as described here, does not copy them, and raises DataError for others.
     """
 
     def __init__(
@@ -165,7 +176,9 @@ class Interactions:
         df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
         user, item : columns of ids, integers or strings; rows of the matrix follow their first appearance
         weight : column of numbers, finite and not negative; None gives every row the weight 1
-        time : column of integers, floats, dates or datetimes
+        time : column of integers, floats, dates or datetimes, or of texts that spell these: 2010-12-31 08:26:00,
+            31.12.2010, 12/31/2010 8:26 AM, 31-Dec-2010, Fri, 31 Dec 2010 10:00:00 GMT and the like. Days and months in
+            numbers are in the one order that suits every row; times with a distance from UTC become times in UTC
         event_weights : (column, {event: weight}) in place of ``weight``; every event needs a weight
         duplicates : what to do where a pair comes twice: "error", take the "sum", "mean" or "max" of the
             weights, or the "last" row. With "last" the pair takes the last row's place
@@ -261,9 +274,10 @@ class Interactions:
         quotes: bool = True,
         **options: Unpack[Reading],
     ) -> Interactions:
-        """Read a file of interactions: csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter.
+        """Read a file of interactions: csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter.
 
-        path : the file, or one of these as .gz or alone in a .zip
+        path : the file, or one of these as .gz or alone in a .zip. JSON is one object a line, or an array of objects;
+            a key is a column, an absent one no value
         separator : what parts the columns of a text, such as ";" or "::"; "tab", and "space" for any number of spaces.
             None finds it in the first lines
         columns : the names of all columns of a text that does not begin with them, in their order, such as
@@ -273,21 +287,68 @@ class Interactions:
         options : as for `from_frame`. MovieLens files have no header: their columns are user_id, movie_id,
             rating and timestamp
 
-        In a file of text, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7 or 7.0;
-        else all of them are texts. Spaces around names, ids and numbers are taken off, and a comma is the decimal mark
-        where all weights have it there; warnings say so. `from_frame` takes ids as they are, so that they join back.
-        Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file is missing,
-        empty, cut off, damaged, too large for memory or not of its kind.
+        In a file of text or JSON, the ids of a column are integers where each is spelled as one is, 7 and not 007, +7
+        or 7.0; else all of them are texts. Spaces around names, ids and numbers are taken off, and a comma is the
+        decimal mark where all weights have it there; warnings say so. `from_frame` takes ids as they are, so that they
+        join back. Only the columns that are named are read. Raises DataError as `from_frame` does, and where the file
+        is missing, empty, cut off, damaged, too large for memory or not of its kind.
         """
-        used, time = _list_columns(**options), options.get("time")
+        used = _list_columns(**options)
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(
             open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes).read(
-                used, time=time, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls
+                used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls
             ),
             **options,
         )
+
+    @classmethod
+    def from_wide(
+        cls,
+        table: Any,
+        *,
+        user: str | None = None,
+        zeros: Zeros = "keep",
+        allow_negative: bool = False,
+        drop_nulls: bool = False,
+        keep_na: bool = False,
+        **layout: Unpack[Layout],
+    ) -> Interactions:
+        """Read a wide table: one row a user, one column an item, weights in the cells. Empty cells are no pairs.
+
+        table : a frame as for `from_frame`, or the path of a file as for `from_file`
+        user : column of users; None takes the index of a pandas frame that has one of its own, such as a pivoted one,
+            else the first column. All other columns are items, whose ids their names are: integers where each name is
+            spelled as one is, else texts
+        zeros : "keep" makes a pair of weight 0 of a cell of 0, "negatives" none. In a table without an empty cell,
+            where most are 0, a 0 rather says that there is nothing, and a TastemapWarning says so
+        allow_negative : accept negative weights
+        drop_nulls : leave out rows without a user
+        keep_na : take users such as NA as ids, as for `from_frame`
+        layout : how a file is laid out, as for `from_file`
+
+        Users and items without a pair are left out. The columns of the pairs are called as that of the users, "item"
+        and "weight". Raises DataError for a user in two rows, a cell that is no number, and as `from_frame` does.
+        """
+        check_choice("zeros", zeros, get_args(Zeros))
+        if isinstance(table, str | Path):
+            file = open_file(table, **layout)
+            user = choose_users(file.read_header(), user)
+            frame = file.read(ids=[user], keep_na=keep_na, drop_nulls=drop_nulls)
+        else:
+            frame, user = find_users(table, user)
+        wide = read_wide(frame, user, allow_negative=allow_negative, drop_nulls=drop_nulls, keep_na=keep_na)
+        if zeros == "keep" and wide.is_full and 2 * np.count_nonzero(wide.matrix.data) < len(wide.matrix.data):
+            warning = TastemapWarning(
+                "no cell of the wide table is empty and most are 0, and each makes a pair of weight 0",
+                Remedy("pass zeros='negatives' if 0 says that there is nothing", "zeros", "negatives"),
+            )
+            warnings.warn(warning, stacklevel=2)
+        read = cls.from_csr(
+            wide.matrix, users=wide.users, items=wide.items, zeros=zeros, allow_negative=allow_negative
+        ).compact()
+        return read._copy_with(read.matrix, frame_kind=kind_of(table))
 
     @classmethod
     def from_csr(

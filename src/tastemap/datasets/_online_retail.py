@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from tastemap.data._spelling import find_missing
+from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.files import DataFile, open_file
@@ -62,8 +63,9 @@ def online_retail(path: str | Path | None = None) -> Dataset:
             "(DOI 10.24432/C5BW33), save its spreadsheet as csv or parquet, and pass the place of that as path="
         )
     file = _as_utf8(open_file(path))
-    lines = file.read(_COLUMNS, time="InvoiceDate", ids=["InvoiceNo", "StockCode"])
+    lines = file.read(_COLUMNS, ids=["InvoiceNo", "StockCode"])
     lines = lines.with_columns(
+        parse_times(lines["InvoiceDate"]),
         pl.col("InvoiceNo", "StockCode").cast(pl.String),
         pl.col("Description").cast(pl.String).str.strip_chars(),
         restore_whole_ids(_read_customers(lines["CustomerID"])),

@@ -14,11 +14,13 @@ import polars as pl
 
 from tastemap.data._columns import drop_missing
 from tastemap.data._spelling import drop_words
+from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Damping, Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
+from tastemap.data.wide import WAY, choose_users
 from tastemap.datasets import find_movielens_name, read_ratings
-from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
 from tastemap.split import find_moment
@@ -27,12 +29,12 @@ Made = TypeVar("Made")
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
 
 _USUAL = {
-    "user": "user user_id person_id customer_id visitor_id reader_id account_id uid person customer",
-    "item": "item item_id movie_id content_id product_id article_id book_id track_id song_id artist_id "
-    "stock_code sku isbn asin iid movie content product article book track song artist",
+    "user": "user user_id person_id customer_id visitor_id reviewer_id reader_id account_id uid person customer",
+    "item": "item item_id movie_id content_id product_id article_id book_id business_id anime_id track_id song_id "
+    "artist_id stock_code sku isbn asin iid movie content product article book track song artist",
     "weight": "weight rating ratings score stars strength count plays play_count listens playcount quantity qty "
     "overall",
-    "time": "timestamp time datetime date created_at event_time invoice_date unix_time ts",
+    "time": "timestamp time datetime date created_at event_time invoice_date unix_time unix_review_time review_time ts",
     "event": "event event_type type action",
     "id": "id",
     "title": "title name item_name product_name description",
@@ -91,6 +93,7 @@ class Reading:
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
     keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
     separator, columns, encoding, quotes : how a text is written, as for `Interactions.from_file`
+    wide : the file is a wide table, as for `Interactions.from_wide`; a user and weights are all it has
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
 
@@ -110,10 +113,11 @@ class Reading:
     columns: Sequence[str] | None = None
     encoding: str | None = None
     quotes: bool = True
+    wide: bool = False
     guess_time: bool = False
 
     def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
-        """Read a file: csv, tsv, parquet, a file, zip or folder of MovieLens.
+        """Read a file: csv, tsv, parquet, JSON, a file, zip or folder of MovieLens.
 
         like : a model or interactions whose names of columns are tried first; where its ids are texts, those of a file
             of text are too
@@ -122,6 +126,8 @@ class Reading:
         exclude each other.
         """
         file = _File(self, path, like)
+        if self.wide:
+            return Read(file.read_wide(), file.columns, tuple(file.remarks))
         return Read(file.make(file.read), file.columns, tuple(file.remarks))
 
     def read_parts(self, path: Path, share: float) -> ReadParts:
@@ -129,6 +135,11 @@ class Reading:
 
         Rows without a time fit in neither part: `drop_nulls` leaves them out.
         """
+        if self.wide:
+            raise DataError(
+                "a split by time needs times, and a wide table has none",
+                Remedy("split at random", "split", "random"),
+            )
         file = _File(replace(self, guess_time=True), path, needs_time=True)
         early, late, whole = file.make(partial(file.read_parts, share=share))
         return ReadParts(early, late, whole, file.columns, tuple(file.remarks))
@@ -184,13 +195,11 @@ class _File:
         return make(lambda: read_ratings(self.path, name))
 
     def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
-        how = self.how
-        file, told = open_any(self.path, how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes)
-        self.remarks += told
+        file = self._open()
         self._find_columns(file)
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
-            made = make(lambda: self._read_table(file, time))
+            made = make(lambda: self._read_table(file))
         except DataError as error:
             if time is None or self._keeps_time or error.column != time:
                 raise
@@ -202,11 +211,17 @@ class _File:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
         return made
 
-    def _read_table(self, file: DataFile, time: str | None = None) -> pl.DataFrame:
+    def _open(self) -> DataFile:
+        how = self.how
+        file, told = open_any(self.path, how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes)
+        self.remarks += told
+        return file
+
+    def _read_table(self, file: DataFile) -> pl.DataFrame:
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
         weight = None if self.how.event_weights else self.columns.get("weight")
-        table = file.read(list(self.columns.values()), time=time, weight=weight, ids=ids, **how)
+        table = file.read(list(self.columns.values()), weight=weight, ids=ids, **how)
         if self.like is not None and not file.is_parquet:
             maps = zip(ids, (self.like.users, self.like.items), strict=True)
             texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
@@ -241,6 +256,7 @@ class _File:
             raise DataError(
                 f"{self.path} has the columns {name_some(header, 12)}",
                 Remedy(f"say with {missing[0]}= which is that of the {missing[0]}s", missing[0], ...),
+                *([WAY] if len(missing) > 1 and file.looks_wide() else []),
                 path=self.path,
                 columns=tuple(header),
             )
@@ -255,6 +271,30 @@ class _File:
         self._count_repeats("repeats", len(data), n_rows, merge)
         return self._keep_likes(data)
 
+    def read_wide(self) -> Interactions:
+        """Return the interactions of a wide table."""
+        given = {use: getattr(self.how, use) for use in ("item", "weight", "time", "event_weights", "count_rows")}
+        for parameter, value in given.items():
+            if value:
+                raise ParameterError(
+                    f"{parameter} must be left out for a wide table, whose columns are items, got {show(value)}",
+                    parameter=parameter,
+                    value=value,
+                )
+        file = self._open()
+        keep_na, user = self.how.keep_na, choose_users(file.read_header(), self.how.user)
+        table = file.read(ids=[user], keep_na=keep_na, drop_nulls=self.how.drop_nulls)
+        if self.how.drop_nulls:
+            table = self._drop_nulls(table, [user], {user: keep_na})
+        data = Interactions.from_wide(
+            table, user=user, zeros=self.how.zeros, allow_negative=self._at_least is not None, keep_na=keep_na
+        )
+        names = data.columns
+        self.columns = {"user": names.user, "item": names.item, "weight": names.weight}
+        facts = {"path": self.path, "user": names.user, "items": len(data.items)}
+        self.remarks.append(Remark("wide", facts))
+        return self._keep_likes(data)
+
     def read_parts(
         self, read: Callable[[], pl.DataFrame], share: float
     ) -> tuple[Interactions, Interactions, Interactions]:
@@ -263,6 +303,7 @@ class _File:
         time, merge = self.columns.get("time"), self._choose_merging(table)
         if time is None:
             raise DataError("a split by time needs times", Remedy("say with time= which column has them", "time", ...))
+        table = table.with_columns(parse_times(table[time]))
         both = self._merge([table], merge)
         liked = table
         if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:
@@ -285,7 +326,14 @@ class _File:
             self.remarks.append(Remark(kind, {"repeats": n_rows - n_pairs, "rows": n_rows, "duplicates": merge}))
 
     def _read_rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        table = self._drop_nulls(read()) if self.how.drop_nulls else read()
+        table = read()
+        if self.how.drop_nulls:
+            # A guessed column of times is left out instead where it has nulls.
+            used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
+            names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+            if self.how.event_weights:
+                names[self.columns["weight"]] = True  # an event may be called none
+            table = self._drop_nulls(table, used, names)
         for name in (self.columns["user"], self.columns["item"]):
             # Programs write integers as 17850.0 where some row has none.
             ids, whole = table[name], restore_whole_ids(table[name])
@@ -295,13 +343,8 @@ class _File:
                 table = table.with_columns(whole)
         return table
 
-    def _drop_nulls(self, table: pl.DataFrame) -> pl.DataFrame:
-        # A guessed column of times is left out instead where it has nulls.
-        used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-        names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
-        if self.how.event_weights:
-            names[self.columns["weight"]] = True  # an event may be called none
-        whole, empty = drop_missing(table, used, names)
+    def _drop_nulls(self, table: pl.DataFrame, used: Sequence[str], ids: Mapping[str, bool]) -> pl.DataFrame:
+        whole, empty = drop_missing(table, used, ids)
         if len(whole) < len(table):
             facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
             self.remarks.append(Remark("nulls", facts))
@@ -356,7 +399,9 @@ def is_model(path: Path) -> bool:
     if path.suffix == ".safetensors" or path.is_dir():
         return not path.is_dir()
     with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"
+        start = file.read(9)
+    # The length of its header, in 8 bytes, and the header. In a text these bytes are a length that no file has.
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < 1 << 40
 
 
 def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[DataFile, list[Remark]]:

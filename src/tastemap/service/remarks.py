@@ -12,6 +12,7 @@ Kind = Literal[
     "time left out",  # error: why the guessed column of times cannot be used
     "nulls",  # left_out, rows, columns: rows without a value in one of the columns
     "whole ids",  # column, value, whole: floats that are integers again, with an example
+    "wide",  # path, user, items: the column of users of a wide table, and how many items its other columns are
     "repeats",  # repeats, rows, duplicates: rows of a pair that came before, and how they were merged
     "repeats in parts",  # the same, on either side of a split by time
     "low ratings",  # column, low, high, at_least: ratings of which the low ones count as a liking, and a bound

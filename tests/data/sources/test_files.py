@@ -289,7 +289,7 @@ def test_a_zip_with_several_data_files_names_them(tmp_path: Path) -> None:
         Interactions.from_file(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.md", "x")
-    with pytest.raises(DataError, match=r"holds no csv, tsv or parquet file, only 'readme.md'"):
+    with pytest.raises(DataError, match=r"holds no csv, tsv, parquet or JSON file, only 'readme.md'"):
         Interactions.from_file(path)
 
 
@@ -349,18 +349,10 @@ def test_a_file_that_is_not_text_is_refused_without_showing_it(tmp_path: Path) -
         Interactions.from_file(path, user="user", item="item")
 
 
-@pytest.mark.parametrize("text", ['[{"user":1,"item":2}]', ' {"user":1,"item":2}\n{"user":1,"item":3}\n'])
-def test_json_is_refused_as_what_it_is(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "rows.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match=r"rows\.json is JSON: save it as a csv or parquet file"):
-        Interactions.from_file(path, user="user", item="item")
-
-
 def test_a_file_is_a_source(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     path.write_text("user,at\n1,2010-12-31\n")
     source: Source = open_file(path)
     assert source.label == str(path)
     assert source.read_header() == ["user", "at"]
-    assert source.read(["at"], time="at").rows() == [(datetime(2010, 12, 31),)]
+    assert source.read(["at"]).rows() == [("2010-12-31",)]

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
-from tastemap.data.sources.dates import looks_like_time
+from tastemap.data.dates import looks_like_time
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 
 MOVIELENS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
@@ -46,7 +47,7 @@ class Dialect:
     padded: bool
     records: tuple[tuple[str, ...], ...]
 
-    @property
+    @cached_property
     def places(self) -> dict[str, int]:
         """The position of each column by its name; of columns with the same name, that of the first."""
         found: dict[str, int] = {}

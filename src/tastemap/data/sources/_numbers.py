@@ -17,12 +17,32 @@ _SIGNED = r"^[^\p{L}\d]*\d[\d.,'\s\u{a0}\u{202f}]*[^\p{L}\d]*$"
 
 
 def read_numbers(texts: pl.Series, label: str) -> pl.Series:
-    """Return texts as floats where each is a number, and null where it stands for a missing one; else the texts.
-
-    A comma is the decimal mark where every number that has one has it there, which a warning says.
+    """Return texts as `parse_numbers` does; a warning says that a comma was taken as the decimal mark.
 
     label : the name of the source, for messages
+    """
+    numbers, example = parse_numbers(texts, label)
+    if example is not None:
+        warn_of_commas(texts.name, example, label)
+    return numbers
 
+
+def warn_of_commas(column: str, example: str, label: str) -> None:
+    """Warn that commas in a column were taken as decimal marks."""
+    warnings.warn(
+        TastemapWarning(
+            f"{label}: took the comma in column {column!r} as the decimal mark: {example} is "
+            f"{example.replace(',', '.')}",
+            column=column,
+        ),
+        stacklevel=6,
+    )
+
+
+def parse_numbers(texts: pl.Series, label: str) -> tuple[pl.Series, str | None]:
+    """Return texts as floats where each is a number, and null where it stands for a missing one; else the texts.
+
+    A comma is the decimal mark where every number that has one has it there; the first of these comes too, else None.
     Raises DataError where each comma may as well part thousands.
     """
     known = texts.str.strip_chars()
@@ -30,7 +50,7 @@ def read_numbers(texts: pl.Series, label: str) -> pl.Series:
     numbers = known.cast(pl.Float64, strict=False)
     left = known.filter(numbers.is_null() & known.is_not_null())
     if left.is_empty():
-        return numbers
+        return numbers, None
     if not left.str.contains(_COMMA).all():
         if left.str.contains(_SIGNED).all() and left.str.contains(r"[^\d.]").any():
             rows = (numbers.is_null() & known.is_not_null()).arg_true()
@@ -41,7 +61,7 @@ def read_numbers(texts: pl.Series, label: str) -> pl.Series:
                 column=texts.name,
                 rows=rows.to_numpy(),
             )
-        return texts
+        return texts, None
     if left.str.contains(_THOUSANDS).all():
         rows = (numbers.is_null() & known.is_not_null()).arg_true()
         raise DataError(
@@ -51,12 +71,4 @@ def read_numbers(texts: pl.Series, label: str) -> pl.Series:
             column=texts.name,
             rows=rows.to_numpy(),
         )
-    warnings.warn(
-        TastemapWarning(
-            f"{label}: took the comma in column {texts.name!r} as the decimal mark: {left[0]} is "
-            f"{left[0].replace(',', '.')}",
-            column=texts.name,
-        ),
-        stacklevel=5,
-    )
-    return known.str.replace(",", ".", literal=True).cast(pl.Float64)
+    return known.str.replace(",", ".", literal=True).cast(pl.Float64), left[0]

@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from tastemap.data._spelling import MISSING
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
 from tastemap.data.sources._numbers import read_numbers
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import EMPTY, Content, as_polars_source, open_content
+from tastemap.data.wide import MANY
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 
 _SAMPLE = 10_000  # rows that column types are taken from
@@ -31,6 +33,7 @@ _START = 1 << 16  # bytes that the dialect is taken from
 # The csv module has one limit for the whole process.
 _csv_limit = threading.Lock()
 _PIECE = 1 << 18  # of a file; small enough for the processor's cache
+_CELL = "|".join((r"", r"[-+]?(\d+[.,]?\d*|[.,]\d+)([eE][-+]?\d+)?", *map(re.escape, MISSING)))
 _WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 # What parts columns for polars, which splits on single bytes, where a text parts them by more.
 _STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c")
@@ -79,6 +82,16 @@ class TextTable:
     def explain_missing(self) -> DataError | None:
         """Return an error that says why usual columns may be missing: no header, or another separator; else None."""
         dialect = self._dialect
+        first = "".join(dialect.names)
+        if re.fullmatch(r"\+[-+]+\+", first):
+            return DataError(
+                f"{self.label} is a table that was drawn for people", "write it for programs, e.g. with mysql --batch"
+            )
+        if re.fullmatch(r"\d+:", first):
+            return DataError(
+                f"{self.label} has rows in blocks below a line of their own, {first!r}",
+                "write what it says into every row of the block",
+            )
         guessed = dialect.guess_names()
         if guessed is not None:
             return DataError(
@@ -146,6 +159,12 @@ class TextTable:
             table = table.with_columns(read_numbers(table[name], self.label))
         return table
 
+    def looks_wide(self) -> bool:
+        """Return whether there are many columns and the first rows have hardly more than numbers behind the first."""
+        cells = [cell for fields in self._dialect.records[1:] for cell in fields[1:]]
+        n_numbers = sum(re.fullmatch(_CELL, cell) is not None for cell in cells)
+        return len(self._dialect.names) > MANY and n_numbers > 0.8 * len(cells)
+
     def explain(self, reason: str) -> DataError:
         """Return an error that says why polars could not read the text; ``reason`` is what polars says."""
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
@@ -180,8 +199,6 @@ class TextTable:
             raise DataError(
                 f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
             )
-        if start.lstrip()[:1] in (b"{", b"["):
-            raise DataError(f"{self.label} is JSON: save it as a csv or parquet file, or read it into a frame")
         if self.quotes and _ESCAPED.search(start):
             start = _double_quotes(start)
         text = start.decode("utf-8", errors="replace")

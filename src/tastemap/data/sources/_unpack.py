@@ -22,7 +22,11 @@ Content = Path | bytes
 
 EMPTY = "pass a file with column names and rows"
 
-_DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".inter", ".data", ".parquet", ".pq")
+# In this order: beside a table, JSON tells about it.
+_DATA_SUFFIXES = (
+    (".csv", ".tsv", ".txt", ".dat", ".inter", ".data", ".parquet", ".pq"),
+    (".jsonl", ".ndjson", ".json"),
+)
 _PIECE = 1 << 20
 
 # What Python's modules raise for damaged bytes, beside OSError.
@@ -123,15 +127,19 @@ def _make_damage_error(path: Path, kind: str, error: Exception) -> DataError:
 
 
 def _find_only_member(archive: zipfile.ZipFile, path: Path) -> str:
-    names = [
-        name
-        for name in archive.namelist()
-        if PurePosixPath(name.removesuffix(".gz")).suffix.lower() in _DATA_SUFFIXES
-        and not name.startswith("__MACOSX/")
-        and not PurePosixPath(name).name.lower().startswith(("readme", "license", "."))
+    groups = [
+        [
+            name
+            for name in archive.namelist()
+            if PurePosixPath(name.removesuffix(".gz")).suffix.lower() in suffixes
+            and not name.startswith("__MACOSX/")
+            and not PurePosixPath(name).name.lower().startswith(("readme", "license", "."))
+        ]
+        for suffixes in _DATA_SUFFIXES
     ]
+    names = next(filter(None, groups), [])
     if not names:
-        raise DataError(f"{path} holds no csv, tsv or parquet file, only {name_some(archive.namelist(), 10)}")
+        raise DataError(f"{path} holds no csv, tsv, parquet or JSON file, only {name_some(archive.namelist(), 10)}")
     if len(names) > 1:
         raise DataError(f"{path} holds several data files, {name_some(names, 10)}: unpack it and pass one of them")
     return names[0]

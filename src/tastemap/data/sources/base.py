@@ -20,11 +20,10 @@ class Source(Protocol):
         """Return the names of the columns, without reading the rows; raise DataError where they cannot be read."""
         ...
 
-    def read(self, columns: Sequence[str] | None = None, *, time: str | None = None) -> pl.DataFrame:
+    def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the named columns, in this order, with at least one row.
 
         columns : names from `header`; None for all
-        time : the column of times, where text is read as datetimes; None where there is none
 
         Raises DataError for a column that is not there, for no rows and for what cannot be read.
         """

@@ -12,12 +12,14 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from tastemap.data._checks import check_switch
-from tastemap.data._spelling import drop_words, read_ids
+from tastemap.data._spelling import read_ids
+from tastemap.data.frames import NAME_ONE
 from tastemap.data.sources._dialect import check_column_names, read_separator
+from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
-from tastemap.data.sources.dates import parse_times
+from tastemap.data.wide import WAY
 from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
@@ -35,7 +37,7 @@ def open_file(
     encoding: str | None = None,
     quotes: bool = True,
 ) -> DataFile:
-    """Find the data of a csv, tsv, parquet, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
+    """Find the data of a csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
     path : the file itself, as .gz, or alone in a .zip
     separator : what parts the columns of a text, one character or more; "tab", and "space" for any number of
@@ -52,7 +54,7 @@ def open_file(
     path = as_path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
-    if file.is_parquet:
+    if not file.is_text:
         if names is not None:
             raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
@@ -86,7 +88,7 @@ class DataFile:
 
     def find_other_separator(self) -> str | None:
         """Return what parts the columns of a text where that is not what its name tells, else None."""
-        return None if self.is_parquet else self._text.find_other_separator()
+        return self._text.find_other_separator() if self.is_text else None
 
     def explain_missing(self) -> DataError | None:
         """Return an error that says why columns are missing from a text: no header, or another separator; else None."""
@@ -96,7 +98,6 @@ class DataFile:
         self,
         columns: Sequence[str] | None = None,
         *,
-        time: str | None = None,
         weight: str | None = None,
         ids: Sequence[str] = (),
         keep_na: bool = False,
@@ -104,7 +105,6 @@ class DataFile:
     ) -> pl.DataFrame:
         """Read the named columns, or all.
 
-        time : a column that may hold dates as text; they are read as datetimes
         weight : a column of numbers; in a text they may have a decimal comma
         ids : columns of ids, where they are there. In a text they are numbers where each is the usual spelling of one,
             7 and not 007, +7 or 7.0, and otherwise texts, all of them
@@ -114,16 +114,23 @@ class DataFile:
         """
         with self._explain():
             numbers = () if weight is None else (weight,)
-            table = self._table.read(columns, ids, numbers)
+            try:
+                table = self._table.read(columns, ids, numbers)
+            except DataError as error:
+                if error.column in ids and self.looks_wide():
+                    problem = error.problem.removesuffix(f": {NAME_ONE}")
+                    raise DataError(problem, NAME_ONE, WAY, **error.facts) from None
+                raise
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
                 table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
-        if time is not None and table[time].dtype == pl.String:
-            texts = drop_words(table[time]) if drop_nulls else table[time]
-            table = table.with_columns(parse_times(texts, self.label))
         return table
+
+    def looks_wide(self) -> bool:
+        """Return whether a text seems to be a table with one column an item, by the first of its rows."""
+        return self.is_text and self._text.looks_wide()
 
     def read_first(self) -> pl.DataFrame:
         """Return some of the first rows with all columns, to guess from: none where they cannot be read alone."""
@@ -146,7 +153,19 @@ class DataFile:
         return PurePosixPath(self.name).suffix.lower() in (".parquet", ".pq")
 
     @property
-    def _table(self) -> ParquetTable | TextTable:
+    def is_text(self) -> bool:
+        """Whether the file is a text of lines with a separator: neither Parquet nor JSON."""
+        return not self.is_parquet and not self._is_json
+
+    @cached_property
+    def _is_json(self) -> bool:
+        suffix = PurePosixPath(self.name).suffix.lower()
+        return not self.is_parquet and (suffix in JSON_SUFFIXES or begins_as_json(self.content))
+
+    @property
+    def _table(self) -> ParquetTable | JsonTable | TextTable:
+        if self._is_json:
+            return JsonTable(self.content, self.label)
         return ParquetTable(self.content, self.label) if self.is_parquet else self._text
 
     @cached_property
