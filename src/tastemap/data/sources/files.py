@@ -59,8 +59,8 @@ def open_file(
             raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
     content = decode(content, encoding, str(path))
-    if ends_lines_in_returns(content):
-        content = unify_line_ends(content)
+    if ends_lines_in_returns(content, quotes=quotes):
+        content = unify_line_ends(content, str(path), quotes=quotes)
     return replace(file, content=content)
 
 
