@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +156,9 @@ def test_columns_are_for_files_without_names(tmp_path: Path) -> None:
             read(tmp_path, text, columns=["user", "item", "rating"])
     with pytest.raises(DataError, match=r"holds '1', '2', '3': name them with columns=\['user', 'item', 'weight'\]"):
         read(tmp_path, "1,2,3\n")
+    pl.DataFrame({"user": [1], "item": [2]}).write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match=r"r\.parquet has names of its columns: leave columns= out"):
+        Interactions.from_file(tmp_path / "r.parquet", columns=["user", "item"])
     with pytest.raises(ParameterError, match="quotes must be True or False, got 'no'"):
         read(tmp_path, "user,item\n1,2\n", quotes="no")
 
@@ -240,6 +244,16 @@ def test_titles_and_tables_are_found_the_same_way(tmp_path: Path) -> None:
     path = tmp_path / "artists.dat"
     path.write_text("id\tname\turl\n1\tMALICE MIZER\thttp://x\n2\tDiary of Dreams\thttp://y\n")
     assert open_file(path).read(["id", "name"], ids=["id"]).rows() == [(1, "MALICE MIZER"), (2, "Diary of Dreams")]
+
+
+def test_a_table_of_titles_between_colons_is_none_of_ratings(tmp_path: Path) -> None:
+    path = tmp_path / "films.dat"
+    for line in ("0000008::A Sneeze (1894)::Short", "1::Heat", "1::Toy Story (1995)"):
+        path.write_text(f"{line}\n")
+        assert open_file(path).read_header() == line.split("::")
+    for line in ("1::2", "u1::i-2::5", "ann::Aja::5", "1::1193::5::978300760"):
+        path.write_text(f"{line}\n")
+        assert open_file(path).read_header() == ["user_id", "movie_id", "rating", "timestamp"][: line.count("::") + 1]
 
 
 def test_the_tab_separated_dat_of_last_fm_is_read(data_folder: Path) -> None:

@@ -158,13 +158,13 @@ def find_dialect(
                 columns=columns,
             )
         return Dialect(mark, columns, blank, quoted, is_padded, tuple(known))
-    # A header has no number; between "::" there is hardly ever one.
-    is_row = (
-        any(not _WORD.fullmatch(field) for field in known[0]) if mark == "::" else movielens and _is_numbers(known[0])
-    )
-    if is_row and 2 <= len(first) <= len(MOVIELENS_COLUMNS):
-        return Dialect(mark, MOVIELENS_COLUMNS[: len(first)], blank, False, is_padded, tuple(known))
+    # Between "::" ids may be texts; a table of titles has words there, or behind them.
     names = known[0] if known else ("",)
+    is_row = (movielens or mark == "::") and _is_numbers(names)
+    if mark == "::" and not is_row:
+        is_row = _is_numbers(names[2:]) if len(names) > 2 else not any(map(_is_words, names))
+    if is_row and 2 <= len(names) <= len(MOVIELENS_COLUMNS):
+        return Dialect(mark, MOVIELENS_COLUMNS[: len(names)], blank, False, is_padded, tuple(known))
     if mark == "\t" and all(_RECBOLE.fullmatch(name) for name in names):
         names = tuple(name.partition(":")[0] for name in names)
     if len(names) > 1 and {len(fields) for fields in known[1:]} == {len(names) + 1}:
@@ -228,6 +228,10 @@ def _is_header(records: list[tuple[str, ...]], names: tuple[str, ...]) -> bool:
 
 def _is_numbers(fields: tuple[str, ...]) -> bool:
     return all(_NUMBER.fullmatch(field) for field in fields)
+
+
+def _is_words(field: str) -> bool:
+    return bool(_WORD.fullmatch(field)) or " " in field
 
 
 def _kind(field: str) -> str:

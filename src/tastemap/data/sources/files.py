@@ -19,7 +19,7 @@ from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
 from tastemap.data.sources._unpack import EMPTY, Content, unpack
 from tastemap.data.wide import WAY
-from tastemap.errors import DataError, first_line
+from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
@@ -49,12 +49,14 @@ def open_file(
     path = as_path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
+    if not file.is_parquet:
+        content = decode(content, encoding, str(path))
+        file = replace(file, content=content)
     if not file.is_text:
+        if names is not None:
+            raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
-    content = decode(content, encoding, str(path))
-    if ends_lines_in_returns(content):
-        content = unify_line_ends(content)
-    return replace(file, content=content)
+    return replace(file, content=unify_line_ends(content)) if ends_lines_in_returns(content) else file
 
 
 @dataclass(frozen=True)
