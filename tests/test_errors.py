@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import tastemap as tm
-from tastemap.errors import Note, Remedy, compose, name_some, suggest, tell_about
+from tastemap.errors import Note, Remedy, compose, name_some, show, suggest, tell_about
 from tastemap.testing import data as small
 
 KINDS = [
@@ -70,6 +72,9 @@ def test_the_subject_comes_first_and_facts_are_kept() -> None:
 def test_a_problem_that_is_a_sentence_is_followed_by_one() -> None:
     assert compose("2 ids are unknown.", []) == "2 ids are unknown."
     assert compose("2 ids are unknown.", ["leave them out"]) == "2 ids are unknown. Leave them out."
+    assert compose("'a' is unknown; did you mean 'b'?", ["leave it out"]) == (
+        "'a' is unknown; did you mean 'b'? Leave it out."
+    )
     assert compose("2 ids are unknown", ["a", "b", "c"], ["WARP"]) == "WARP: 2 ids are unknown: a, b, or c"
 
 
@@ -162,6 +167,23 @@ def test_the_closest_word_is_asked_for() -> None:
     assert suggest("itme", ["user", "item"]) == "; did you mean 'item'?"
     assert suggest("price", ["user", "item"]) == ""
     assert suggest("price", ["user", "item"], ": name one") == ": name one"
+
+
+def test_what_has_rows_is_told_by_its_type_and_shape() -> None:
+    assert show(np.zeros((2, 3))) == "an array of 2 x 3"
+    assert show(pl.Series([1, 2])) == "a Series of 2 values"
+    assert show(pd.DataFrame({"a": [1]})) == "a DataFrame of 1 x 1"
+    assert show(np.float64(1.5)) == repr(np.float64(1.5))
+    ids = tm.IdMap([1, 2])
+    with pytest.raises(tm.UnknownIdError, match=r"users are integers here and never cast, got a Series of 2 values$"):
+        ids.rows([pd.Series([1, 2])])
+    with pytest.raises(tm.UnknownIdError, match=r"never cast, got 'a' of type str$"):
+        ids.rows(["a"])
+    popular = tm.Popular().fit(small.data())
+    with pytest.raises(tm.ParameterError, match=r"frame must be .*, got a DataFrame of 1 x 1"):
+        popular.recommend(frame=pd.DataFrame({"a": [1]}))  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match=r"models must be a list of models, .*, got a DataFrame of 1 x 1"):
+        tm.compare(pd.DataFrame({"a": [1]}), small.data())  # type: ignore[arg-type]
 
 
 def test_a_long_value_is_cut_and_a_control_character_is_shown() -> None:

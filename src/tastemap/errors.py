@@ -153,13 +153,13 @@ def _cut(text: str, longest: int) -> str:
 def compose(problem: str, ways: Sequence[str], subjects: Sequence[str] = ()) -> str:
     """Make one text of a problem and the ways out of it: ``Popular: problem: this, or that``.
 
-    After a problem that ends with a full stop, the ways out are a sentence of their own.
+    After a problem that ends with a full stop or a question, the ways out are a sentence of their own.
     """
     text = tidy(": ".join([*subjects, problem]))
     if not ways:
         return text
     way = f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
-    return f"{text} {way[0].upper()}{way[1:].rstrip('.')}." if problem.endswith(".") else f"{text}: {way}"
+    return f"{text} {way[0].upper()}{way[1:].rstrip('.')}." if problem.endswith((".", "?")) else f"{text}: {way}"
 
 
 def tell_about(subject: str, said: Said) -> Said:
@@ -181,7 +181,15 @@ def first_line(error: BaseException) -> str:
 
 
 def show(value: object, longest: int = _LONGEST_VALUE) -> str:
-    """Return a value for a message: its repr in one line, cut to about `longest` characters."""
+    """Return a value for a message: its repr in one line, cut to about `longest` characters.
+
+    Of what has rows, such as an array, a series or a frame, it tells the type and the shape.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape and not isinstance(value, type):
+        sizes = " x ".join(map(str, shape)) if len(shape) > 1 else f"{shape[0]} values"
+        kind = type(value).__name__
+        return f"an array of {sizes}" if kind == "ndarray" else f"a {kind} of {sizes}"
     return tidy(_cut(repr(value), longest))
 
 

@@ -38,7 +38,9 @@ def threads(n: int) -> Iterator[None]:
     The number never changes a result. Raises ValueError where `n` is not a whole number of at least 1.
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ParameterError(f"threads must be a whole number of at least 1, got {n!r}", parameter="threads", value=n)
+        raise ParameterError(
+            f"threads must be a whole number of at least 1, got {show(n)}", parameter="threads", value=n
+        )
     token = _chosen.set(n)
     try:
         yield

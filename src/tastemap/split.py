@@ -180,7 +180,7 @@ def _cut(
 
 def _check_share(share: float, name: str = "test") -> float:
     if not isinstance(share, int | float | np.number) or not 0 < share < 1:
-        raise ParameterError(f"{name} must be a share between 0 and 1, got {share!r}", parameter=name, value=share)
+        raise ParameterError(f"{name} must be a share between 0 and 1, got {show(share)}", parameter=name, value=share)
     return share
 
 

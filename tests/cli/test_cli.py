@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import re
 import signal
@@ -340,8 +341,65 @@ def test_similar_prints_neighbours_with_titles(als: tm.ImplicitALS) -> None:
 
 def test_a_title_that_fits_several_items_names_them(als: tm.ImplicitALS) -> None:
     asked = ["similar", "als.safetensors", "--titles", "movies.csv", "--item"]
-    assert expect_refusal(*asked, "alie") == ("'alie' is in 2 titles, 'Alien (1979)', 'Aliens (1986)': say more of it")
+    assert expect_refusal(*asked, "alie") == (
+        "'alie' is in 2 titles, 'Alien (1979)' (10), 'Aliens (1986)' (20): say more of it, or pass the id of one"
+    )
     assert expect_refusal(*asked, "Jaws") == "no item of the model has the id or title 'Jaws'"
+    assert expect_refusal(*asked, "bbae") == (
+        "no item of the model has the id or title 'bbae'; did you mean 'Babe (1995)' (30)?"
+    )
+    # Alien comes first: more people like it.
+    near = "no item of the model has the id or title 'alein'; did you mean 'Alien (1979)' (10) or 'Aliens (1986)' (20)?"
+    assert expect_refusal(*asked, "alein") == near
+    assert expect_refusal("similar", "als.safetensors", "--item", "alien") == (
+        "the ids of 'movieId' are integers here, got 'alien': pass --titles FILE to name items by title"
+    )
+
+
+def test_what_a_text_was_taken_for_is_said(als: tm.ImplicitALS) -> None:
+    for asked in (["similar", "als.safetensors", "--item"], ["recommend", "als.safetensors", "--liked"]):
+        told = run(*asked, "ALIEN", "--titles", "movies.csv", "--json")
+        assert told.stderr == "took 'ALIEN' for 'Alien (1979)' (10)\n"
+        assert told.stdout == run(*asked, "10", "--titles", "movies.csv", "--json").stdout
+        for text in ("10", "Alien (1979)"):
+            assert run(*asked, text, "--titles", "movies.csv").stderr == ""
+
+
+def test_items_whose_ids_are_names_need_no_titles(folder: Path) -> None:
+    Path("games.csv").write_text("user,game\nann,Portal 2\nann,Dota 2\nbob,Portal 2\nbob,Half-Life 2\n")
+    run("fit", "games.csv", "--model", "ItemKNN", "--item-column", "game", "--out", "games.safetensors")
+    told = run("recommend", "games.safetensors", "--liked", "portal 2", "--json")
+    assert told.stderr == "took 'portal 2' for 'Portal 2'\n"
+    assert {row["game"] for row in json.loads(told.stdout)["recommendations"]} == {"Dota 2", "Half-Life 2"}
+    assert run("similar", "games.safetensors", "--item", "half life 2").stdout.startswith("like Half-Life 2\n")
+    assert expect_refusal("similar", "games.safetensors", "--item", "protal 2") == (
+        "no item of the model has the id 'protal 2'; did you mean 'Portal 2'?"
+    )
+    assert expect_refusal("recommend", "games.safetensors", "--user", "Ann") == (
+        "1 of 1 users were not in the training data: 'Ann'; did you mean 'ann'? Pass --on-unknown popular to give them "
+        "the most popular items, or skip to leave them out."
+    )
+
+
+def test_a_folder_laid_out_almost_as_movielens_shows_titles(folder: Path) -> None:
+    Path("mt").mkdir()
+    Path("mt/ratings.dat").write_text("1::0000008::10::7\n2::0000008::4::8\n2::0111161::4::8\n3::0000010::7::9\n")
+    Path("mt/movies.dat").write_text("0000008::Edison Kinetoscopic Record (1894)\n0111161::Prison::Break::Drama\n7\n")
+    Path("mt/users.dat").write_text("1::177651718\n2::139564917\n")
+    told = run("info", "mt", "--k", "1", "--json")
+    assert told.stderr == "mt has no title of 1 of 3 items, such as '0000010'\n"
+    top = {"movie_id": "0000008", "title": "Edison Kinetoscopic Record (1894)", "users": 2}
+    assert json.loads(told.stdout)["top_items"] == [top]
+    run("fit", "mt", "--model", "Popular", "--out", "mt.safetensors")
+    titles = Path("mt/movies.dat").read_bytes()
+    Path("mt/movies.dat").write_text("0000008;Edison\n")
+    told = run("info", "mt", "--k", "1", "--json")
+    assert told.stderr.startswith("left the titles out: mt: movies.dat is not laid out as MovieID::Title::Genres")
+    assert json.loads(told.stdout)["top_items"] == [{"movie_id": "0000008", "users": 2}]
+    Path("films.dat").write_bytes(titles)
+    asked = ["recommend", "mt.safetensors", "--user", "1", "--titles", "films.dat", "--json"]
+    named = {row["movie_id"]: row["title"] for row in json.loads(run(*asked).stdout)["recommendations"]}
+    assert named == {"0111161": "Prison", "0000010": None}
 
 
 # evaluate
@@ -405,12 +463,22 @@ def test_info_describes_data(folder: Path) -> None:
         "items": 3,
         "density": 7 / 12,
         "weights": [2, 5],
+        "quantiles": {
+            "weights": {"min": 2, "p10": 2, "p25": 3, "median": 4, "p75": 4, "p90": 5, "p99": 5, "max": 5},
+            "pairs_per_user": {"min": 1, "p10": 1, "p25": 1, "median": 2, "p75": 2, "p90": 2, "p99": 2, "max": 2},
+            "pairs_per_item": {"min": 2, "p10": 2, "p25": 2, "median": 2, "p75": 2, "p90": 2, "p99": 2, "max": 3},
+        },
+        "times": [1000, 1006],
         "top_items": [
             {"movieId": 10, "title": "Alien (1979)", "users": 3},
             {"movieId": 20, "title": "Aliens (1986)", "users": 2},
         ],
     }
-    assert run("info", "ratings.csv").stdout.startswith("Interactions: 7 pairs, 4 users x 3 items")
+    shown = run("info", "ratings.csv").stdout
+    assert shown.startswith("Interactions: 7 pairs, 4 users x 3 items")
+    assert ["pairs", "per", "user", "1", "1", "1", "2", "2", "2", "2", "2"] in [
+        line.split() for line in shown.splitlines()
+    ]
 
 
 def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> None:
@@ -423,7 +491,12 @@ def test_info_leaves_out_a_guessed_time_that_does_not_parse(folder: Path) -> Non
 def test_info_describes_a_model(als: tm.ImplicitALS) -> None:
     told = run_json("info", "als.safetensors")
     assert (told["model"], told["users"], told["items"], told["interactions"]) == ("ImplicitALS", 4, 3, True)
-    assert run("info", "als.safetensors").stdout == als.card()
+    assert told["quantiles"]["pairs_per_item"]["max"] == 2
+    shown = run("info", "als.safetensors").stdout
+    assert shown.startswith(als.card())
+    assert ["weights", *["1"] * 8] in [line.split() for line in shown.splitlines()]
+    als.save("bare.safetensors", interactions=False)
+    assert run("info", "bare.safetensors").stdout == als.card()
 
 
 def test_a_folder_of_movielens_needs_no_column_and_brings_its_titles(folder: Path) -> None:
@@ -470,7 +543,7 @@ FIT = ("--out", "own.safetensors")
         (
             "user,item,rating\n1,2,-1\n",
             (),
-            "column 'rating' has negative weights, -1 in row 0: drop these rows, or pass --at-least to keep",
+            "column 'rating' has negative weights, -1 in row 0: drop these rows, pass --at-least to keep",
         ),
         (
             "1,10,5\n2,10,4\n",
@@ -746,7 +819,8 @@ def test_a_test_file_is_read_with_the_bound_that_the_model_was_fitted_with(folde
     said = run("evaluate", "als.safetensors", "test.csv", "--json")
     assert json.loads(said.stdout)["models"][0]["users"] == 1
     assert (
-        "took those of 4 and more in column 'rating' as likes, as when the model was fitted: --at-least" in said.stderr
+        "took those of 4 and more in column 'rating' as likes, as when the model was fitted, and left out 2 lower "
+        "ones: --at-least" in said.stderr
     )
     other = run("evaluate", "als.safetensors", "test.csv", "--at-least", "2", "--json")
     assert json.loads(other.stdout)["models"][0]["users"] == 2
@@ -764,3 +838,167 @@ def test_zeros_are_pairs_or_negatives(folder: Path) -> None:
     negatives = run(*own, "--zeros", "negatives")
     assert "the weight 0" not in negatives.stderr
     assert tm.load("own.safetensors").popularity_.tolist() == [1, 1]
+
+
+# weights
+
+
+PLAYS = "user,item,plays\n" + "".join(
+    f"{n // 4},{n % 9},{1 if n % 50 else 5000}\n" for n in range(200) if n % 4 != n % 9
+)
+
+
+def test_a_heavy_tail_is_said_with_the_options_that_help(folder: Path) -> None:
+    Path("plays.csv").write_text(PLAYS)
+    own = ["fit", "plays.csv", *SMALL, "--out", "own.safetensors"]
+    said = run(*own).stderr
+    assert "Note: the weights have a heavy tail: 1% of the pairs have " in said
+    assert said.endswith("pass --log2 to damp them, or pass --binarize to count every pair alike\n")
+    for option, weights in (("--log2", [1, math.log2(5001)]), ("--binarize", [1])):
+        assert "heavy tail" not in run(*own, option).stderr
+        kept = tm.load("own.safetensors").interactions
+        assert kept is not None
+        assert sorted({*kept.matrix.data.tolist()}) == pytest.approx(weights)
+    assert "pass one of --log2 and --binarize" in run(*own, "--log2", "--binarize", status=2).stderr
+
+
+def test_new_data_are_taken_as_the_model_was_fitted(folder: Path) -> None:
+    Path("plays.csv").write_text(PLAYS)
+    run("fit", "plays.csv", *SMALL, "--log2", "--out", "own.safetensors")
+    Path("new.csv").write_text("user,item,plays\n1,3,7\n99,5,1\n")
+    said = run("recommend", "own.safetensors", "--history", "new.csv", "-k", "2", "--json")
+    model = tm.load("own.safetensors")
+    expected = model.recommend_for([{3: 3.0}, {5: 1.0}], k=2, frame="polars")
+    assert [row["score"] for row in json.loads(said.stdout)["recommendations"]] == expected["score"].to_list()
+    assert "took column 'plays' with --log2, as when the model was fitted" in said.stderr
+    assert "took column 'plays' with --log2" in run("evaluate", "own.safetensors", "new.csv").stderr
+    assert (
+        "took column 'plays' with --log2"
+        in run("update", "own.safetensors", "new.csv", "--out", "b.safetensors").stderr
+    )
+    updated = model.update(tm.Interactions.from_file("new.csv", weight="plays").log2())
+    assert _item_factors("b.safetensors") == getattr(updated, "item_factors_").tobytes()  # noqa: B009
+
+
+def test_fit_points_at_low_ratings_as_compare_does(folder: Path) -> None:
+    own = ["fit", "ratings.csv", *SMALL, "--out", "own.safetensors"]
+    told = "column 'rating' looks like ratings from 2 to 5, and a low one counts as a liking too"
+    assert told in run(*own).stderr
+    assert told not in run(*own, "--at-least", "4").stderr
+    assert told not in run(*own[:2], "--model", "SVD", *SMALL, *own[-2:]).stderr
+
+
+def test_a_column_that_may_hold_weights_is_pointed_out(folder: Path) -> None:
+    Path("values.csv").write_text("user,item,value\n1,2,3\n2,2,4\n")
+    said = run("info", "values.csv").stderr
+    assert "values.csv: every row counts as 1; if 'value' says how much, pass --weight-column value" in said
+    assert run_json("info", "values.csv", "--weight-column", "value")["weights"] == [3, 4]
+
+
+# update
+
+
+def test_update_writes_the_model_that_the_library_updates(als: tm.ImplicitALS) -> None:
+    Path("new.csv").write_text("userId,movieId,rating\n1,30,5\n9,10,4\n9,40,5\n2,20,1\n")
+    told = run_json("update", "als.safetensors", "new.csv", "--out", "newer.safetensors")
+    assert told.pop("update_seconds") > 0
+    assert told == {
+        "file": "newer.safetensors",
+        "model": "ImplicitALS",
+        "pairs": 8,
+        "users": 4,
+        "items": 4,
+        "new_users": 1,
+        "new_items": 1,
+    }
+    news = tm.Interactions.from_file("new.csv", user="userId", item="movieId", weight="rating").at_least(4).binarize()
+    assert _item_factors("newer.safetensors") == als.update(news).item_factors_.tobytes()
+    shown = run("update", "als.safetensors", "new.csv", "--out", "newer.safetensors").stdout
+    assert shown.endswith("saved as newer.safetensors: 3 pairs read, new users: 1, new items: 1, 8 pairs now\n")
+    assert "leave" not in expect_refusal("update", "als.safetensors", "none.csv", "--out", "newer.safetensors")
+
+
+def test_a_model_without_its_interactions_is_not_updated(als: tm.ImplicitALS) -> None:
+    als.save("bare.safetensors", interactions=False)
+    assert expect_refusal("update", "bare.safetensors", "ratings.csv", "--out", "b.safetensors") == (
+        "update needs the training pairs, and this model was saved with --no-interactions"
+    )
+
+
+# features
+
+
+def test_items_are_described_by_a_file(folder: Path) -> None:
+    Path("films.csv").write_text(
+        "movieId,genres,year\n10,Horror|War,1979\n20,War,1986\n30,Comedy,1995\n40,Comedy,2001\n"
+    )
+    own = ["fit", "ratings.csv", "--at-least", "4", *SMALL, "--out", "own.safetensors", "--features", "films.csv"]
+    said = run(*own).stderr
+    assert "films.csv: the items in column 'movieId' are described by 'genres' (3 features), 'year' (1 feature)" in said
+    features = tm.Features.from_frame(
+        pl.read_csv("films.csv"), id="movieId", columns=["genres", "year"], separator={"genres": "|"}
+    )
+    model = tm.ImplicitALS(factors=4, epochs=3).fit(_ratings().at_least(4).binarize(), item_features=features)
+    assert _item_factors("own.safetensors") == model.item_factors_.tobytes()
+    said = run(*own, "--feature-columns", "genres").stderr
+    assert "described by 'genres' (3 features)\n" in said
+    Path("more.csv").write_text("movieId,genres\n50,Comedy|Zen\n")
+    Path("new.csv").write_text("userId,movieId,rating\n1,50,5\n")
+    run("update", "own.safetensors", "new.csv", "--features", "more.csv", "--out", "newer.safetensors")
+    assert 50 in tm.load("newer.safetensors").items
+    assert expect_refusal(*own, "--feature-id", "nr").startswith("there is no column 'nr', only 'movieId', 'genres'")
+    refused = expect_refusal(*own[:4], "--model", "EASE", *own[-4:])
+    assert refused == "EASE takes no features: leave them out, or fit ImplicitALS or WARP"
+
+
+def test_users_are_described_by_a_file(folder: Path) -> None:
+    Path("people.csv").write_text("userId,land\n1,de\n2,fr\n3,de\n7,fr\n")
+    own = ["fit", "ratings.csv", "--at-least", "4", *SMALL, "--out", "own.safetensors"]
+    run(*own, "--user-features", "people.csv")
+    assert 7 in tm.load("own.safetensors").users
+
+
+# candidates
+
+
+def test_only_candidates_are_listed_and_nothing_excluded(popular: Path) -> None:
+    def films(*options: str) -> list[int]:
+        asked = ["recommend", "popular.safetensors", "--seen", "--user", "1", *options]
+        return [row["movieId"] for row in run_json(*asked)["recommendations"]]
+
+    Path("some.txt").write_text("30\n20\n99\n")
+    assert films() == [10, 20, 30] or sorted(films()) == [10, 20, 30]
+    assert sorted(films("--candidates", "20,30")) == sorted(films("--candidates", "some.txt")) == [20, 30]
+    assert films("--candidates", "20", "--candidates", "30", "--exclude", "30") == [20]
+    assert sorted(films("--exclude", "Alien (1979)", "--titles", "movies.csv")) == [20, 30]
+    told = run("recommend", "popular.safetensors", "--user", "1", "--candidates", "some.txt").stderr
+    assert "some.txt: left out 1 of 3 items, which the model does not know" in told
+    new = run_json("recommend", "popular.safetensors", "--liked", "10", "--candidates", "30")
+    assert [row["movieId"] for row in new["recommendations"]] == [30]
+    run("recommend", "popular.safetensors", "--all", "--candidates", "30", "--out", "all.parquet")
+    assert pl.read_parquet("all.parquet")["movieId"].unique().to_list() == [30]
+
+
+def test_a_history_leaves_out_what_is_not_liked(als: tm.ImplicitALS) -> None:
+    Path("new.csv").write_text("userId,movieId,rating\n1,10,5\n1,20,1\n")
+    said = run("recommend", "als.safetensors", "--history", "new.csv").stderr
+    assert "as likes, as when the model was fitted, and left out 1 lower ones: --at-least" in said
+    tm.EASE().fit(_ratings()).save("ease.safetensors")
+    Path("new.csv").write_text("userId,movieId,rating\n1,10,5\n1,20,0\n")
+    said = run("recommend", "ease.safetensors", "--history", "new.csv").stderr
+    assert "left out 1 of 2 pairs of weight 0, which are no likes" in said
+    Path("odd.csv").write_text("who,movieId,stars\n1,10,5\n")
+    refused = expect_refusal("recommend", "ease.safetensors", "--history", "odd.csv")
+    assert refused == "odd.csv has the columns 'who', 'movieId', 'stars': pass --user-column COLUMN"
+    assert run_json("recommend", "ease.safetensors", "--history", "odd.csv", "--user-column", "who")["recommendations"]
+
+
+def test_only_neighbours_that_enough_users_have_are_listed(als: tm.ImplicitALS) -> None:
+    def neighbours(*options: str) -> list[int]:
+        asked = ["similar", "als.safetensors", "--item", "20", *options]
+        return [row["neighbour"] for row in run_json(*asked)["neighbours"]]
+
+    assert sorted(neighbours()) == [10, 30]
+    assert als.popularity_.tolist() == [2, 2, 1]
+    assert neighbours("--min-users", "2") == [10]
+    assert neighbours("--min-users", "3") == []

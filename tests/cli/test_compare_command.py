@@ -155,6 +155,10 @@ def test_a_catalogue_too_large_for_ease_goes_without_it(
     assert "left EASE out, which is slow with 9 items: name it with --model to have it" in result.stderr
     assert " EASE " not in result.stdout
     assert " EASE " in run("ratings.csv", "--model", "EASE").stdout
+    for metrics in ("rmse", "rmse,ndcg@10", "ndcg@10,mae"):  # EASE predicts no ratings
+        told = run("ratings.csv", *SMALL, "--metric", metrics, "--json")
+        assert "EASE" not in told.stderr
+        assert {row["model"] for row in json.loads(told.stdout)["models"]} == {"ExplicitALS", "SVD", "SVDpp"}
 
 
 # files that nobody prepared
@@ -298,3 +302,10 @@ def test_the_help_names_the_models_and_the_options_of_files(ratings: tm.Interact
     assert "If absent: ndcg@10, recall@10, precision@10" in shown
     for word in ("--models", "--by-time", "--report", "--at-least", "--duplicates", "--refuse-nulls", "--time-column"):
         assert word in shown
+
+
+def test_models_that_take_features_get_them(ratings: tm.Interactions) -> None:
+    Path("films.csv").write_text("movieId,genre\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(12)))
+    result = run("ratings.csv", "--models", "ImplicitALS,EASE", "--features", "films.csv", *SMALL)
+    assert "films.csv: the items in column 'movieId' are described by 'genre' (2 features)" in result.stderr
+    assert "fitted without the features, which they do not take: EASE" in result.stdout

@@ -55,3 +55,10 @@ def test_another_folder_is_refused_in_a_sentence(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["demo", "--data", str(tmp_path)])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "holds no MovieLens ratings" in result.stderr
+    (tmp_path / "ratings.dat").write_text("1::0114709::10::5\n")
+    (tmp_path / "movies.dat").write_text("0114709::Toy Story (1995)::Animation\n")
+    result = CliRunner().invoke(app, ["demo", "--data", str(tmp_path)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        "holds ratings up to 10, and the demo is about those of MovieLens, up to 5: `tastemap compare" in result.stderr
+    )

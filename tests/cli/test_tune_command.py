@@ -207,3 +207,25 @@ def test_the_parameters_found_are_printed_where_the_model_cannot_be_saved(
     assert found.startswith("ndcg@10 0.")
     assert "with: tastemap fit ... --model ImplicitALS --set factors=3 " in found
     assert error == "Error: cannot write best.safetensors: No space left on device"
+
+
+def test_what_the_start_and_popular_score_there_is_shown(ratings: tm.Interactions) -> None:
+    own = ["ratings.csv", "--at-least", "2", "--trials", "2", *FIXED, *TRIED]
+    told: dict[str, Any] = json.loads(run(*own, "--json").stdout)
+    train, held = tm.split.random(ratings.at_least(2).binarize(), 0.1, seed=0)
+    models = [tm.ImplicitALS(factors=3, unobserved_weight=0.4), tm.Popular()]
+    assert told["baselines"] == {type(one).__name__: tm.evaluate(one.fit(train), held)["ndcg@10"] for one in models}
+    start, popular = (f"{score:.4f}" for score in told["baselines"].values())
+    assert f"there too: ImplicitALS before the search {start}, Popular {popular}" in run(*own).stdout
+    of_ratings = ["ratings.csv", "--model", "SVD", "--metric", "rmse", "--trials", "1", "--set", "factors=2"]
+    assert [*json.loads(run(*of_ratings, "--json").stdout)["baselines"]] == ["SVD"]
+
+
+def test_features_of_items_and_users_are_searched_with(ratings: tm.Interactions) -> None:
+    Path("films.csv").write_text("item,genre\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)))
+    own = ["ratings.csv", "--at-least", "2", "--trials", "1", *FIXED, "--out", "best.safetensors"]
+    said = run(*own, "--features", "films.csv").stderr
+    assert "films.csv: the items in column 'item' are described by 'genre' (2 features)" in said
+    features = tm.load("best.safetensors").state.item_features
+    assert features is not None
+    assert features.names == ("genre=a", "genre=b")

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
 
 import tastemap as tm
+from tastemap.cli import app
+from tastemap.cli.errors import list_options
 from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_remark
 from tastemap.errors import Note, Remedy
+from tastemap.service.features import FeatureFile
 from tastemap.service.making import make_models, make_space
 from tastemap.service.reading import Reading, parse_event_weights
 from tastemap.service.remarks import Kind, Remark
@@ -21,13 +26,13 @@ SOURCE = Path(tm.__file__).parent
 
 # What the library advises and the command line has no option for.
 LEFT_OUT = {
-    ("candidates", ...),
     ("cast", "decimals"),
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),
     ("history", ...),
     ("item_features", ...),
+    ("name", ...),
     ("train", ...),
 }
 
@@ -53,6 +58,7 @@ def find_advice() -> set[tuple[str, object]]:
 def test_all_advice_is_worded_or_left_out_on_purpose() -> None:
     # A column that is missing is named by its use.
     by_use = {("user", ...), ("item", ...), ("id_column", ...), ("title_column", ...)}
+    by_use |= {(f"{side}_feature_{what}", ...) for side in ("item", "user") for what in ("id", "columns")}
     assert find_advice() == set(ADVICE) - by_use | LEFT_OUT
 
 
@@ -105,11 +111,16 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- advice -----------------------------------------------------------------------------------------------------------
 
+PLAYS = tm.Interactions.from_frame(
+    {"user": range(200), "item": [0, 1] * 100, "plays": [1] * 198 + [1, 199]}, weight="plays"
+)
+THREE = tm.Interactions.from_frame({"user": [1, 1, 2, 2], "item": [10, 20, 10, 30]})
+UNNAMED = tm.Interactions.from_frame({"user": [1], "item": [30]})
 STRANGER = tm.Interactions.from_frame({"user": [9], "item": [10]})
 ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ("allow_negative", True): (
         lambda: read(weight=[1, -1]),
-        "column 'weight' has negative weights, -1 in row 1: drop these rows, or pass --at-least to keep higher ones, "
+        "column 'weight' has negative weights, -1 in row 1: drop these rows, pass --at-least to keep higher ones, "
         "or --no-weight",
     ),
     ("cast", "numbers"): (
@@ -182,6 +193,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         lambda: tm.split.by_time(read(time=[5, 5]), test=0.5),
         "all 2 pairs have the same time, so no moment parts them: leave --by-time out",
     ),
+    ("titles", ...): (
+        lambda: Titles.read(None, read().items).find("Alien"),
+        "the ids of 'item' are integers here, got 'Alien': pass --titles FILE to name items by title",
+    ),
     ("time", ...): (
         lambda: tm.split.by_time(read(), test=0.5),
         "a split by time needs times: pass --time-column COLUMN",
@@ -210,6 +225,33 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         lambda: Reading(at_least=4).read(write("user,item,rating\n1,2,3\n")),
         "no weight is at least 4: the largest is 3: pass a lower bound with --at-least",
     ),
+    ("damping", "log2"): (
+        lambda: tm.ItemKNN().fit(PLAYS),
+        "the weights have a heavy tail: 1% of the pairs have 50% of all 'plays', and decide what is learned (half of "
+        "the pairs have 1 at most, one has 199): pass --log2 to damp them, or pass --binarize to count every pair "
+        "alike",
+    ),
+    ("candidates", ...): (
+        lambda: tm.evaluate(tm.Popular().fit(THREE), UNNAMED, candidates=[10, 20]),
+        "1 of 1 test pairs are among those that candidates do not name, and count as not found: name these items with "
+        "--candidates too",
+    ),
+    ("item_feature_id", ...): (
+        lambda: FeatureFile(write("nr,genre\n1,x\n"), "item").read(read().items),
+        "in.csv has the columns 'nr', 'genre': pass --feature-id COLUMN",
+    ),
+    ("item_feature_columns", ...): (
+        lambda: FeatureFile(write("item,genre\n10,\n"), "item").read(read().items),
+        "in.csv has no column that describes items, only 'item', 'genre': name some with --feature-columns",
+    ),
+    ("user_feature_id", ...): (
+        lambda: FeatureFile(write("nr,age\n1,9\n"), "user").read(read().users),
+        "in.csv has the columns 'nr', 'age': pass --user-feature-id COLUMN",
+    ),
+    ("user_feature_columns", ...): (
+        lambda: FeatureFile(write("user,age\n1,\n"), "user").read(read().users),
+        "in.csv has no column that describes users, only 'user', 'age': name some with --user-feature-columns",
+    ),
     ("weight", ...): (
         lambda: Reading(at_least=4).read(write("user,item\n1,2\n")),
         "--at-least is about ratings, and every row of in.csv counts as 1: pass --weight-column COLUMN",
@@ -221,6 +263,44 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
 def test_advice_is_worded_with_options(key: tuple[str, object]) -> None:
     act, sentence = ADVISED[key]
     assert say(catch_error(act)) == sentence
+
+
+def list_commands() -> Iterator[tuple[str, Any]]:
+    """Return the commands and those of groups of commands, by what is typed."""
+    waiting = [("tastemap", get_command(app))]
+    while waiting:
+        name, command = waiting.pop()
+        if hasattr(command, "commands"):
+            waiting += [(f"{name} {own}", below) for own, below in command.commands.items()]
+        else:
+            yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), [*list_commands()], ids=lambda it: it if isinstance(it, str) else "")
+def test_advice_names_only_options_that_the_running_command_has(name: str, command: Any) -> None:
+    options = list_options(command)
+    for (parameter, value), ways in ADVICE.items():
+        said = say(tm.DataError("wrong", Remedy("do otherwise", parameter, value)), options)
+        named = {word.strip(",.;:") for word in said.split() if word.startswith("--")}
+        assert named <= options, f"{name} has no {named - options}"
+        possible = [ways] if isinstance(ways, str) else ways
+        assert said == "wrong" or any(way.split("{")[0] in said for way in possible)
+    if "--at-least" in options:  # what reads interactions can name its columns
+        for option in ("--user-column", "--item-column", "--weight-column", "--drop-nulls", "--log2", "--separator"):
+            assert option in options, f"{name} lacks {option}"
+
+
+def test_a_command_without_an_option_does_not_advise_it() -> None:
+    Path("in.csv").write_text("user,item\n1,10\n2,20\n")
+    tm.Popular().fit(tm.Interactions.from_file("in.csv")).save("popular.safetensors")
+    Path("titles.csv").write_text("nr,name\n1,x\n")
+    asked = ["similar", "popular.safetensors", "--item", "1", "--titles", "titles.csv"]
+    refused = CliRunner().invoke(app, asked)
+    assert refused.stderr == "Error: titles.csv has the columns 'nr', 'name': pass --title-id COLUMN\n"
+    Path("titles.dat").write_text("1;2\n")
+    refused = CliRunner().invoke(app, [*asked[:-1], "titles.dat"])
+    assert refused.exit_code == 1
+    assert "--separator" not in refused.stderr
 
 
 def test_warnings_and_notes_are_worded_with_options() -> None:
@@ -241,7 +321,8 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     assert say(wide) == "it has many columns: pass --wide if every column is an item"
     again = Note("they are kept in a.db", Remedy("the same call goes on from them", "call", "again"))
     assert say(again) == "they are kept in a.db: the same command goes on from them"
-    others = {("exclude", None), ("study", ...), ("call", "again"), ("wide", True), ("zeros", "negatives")}
+    others = {("exclude", None), ("study", ...), ("call", "again"), ("zeros", "negatives"), ("damping", "binarize")}
+    others |= {("wide", True)}
     assert {*ADVISED, *others} == set(ADVICE)
 
 
@@ -328,6 +409,7 @@ def test_other_errors_are_one_line() -> None:
     ("remark", "sentence"),
     [
         (Remark("separator", {"path": "a.csv", "separator": ";"}), "a.csv: took ';' as what parts the columns"),
+        (Remark("encoding", {"path": "a.csv", "encoding": "latin-1"}), "a.csv is not UTF-8: read it as latin-1"),
         (
             Remark("columns", {"path": "a.csv", "columns": {"user": "u", "item": "i"}}),
             "a.csv: took the columns user 'u', item 'i'",
@@ -357,6 +439,54 @@ def test_other_errors_are_one_line() -> None:
             "column 'stars' looks like ratings from 1 to 5, and a low one counts as a liking too, only a weaker one: "
             "--at-least 4 takes those of 4 and more as likes and leaves out the others",
         ),
+        (
+            Remark("at least", {"at_least": 4.0, "column": "stars", "left_out": 2}),
+            "took those of 4 and more in column 'stars' as likes, as when the model was fitted, and left out 2 lower "
+            "ones: --at-least sets another bound",
+        ),
+        (
+            Remark("damping", {"damping": "log2", "column": "plays"}),
+            "took column 'plays' with --log2, as when the model was fitted",
+        ),
+        (
+            Remark("weights unused", {"path": "a.csv", "columns": ("value", "hours")}),
+            "a.csv: every row counts as 1; if 'value' or 'hours' says how much, pass --weight-column value",
+        ),
+        (
+            Remark("dislikes", {"left_out": 2, "pairs": 4}),
+            "left out 2 of 4 pairs of weight 0, which are no likes",
+        ),
+        (
+            Remark("features", {"path": "a.csv", "side": "item", "id": "film", "columns": {"genre": 18, "year": 1}}),
+            "a.csv: the items in column 'film' are described by 'genre' (18 features), 'year' (1 feature)",
+        ),
+        (
+            Remark("features left out", {"path": "a.csv", "side": "user", "columns": {"name": 500}}),
+            "a.csv: left out 'name' (500 different values), which describe one user each or none: "
+            "--user-feature-columns takes them anyway",
+        ),
+        (
+            Remark("features without id", {"path": "a.csv", "rows": 5, "left_out": 1, "column": "film"}),
+            "a.csv: left out 1 of 5 rows whose 'film' is no id of the data's type",
+        ),
+        (
+            Remark("unknown candidates", {"path": "a.csv", "left_out": 1, "items": 5}),
+            "a.csv: left out 1 of 5 items, which the model does not know",
+        ),
+        (
+            Remark("titles left out", {"error": tm.DataError("it is empty", "fill it")}),
+            "left the titles out: it is empty: fill it",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 2, "items": 3000, "item": "x", "written": "X"}),
+            "a.csv has no title of 2 of 3,000 items, such as 'x'",
+        ),
+        (
+            Remark("untitled", {"path": "a.csv", "untitled": 3, "items": 3, "item": 7, "written": "tt007"}),
+            "a.csv has no title of any of the 3 items, such as 7: its ids are such as 'tt007'",
+        ),
+        (Remark("found", {"text": "x", "item": 7, "title": "X (1999)"}), "took 'x' for 'X (1999)' (7)"),
+        (Remark("found", {"text": "x", "item": "X", "title": "X"}), "took 'x' for 'X'"),
         (
             Remark("unknown items", {"left_out": 2, "pairs": 4}),
             "left out 2 of 4 pairs: the model does not know their items",

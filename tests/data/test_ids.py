@@ -32,6 +32,11 @@ def test_ids_and_rows_are_one_to_one() -> None:
     assert users.find(["b", "z"]).tolist() == [2, -1]
 
 
+def test_a_map_counts_the_ids_that_it_does_not_show() -> None:
+    assert repr(IdMap(range(3_898))) == "IdMap: 3,898 ids of 'user': 0, 1, 2 and 3,895 more"
+    assert repr(IdMap(["a", "b", "c"], "item")) == "IdMap: 3 ids of 'item': 'a', 'b', 'c'"
+
+
 def test_take_returns_a_series_under_the_callers_name() -> None:
     movies = IdMap([10, 20, 30], name="movie_id")
     taken = movies.take(np.array([2, 0, 2]))

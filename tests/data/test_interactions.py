@@ -411,8 +411,9 @@ def test_a_bound_beyond_all_floats_is_above_every_weight() -> None:
 @pytest.mark.parametrize("names", [("user", "weight"), ("weight", "item")])
 def test_ids_in_a_column_with_the_name_of_the_weights_are_not_taken_for_weights(names: tuple[str, str]) -> None:
     user, item = names
-    with pytest.raises(DataError, match=r"two columns are called 'weight', where pairs come back as .*: rename one"):
-        Interactions.from_frame({user: [1, 2], item: [3, 4]}, user=user, item=item)
+    counted = Interactions.from_frame({user: [1, 2], item: [3, 4]}, user=user, item=item)
+    assert counted.to_frame().columns == [user, item, "weights"]
+    assert counted.to_frame().rows() == [(1, 3, 1.0), (2, 4, 1.0)]
     named = Interactions.from_frame({user: [1, 2], item: [3, 4], "n": [5, 6]}, user=user, item=item, weight="n")
     assert named.to_frame().rows() == [(1, 3, 5.0), (2, 4, 6.0)]
 
@@ -601,3 +602,25 @@ def test_rows_without_an_id_or_a_weight_are_left_out_but_no_known_id() -> None:
     read = Interactions.from_frame(frame, weight="w", users=["NA", "x"], drop_nulls=True)
     assert read.to_frame()["user"].to_list() == ["NA", "x"]
     assert len(Interactions.from_frame(frame, weight="w", drop_nulls=True)) == 1
+
+
+def test_what_weights_went_through_is_kept() -> None:
+    data = read(user=[1, 1, 1], item=[1, 2, 3], weight=[1, 3, 7])
+    assert (data.columns.damping, data.log2().columns.damping) == (None, "log2")
+    assert data.log2().binarize().columns.damping == data.binarize().log2().columns.damping == "binarize"
+    damped = data.at_least(2).log2()
+    assert (damped.columns.least, damped.columns.damping) == (2, "log2")
+    # A bound of logarithms is one of the weights before.
+    assert data.log2().at_least(3).columns.least == 7
+    assert data.binarize().at_least(1).columns.least is None
+
+
+def test_words_for_a_missing_weight_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("user,item,rating,time\n1,a,05,2020-01-01\n1,b,NA,2020-01-02\n2,b,4,NULL\n2,a,3,2020-01-03\n")
+    columns = {"user": "user", "item": "item", "weight": "rating"}
+    told = "column 'rating' has no weight in row 1: drop these rows or fill them first"
+    with pytest.raises(DataError, match=told):
+        Interactions.from_file(path, **columns)
+    assert Interactions.from_file(path, **columns, drop_nulls=True).matrix.data.tolist() == [5, 3, 4]
+    assert len(Interactions.from_file(path, **columns, time="time", drop_nulls=True)) == 2

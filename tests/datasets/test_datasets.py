@@ -668,16 +668,123 @@ def test_films_may_have_ids_that_are_no_numbers(tmp_path: Path) -> None:
     }
 
 
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    (tmp_path / "ratings.dat").write_text("1::8::5::9\n2::9::4::9\n")
+    (tmp_path / "movies.dat").write_text("8::Edison (1893)::Short\n9::Amour (2012)::Drama\n")
+    return tmp_path
+
+
 @pytest.mark.parametrize(
-    ("file", "text", "problem"),
+    ("text", "rows"),
     [
-        ("users.dat", "1::177651718\n", "the file of users is not laid out .* 2 fields, '1', '177651718', where 5 are"),
-        ("movies.dat", "1::Toy Story\n", "movies.dat is not laid out .* 2 fields, '1', 'Toy Story', where 3 are"),
+        ("8::Edison\n9::Amour::Drama\n10\n\n", [(8, "Edison", ""), (9, "Amour", "Drama"), (10, "", "")]),
+        ("8::Edison\n9::Amour\n", [(8, "Edison", ""), (9, "Amour", "")]),
+        (
+            "8::A::b::Short\n9::Amour::Drama\n10::C::Drama",
+            [(8, "A::b", "Short"), (9, "Amour", "Drama"), (10, "C", "Drama")],
+        ),
+        (
+            "8::A::Short::x\n9::B::b::Drama::y\n10::C::Drama::z",
+            [(8, "A", "Short"), (9, "B::b", "Drama"), (10, "C", "Drama")],
+        ),
+        ("8::A::Short\r9::B::Drama\r", [(8, "A", "Short"), (9, "B", "Drama")]),
     ],
 )
-def test_a_file_laid_out_otherwise_is_told(tmp_path: Path, file: str, text: str, problem: str) -> None:
-    (tmp_path / "ratings.dat").write_text("1::8::5::9\n")
-    (tmp_path / "movies.dat").write_text("8::Edison (1893)::Short\n")
+def test_lines_of_movies_may_have_fewer_fields_or_more(films: Path, text: str, rows: list[tuple[Any, ...]]) -> None:
+    (films / "movies.dat").write_text(text)
+    (films / "other.txt").write_text(text)
+    items = movielens("1m", path=films).items
+    assert items is not None
+    assert items.rows() == rows
+    alone = read_movies(films / "other.txt")
+    assert alone is not None
+    assert alone.rows() == rows
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "rows"),
+    [
+        ("u.item", "8\n9|Amour (2012)\n", [(8, "", ""), (9, "Amour (2012)", "")]),
+        ("ml-100k.item", "item_id:token\n8\n9\tAmour\t2012\n", [(8, "", ""), (9, "Amour (2012)", "")]),
+    ],
+)
+def test_short_lines_of_movies_have_empty_titles(tmp_path: Path, file: str, text: str, rows: list[Any]) -> None:
+    (tmp_path / "u.data").write_text("1\t8\t5\t9\n")
     (tmp_path / file).write_text(text)
-    with pytest.raises(DataError, match=problem):
-        movielens("1m", path=tmp_path)
+    items = movielens("100k", path=tmp_path).items
+    assert items is not None
+    assert items.rows() == rows
+
+
+def test_movies_csv_may_lack_genres(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,8,5,9\n")
+    (tmp_path / "movies.csv").write_text("movieId,title\n8,Edison\n")
+    items = movielens("latest-small", path=tmp_path).items
+    assert items is not None
+    assert items.rows() == [(8, "Edison", "")]
+    (tmp_path / "movies.csv").write_text("id,title\n0008,Edison\n8,Other\n")
+    items = movielens("latest-small", path=tmp_path).items
+    assert items is not None
+    assert items.rows() == [(8, "Other", "")]
+    (tmp_path / "movies.csv").write_text("id,name\n8,Edison\n")
+    with pytest.raises(
+        DataError, match=r"movies\.csv has the columns 'id', 'name', where movieId and title are expected"
+    ):
+        movielens("latest-small", path=tmp_path)
+    with pytest.raises(DataError, match=r"movies\.csv is one file, where the folder or the zip file of the set is exp"):
+        movielens("latest-small", path=tmp_path / "movies.csv")
+
+
+def test_movies_that_are_no_lines_of_fields_are_told(films: Path) -> None:
+    (films / "movies.dat").write_text("8;Edison\n9;Amour\n")
+    with pytest.raises(
+        DataError, match=r"movies\.dat is not laid out as MovieID::Title::Genres: .* line is '8;Edison'"
+    ):
+        movielens("1m", path=films)
+    assert read_movies(films / "movies.dat") is None
+    (films / "movies.dat").write_text("")
+    with pytest.raises(DataError, match=r"movies\.dat is empty"):
+        movielens("1m", path=films)
+
+
+def test_users_in_another_layout_are_left_out_with_a_warning(films: Path) -> None:
+    (films / "users.dat").write_text("1::177651718\n2::139564917\n")
+    told = r"users\.dat has the fields '1', '177651718' in line 1, where user_id, .* and 2 of 2 users are left out"
+    with pytest.warns(tm.TastemapWarning, match=told):
+        assert movielens("1m", path=films).users is None
+    (films / "users.dat").write_text("1::F::1::10::48067\n2::M\n")
+    with pytest.warns(tm.TastemapWarning, match=r"fields '2', 'M' in line 2, .* and 1 of 2 users are left out"):
+        users = movielens("1m", path=films).users
+    assert users is not None
+    assert users.rows() == [(1, "F", 1, "10", "48067")]
+
+
+def test_another_set_is_called_what_it_is(films: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="so it is not MovieLens 100k: it is laid out as 1m: pass '1m'") as caught:
+        movielens("100k", path=films)
+    assert caught.value.remedies[0].value == "1m"
+    (films / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,8,5,9\n")
+    (films / "movies.csv").write_text("movieId,title,genres\n8,Edison,Short\n")
+    (films / "movies.dat").unlink()
+    with pytest.raises(DataError, match="it is laid out as 20m, 25m, 32m or latest-small, which have the same files"):
+        movielens("100k", path=films)
+    with monkeypatch.context() as patch:
+        patch.setattr(_movielens, "_SIZES", {1: "25m"})
+        with pytest.warns(tm.TastemapWarning, match=r"is MovieLens 25m, by its 1 ratings, not 20m"):
+            movielens("20m", path=films)
+        movielens("25m", path=films)
+        patch.setattr(_movielens, "_SIZES", {2: "25m"})
+        movielens("1m", path=films)  # of another layout
+    (films / "ratings.dat").write_text("1::8::10::9\n")
+    told = r"is no MovieLens, but another set in the layout of 1m: its ratings go up to 10, those of MovieLens to 5"
+    with pytest.warns(tm.TastemapWarning, match=told):
+        movielens("1m", path=films)
+
+
+def test_titles_of_other_ids_are_told(films: Path) -> None:
+    (films / "movies.dat").write_text("tt0000008::Edison (1893)::Short\ntt9::Amour (2012)::Drama\n")
+    with pytest.warns(tm.TastemapWarning, match="has no title of any of the 2 items that it has ratings of"):
+        items = movielens("1m", path=films).items
+    assert items is not None
+    assert items.is_empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -202,3 +203,22 @@ def test_bad_input_is_refused_in_one_sentence(frame: Any, options: Any, error: A
         tm.evaluate_lists(frame, read({"u": "ab", "v": "a"}), **options)
     assert all(word in str(refused.value) for word in words), str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("model", [tm.SVD(factors=2, epochs=2), tm.ImplicitALS(factors=2, epochs=2)])
+def test_auc_is_that_of_the_model_where_ratings_are_zero(model: tm.Model) -> None:
+    draw = np.random.default_rng(0)
+    frame = {
+        "user": draw.integers(0, 30, 900),
+        "item": draw.integers(0, 25, 900),
+        "stars": draw.choice([0, 0, 1, 3, 5], 900),
+    }
+    data = tm.Interactions.from_frame(frame, weight="stars", duplicates="last")
+    train, test = tm.split.random(data, 0.3, seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pairs of weight 0
+        model.fit(train)
+    lists = model.recommend(k=25)
+    assert tm.evaluate_lists(lists, test, train=train, metrics="auc").means == pytest.approx(
+        tm.evaluate(model, test, metrics="auc").means
+    )

@@ -46,10 +46,16 @@ _READING = {
     "--duplicates": ["sum", "last", "error", "x"],
     "--separator": [";", ",", "::", "", "\t", "ä", '"', "\n"],
 }
-_READING_SWITCHES = ["--no-weight", "--drop-nulls", "--refuse-nulls"]
+_READING_SWITCHES = ["--no-weight", "--drop-nulls", "--refuse-nulls", "--log2", "--binarize"]
+_FEATURES = {
+    "--features": ["{titles}", "{data}"],
+    "--feature-id": ["item", "x"],
+    "--user-features": ["{data}"],
+}
 _SWITCHES: dict[str, list[str]] = {
     "fit": [*_READING_SWITCHES, "--no-interactions"],
-    "recommend": ["--seen", "--drop-nulls"],
+    "update": _READING_SWITCHES,
+    "recommend": ["--seen", *_READING_SWITCHES],
     "evaluate": [*_READING_SWITCHES, "--seen"],
     "info": _READING_SWITCHES,
     "compare": [*_READING_SWITCHES, "--seen", "--by-time"],
@@ -69,8 +75,16 @@ _SETTINGS = [
 COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
     "fit": (
         ["{data}", "--out", "{out}"],
-        {"--model": [*NAMES, "x"], "--set": _SETTINGS, "--seed": ["0", "-1"], "--threads": ["1", "0"], **_READING},
+        {
+            "--model": [*NAMES, "x"],
+            "--set": _SETTINGS,
+            "--seed": ["0", "-1"],
+            "--threads": ["1", "0"],
+            **_READING,
+            **_FEATURES,
+        },
     ),
+    "update": (["{model}", "{data}", "--out", "{out}"], {**_READING, **_FEATURES}),
     "recommend": (
         ["{model}"],
         {
@@ -81,7 +95,9 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--titles": ["{titles}", "{data}"],
             "--out": ["{out}.csv", "{out}.tsv", "{out}.parquet", "{out}"],
             "--on-unknown": ["skip", "popular"],
-            "--at-least": ["2"],
+            "--candidates": ["{titles}", "{data}", "i0,i1", "nobody", ","],
+            "--exclude": ["i0", "{data}"],
+            **_READING,
         },
     ),
     "similar": (
@@ -90,6 +106,7 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--item": ["i1", "x"],
             "-k": ["2", "0"],
             "--metric": ["cosine", "dot"],
+            "--min-users": ["1", "-1"],
             "--titles": ["{titles}", "{data}"],
             "--out": ["{out}.csv"],
         },
@@ -110,6 +127,7 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
             "--report": ["{out}.html"],
             "--seed": ["0", "-1"],
             **_READING,
+            **_FEATURES,
         },
     ),
     "export": (

@@ -16,6 +16,8 @@ from rewriting import rewrite
 from tastemap.models.shared import stored
 
 OF_LIKES = [name for name, cls in tm.MODELS.items() if not cls.abilities.ratings]
+# The weights of these tests are as far apart as can be.
+pytestmark = pytest.mark.filterwarnings("ignore:the weights have a heavy tail")
 of_likes = pytest.mark.parametrize("name", OF_LIKES)
 
 

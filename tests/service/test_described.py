@@ -10,6 +10,7 @@ from tastemap.service.documents import (
     describe_comparison,
     describe_interactions,
     describe_model,
+    describe_spread,
     describe_tuning,
     find_changes,
     find_most_common,
@@ -34,6 +35,8 @@ def test_a_model_says_what_it_is_and_whether_it_keeps_its_interactions() -> None
     model = tm.EASE(regularization=2).fit(DATA)
     told = describe_model(model)
     assert told.pop("card") == model.card()
+    assert told.pop("times") is None  # a model keeps none
+    assert told.pop("quantiles") == describe_spread(DATA)["quantiles"]
     assert told == {
         "model": "EASE",
         "parameters": {"regularization": 2},

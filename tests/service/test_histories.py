@@ -30,3 +30,19 @@ def test_pairs_of_unknown_items_are_left_out_with_a_remark() -> None:
     unknown = tm.Interactions.from_frame(pl.DataFrame({"user": [1], "book": [99]}), item="book")
     with pytest.raises(tm.DataError, match="the model knows none of the items in the history"):
         recommend_from_histories(MODEL, unknown)
+
+
+def test_what_is_not_liked_is_left_out_with_a_remark() -> None:
+    frame = {"user": [1, 1, 2], "book": [1, 2, 3], "liked": [1, 0, 0]}
+    data = tm.Interactions.from_frame(frame, item="book", weight="liked")
+    answer, remarks = recommend_from_histories(MODEL, data, k=2)
+    assert remarks == [Remark("dislikes", {"left_out": 2, "pairs": 3})]
+    assert answer["user"].unique().to_list() == [1]
+    ratings = tm.SVD(factors=2, epochs=2).fit(data)  # 0 is a rating
+    assert recommend_from_histories(ratings, data, k=2)[1] == []
+
+
+def test_only_candidates_are_recommended() -> None:
+    data = tm.Interactions.from_frame({"user": [1], "book": [1]}, item="book")
+    assert recommend_from_histories(MODEL, data, candidates=[2])[0]["book"].to_list() == [2]
+    assert recommend_from_histories(MODEL, data, exclude=[2])[0]["book"].to_list() == [3]

@@ -242,6 +242,75 @@ def test_ids_of_a_second_file_have_the_type_of_the_first() -> None:
     assert rows(Reading().read(write("user,item\n1,100\n2,101\n")).data) == [(1, 100, 1), (2, 101, 1)]
 
 
+@pytest.mark.parametrize("name", ["Book-Rating", "overall", "userScore", "play_count", "playcount", "USER_RATING"])
+def test_a_column_of_numbers_whose_name_ends_as_that_of_weights_does_is_taken(name: str) -> None:
+    read = Reading(drop_nulls=True).read(write(f"user,item,{name}\n1,a,05\n1,b,NA\n2,b,3.5\n"))
+    assert (rows(read.data), read.columns["weight"]) == ([(1, "a", 5), (2, "b", 3.5)], name)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_told"),
+    [
+        ("value", "1 2 7", True),
+        ("hours_played", "1 2 7", True),
+        ("x", "0.5 1 3 4 5", True),  # a scale of stars
+        ("x", "1 2 7", False),
+        ("age", "31 24 7", False),
+        ("movie_rating", "PG R PG", False),
+    ],
+)
+def test_a_column_left_unused_that_may_hold_weights_is_told(name: str, values: str, is_told: bool) -> None:
+    lines = [f"{user},a,{value}" for user, value in enumerate(values.split())]
+    path = write("\n".join([f"user,item,{name}", *lines]) + "\n")
+    read = Reading().read(path)
+    assert "weight" not in read.columns
+    told = Remark("weights unused", {"path": path, "columns": (name,)})
+    assert (told in read.remarks) == is_told
+    assert told not in Reading(count_rows=True).read(path).remarks
+    assert told not in Reading().read(path, like=read.data).remarks
+
+
+def test_weights_unused_are_told_of_parquet_files_too() -> None:
+    pl.DataFrame({"user": [1, 2], "item": [3, 4], "value": [5, 6], "tags": [["a"], []]}).write_parquet("in.parquet")
+    assert Reading().read(Path("in.parquet")).remarks[0].facts["columns"] == ("value",)
+
+
+def test_weights_are_damped_at_the_end() -> None:
+    path = write("user,item,plays\n1,a,3\n1,a,4\n1,b,0\n2,b,1\n")
+    assert rows(Reading(damping="log2", duplicates="sum").read(path).data) == [(1, "a", 3), (1, "b", 0), (2, "b", 1)]
+    how = Reading(damping="binarize", duplicates="sum", zeros="negatives")
+    assert rows(how.read(path).data) == [(1, "a", 1), (2, "b", 1)]
+    bound = Reading(damping="log2", duplicates="sum", at_least=7).read(path)
+    assert rows(bound.data) == [(1, "a", 3)]
+    assert (bound.data.columns.least, bound.data.columns.damping) == (7, "log2")
+    assert kinds(bound) == ["repeats", "columns"]
+
+
+def test_new_data_are_damped_as_those_before_were() -> None:
+    path = write("user,item,plays\n1,a,3\n2,b,7\n")
+    first = Reading(damping="log2").read(path).data
+    model = tm.ItemKNN().fit(first)
+    model.save("model.safetensors")
+    for like in (first, model, tm.load("model.safetensors")):
+        again = Reading().read(path, like=like)
+        assert rows(again.data) == [(1, "a", 2), (2, "b", 3)]
+        assert again.remarks[0] == Remark("damping", {"damping": "log2", "column": "plays"})
+    assert rows(Reading(damping="binarize").read(path, like=first).data) == [(1, "a", 1), (2, "b", 1)]
+    assert "Each plays w was taken as log2(1 + w)." in model.card()
+    bounded = Reading(at_least=7).read(path).data  # each a like
+    assert "Of plays only 7 and more. Every pair counts alike." in tm.Popular().fit(bounded).card()
+    again = Reading().read(path, like=bounded)
+    assert rows(again.data) == [(2, "b", 1)]
+    assert again.remarks[0] == Remark("at least", {"at_least": 7, "column": "plays", "left_out": 1})
+
+
+def test_an_item_column_may_be_called_weight() -> None:
+    path = write("user,weight,rating\na,x,3\nb,y,2\n")
+    assert rows(Reading(item="weight").read(path).data) == [("a", "x", 3), ("b", "y", 2)]
+    path = write("user,weight\na,x\nb,y\n")
+    assert rows(Reading(item="weight").read(path).data) == [("a", "x", 1), ("b", "y", 1)]
+
+
 def test_a_wide_table_is_read_with_remarks() -> None:
     path = write("who;dune;it\nann;5;\n;4;4\nbob;1;3\n")
     found = Reading(wide=True, drop_nulls=True).read(path)

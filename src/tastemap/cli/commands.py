@@ -1,18 +1,18 @@
-"""The commands `demo`, `fit`, `recommend`, `similar`, `evaluate` and `info`."""
+"""The commands `demo`, `fit`, `update`, `recommend`, `similar`, `evaluate` and `info`."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, UnknownIdError
 from tastemap.files.writable import check_file
 
 
@@ -51,6 +51,8 @@ def fit(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
@@ -60,6 +62,12 @@ def fit(
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
     wide: opt.Wide = False,
+    features: opt.Features = None,
+    feature_id: opt.FeatureId = None,
+    feature_columns: opt.FeatureColumns = None,
+    user_features: opt.UserFeatures = None,
+    user_feature_id: opt.UserFeatureId = None,
+    user_feature_columns: opt.UserFeatureColumns = None,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
     checkpoint: Annotated[
@@ -73,17 +81,21 @@ def fit(
     """Fit a model to interactions and save it."""
     for path in (out, checkpoint):
         if path is not None:
-            check_file(path, [data])
+            check_file(path, [data, features, user_features])
     from tastemap.service.making import make_models
+    from tastemap.service.reading import find_low_ratings
 
     (chosen,) = make_models([model], settings or (), seed=seed)
     reading = opt.make_reading(ctx)
     with opt.use_threads(threads):
         found = reading.read(data)
         output.print_remarks(found.remarks)
+        if at_least is None and not chosen.abilities.ratings:
+            output.print_remarks(find_low_ratings(found.data, found.columns.get("weight")))
+        described = opt.read_features(ctx, found.data)
         output.note(f"{found.data!r}")
         started = time.perf_counter()
-        chosen.fit(found.data, checkpoint=checkpoint)
+        chosen.fit(found.data, checkpoint=checkpoint, **described)
         seconds = time.perf_counter() - started
         with output.explain_write_errors(out):
             chosen.save(out, interactions=interactions)
@@ -105,6 +117,62 @@ def fit(
 
 
 @app.command()
+def update(
+    ctx: typer.Context,
+    model: opt.ModelFile,
+    data: opt.DataFile,
+    out: Annotated[Path, typer.Option(help="Where to write the new model, e.g. newer.safetensors.")],
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    event: opt.Events = None,
+    at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
+    zeros: opt.Zeros = "keep",
+    duplicates: opt.Duplicates = "error",
+    drop_nulls: opt.DropNulls = False,
+    keep_na: opt.KeepNa = False,
+    separator: opt.Separator = None,
+    column_names: opt.Columns = None,
+    encoding: opt.Encoding = None,
+    quotes: opt.Quotes = True,
+    features: opt.Features = None,
+    feature_id: opt.FeatureId = None,
+    user_features: opt.UserFeatures = None,
+    user_feature_id: opt.UserFeatureId = None,
+    threads: opt.Threads = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Let a model learn from new interactions, without a fit from the start; a known pair takes its new weight."""
+    check_file(out, [model, data, features, user_features])
+    import tastemap as tm
+    from tastemap.service.documents import describe_update
+
+    reading = opt.make_reading(ctx)
+    fitted = tm.load(model)
+    with opt.use_threads(threads):
+        found = reading.read(data, like=fitted)
+        output.print_remarks(found.remarks)
+        described = opt.read_features(ctx, fitted)
+        output.note(f"{found.data!r}")
+        started = time.perf_counter()
+        updated = fitted.update(found.data, **described)
+        seconds = time.perf_counter() - started
+        with output.explain_write_errors(out):
+            updated.save(out)
+    told = describe_update(fitted, updated)
+    if as_json:
+        output.print_json({"file": str(out), **told, "update_seconds": seconds})
+    else:
+        output.print_text(
+            f"{told['model']} updated in {seconds:.1f} s and saved as {out}: {len(found.data):,} pairs read, "
+            f"new users: {told['new_users']:,}, new items: {told['new_items']:,}, {told['pairs']:,} pairs now\n"
+        )
+
+
+@app.command()
 def recommend(
     ctx: typer.Context,
     model: opt.ModelFile,
@@ -112,13 +180,21 @@ def recommend(
     everyone: Annotated[bool, typer.Option("--all", help="Every user, with --out or --json.")] = False,
     liked: Annotated[
         list[str] | None,
-        typer.Option(help="An item that a new user likes: an id, or a title with --titles."),
+        typer.Option(help="An item that a new user likes, by its id or, with --titles, its title; repeat it."),
     ] = None,
     history: Annotated[
         Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
+    weight_column: opt.WeightColumn = None,
+    no_weight: opt.NoWeight = False,
+    event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
+    duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = False,
     keep_na: opt.KeepNa = False,
     separator: opt.Separator = None,
@@ -126,6 +202,8 @@ def recommend(
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
     k: opt.Top = 10,
+    candidates: opt.Candidates = None,
+    exclude: opt.Exclude = None,
     seen: opt.Seen = False,
     on_unknown: Annotated[
         Literal["raise", "popular", "skip"], typer.Option(help="What to do with users that are not in the model.")
@@ -145,30 +223,44 @@ def recommend(
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
     output.check_table(out, model, titles, history)
     import tastemap as tm
+    from tastemap.service.chosen import choose_items
     from tastemap.service.histories import recommend_from_histories
-    from tastemap.service.titles import Titles, parse_id
+    from tastemap.service.search import Search, parse_id
+    from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
+    among: dict[str, Any] = {}
+    for argument, texts in (("candidates", candidates), ("exclude", exclude)):
+        if texts:
+            among[argument], remarks = choose_items(texts, names)
+            output.print_remarks(remarks)
     with opt.use_threads(threads):
         if liked:
-            frame = fitted.recommend_for([names.find(text) for text in liked], k=k, frame="polars")
+            items, remarks = names.find_all(liked)
+            output.print_remarks(remarks)
+            frame = fitted.recommend_for(items, k=k, frame="polars", **among)
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
-            found = opt.make_reading(ctx, duplicates="auto").read(history, like=fitted)
+            found = opt.make_reading(ctx).read(history, like=fitted)
             output.print_remarks(found.remarks)
-            frame, remarks = recommend_from_histories(fitted, found.data, k=k)
+            frame, remarks = recommend_from_histories(fitted, found.data, k=k, **among)
             output.print_remarks(remarks)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
             # All lists together need not fit in memory.
             with output.explain_write_errors(out):
-                fitted.recommend_all(out, k=k, exclude_seen=not seen)
+                fitted.recommend_all(out, k=k, exclude_seen=not seen, **among)
             output.note(f"wrote {output.count_rows(out):,} rows to {out}")
             return
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
-            frame = fitted.recommend(users, k=k, exclude_seen=not seen, on_unknown=on_unknown, frame="polars")
+            asked: Any = {"exclude_seen": not seen, "on_unknown": on_unknown, **among}
+            try:
+                frame = fitted.recommend(users, k=k, frame="polars", **asked)
+            except UnknownIdError as error:
+                raise Search(fitted.users).tell_near(error) from None
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
     output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
@@ -177,9 +269,10 @@ def recommend(
 @app.command()
 def similar(
     model: opt.ModelFile,
-    item: Annotated[list[str], typer.Option(help="An item: an id, or a title with --titles; repeat it.")],
+    item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
     metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
+    min_users: Annotated[int, typer.Option(min=0, help="List only items that at least so many users have.")] = 0,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
@@ -194,11 +287,14 @@ def similar(
     from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
-    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column)
+    popularity = fitted.popularity_
+    names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
-        items = [names.find(text) for text in item]
-        frame = fitted.similar_items(items, k=k, metric=metric, frame="polars")
+        items, remarks = names.find_all(item)
+        output.print_remarks(remarks)
+        common = fitted.items.take((fitted.popularity_ >= min_users).nonzero()[0]) if min_users else None
+        frame = fitted.similar_items(items, k=k, metric=metric, candidates=common, frame="polars")
     output.answer(
         names.join(frame, "neighbour"),
         "neighbours",
@@ -224,6 +320,8 @@ def evaluate(
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "error",
     drop_nulls: opt.DropNulls = False,
@@ -277,6 +375,8 @@ def info(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
@@ -294,7 +394,7 @@ def info(
 ) -> None:
     """Say what a file of interactions or a model holds."""
     import tastemap as tm
-    from tastemap.service.documents import describe_interactions, describe_model, find_most_common
+    from tastemap.service.documents import describe_interactions, describe_model, describe_spread, find_most_common
     from tastemap.service.reading import is_model
     from tastemap.service.titles import Titles
 
@@ -304,6 +404,8 @@ def info(
             output.print_json({"file": str(file), **describe_model(fitted)})
         else:
             output.print_markdown(fitted.card())
+            if fitted.interactions is not None:
+                output.print_spread(describe_spread(fitted.interactions))
         return
     found = opt.make_reading(ctx, guess_time=True).read(file)
     output.print_remarks(found.remarks)
@@ -312,7 +414,7 @@ def info(
     output.print_remarks(names.remarks)
     top = names.join(find_most_common(data, k), data.items.name)
     if as_json:
-        described = describe_interactions(data)
+        described = {**describe_interactions(data), **describe_spread(data)}
         output.print_json({"file": str(file), "columns": found.columns, **described, "top_items": top.to_dicts()})
     else:
-        output.print_data(data, top)
+        output.print_data(data, top, describe_spread(data))

@@ -55,6 +55,8 @@ def compare(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
@@ -64,6 +66,12 @@ def compare(
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
     wide: opt.Wide = False,
+    features: opt.Features = None,
+    feature_id: opt.FeatureId = None,
+    feature_columns: opt.FeatureColumns = None,
+    user_features: opt.UserFeatures = None,
+    user_feature_id: opt.UserFeatureId = None,
+    user_feature_columns: opt.UserFeatureColumns = None,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
     seed: opt.Seed = 0,
@@ -81,14 +89,14 @@ def compare(
     if test is not None and by_time:
         raise typer.BadParameter("--by-time parts DATA, so it goes without a TEST file")
     if report is not None:
-        check_file(report, [data, test])
+        check_file(report, [data, test, features, user_features])
         check_report(report)
     if is_model(data):
         raise ParameterError(
             f"{data} is a fitted model: `tastemap evaluate {data} TEST` measures it", parameter="data", value=data
         )
     metrics = parse_all(opt.split_names(metric) or opt.DEFAULT_METRICS)
-    of_ratings = all(isinstance(one, RatingMetric) for one in metrics)
+    of_ratings = any(isinstance(one, RatingMetric) for one in metrics)  # only models of ratings have both kinds
     named = opt.split_names(model)
     usual = RATING if of_ratings else RANKING_SEEN if seen else RANKING
     chosen = make_models(named or usual, settings or (), seed=seed)
@@ -111,6 +119,7 @@ def compare(
             train, held = tm.split.random(train, holdout, seed=seed)
             if seen:
                 output.note(output.SEEN_AT_RANDOM)
+        described = opt.read_features(ctx, train)
         output.note(f"train: {train!r}")
         output.note(f"test: {held!r}")
         if not named:
@@ -121,7 +130,14 @@ def compare(
                     f"left {name} out, which is slow with {train.n_items:,} items: name it with --model to have it"
                 )
         board = tm.compare(
-            chosen, held, train=train, metrics=metrics, exclude=None if seen else "train", on_unknown=on_unknown
+            chosen,
+            held,
+            train=train,
+            metrics=metrics,
+            exclude=None if seen else "train",
+            on_unknown=on_unknown,
+            user_features=described.get("user_features"),
+            item_features=described.get("item_features"),
         )
         if report is not None:
             with output.explain_write_errors(report):

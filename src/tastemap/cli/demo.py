@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 import tastemap as tm
@@ -66,6 +67,11 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
     if films is None or FILM not in films["title"]:
         raise tm.DataError(f"{path} holds no file of movies with {FILM}, which the demo asks about")
     ratings = data.interactions
+    if (highest := ratings.matrix.data.max()) > 5:
+        raise tm.DataError(
+            f"{path} holds ratings up to {highest:g}, and the demo is about those of MovieLens, up to 5",
+            f"`tastemap compare {path}` compares models on it",
+        )
     likes = ratings.at_least(4).binarize()
     train, test = tm.split.random(likes, 0.2, seed=42)
 
@@ -82,7 +88,8 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
     similar = model.similar_items(toy_story, k=10).join(
         films, left_on="neighbour", right_on="movie_id", maintain_order="left"
     )
-    person = PERSON.get(name, likes.users[0])
+    known = likes.users.take(np.flatnonzero(likes.by_user.counts)).to_list()
+    person = PERSON[name] if PERSON.get(name) in known else known[0]
     liked = likes.to_frame().filter(pl.col("user_id") == person).join(films, on="movie_id", maintain_order="left")
     recommended = model.recommend(person, k=10).join(films, on="movie_id", maintain_order="left")
     return Demo(

@@ -15,9 +15,27 @@ from tastemap.errors import TastemapError
 
 # Where a command finds the words it was called with, in `Context.meta`.
 ARGUMENTS = "tastemap.arguments"
+# Where it finds the options of the command that runs, once it is known.
+OPTIONS = "tastemap.options"
 
 
-class Commands(TyperGroup):
+class Subcommands(TyperGroup):
+    """Notes which options the running command has."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the arguments name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            ctx.meta[OPTIONS] = list_options(command)
+        return name, command, rest
+
+
+def list_options(command: Any) -> frozenset[str]:
+    """Return the options of a command, such as --at-least."""
+    return frozenset(name for param in command.params for name in (*param.opts, *param.secondary_opts))
+
+
+class Commands(Subcommands):
     """Turns errors that users can fix into one sentence and exit status 1, for every command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -34,7 +52,7 @@ class Commands(TyperGroup):
             with warnings.catch_warnings():
                 for kind in (UserWarning, RuntimeWarning):
                     warnings.simplefilter("always", kind)
-                warnings.showwarning = lambda message, *_: typer.echo(f"Note: {say(message)}", err=True)
+                warnings.showwarning = lambda message, *_: _echo_note(ctx, message)
                 return super().invoke(ctx)
         except BrokenPipeError:
             # The reader has closed the pipe and wants no more. Without this, the interpreter's last flush would print
@@ -42,17 +60,21 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except KeyboardInterrupt as stop:
-            _echo_notes(stop)
+            _echo_notes(ctx, stop)
             raise typer.Exit(130) from None
         except (TastemapError, ValueError, OSError, MemoryError) as error:
             if ctx.params.get("debug"):
                 raise
-            _echo_notes(error)
-            typer.echo(f"Error: {say(error)}", err=True)
+            _echo_notes(ctx, error)
+            typer.echo(f"Error: {say(error, ctx.meta.get(OPTIONS))}", err=True)
             raise typer.Exit(1) from None
 
 
-def _echo_notes(error: BaseException) -> None:
+def _echo_notes(ctx: Any, error: BaseException) -> None:
     """Print the notes that the library added to an error, such as what was found before it."""
     for note in getattr(error, "__notes__", ()):
-        typer.echo(f"Note: {say(note)}", err=True)
+        _echo_note(ctx, note)
+
+
+def _echo_note(ctx: Any, said: Any) -> None:
+    typer.echo(f"Note: {say(said, ctx.meta.get(OPTIONS))}", err=True)

@@ -10,8 +10,9 @@ import typer
 from tastemap.cli import options as opt
 from tastemap.cli import output
 from tastemap.cli.app import app
+from tastemap.cli.errors import Subcommands
 
-export = typer.Typer(no_args_is_help=True, help="Write a model for other tools.")
+export = typer.Typer(cls=Subcommands, no_args_is_help=True, help="Write a model for other tools.")
 app.add_typer(export, name="export")
 
 
@@ -39,7 +40,7 @@ def tensorboard(
     fitted = tm.load(model)
     items: dict[str, Any] = {}
     if titles is not None:
-        table = ItemTable.read(titles, fitted.items, id_column=title_id)
+        table = ItemTable.read(titles, fitted.items, id_column=title_id, count_missing=True)
         output.print_remarks(table.remarks)
         items = {"items": table.frame, "id": table.id_column}
     with output.explain_write_errors(out):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    import tastemap as tm
     from tastemap.service.reading import Reading
 
 DataFile = Annotated[
@@ -38,7 +39,15 @@ Events = Annotated[
     list[str] | None,
     typer.Option("--event", metavar="NAME=WEIGHT", help="Weight of an event in --weight-column; repeat it."),
 ]
-AtLeast = Annotated[float | None, typer.Option(help="Keep ratings of at least this much and count each as one like.")]
+AtLeast = Annotated[
+    float | None,
+    typer.Option(help="Keep ratings of at least this much and count each as one like; with --log2 keep their weights."),
+]
+Log2 = Annotated[
+    bool,
+    typer.Option("--log2", help="Damp every weight w to log2(1 + w), after the rest: for counts with a heavy tail."),
+]
+Binarize = Annotated[bool, typer.Option("--binarize", help="Count every pair as 1, after the rest.")]
 Zeros = Annotated[
     Literal["keep", "negatives"],
     typer.Option(
@@ -83,6 +92,36 @@ Wide = Annotated[
     ),
 ]
 
+Candidates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE_OR_IDS",
+        help="Only these items may be on a list: a file of ids, or ids (titles with --titles) with commas; repeat it.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE_OR_IDS", help="Items that may not be on a list, given as for --candidates."),
+]
+Features = Annotated[
+    Path | None,
+    typer.Option(help="File that describes items, one row an item: csv, tsv, parquet, movies.dat, MovieLens zip."),
+]
+FeatureId = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of items in --features; guessed if its name is usual.")
+]
+FeatureColumns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="A,B", help="Columns of --features to use; all that describe several items if absent."),
+]
+UserFeatures = Annotated[Path | None, typer.Option(help="File that describes users, one row a user.")]
+UserFeatureId = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of users in --user-features; guessed if its name is usual.")
+]
+UserFeatureColumns = Annotated[
+    list[str] | None, typer.Option(metavar="A,B", help="Columns of --user-features to use, as --feature-columns.")
+]
+
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the model, e.g. factors=128; repeat it."),
@@ -105,7 +144,7 @@ Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads t
 
 Titles = Annotated[
     Path | None,
-    typer.Option(help="File with a title for every item: csv, tsv, parquet, movies.dat, MovieLens zip."),
+    typer.Option(help="File with titles of items: csv, tsv, parquet, lines of id::title, MovieLens folder or zip."),
 ]
 TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; guessed if its name is usual.")]
 TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]
@@ -122,6 +161,9 @@ EscapeFormulas = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
+
+# What a file of features describes, and how the names of its options begin.
+_SIDES: tuple[tuple[Literal["item", "user"], str], ...] = (("item", ""), ("user", "user_"))
 
 # The options about reading, and the fields of `Reading` that they set.
 _READING = {
@@ -149,7 +191,36 @@ def make_reading(ctx: typer.Context, **more: Any) -> Reading:
     given = {field: ctx.params[option] for option, field in _READING.items() if option in ctx.params}
     if names := ctx.params.get("column_names"):
         given["columns"] = [name.strip() for name in names.split(",")]
+    if ctx.params.get("log2") and ctx.params.get("binarize"):
+        raise typer.BadParameter("pass one of --log2 and --binarize")
+    given["damping"] = next((option for option in ("log2", "binarize") if ctx.params.get(option)), None)
     return Reading(**given, event_weights=parse_event_weights(ctx.params.get("event") or ()), **more)
+
+
+def read_features(ctx: typer.Context, like: tm.Interactions | tm.Model) -> dict[str, Any]:
+    """Return the features that a command's options name, as arguments of `fit`, and print what was made of them.
+
+    like : the interactions of the training, or the model that is updated
+    """
+    from tastemap.cli.output import print_remarks
+    from tastemap.models.shared.base import Model
+    from tastemap.service.features import FeatureFile
+
+    found: dict[str, Any] = {}
+    for side, prefix in _SIDES:
+        path = ctx.params.get(f"{prefix}features")
+        if path is None:
+            continue
+        id_column = ctx.params.get(f"{prefix}feature_id")
+        columns = split_names(ctx.params.get(f"{prefix}feature_columns")) or None
+        file = FeatureFile(path, side, id_column, columns)
+        if isinstance(like, Model):
+            features, remarks = file.read_more(like)
+        else:
+            features, remarks = file.read(like.items if side == "item" else like.users)
+        print_remarks(remarks)
+        found[f"{side}_features"] = features
+    return found
 
 
 def split_names(values: list[str] | None) -> list[str]:

@@ -96,13 +96,30 @@ def print_board(board: Comparison) -> None:
         screen.print(board.table())
 
 
-def print_data(data: Interactions, top: pl.DataFrame) -> None:
-    """Print what interactions hold; ``top`` has their most common items."""
+def print_spread(spread: dict[str, Any]) -> None:
+    """Print quantiles of weights and of pairs a user and an item, as `service.documents.describe_spread` has them."""
+    with console() as screen:
+        _show_spread(screen, spread)
+
+
+def _show_spread(screen: Any, spread: dict[str, Any]) -> None:
+    import polars as pl
+
+    rows = [
+        {"": name.replace("_", " "), **{share: f"{value:,.6g}" for share, value in values.items()}}
+        for name, values in spread["quantiles"].items()
+    ]
+    show_table(screen, pl.DataFrame(rows), "quantiles")
+
+
+def print_data(data: Interactions, top: pl.DataFrame, spread: dict[str, Any]) -> None:
+    """Print what interactions hold; ``top`` has their most common items, ``spread`` their quantiles."""
     density = len(data) / (data.n_users * data.n_items)
     per_user, per_item = len(data) / data.n_users, len(data) / data.n_items
     with console() as screen:
         screen.print(f"{data!r}")
         screen.print(f"density {density:.2%}, {per_user:,.1f} pairs a user, {per_item:,.1f} an item")
+        _show_spread(screen, spread)
         show_table(screen, top, f"the {len(top)} items that most users have")
 
 

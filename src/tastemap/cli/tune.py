@@ -67,6 +67,8 @@ def tune(
     time_column: opt.TimeColumn = None,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
+    log2: opt.Log2 = False,
+    binarize: opt.Binarize = False,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,
@@ -76,6 +78,12 @@ def tune(
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
     wide: opt.Wide = False,
+    features: opt.Features = None,
+    feature_id: opt.FeatureId = None,
+    feature_columns: opt.FeatureColumns = None,
+    user_features: opt.UserFeatures = None,
+    user_feature_id: opt.UserFeatureId = None,
+    user_feature_columns: opt.UserFeatureColumns = None,
     seen: opt.Seen = False,
     seed: opt.Seed = 0,
     threads: opt.Threads = None,
@@ -86,10 +94,11 @@ def tune(
         raise typer.BadParameter("--by-time parts DATA, so it goes without a VALIDATION file")
     for path in (out, study):
         if path is not None:
-            check_file(path, [data, validation])
+            check_file(path, [data, validation, features, user_features])
     if out is not None and study is not None and out.resolve() == study.resolve():
         raise OSError(f"--out and --study are both {out}, and the trials would be lost: name another file for one")
     from tastemap.metrics.definitions import RatingMetric, parse
+    from tastemap.service.documents import describe_tuning, measure_baselines
     from tastemap.service.making import make_models, make_space
     from tastemap.service.reading import find_low_ratings
 
@@ -120,9 +129,13 @@ def tune(
             held = measured.data
         if seen and held is None:
             output.note(output.SEEN_AT_RANDOM)
+        described = opt.read_features(ctx, train)
         output.note(f"train: {train!r}")
-        if held is not None:
+        if held is None:
+            refit, (train, held) = train, tm.split.random(train, HELD_OUT, seed=seed)
+        else:
             output.note(f"validation: {held!r}")
+        exclude: Literal["train"] | None = None if seen else "train"
         found = tm.tune(
             chosen,
             train,
@@ -136,7 +149,9 @@ def tune(
             parallel=parallel,
             study=study,
             seed=seed,
-            exclude=None if seen else "train",
+            exclude=exclude,
+            user_features=described.get("user_features"),
+            item_features=described.get("item_features"),
             refit=out is not None and refit,
         )
         if out is not None:
@@ -146,16 +161,16 @@ def tune(
             except OSError:  # the result of the search must not be lost
                 output.note(f"{found.metric} {found.score:.4f} with: {_write_command(found)}")
                 raise
+        baselines = measure_baselines(chosen, train, held, wanted, exclude=exclude, **described)
     if as_json:
-        from tastemap.service.documents import describe_tuning
-
         file = None if out is None else str(out)
-        output.print_json({**describe_tuning(found), "file": file, "options": _list_options(found)})
+        told = {**describe_tuning(found), "baselines": baselines}
+        output.print_json({**told, "file": file, "options": _list_options(found)})
     else:
-        _show(found, out)
+        _show(found, out, baselines)
 
 
-def _show(found: Tuning, out: Path | None) -> None:
+def _show(found: Tuning, out: Path | None, baselines: dict[str, float]) -> None:
     import polars as pl
 
     trials = found.trials
@@ -164,6 +179,10 @@ def _show(found: Tuning, out: Path | None) -> None:
     best = complete.sort("score", descending=found.study.direction.name == "MAXIMIZE", maintain_order=True)
     with output.console() as screen:
         screen.print(f"[bold]{found.metric} {found.score:.4f}[/bold] on the held-out part, {found.seconds:.1f} s")
+        kind = type(found.model).__name__
+        shown = [f"{kind} before the search" if name == kind else name for name in baselines]
+        others = ", ".join(f"{name} {score:.4f}" for name, score in zip(shown, baselines.values(), strict=True))
+        screen.print(f"there too: {others}")
         output.show_table(screen, best.head(SHOWN), f"the best of {len(trials)} trials ({counts})")
         if found.importances is None:
             screen.print("How much each parameter matters can be told from ten complete trials with different scores.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tastemap.errors import Note, Remedy, TastemapError, TastemapWarning, compose
@@ -27,23 +27,29 @@ OPTIONS = {
     "weight": "--weight-column",
 }
 
-# A parameter and the value that the library advises for it (... for any) -> how to do that here. Other advice cannot be
-# followed here, and is left out. {value} is the advised value.
-ADVICE: dict[tuple[str, object], str] = {
+# A parameter and the value that the library advises for it (... for any) -> how to do that here, in one way or several.
+# Advice that is not here cannot be followed here, and is left out, as are ways with an option that the command lacks.
+# {value} is the advised value.
+ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("at_least", ...): "pass a lower bound with --at-least",
-    ("allow_negative", True): "pass --at-least to keep higher ones, or --no-weight",
+    ("allow_negative", True): ("pass --at-least to keep higher ones", "--no-weight"),
     ("columns", None): "leave --columns out",
     ("columns", ...): "name them with --columns {value}",
     ("encoding", "latin-1"): "pass its encoding, e.g. --encoding latin-1",
     ("encoding", ...): "pass another --encoding",
     ("quotes", False): "pass --no-quotes to read quotes as letters",
     ("call", "again"): "the same command goes on from them",
-    ("cast", "numbers"): "write them such as 1.5, pass --no-weight",
+    ("candidates", ...): "name these items with --candidates too",
+    ("cast", "numbers"): ("write them such as 1.5", "pass --no-weight"),
+    ("damping", "binarize"): "pass --binarize to count every pair alike",
+    ("damping", "log2"): "pass --log2 to damp them",
     ("drop_nulls", True): "pass --drop-nulls to leave such rows out",
     ("duplicates", ...): "say what to do with them, e.g. --duplicates last or --duplicates sum",
     ("event_weights", ...): "pass --event VALUE=WEIGHT",
     ("exclude", None): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
+    ("item_feature_columns", ...): "name some with --feature-columns",
+    ("item_feature_id", ...): "pass --feature-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
     ("keep_na", True): "--keep-na if these are names",
     ("on_unknown", "popular"): "pass --on-unknown popular",
@@ -53,9 +59,12 @@ ADVICE: dict[tuple[str, object], str] = {
     ("split", "random"): "leave --by-time out",
     ("study", ...): "with --study FILE the same command would go on from here",
     ("time", ...): "pass --time-column COLUMN",
+    ("titles", ...): "pass --titles FILE to name items by title",
     ("title_column", ...): "pass --title-column COLUMN",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
+    ("user_feature_columns", ...): "name some with --user-feature-columns",
+    ("user_feature_id", ...): "pass --user-feature-id COLUMN",
     ("weight", ...): "pass --weight-column COLUMN",
     ("wide", True): "pass --wide if every column is an item",
     ("zeros", "negatives"): "pass --zeros negatives to say that it means not liked",
@@ -74,6 +83,7 @@ REMARKS: dict[str, Callable[..., str]] = {
     "separator": lambda path, separator: (
         f"{path}: took {'spaces' if separator == ' ' else repr(separator)} as what parts the columns"
     ),
+    "encoding": lambda path, encoding: f"{path} is not UTF-8: read it as {encoding}",
     "columns": lambda path, columns: f"{path}: took the columns {_list_uses(columns)}",
     "time left out": lambda error: f"left the guessed column of times out: {say(error)}",
     "nulls": lambda left_out, rows, columns: (
@@ -92,27 +102,57 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"column {column!r} looks like ratings from {low:g} to {high:g}, and a low one counts as a liking too, only a "
         f"weaker one: --at-least {at_least} takes those of {at_least} and more as likes and leaves out the others"
     ),
-    "at least": lambda at_least, column: (
-        f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted: --at-least "
-        "sets another bound"
+    "at least": lambda at_least, column, left_out: (
+        f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted, and left "
+        f"out {left_out:,} lower ones: --at-least sets another bound"
     ),
+    "damping": lambda damping, column: f"took column {column!r} with --{damping}, as when the model was fitted",
+    "weights unused": lambda path, columns: (
+        f"{path}: every row counts as 1; if {_list_names(columns)} says how much, pass --weight-column {columns[0]}"
+    ),
+    "dislikes": lambda left_out, pairs: f"left out {left_out:,} of {pairs:,} pairs of weight 0, which are no likes",
+    "features": lambda path, side, id, columns: (
+        f"{path}: the {side}s in column {id!r} are described by "
+        + ", ".join(f"{column!r} ({n:,} feature{'s' * (n != 1)})" for column, n in columns.items())
+    ),
+    "features left out": lambda path, side, columns: (
+        f"{path}: left out "
+        + ", ".join(f"{column!r} ({n:,} different values)" for column, n in columns.items())
+        + f", which describe one {side} each or none: --{'user-' * (side == 'user')}feature-columns takes them anyway"
+    ),
+    "features without id": lambda path, rows, left_out, column: (
+        f"{path}: left out {left_out:,} of {rows:,} rows whose {column!r} is no id of the data's type"
+    ),
+    "unknown candidates": lambda path, left_out, items: (
+        f"{path}: left out {left_out:,} of {items:,} items, which the model does not know"
+    ),
+    "titles left out": lambda error: f"left the titles out: {say(error)}",
+    "untitled": lambda path, untitled, items, item, written: (
+        f"{path} has no title of {untitled:,} of {items:,} items, such as {item!r}"
+        if untitled < items
+        else f"{path} has no title of any of the {items:,} items, such as {item!r}: its ids are such as {written!r}"
+    ),
+    "found": lambda text, item, title: f"took {text!r} for {title!r}" + ("" if title == str(item) else f" ({item})"),
     "unknown items": lambda left_out, pairs: (
         f"left out {left_out:,} of {pairs:,} pairs: the model does not know their items"
     ),
 }
 
 
-def say(said: BaseException | str) -> str:
-    """Return an error, a warning or a note as one line."""
-    return show_controls(_say_plainly(said))
+def say(said: BaseException | str, options: Collection[str] | None = None) -> str:
+    """Return an error, a warning or a note as one line.
+
+    options : those of the running command, such as --at-least: advice that needs others is left out; None knows all
+    """
+    return show_controls(_say_plainly(said, options))
 
 
-def _say_plainly(said: BaseException | str) -> str:
+def _say_plainly(said: BaseException | str, options: Collection[str] | None) -> str:
     if isinstance(said, TastemapError | TastemapWarning):
         subjects = [OPTIONS.get(subject, subject) for subject in said.subjects]
-        return _join_lines(compose(_say_problem(said), _say_remedies(said.remedies), subjects))
+        return _join_lines(compose(_say_problem(said), _say_remedies(said.remedies, options), subjects))
     if isinstance(said, Note):
-        return _join_lines(compose(said.problem, _say_remedies(said.remedies)))
+        return _join_lines(compose(said.problem, _say_remedies(said.remedies, options)))
     if isinstance(said, MemoryError):
         return f"there is not enough memory: {said}; ask for fewer factors or less data"
     if isinstance(said, OSError) and said.strerror:
@@ -135,16 +175,31 @@ def _say_problem(said: TastemapError | TastemapWarning) -> str:
     return said.problem
 
 
-def _say_remedies(remedies: tuple[Remedy, ...]) -> list[str]:
-    ways = [_say_remedy(remedy) for remedy in remedies]
-    return [way for way in ways if way is not None]
+def _say_remedies(remedies: tuple[Remedy, ...], options: Collection[str] | None) -> list[str]:
+    return [
+        way
+        for remedy in remedies
+        for way in _list_ways(remedy)
+        if remedy.parameter is None or _can_follow(way, options)  # other programs have options too
+    ]
 
 
-def _say_remedy(remedy: Remedy) -> str | None:
+def _list_ways(remedy: Remedy) -> list[str]:
     if remedy.parameter is None:
-        return remedy.text
-    way = ADVICE.get((remedy.parameter, remedy.value), ADVICE.get((remedy.parameter, ...)))
-    return way and way.format(value=_show_value(remedy.value))
+        return [remedy.text]
+    ways = ADVICE.get((remedy.parameter, remedy.value), ADVICE.get((remedy.parameter, ...), ()))
+    value = _show_value(remedy.value)
+    return [way.format(value=value) for way in ([ways] if isinstance(ways, str) else ways)]
+
+
+def _can_follow(way: str, options: Collection[str] | None) -> bool:
+    """Return whether all options that a way out names are among these."""
+    named = {word.rstrip(",.;:") for word in way.split() if word.startswith("--")}
+    return options is None or named <= {*options}
+
+
+def _list_names(names: Sequence[str]) -> str:
+    return " or ".join(map(repr, names))
 
 
 def _show_value(value: object) -> str:

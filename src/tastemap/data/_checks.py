@@ -57,7 +57,7 @@ def check_rows(what: str, rows: Any, n: int, *, lowest: int = 0) -> RowNumbers:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"{what} must be whole numbers in one dimension, got {array.dtype} of shape {array.shape}")
     if array.size and not (array.min() >= lowest and array.max() < n):
-        raise UnknownIdError(f"{what} go from {lowest} to {n - 1}, got {array.min()} to {array.max()}")
+        raise UnknownIdError(f"{what} go from {lowest} to {n - 1}, got {array[(array < lowest) | (array >= n)][0]}")
     own: RowNumbers = array.astype(np.int64, copy=False)
     return own
 

@@ -15,7 +15,7 @@ from tastemap.data._spelling import find_missing
 from tastemap.data.dates import parse_times
 from tastemap.data.frames import name_values
 from tastemap.data.ids import IdMap, check_ids, name_rows
-from tastemap.errors import DataError, ParameterError, Remedy, name_some
+from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
@@ -49,27 +49,24 @@ def number_ids(
 
 
 def drop_missing(
-    table: pl.DataFrame, columns: Sequence[str], ids: Mapping[str, bool]
+    table: pl.DataFrame, columns: Sequence[str], names: Mapping[str, bool]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out the rows in which one of the columns has a null or NaN or, where it is among ``ids``, no id.
+    """Leave out the rows in which one of the columns has a null, a NaN, no text, or a word for a missing value.
 
-    ids : the columns of ids, and whether words for missing ones are names there
+    names : the columns of ids and of events, and whether words for missing ones are names there
 
     Returns the others, and which columns had such rows. Raises DataError where no other is left.
     """
     known = table.select(pl.selectors.by_name(*dict.fromkeys(columns))).with_columns(
         pl.selectors.float().fill_nan(None)
     )
-    missing = {
-        name: find_missing(known[name], keep_na=ids[name]) if name in ids else known[name].is_null().arg_true()
-        for name in columns
-    }
+    missing = {name: find_missing(known[name], keep_na=names.get(name, False)) for name in columns}
     keep = np.ones(len(table), dtype=bool)
     for rows in missing.values():
         keep[rows.to_numpy()] = False
     lacking = tuple(name for name, rows in missing.items() if len(rows))
     if len(table) and not keep.any():
-        has_words = any(name in ids and not known[name].is_null().all() for name in lacking)
+        has_words = any(name in names and not known[name].is_null().all() for name in lacking)
         ways = [Remedy("pass keep_na=True if words such as NA are names", "keep_na", True)] if has_words else []
         raise DataError(f"no row is left: each lacks a value in {name_some(lacking)}", *ways, columns=lacking)
     return table if keep.all() else table.filter(keep), lacking
@@ -140,7 +137,7 @@ def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array
     for event, value in zip(distinct, values, strict=True):
         if not isinstance(value, int | float | np.integer | np.floating | Decimal) or not abs(value) <= LARGEST_FLOAT:
             raise ParameterError(
-                f"event_weights must map events to numbers, got {value!r} for {event!r}",
+                f"event_weights must map events to numbers, got {show(value)} for {show(event)}",
                 parameter="event_weights",
                 value=value,
             )
@@ -154,7 +151,7 @@ def check_event_weights(given: object) -> None:
     is_pair = isinstance(given, tuple | list) and len(given) == 2
     if not is_pair or not isinstance(given[0], str) or not isinstance(given[1], Mapping):  # type: ignore[index]
         raise ParameterError(
-            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {given!r}",
+            f"event_weights must be a pair of a column and weights, e.g. ('event', {{'view': 1}}), got {show(given)}",
             parameter="event_weights",
             value=given,
         )

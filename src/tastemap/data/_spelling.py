@@ -47,6 +47,12 @@ def read_ids(texts: pl.Series, *, keep_na: bool = False, drop_nulls: bool = Fals
     return known if numbers is None else numbers
 
 
+def drop_words(texts: pl.Series) -> pl.Series:
+    """Return texts with a null for those that stand for a missing value."""
+    missing = find_missing(texts)
+    return texts.clone().scatter(missing, None) if len(missing) else texts
+
+
 def respell_ids(ids: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Return ids as texts or integers of the type ``dtype``, null where one has no such spelling, as 007 has."""
     if ids.dtype == pl.String and dtype != pl.String:

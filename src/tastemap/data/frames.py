@@ -16,7 +16,7 @@ import polars as pl
 import polars.selectors as cs
 from polars.io.plugins import register_io_source
 
-from tastemap.errors import DataError, ParameterError, first_line, name_some, suggest
+from tastemap.errors import DataError, ParameterError, first_line, name_some, show, suggest
 from tastemap.files.whole import whole_file
 from tastemap.forks import check_polars_threads
 from tastemap.typing import FrameKind
@@ -35,9 +35,9 @@ def kind_of(frame: object) -> FrameKind:
 
 def check_kind(kind: str) -> FrameKind:
     """Return ``kind`` if it names a known library, else raise ParameterError."""
-    if kind not in get_args(FrameKind):
+    if not isinstance(kind, str) or kind not in get_args(FrameKind):
         raise ParameterError(
-            f"frame must be 'pandas', 'polars' or 'pyarrow', got {kind!r}", parameter="frame", value=kind
+            f"frame must be 'pandas', 'polars' or 'pyarrow', got {show(kind)}", parameter="frame", value=kind
         )
     return cast(FrameKind, kind)
 
@@ -143,7 +143,7 @@ def to_series(values: Any, name: str = "") -> pl.Series:
     if hasattr(values, "columns"):
         raise DataError(f"{name or 'values'} must be one column, got a {type(values).__name__}: pass frame[{name!r}]")
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise DataError(f"{name or 'values'} must be a list, an array or a series, got {values!r}")
+        raise DataError(f"{name or 'values'} must be a list, an array or a series, got {show(values)}")
     if kind_of(values) == "pandas":
         return _from_pandas(values, name)
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):

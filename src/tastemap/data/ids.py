@@ -12,8 +12,8 @@ import polars as pl
 
 from tastemap.data._checks import check_rows, check_text
 from tastemap.data._pairs import freeze
-from tastemap.data.frames import check_name, list_first, list_values, name_values, to_series
-from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
+from tastemap.data.frames import check_name, is_single, list_first, list_values, name_values, to_series
+from tastemap.errors import DataError, Remedy, UnknownIdError, name_some, show
 from tastemap.forks import has_polars_threads
 from tastemap.typing import Ints, RowNumbers
 
@@ -78,7 +78,8 @@ class IdMap:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"IdMap: {len(self):,} ids of {self.name!r}: {name_some(self.ids.head(4), 3)}"
+        more = f" and {len(self) - 3:,} more" if len(self) > 3 else ""
+        return f"IdMap: {len(self):,} ids of {self.name!r}: {name_some(self.ids.head(3))}{more}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return IdMap, (self.ids, self.name)
@@ -182,8 +183,9 @@ class IdMap:
 
     def _make_type_error(self, value: object) -> UnknownIdError:
         kind = "strings" if self.holds_strings else "integers"
+        type_ = f" of type {type(value).__name__}" if is_single(value) else ""
         return UnknownIdError(
-            f"{_pluralise(self.name)} are {kind} here and never cast, got {value!r} of type {type(value).__name__}",
+            f"{_pluralise(self.name)} are {kind} here and never cast, got {show(value)}{type_}",
             column=self.name,
             ids=[value],
         )

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 Duplicates = Literal["error", "sum", "mean", "last", "max"]
 DuplicatesTime = Literal["last", "max", "min"]
 Zeros = Literal["keep", "negatives"]
+Damping = Literal["log2", "binarize"]
 EventWeights = tuple[str, Mapping[Any, float]]
 
 
@@ -90,6 +91,8 @@ class Columns:
     """The caller's column names; ``time`` is None where there are no times.
 
     least : the bound of `Interactions.at_least` that all weights in the column reach, None where any weight was kept
+    damping : what the column went through after that, `Interactions.log2` or `binarize`; None where weights are as they
+        were
     """
 
     user: str = "user"
@@ -97,6 +100,7 @@ class Columns:
     weight: str = "weight"
     time: str | None = None
     least: float | None = None
+    damping: Damping | None = None
 
 
 class Interactions:
@@ -105,7 +109,8 @@ class Interactions:
     A like is a pair of a weight above 0. A pair of weight 0 was shown or rated, and is not liked: for models of likes
     and for metrics of lists it is as if it were absent, for models of ratings 0 is a rating like any other. `likes`
     leaves such pairs out, and zeros="negatives" does so while reading. Models of likes take weights as multiples of
-    their mean, so that no result depends on the unit: counts, hours and shares say the same.
+    their mean, so that no result depends on the unit: counts, hours and shares say the same. Counts with a heavy tail,
+    such as plays, are better damped with `log2` or `binarize`.
 
     matrix : scipy CSR, float32, (users, items), canonical: rows sorted, one entry a pair; its arrays are
         read-only. A stored zero is a pair of weight 0. ``by_user`` and ``by_item`` give its arrays and those
@@ -142,7 +147,8 @@ class Interactions:
         self.time = freeze(time)
         self.time_type = None if time is None else time_type or _guess_time_type(time)
         self.order = freeze(order)
-        self.columns = columns or Columns(users.name, items.name, time=None if time is None else "time")
+        times = None if time is None else "time"
+        self.columns = columns or Columns(users.name, items.name, _name_weights(users.name, items.name, times), times)
         self.frame_kind = frame_kind
         _check_distinct(self.columns)
 
@@ -200,6 +206,8 @@ class Interactions:
         if drop_nulls:
             # Ids that are given are names, whatever they are.
             words = {user: keep_na or users is not None, item: keep_na or items is not None}
+            if event_weights is not None:
+                words[event_weights[0]] = True
             table, _ = drop_missing(table, table.columns, words)
         if table.is_empty():
             raise DataError("there are no rows: interactions need at least one")
@@ -250,7 +258,7 @@ class Interactions:
             time=times,
             time_type=time_type,
             order=ranks_of(place),
-            columns=Columns(user, item, weight or "weight", time),
+            columns=Columns(user, item, weight or _name_weights(user, item, time), time),
             frame_kind=kind,
         )
         return read.drop_zeros() if zeros == "negatives" else read
@@ -445,9 +453,18 @@ class Interactions:
                 f"no weight is at least {weight:g}: the largest is {self.matrix.data.max() if len(self) else 0:g}",
                 Remedy("lower the bound", "at_least", ...),
             )
-        known = self.columns.least
-        least = float(weight) if known is None else max(known, float(weight))
-        return self._keep(keep, columns=replace(self.columns, least=least if np.isfinite(least) else None))
+        return self._keep(keep, columns=replace(self.columns, least=self._find_least(float(weight))))
+
+    def _find_least(self, weight: float) -> float | None:
+        """Return the bound of the column's own weights behind a bound of these."""
+        known, damping = self.columns.least, self.columns.damping
+        if damping == "binarize":
+            return known
+        if damping == "log2":
+            with np.errstate(over="ignore"):
+                weight = float(np.exp2(weight) - 1)
+        least = weight if known is None else max(known, weight)
+        return least if np.isfinite(least) else None
 
     def likes(self) -> Interactions:
         """Keep the pairs whose weight is above 0; the id maps stay. Raises DataError where there is none."""
@@ -460,7 +477,7 @@ class Interactions:
 
     def binarize(self) -> Interactions:
         """Return the same pairs, each with the weight 1, those of weight 0 too: leave them out with `likes` first."""
-        return self._reweigh(np.ones(len(self), np.float32))
+        return self._damp("binarize", np.ones(len(self), np.float32))
 
     def divide(self, unit: float) -> Interactions:
         """Return the same pairs with their weights as multiples of ``unit``, a number above 0.
@@ -473,7 +490,7 @@ class Interactions:
         """Damp every weight w to the binary logarithm of 1 + w; raises DataError where a w is -1 or less."""
         if len(self) and self.matrix.data.min() <= -1:
             raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
-        return self._reweigh(np.log2(1 + self.matrix.data.astype(np.float64)))
+        return self._damp("log2", np.log2(1 + self.matrix.data.astype(np.float64)))
 
     def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
         """Keep the pairs of users and items that have enough pairs among those kept; the id maps stay.
@@ -643,8 +660,14 @@ class Interactions:
             **changes,
         )
 
-    def _reweigh(self, weights: Array) -> Interactions:
-        return self._copy_with(make_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items)))
+    def _reweigh(self, weights: Array, **changes: Any) -> Interactions:
+        matrix = make_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items))
+        return self._copy_with(matrix, **changes)
+
+    def _damp(self, how: Damping, weights: Array) -> Interactions:
+        # What is binarized stays so, whatever comes after it: all its weights are the same.
+        own = "binarize" if self.columns.damping == "binarize" else how
+        return self._reweigh(weights, columns=replace(self.columns, damping=own))
 
     def _copy_with(self, matrix: sp.csr_matrix, **changes: Any) -> Interactions:
         fields: dict[str, Any] = {
@@ -705,6 +728,11 @@ def _list_columns(
     if len(set(columns)) != len(columns):
         raise ValueError(f"each column has one use, got {', '.join(map(show, columns))}")
     return columns
+
+
+def _name_weights(*taken: str | None) -> str:
+    """Return the name of the column of weights where the caller names none: weight, unless ids or times have it."""
+    return next(name for name in ("weight", "weights", "strength", "value") if name not in taken)
 
 
 def _check_distinct(columns: Columns) -> None:

@@ -19,7 +19,7 @@ from tastemap.data.sources.files import DataFile
 from tastemap.datasets._dataset import Dataset
 from tastemap.datasets._download import check_kept, download, download_wheel, explain
 from tastemap.datasets._files import find_file, read_text
-from tastemap.errors import DataError, name_some, show
+from tastemap.errors import DataError, Remedy, TastemapWarning, name_some, show
 from tastemap.files.cache import cache_folder
 
 Name = Literal["100k", "1m", "10m", "20m", "25m", "32m", "latest-small"]
@@ -43,6 +43,11 @@ _RATINGS = {
     "1m": ("ratings.dat", "ratings.parquet"),
     "10m": ("ratings.dat",),
 }
+# The numbers of ratings that tell sets of one layout apart.
+_SIZES = {1_000_209: "1m", 10_000_054: "10m", 20_000_263: "20m", 25_000_095: "25m", 32_000_204: "32m"}
+_PACKED = (".zip", ".whl")
+_HIGHEST = 5  # of the ratings of all sets
+_START, _FEW = 1 << 16, 100  # bytes and lines that tell a layout
 _GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|Musical|"
     "Mystery|Romance|Sci-Fi|Thriller|War|Western"
@@ -70,6 +75,9 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     says so. Timestamps missing from a local ratings.parquet are filled with the smallest known one: they are
     known to lie before it, so the order of the others stays right.
 
+    Where a line of movies has fewer fields, its title or its genres are "". Users in another layout are left out with a
+    warning, and another warns of ratings that are of another set in this layout.
+
     Raises DataError where the data cannot be fetched, are damaged or are of another layout.
     """
     if name not in MD5:
@@ -82,6 +90,8 @@ def movielens(name: Name = "100k", path: str | Path | None = None, *, progress: 
     if items is not None:
         # A part of the ids may be spelled as numbers where all of them are not.
         items = items.with_columns(respell_ids(items["movie_id"], interactions.items.ids.dtype)).drop_nulls("movie_id")
+    if path is not None:
+        _tell_other_set(source, name, interactions, items)
     return Dataset(interactions, items, users, _CITATION, _LICENSE)
 
 
@@ -89,7 +99,7 @@ def find_movielens_name(path: Path) -> Name | None:
     """Return the name of a MovieLens set that has the files of a folder or zip file; None if no set has them."""
     if path.is_dir():
         files = {file.name for pattern in ("*", "*/*") for file in path.glob(pattern)}
-    elif path.suffix.lower() in (".zip", ".whl") and zipfile.is_zipfile(path):
+    elif path.suffix.lower() in _PACKED and zipfile.is_zipfile(path):
         with open_zip(path) as archive:
             files = {PurePosixPath(name).name for name in archive.namelist()}
     else:
@@ -105,10 +115,12 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
     """Read user_id, movie_id, rating and timestamp of a folder or zip file in the layout of the set `name`."""
     if not source.exists():
         raise DataError(f"there is no file or folder {source}")
-    names = _RATINGS.get(name, ("ratings.csv",))
+    if source.is_file() and source.suffix.lower() not in _PACKED:
+        raise DataError(f"{source} is one file, where the folder or the zip file of the set is expected")
+    names = _find_file_names(name)
     found = find_file(source, *names)
     if found is None:
-        raise DataError(f"{source} holds no {' or '.join(names)}, so it is not MovieLens {name}")
+        raise _make_other_set_error(source, name, names)
     file, content = found
     ids = ("userId", "user_id", "movieId", "item_id", "movie_id")
     table = DataFile(file, content, f"{source}: {file}").read(ids=ids)
@@ -116,7 +128,10 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
     table = table.rename({old: new for old, new in renamed.items() if old in table.columns})
     missing = [column for column in MOVIELENS_COLUMNS if column not in table.columns]
     if missing:
-        raise DataError(f"{source}: {file} has no column {missing[0]!r}, so it is not a MovieLens file")
+        raise DataError(
+            f"{source}: {file} has no column {missing[0]!r}, so it is not a MovieLens file",
+            f"read {file} as a file of its own, whose columns you name",
+        )
     # RecBole writes timestamps as floats.
     return table.select(MOVIELENS_COLUMNS).with_columns(
         pl.col("timestamp").fill_null(pl.col("timestamp").min()).cast(pl.Int64)
@@ -124,95 +139,157 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
 
 
 def read_movies(path: Path) -> pl.DataFrame | None:
-    """Read movie_id, title and genres of a MovieLens folder or zip file, of a movies.dat or a u.item.
+    """Read movie_id, title and genres of a MovieLens folder or zip file, or of a file laid out as movies.dat or u.item.
 
     Returns None where ``path`` is none of these or holds no movies.
     """
-    if path.name in ("movies.dat", "u.item") and path.is_file():
-        return _MOVIES[path.name](path)
+    if path.is_file() and path.suffix.lower() not in _PACKED:
+        with path.open("rb") as file:
+            lines = [line for line in file.read(_START).replace(b"\r", b"\n").split(b"\n")[:_FEW] if line.strip()]
+        if 2 * sum(b"::" in line for line in lines) > len(lines):
+            return _read_movies_dat(path, path.name)
+        if path.name == "u.item" and lines and b"|" in lines[0]:
+            return _read_u_item(path, path.name)
+        return None
     return None if find_movielens_name(path) is None else _read_items(path)
+
+
+def _tell_other_set(source: Path, name: str, ratings: Interactions, items: pl.DataFrame | None) -> None:
+    """Warn where the ratings of a local copy are not those of the set, or its movies are not those of the ratings."""
+    highest = float(ratings.matrix.data.max())
+    if highest > _HIGHEST:
+        problem = (
+            f"{source} is no MovieLens, but another set in the layout of {name}: its ratings go up to {highest:g}, "
+            f"those of MovieLens to {_HIGHEST}, so citation and license are not its own"
+        )
+        warnings.warn(TastemapWarning(problem), stacklevel=3)
+    elif (other := _SIZES.get(len(ratings), name)) != name and _find_file_names(other)[0] == _find_file_names(name)[0]:
+        problem = f"{source} is MovieLens {other}, by its {len(ratings):,} ratings, not {name}"
+        warnings.warn(TastemapWarning(problem), stacklevel=3)
+    if items is not None and not items["movie_id"].is_in(ratings.items.ids.implode()).any():
+        warnings.warn(
+            TastemapWarning(f"{source} has no title of any of the {ratings.n_items:,} items that it has ratings of"),
+            stacklevel=3,
+        )
+
+
+def _find_file_names(name: str) -> tuple[str, ...]:
+    """Return the names that the file of ratings of a set may have, the published one first."""
+    return _RATINGS.get(name, ("ratings.csv",))
+
+
+def _make_other_set_error(source: Path, name: str, names: Sequence[str]) -> DataError:
+    found = find_movielens_name(source)
+    problem = f"{source} holds no {' or '.join(names)}, so it is not MovieLens {name}"
+    if found is None:
+        return DataError(problem)
+    alike = found if found in _RATINGS else "20m, 25m, 32m or latest-small, which have the same files"
+    return DataError(f"{problem}: it is laid out as {alike}", Remedy(f"pass {found!r}", "name", found))
 
 
 def _read_items(source: Path) -> pl.DataFrame | None:
     found = find_file(source, *_MOVIES)
-    return None if found is None else _MOVIES[found[0]](found[1])
+    return None if found is None else _MOVIES[found[0]](found[1], f"{source}: {found[0]}")
 
 
 def _read_users(source: Path) -> pl.DataFrame | None:
-    readers: dict[str, Callable[[Content], pl.DataFrame]] = {
-        "users.dat": lambda file: _read_people(file, "::", ["user_id", "gender", "age", "occupation", "zip_code"]),
-        "u.user": lambda file: _read_people(file, "|", ["user_id", "age", "gender", "occupation", "zip_code"]),
-        "ml-100k.user": lambda file: _read_people(
-            file, "\t", ["user_id", "age", "gender", "occupation", "zip_code"], header=True
-        ),
-    }
-    found = find_file(source, *readers)
-    return None if found is None else readers[found[0]](found[1])
+    found = find_file(source, *_USERS)
+    if found is None:
+        return None
+    file, content = found
+    separator, names, n_skipped = _USERS[file]
+    rows = [line.split(separator) for line in _read_lines(content)[n_skipped:]]
+    whole = [row for row in rows if len(row) == len(names)]
+    if len(whole) < len(rows):
+        odd = next(number for number, row in enumerate(rows) if len(row) != len(names))
+        warnings.warn(
+            TastemapWarning(
+                f"{source}: {file} has the fields {name_some(rows[odd], 6)} in line {odd + n_skipped + 1}, where "
+                f"{', '.join(names)} are expected, and {len(rows) - len(whole):,} of {len(rows):,} users are left out",
+            ),
+            stacklevel=3,
+        )
+    if not whole:
+        return None
+    return _make_table(whole, names).with_columns(pl.col("age").cast(pl.Int64, strict=False))
 
 
-def _read_movies_csv(file: Content) -> pl.DataFrame:
-    table = DataFile("movies.csv", file, "movies.csv").read(["movieId", "title", "genres"], ids=["movieId"])
-    return table.rename({"movieId": "movie_id"})
+def _read_movies_csv(content: Content, label: str) -> pl.DataFrame:
+    file = DataFile("movies.csv", content, label)
+    header = file.read_header()
+    movie = next((name for name in ("movieId", "movie_id", "item_id", "id") if name in header), None)
+    if movie is None or "title" not in header:
+        raise DataError(f"{label} has the columns {name_some(header, 12)}, where movieId and title are expected")
+    genres = ["genres"] if "genres" in header else []
+    table = file.read([movie, "title", *genres], ids=[movie]).rename({movie: "movie_id"})
+    return table if genres else table.with_columns(genres=pl.lit(""))
 
 
-def _read_movies_dat(file: Content) -> pl.DataFrame:
-    # A title may hold ':', so only the outer fields are split off.
-    lines = [line.partition("::") for line in _read_lines(file)]
-    return _make_movies([(movie, *rest.rsplit("::", 1)) for movie, _, rest in lines], "movies.dat")
+def _read_movies_dat(content: Content, label: str) -> pl.DataFrame:
+    rows = [line.split("::") for line in _read_lines(content)]
+    lengths = [len(row) for row in rows]
+    usual = max(set(lengths), key=lambda length: (lengths.count(length), length), default=0)
+    if usual < 2:
+        raise DataError(
+            f"{label} is not laid out as MovieID::Title::Genres: its first line is {show(''.join(rows[0]))}"
+            if rows
+            else f"{label} is empty"
+        )
+    # A title may hold '::', which makes its line longer than the others; fields that all lines have more are left out.
+    more = [max(length - max(usual, 3), 0) for length in lengths]
+    return _make_movies(
+        [(row[0], "::".join(row[1 : n + 2]), *row[n + 2 : n + 3]) for row, n in zip(rows, more, strict=True)]
+    )
 
 
-def _read_u_item(file: Content) -> pl.DataFrame:
+def _read_u_item(content: Content, label: str) -> pl.DataFrame:
     rows = []
-    for line in _read_lines(file):
+    for line in _read_lines(content):
         fields = line.split("|")
         genres = [genre for genre, flag in zip(_GENRES.split("|"), fields[5:], strict=False) if flag == "1"]
-        rows.append((*fields[:2], "|".join(genres)))
-    return _make_movies(rows, "u.item")
+        rows.append((fields[0], "".join(fields[1:2]), "|".join(genres)))
+    return _make_movies(rows)
 
 
-def _read_recbole_items(file: Content) -> pl.DataFrame:
+def _read_recbole_items(content: Content, label: str) -> pl.DataFrame:
     rows = []
-    for line in _read_lines(file)[1:]:
-        movie, title, year, genres = [*line.split("\t"), "", ""][:4]
+    for line in _read_lines(content)[1:]:
+        movie, title, year, genres = [*line.split("\t"), "", "", ""][:4]
         if title == "unkonwn":  # RecBole's word for the published "unknown", which has no year
             title, year = "unknown", ""
         rows.append((movie, f"{title} ({year})" if year else title, genres.replace(" ", "|")))
-    return _make_movies(rows, "ml-100k.item")
+    return _make_movies(rows)
 
 
-def _make_movies(rows: Sequence[Sequence[str]], file: str) -> pl.DataFrame:
-    return _make_table(rows, ["movie_id", "title", "genres"], file)
+def _make_movies(rows: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """Return a table of movies; where a line has fewer fields, its title or its genres are empty."""
+    return _make_table([[*row, "", ""][:3] for row in rows], ["movie_id", "title", "genres"])
 
 
-def _make_table(rows: Sequence[Sequence[str]], names: list[str], file: str) -> pl.DataFrame:
-    """Return rows of texts as a table whose first column has ids; raise DataError where a row has other fields."""
-    for row in rows:
-        if len(row) != len(names):
-            raise DataError(
-                f"{file} is not laid out as MovieLens publishes it: a line has {len(row)} fields, {name_some(row, 5)}, "
-                f"where {len(names)} are expected"
-            )
+def _make_table(rows: Sequence[Sequence[str]], names: list[str]) -> pl.DataFrame:
+    """Return rows of texts as a table whose first column has ids."""
     table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
     return table.with_columns(read_ids(table[names[0]]))
 
 
-_MOVIES: dict[str, Callable[[Content], pl.DataFrame]] = {
+_MOVIES: dict[str, Callable[[Content, str], pl.DataFrame]] = {
     "movies.csv": _read_movies_csv,
     "movies.dat": _read_movies_dat,
     "u.item": _read_u_item,
     "ml-100k.item": _read_recbole_items,
 }
-
-
-def _read_people(file: Content, separator: str, names: list[str], *, header: bool = False) -> pl.DataFrame:
-    rows = [line.split(separator) for line in _read_lines(file)[int(header) :]]
-    frame = _make_table(rows, names, "the file of users")
-    return frame.with_columns(pl.col("age").cast(pl.Int64, strict=False))
+# The character between the fields, their names, and the number of lines before the first user.
+_USERS: dict[str, tuple[str, list[str], int]] = {
+    "users.dat": ("::", ["user_id", "gender", "age", "occupation", "zip_code"], 0),
+    "u.user": ("|", ["user_id", "age", "gender", "occupation", "zip_code"], 0),
+    "ml-100k.user": ("\t", ["user_id", "age", "gender", "occupation", "zip_code"], 1),
+}
 
 
 def _read_lines(file: Content) -> list[str]:
     # Not splitlines(): latin-1 titles may hold characters that it takes for line ends.
-    return [line.rstrip("\r") for line in read_text(file).split("\n") if line.strip()]
+    text = read_text(file).replace("\r\n", "\n").replace("\r", "\n")
+    return [line for line in text.split("\n") if line.strip()]
 
 
 def _fetch(name: str, progress: bool | None) -> Path:

@@ -48,7 +48,7 @@ class PersonalPopular(Model):
 
     fill: bool = True
 
-    abilities: ClassVar[Abilities] = Abilities(explains="exact", folds_in_exactly=True)
+    abilities: ClassVar[Abilities] = Abilities(explains="exact", folds_in_exactly=True, weighs_pairs=False)
     fitted_arrays: ClassVar[Specs] = {"item_shares_": ArraySpec(dtype="float32", shape=("items",), at_least=0)}
 
     def check(self) -> None:

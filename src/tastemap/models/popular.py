@@ -25,7 +25,7 @@ class Popular(Model):
     It has no parameters, and finds neither similar items nor similar users.
     """
 
-    abilities: ClassVar[Abilities] = Abilities(folds_in_exactly=True)
+    abilities: ClassVar[Abilities] = Abilities(folds_in_exactly=True, weighs_pairs=False)
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Learn nothing: every model counts `popularity_`, and the scores need nothing else."""

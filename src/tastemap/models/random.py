@@ -13,6 +13,7 @@ from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.core.random import race, states_of_rows, states_of_sets
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Scorer
@@ -54,6 +55,7 @@ class Random(Model):
     by_popularity: bool = False
     seed: int = 0
 
+    abilities: ClassVar[Abilities] = Abilities(weighs_pairs=False)
     fitted_arrays: ClassVar[Specs] = {
         "user_states_": ArraySpec(dtype="uint64", shape=("users",)),
         "item_rates_": ArraySpec(dtype="float64", shape=("items",), at_least=0, below="users+1"),

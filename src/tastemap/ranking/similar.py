@@ -8,7 +8,7 @@ import numpy as np
 
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.errors import NotSupportedError
+from tastemap.errors import NotSupportedError, show
 from tastemap.parallel import row_blocks
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
 from tastemap.typing import Floats, Ints, RowNumbers
@@ -23,7 +23,7 @@ def check_metric(metric: Closeness, known: tuple[Closeness, ...] = get_args(Clos
     """Raise ValueError for anything but a metric, NotSupportedError with the reason if the model does not have it."""
     check_choice("metric", metric, get_args(Closeness))
     if metric not in known:
-        raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {metric!r}")
+        raise NotSupportedError(f"{reason}: metric must be {' or '.join(map(repr, known))} here, got {show(metric)}")
 
 
 def nearest(queries: Any, catalogue: Candidates, rows: RowNumbers, k: int, ties: Ties) -> Lists:

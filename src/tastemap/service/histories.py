@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from tastemap.data.interactions import Interactions
@@ -10,21 +12,27 @@ from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
 
 
-def recommend_from_histories(model: Model, data: Interactions, *, k: int = 10) -> tuple[pl.DataFrame, list[Remark]]:
+def recommend_from_histories(
+    model: Model, data: Interactions, *, k: int = 10, candidates: Any = None, exclude: Any = None
+) -> tuple[pl.DataFrame, list[Remark]]:
     """Recommend to each user as to a new one, from the history in ``data``: user, item, rank and score by its names.
 
-    Pairs whose item the model does not know are left out, with a remark; for models of likes those of weight 0 too.
-    Raises DataError where none is left.
+    candidates, exclude : ids of items, as for `recommend_for`
+
+    Pairs whose item the model does not know are left out, with a remark; for models of likes those of weight 0 too, and
+    users who like nothing get no list. Raises DataError where none is left.
     """
     known, n_unknown = data.align(data.users, model.items)
-    if len(known) and not model.abilities.ratings:
-        known = known.likes()
     remarks = [Remark("unknown items", {"left_out": n_unknown, "pairs": len(data)})] if n_unknown else []
+    if not model.abilities.ratings and len(known) and not known.matrix.data.all():
+        likes = known.likes()
+        remarks.append(Remark("dislikes", {"left_out": len(known) - len(likes), "pairs": len(data)}))
+        known = likes
     if not len(known):
         raise DataError("the model knows none of the items in the history: the ids may be of another data set")
     user, item, weight = data.columns.user, data.columns.item, data.columns.weight
     histories = known.to_frame("polars").group_by(user, maintain_order=True).agg(item, weight)
     each = [dict(zip(items, weights, strict=True)) for _, items, weights in histories.iter_rows()]
-    frame = model.recommend_for(each, k=k, frame="polars")
+    frame = model.recommend_for(each, k=k, candidates=candidates, exclude=exclude, frame="polars")
     who = frame.columns[0]  # the number of the history
     return frame.select(histories[user].gather(frame[who]), pl.exclude(who)), remarks

@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 
 from tastemap.data._columns import drop_missing
+from tastemap.data._spelling import drop_words
 from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
-from tastemap.data.interactions import Interactions, Zeros
+from tastemap.data.interactions import Damping, Interactions, Zeros
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.wide import WAY, choose_users
 from tastemap.datasets import find_movielens_name, read_ratings
@@ -31,11 +32,19 @@ _USUAL = {
     "user": "user user_id person_id customer_id visitor_id reviewer_id reader_id account_id uid person customer",
     "item": "item item_id movie_id content_id product_id article_id book_id business_id anime_id track_id song_id "
     "artist_id stock_code sku isbn asin iid movie content product article book track song artist",
-    "weight": "weight rating ratings score overall stars strength count plays play_count quantity qty",
+    "weight": "weight rating ratings score stars strength count plays play_count listens playcount quantity qty "
+    "overall",
     "time": "timestamp time datetime date created_at event_time invoice_date unix_time unix_review_time review_time ts",
     "event": "event event_type type action",
     "id": "id",
     "title": "title name item_name product_name description",
+}
+# Names that end in one of these words hold weights: Book-Rating, userScore.
+_WEIGHING = {"weight", "rating", "ratings", "score", "stars", "count", "plays", "playcount", "quantity", "qty"}
+# A column of numbers whose name has one of these words may hold weights, and is pointed out where none was taken.
+_MAYBE_WEIGHING = {
+    *("amount", "clicks", "duration", "freq", "frequency", "grade", "hours", "interest", "listens", "minutes"),
+    *("seconds", "strength", "total", "value", "views", "visits", "votes", "watched"),
 }
 _MOVIELENS = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
 
@@ -74,8 +83,10 @@ class Reading:
     user, item, weight, time : names of columns; None looks for usual names
     count_rows : every row counts as 1, whatever columns there are
     event_weights : the weight of each event in the column of weights
-    at_least : keep only ratings of at least this much, each as one like; None takes the bound of the data that `like`
-        was made with, where there was one
+    at_least : keep only ratings of at least this much, each as one like unless `damping` says otherwise; None takes the
+        bound of the data that `like` was made with, where there was one
+    damping : what is done to the weights at the end, `Interactions.log2` or `binarize`; None does what was done to the
+        data that `like` was made with
     zeros : what a weight of 0 means, as for `Interactions.from_frame`
     duplicates : what to do with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
         last of ratings, and the sum of other weights
@@ -93,6 +104,7 @@ class Reading:
     count_rows: bool = False
     event_weights: Mapping[str, float] | None = None
     at_least: float | None = None
+    damping: Damping | None = None
     zeros: Zeros = "keep"
     duplicates: Duplicates = "error"
     drop_nulls: bool = False
@@ -149,8 +161,13 @@ class _File:
                 value=how.weight,
             )
         self.how, self.path, self.like = how, path.expanduser(), like
-        bound = None if like is None else (like.state if isinstance(like, Model) else like).columns.least
-        self._at_least = bound if how.at_least is None else how.at_least
+        # Of the data or the model whose names, bound and damping are taken where none are given.
+        self._known_columns = None if like is None else (like.state if isinstance(like, Model) else like).columns
+        known = self._known_columns
+        self._at_least = known.least if known and how.at_least is None else how.at_least
+        self._damping = how.damping or (known.damping if known and how.at_least is None else None)
+        if how.at_least is not None and self._damping is None:
+            self._damping = "binarize"
         self.columns: dict[str, str] = {}
         self.remarks: list[Remark] = []
         # A guessed column of times that cannot be used is left out, unless times are needed.
@@ -214,16 +231,24 @@ class _File:
     def _find_columns(self, file: DataFile) -> None:
         """Find the columns that were named, or whose names are usual, by their use."""
         how, header = self.how, file.read_header()
-        user, item = (None, None) if self.like is None else (self.like.users.name, self.like.items.name)
+        known = self._known_columns
+        user, item, weight = (None, None, None) if known is None else (known.user, known.item, known.weight)
         has_events = bool(how.event_weights)
+        named = {name for name in (how.user, how.item, how.weight, how.time) if name is not None}
+        free = [name for name in header if name not in named]
         found = {
-            "user": how.user or guess_column("user", header, user),
-            "item": how.item or guess_column("item", header, item),
+            "user": how.user or guess_column("user", free, user),
+            "item": how.item or guess_column("item", free, item),
             "weight": None
             if how.count_rows
-            else how.weight or guess_column("event" if has_events else "weight", header),
-            "time": how.time or (guess_column("time", header) if how.guess_time else None),
+            else how.weight or (guess_column("event", free) if has_events else guess_column("weight", free, weight)),
+            "time": how.time or (guess_column("time", free) if how.guess_time else None),
         }
+        if found["weight"] is None and not how.count_rows and not has_events:
+            others = [name for name in free if name not in found.values()]
+            found["weight"], maybe = _guess_weights(file, others)
+            if maybe and known is None:
+                self.remarks.append(Remark("weights unused", {"path": self.path, "columns": maybe}))
         missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
         if missing and (error := file.explain_missing()) is not None:
             raise error
@@ -306,6 +331,8 @@ class _File:
             # A guessed column of times is left out instead where it has nulls.
             used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
             names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
+            if self.how.event_weights:
+                names[self.columns["weight"]] = True  # an event may be called none
             table = self._drop_nulls(table, used, names)
         for name in (self.columns["user"], self.columns["item"]):
             # Programs write integers as 17850.0 where some row has none.
@@ -351,11 +378,18 @@ class _File:
     def _keep_likes(self, data: Interactions) -> Interactions:
         if self.how.zeros == "negatives":  # not while reading, where rows of one pair are counted
             data = data.drop_zeros()
-        if self._at_least is None or "weight" not in self.columns:  # the latter is refused by name
+        weight = self.columns.get("weight")
+        if self._at_least is not None and weight is not None:  # the latter is refused by name
+            n_pairs = len(data)
+            data = data.at_least(self._at_least)
+            if self.how.at_least is None:
+                facts = {"at_least": self._at_least, "column": weight, "left_out": n_pairs - len(data)}
+                self.remarks.append(Remark("at least", facts))
+        if self._damping is None:
             return data
-        if self.how.at_least is None:
-            self.remarks.append(Remark("at least", {"at_least": self._at_least, "column": self.columns["weight"]}))
-        return data.at_least(self._at_least).binarize()
+        if self.how.damping is None and self.how.at_least is None and weight is not None:
+            self.remarks.append(Remark("damping", {"damping": self._damping, "column": weight}))
+        return data.log2() if self._damping == "log2" else data.binarize()
 
 
 def is_model(path: Path) -> bool:
@@ -386,6 +420,45 @@ def guess_column(use: str, header: Sequence[str], first: str | None = None) -> s
         return first
     plain = {"".join(letter for letter in name.lower() if "a" <= letter <= "z"): name for name in reversed(header)}
     return next((plain[name] for name in _USUAL[use].replace("_", "").split() if name in plain), None)
+
+
+def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the column of numbers whose name ends as that of weights does, else those that may hold weights."""
+    words = {name: _split_words(name) for name in columns}
+    if not words:
+        return None, ()
+    first = file.read_first()
+    some = {name: first[name] for name in words if name in first.columns}
+    some = {name: _try_numbers(own) if own.dtype == pl.String else own for name, own in some.items()}
+    numbers = {name: own for name, own in some.items() if own.dtype.is_numeric()}
+    taken = next((name for name in numbers if words[name] and words[name][-1] in _WEIGHING), None)
+    if taken is not None:
+        return taken, ()
+    return None, tuple(
+        name for name, own in numbers.items() if set(words[name]) & _MAYBE_WEIGHING or _are_on_a_scale(own)
+    )
+
+
+def _try_numbers(texts: pl.Series) -> pl.Series:
+    """Return texts as numbers where all that stand for a value are, perhaps with a decimal comma."""
+    known = drop_words(texts)
+    numbers = known.str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == known.null_count() < len(texts) else texts
+
+
+def _split_words(name: str) -> list[str]:
+    """Return the words of a name, such as Book-Rating, user_score or playCount, in lower case."""
+    spaced = "".join(f" {mark}" if mark.isupper() else mark if mark.isalpha() else " " for mark in name)
+    return spaced.lower().split() if not name.isupper() else name.lower().replace("_", " ").replace("-", " ").split()
+
+
+def _are_on_a_scale(numbers: pl.Series) -> bool:
+    """Return whether numbers are whole or half ones from 0 to 5 or 10, of which there are several, as ratings are."""
+    known = numbers.drop_nulls()
+    if len(known) < len(numbers) / 2 or known.is_empty():
+        return False
+    values = known.cast(pl.Float64).unique().to_numpy()
+    return bool(len(values) >= 4 and values.min() >= 0 and values.max() in (5, 10) and not (2 * values % 1).any())
 
 
 def parse_event_weights(settings: Iterable[str]) -> dict[str, float]:

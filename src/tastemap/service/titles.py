@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
 from tastemap.data._lookup import as_texts
-from tastemap.data._spelling import parse_number, respell_ids
+from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.sources.files import DataFile
 from tastemap.datasets import read_movies
-from tastemap.errors import DataError, Remedy, UnknownIdError, name_some
+from tastemap.errors import DataError, Remedy, name_some
 from tastemap.service.reading import guess_column, open_any
 from tastemap.service.remarks import Remark
+from tastemap.service.search import Search
+from tastemap.typing import Counts
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,13 @@ class Titles:
 
     items : the items that may be asked for
     frame : one row an item: item, title
+    popularity : int64, (len(items),): of several items that a text may mean, the highest is named first
     """
 
     items: IdMap
     frame: pl.DataFrame | None = None
     remarks: tuple[Remark, ...] = ()
+    popularity: Counts | None = None
 
     @classmethod
     def read(
@@ -38,58 +45,62 @@ class Titles:
         id_column: str | None = None,
         title_column: str | None = None,
         data: Path | None = None,
+        popularity: Counts | None = None,
     ) -> Titles:
         """Read a file of titles; without one, take the titles that come with MovieLens ``data``.
 
         id_column, title_column : names of columns; None looks for usual names
 
-        Raises DataError where the file cannot be read or a column is not found.
+        A remark counts the items without a title, or says why those of ``data`` cannot be read. Raises DataError where
+        the file cannot be read or a column is not found.
         """
         source = path or data
         if source is None:
-            return cls(items)
-        table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
+            return cls(items, popularity=popularity)
+        try:
+            table, remarks = _read_table(path, items, id_column) if path else (read_movies(source.expanduser()), [])
+        except DataError as error:
+            if path is not None:
+                raise
+            return cls(items, remarks=(Remark("titles left out", {"error": error}),), popularity=popularity)
         if table is None:
-            return cls(items)
+            return cls(items, popularity=popularity)
         id_column = id_column or _guess_id(table.columns, items)
-        title_column = title_column or guess_column("title", table.columns)
         if id_column is None:
             raise _make_column_error(source, table, "id_column")
+        title_column = title_column or _guess_title(table, id_column)
         if title_column is None:
             raise _make_column_error(source, table, "title_column")
         check_columns((id_column, title_column), table.columns)
         ids = respell_ids(table[id_column], items.ids.dtype)
         titles = pl.DataFrame({"item": ids, "title": as_texts(table[title_column])})
-        return cls(items, titles.unique("item", keep="first", maintain_order=True), tuple(remarks))
+        titles = titles.filter(titles["title"].str.strip_chars() != "").unique(
+            "item", keep="first", maintain_order=True
+        )
+        remarks += _count_untitled(source, items, titles["item"], table[id_column])
+        return cls(items, titles, tuple(remarks), popularity)
 
     def find(self, text: str) -> int | str:
-        """Return the id that ``text`` is, or the id of the only item whose title contains it.
+        """Return the id that ``text`` is, or that of the item whose title matches it best, as `Search.find` does."""
+        return self.search.find(text)
 
-        Raises UnknownIdError where no title contains it, DataError where several do.
-        """
+    def find_all(self, texts: Iterable[str]) -> tuple[list[int | str], list[Remark]]:
+        """Return the id for each text, and a remark for each that is neither an id nor a title as it is written."""
+        items, remarks = [], []
+        for text in texts:
+            item = self.find(text)
+            if text not in (str(item), title := self.name(item)):
+                remarks.append(Remark("found", {"text": text, "item": item, "title": title}))
+            items.append(item)
+        return items, remarks
+
+    @cached_property
+    def search(self) -> Search:
+        """What finds items by their titles."""
         if self.frame is None:
-            return parse_id(text, self.items)
-        try:
-            item = parse_id(text, self.items)
-        except DataError:
-            pass  # not a number, so it is a title
-        else:
-            if item in self.items:
-                return item
-        known = self.frame.filter(pl.col("item").is_in(self.items.ids.implode()))
-        lower = pl.col("title").str.to_lowercase()
-        for match in (lower == text.lower(), lower.str.contains(text.lower(), literal=True)):
-            found = known.filter(match)
-            if len(found) == 1:
-                only: int | str = found["item"].item()
-                return only
-            if len(found) > 1:
-                raise DataError(
-                    f"{text!r} is in {len(found)} titles, {name_some(found['title'], 5)}",
-                    "say more of it",
-                    titles=tuple(found["title"]),
-                )
-        raise UnknownIdError(f"no item of the model has the id or title {text!r}", ids=[text])
+            return Search(self.items, popularity=self.popularity)
+        own = pl.DataFrame({"item": self.items.ids}).join(self.frame, on="item", how="left", maintain_order="left")
+        return Search(self.items, own["title"], self.popularity)
 
     def join(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
         """Insert the titles of the items in ``column`` as the next column."""
@@ -114,38 +125,86 @@ class ItemTable:
     remarks: tuple[Remark, ...]
 
     @classmethod
-    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None) -> ItemTable:
-        """Read a file of titles whole; raises DataError as `Titles.read` does."""
+    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemTable:
+        """Read a file of titles whole; raises DataError as `Titles.read` does.
+
+        count_missing : say how many items are not in the file
+        """
         table, remarks = _read_table(path, items, id_column)
         id_column = id_column or _guess_id(table.columns, items)
         if id_column is None:
             raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
         frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
+        if count_missing:
+            remarks += _count_untitled(path, items, frame[id_column], table[id_column])
         return cls(frame, id_column, tuple(remarks))
-
-
-def parse_id(text: str, ids: IdMap) -> int | str:
-    """Return an id of the type that the map holds; raises DataError for a text that is not an integer where ids are."""
-    if ids.holds_strings:
-        return text
-    if (number := parse_number(text)) is None:
-        raise DataError(f"the ids of {ids.name!r} are integers here, got {text!r}", column=ids.name)
-    return number
 
 
 def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:
     movies = read_movies(path.expanduser())
     if movies is not None:
         return movies, []
-    file, remarks = open_any(path)
-    ids = id_column or _guess_id(file.read_header(), items)
+    try:
+        return _read_file(path, items, id_column)
+    except DataError as error:
+        if not any(way.parameter == "encoding" for way in error.remedies):
+            raise
+    # As MovieLens writes: a letter that is wrong in a title does no harm.
+    table, remarks = _read_file(path, items, id_column, encoding="latin-1")
+    return table, [Remark("encoding", {"path": path, "encoding": "latin-1"}), *remarks]
+
+
+def _read_file(
+    path: Path, items: IdMap, id_column: str | None, *, encoding: str | None = None
+) -> tuple[pl.DataFrame, list[Remark]]:
+    file, remarks = open_any(path, encoding=encoding)
+    header = file.read_header()
+    if id_column is None and _guess_id(header, items) is None and _is_row(header, items):
+        return _read_rows(file, len(header), items), remarks
+    ids = id_column or _guess_id(header, items)
     # A title of an item that the model does not know, such as NA, does no harm.
     return file.read(ids=[ids] if ids else (), keep_na=True), remarks
 
 
+def _is_row(header: list[str], items: IdMap) -> bool:
+    """Return whether the first line is no header: it has an id of the model, or a number."""
+    ids = respell_ids(pl.Series(header), items.ids.dtype)
+    return bool(ids.is_in(items.ids.implode()).any()) or any(name.isdecimal() for name in header)
+
+
+def _read_rows(file: DataFile, n_columns: int, items: IdMap) -> pl.DataFrame:
+    """Read a file without a header; its columns are called after the item and by their places, "2" for the second.
+
+    The column of ids is the one with the most ids of the model.
+    """
+    names = [str(place) for place in range(1, n_columns + 1)]
+    table = replace(file, columns=tuple(names)).read(ids=names, keep_na=True).cast(pl.String)
+    known = [int(respell_ids(column, items.ids.dtype).is_in(items.ids.implode()).sum()) for column in table]
+    table = table.rename({names[known.index(max(known))]: items.name})
+    return table.with_columns(read_ids(table[items.name], keep_na=True))
+
+
 def _guess_id(header: list[str], items: IdMap) -> str | None:
     return guess_column("item", header, items.name) or guess_column("id", header)
+
+
+def _guess_title(table: pl.DataFrame, id_column: str) -> str | None:
+    """Return the column of titles: one called so, or as in Book-Title; of columns without names the first of texts."""
+    header = [name for name in table.columns if name != id_column]
+    endings = [name for end in ("title", "name") for name in header if name.lower().endswith(end)]
+    texts = [name for name in header if name.isdecimal() and table[name].dtype == pl.String]
+    texts = [name for name in texts if read_ids(table[name]).dtype == pl.String]
+    return guess_column("title", header) or next(iter([*endings, *texts]), None)
+
+
+def _count_untitled(source: Path, items: IdMap, titled: pl.Series, written: pl.Series) -> list[Remark]:
+    """Return a remark where some items have no title, with an id of theirs and one as it is written in the file."""
+    without = items.ids.filter(~items.ids.is_in(titled.implode()))
+    if without.is_empty():
+        return []
+    facts = {"path": source, "untitled": len(without), "items": len(items), "item": without[0], "written": written[0]}
+    return [Remark("untitled", facts)]
 
 
 def _make_column_error(source: Path, table: pl.DataFrame, parameter: str) -> DataError:

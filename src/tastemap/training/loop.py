@@ -89,7 +89,9 @@ class Options:
         for callback in self.callbacks:
             if not callable(callback):
                 raise ParameterError(
-                    f"callbacks must be functions of an Epoch, got {callback!r}", parameter="callbacks", value=callback
+                    f"callbacks must be functions of an Epoch, got {show(callback)}",
+                    parameter="callbacks",
+                    value=callback,
                 )
         if self.checkpoint is not None:
             check_file(self.checkpoint)

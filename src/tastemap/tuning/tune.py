@@ -436,7 +436,7 @@ def _check(
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and timeout > 0):  # type: ignore[operator]
         raise ParameterError(
-            f"timeout must be a number of seconds above 0, got {timeout!r}", parameter="timeout", value=timeout
+            f"timeout must be a number of seconds above 0, got {show(timeout)}", parameter="timeout", value=timeout
         )
     if not isinstance(refit, bool | Interactions):
         raise ValueError(f"refit must be True, False or Interactions, got {show(refit)}")

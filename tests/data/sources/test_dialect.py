@@ -142,6 +142,15 @@ def test_ends_of_lines_may_be_mixed(tmp_path: Path, quote: str) -> None:
         assert read(tmp_path, text).to_frame().rows() == ROWS
     kept = read(tmp_path, b'user,item,rating\rann,"a\rb\r\nc",1\r')
     assert list(kept.items) == ["a\rb\r\nc"]
+    letters = read(tmp_path, b'user,item,rating\rann,"Aja,1\rbob,Peg",2\r', quotes=False)
+    assert list(letters.items) == ['"Aja', 'Peg"']
+
+
+def test_ends_of_lines_are_mixed_anywhere_in_a_long_text(tmp_path: Path) -> None:
+    for shift in range(4):
+        lines = "".join(f'{n},"a\rb","{n % 7}"\r\n' if n % 3 else f"{n},c,2\r" for n in range(40_000))
+        found = read(tmp_path, f"user,item,rating{' ' * shift}\r\n{lines}")
+        assert (found.n_users, list(found.items)) == (40_000, ["c", "a\rb"])
 
 
 def test_the_names_that_r_and_excel_write_are_found(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def parse_numbers(texts: pl.Series, label: str) -> tuple[pl.Series, str | None]:
     if left.is_empty():
         return numbers, None
     if not left.str.contains(_COMMA).all():
-        if left.str.contains(_SIGNED).all():
+        if left.str.contains(_SIGNED).all() and left.str.contains(r"[^\d.]").any():
             rows = (numbers.is_null() & known.is_not_null()).arg_true()
             raise DataError(
                 f"{label}: column {texts.name!r} has numbers with signs of thousands, currency or the like, "

@@ -50,6 +50,12 @@ class ParquetTable:
         places = sorted(existing.index(name) for name in wanted)
         return pl.read_parquet(as_polars_source(self.content), glob=False, columns=places)[wanted]
 
+    def read_first(self, n_rows: int) -> pl.DataFrame:
+        """Read the first rows of the columns that hold no lists or groups."""
+        schema = self._scan().collect_schema()
+        flat = [place for place, kind in enumerate(schema.dtypes()) if not kind.is_nested()]
+        return pl.read_parquet(as_polars_source(self.content), glob=False, columns=flat, n_rows=n_rows)
+
     def explain(self, reason: str) -> DataError:
         """Return an error that says why polars could not read the file; ``reason`` is what polars says."""
         return DataError(f"{self.label} is not a whole parquet file ({reason}): get it again")

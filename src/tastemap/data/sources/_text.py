@@ -24,7 +24,7 @@ from tastemap.data.frames import check_columns
 from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
 from tastemap.data.sources._numbers import read_numbers
 from tastemap.data.sources._room import check_room
-from tastemap.data.sources._unpack import Content, as_polars_source, open_content
+from tastemap.data.sources._unpack import EMPTY, Content, as_polars_source, open_content
 from tastemap.data.wide import MANY
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 
@@ -126,8 +126,10 @@ class TextTable:
         names = [name if name in dialect.places else name.strip(_BLANKS) for name in asked]
         self._check_columns(names if columns else ())
         tally = self._count(dialect)
-        if tally.has_lone_returns and (content := unify_line_ends(self.content)) != self.content:
-            return replace(self, content=content).read(columns, texts, numbers)
+        if tally.has_lone_returns:
+            content = unify_line_ends(self.content, self.label, quotes=dialect.quoted)
+            if content != self.content:
+                return replace(self, content=content).read(columns, texts, numbers)
         if dialect.quoted and tally.has_escapes and (doubled := self._double_escaped_quotes()) is not None:
             return doubled.read(columns, texts, numbers)
         check_room(tally.lines * len(names) * _WIDTH, self.label)
@@ -201,7 +203,7 @@ class TextTable:
             start = _double_quotes(start)
         text = start.decode("utf-8", errors="replace")
         if not text.strip():
-            raise pl.exceptions.NoDataError
+            raise DataError(f"{self.label} is empty: {EMPTY}")
         return find_dialect(
             text,
             is_whole=is_whole,
@@ -491,11 +493,26 @@ def _count_true(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
 
 
-def unify_line_ends(content: Content) -> bytes:
-    """Return the content of a text with LF for every CR, or CR LF, outside quotes."""
-    parts = _read_whole(content).split(b'"')
-    parts[::2] = [part.replace(b"\r\n", b"\n").replace(b"\r", b"\n") for part in parts[::2]]
-    return b'"'.join(parts)
+def unify_line_ends(content: Content, label: str, *, quotes: bool) -> bytes:
+    """Return the content of a text with LF for every CR, or CR LF; not within quotes, where ``quotes``."""
+    check_room(2 * _measure(content), label)
+    whole = _read_whole(content)
+    if not quotes:
+        return _end_in_lf(whole)
+    written, is_quoted, place = io.BytesIO(), False, 0
+    while place < len(whole):
+        end = place + _PIECE
+        while whole[end - 1 : end] == b"\r":  # CR LF stay together
+            end += 1
+        parts = whole[place:end].split(b'"')
+        parts[is_quoted::2] = map(_end_in_lf, parts[is_quoted::2])
+        written.write(b'"'.join(parts))
+        is_quoted, place = is_quoted != (len(parts) % 2 == 0), end
+    return written.getvalue()
+
+
+def _end_in_lf(content: bytes) -> bytes:
+    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 def _double_quotes(content: bytes) -> bytes:
@@ -510,10 +527,10 @@ def _read_whole(content: Content) -> bytes:
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
-def ends_lines_in_returns(content: Content) -> bool:
+def ends_lines_in_returns(content: Content, *, quotes: bool) -> bool:
     """Return whether the first line of a text ends in CR without LF, as old spreadsheets write."""
     with open_content(content) as stream:
         start = stream.read(1 << 20)
-    unquoted = b"".join(start.split(b'"')[::2])
+    unquoted = b"".join(start.split(b'"')[::2]) if quotes else start
     end = re.search(rb"\r\n?|\n", unquoted)
     return end is not None and end[0] == b"\r" and end.end() < len(unquoted)

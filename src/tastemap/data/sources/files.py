@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,11 +18,15 @@ from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
-from tastemap.data.sources._unpack import EMPTY, Content, unpack
+from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.wide import WAY
 from tastemap.errors import DataError, Remedy, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
+
+# What `DataFile.read_first` reads.
+_FIRST_BYTES = 1 << 16
+_FIRST_ROWS = 1000
 
 
 def open_file(
@@ -56,7 +61,9 @@ def open_file(
         if names is not None:
             raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
-    return replace(file, content=unify_line_ends(content)) if ends_lines_in_returns(content) else file
+    if ends_lines_in_returns(content, quotes=quotes):
+        return replace(file, content=unify_line_ends(content, str(path), quotes=quotes))
+    return file
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,21 @@ class DataFile:
     def looks_wide(self) -> bool:
         """Return whether a text seems to be a table with one column an item, by the first of its rows."""
         return self.is_text and self._text.looks_wide()
+
+    def read_first(self) -> pl.DataFrame:
+        """Return some of the first rows with all columns, to guess from: none where they cannot be read alone."""
+        try:
+            if self.is_parquet:
+                with self._explain():
+                    return ParquetTable(self.content, self.label).read_first(_FIRST_ROWS)
+            with open_content(self.content) as stream:
+                start = stream.read(_FIRST_BYTES)
+            whole = start if len(start) < _FIRST_BYTES else start[: start.rfind(b"\n") + 1]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # those of the whole file are shown
+                return replace(self, content=whole).read()
+        except DataError:
+            return pl.DataFrame()
 
     @property
     def is_parquet(self) -> bool:

@@ -17,6 +17,7 @@ class Abilities:
     folds_in_exactly : a new user with the history of a known user gets the scores of that user, up to rounding
     epochs : trains in epochs; its parameter `epochs` is their number
     squares_items : memory and time grow with the square of the number of items
+    weighs_pairs : a pair counts in proportion to its weight, so that a few very large weights decide what is learned
     """
 
     features: bool = False
@@ -27,3 +28,4 @@ class Abilities:
     folds_in_exactly: bool = False
     epochs: bool = False
     squares_items: bool = False
+    weighs_pairs: bool = True

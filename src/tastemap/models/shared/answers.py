@@ -253,8 +253,9 @@ class Answers(ABC):
 
         history : item ids, {item id: weight}, or a list of either for several users; the column `history` numbers them
             from 0
-        weights : one weight for each item id, in the unit of the training data; None for its mean weight, or, where the
-            model predicts ratings, for the highest rating, because an item named without a rating is taken as liked.
+        weights : one weight for each item id, in the unit of what was passed to `fit`, such as log2(1 + plays) after a
+            fit to `interactions.log2()`; None for their mean, or, where the model predicts ratings, for the highest
+            rating, because an item named without a rating is taken as liked.
             An item of weight 0 is not liked: models of likes leave it out of the history
         user_features : the new users' features, one row for each history in the same order; their ids are ignored. A
             history may then be empty ([], or [[], []] for two users). Without this argument a model with user features

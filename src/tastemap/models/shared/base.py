@@ -129,7 +129,9 @@ class Model(Answers):
         A model that trains without epochs refuses patience, callbacks and checkpoint, and ignores the validation part.
 
         Models of likes learn from the likes, the pairs of a weight above 0, warn where they leave others out, and take
-        weights in multiples of their mean; models of ratings take weights as they are.
+        weights in multiples of their mean; models of ratings take weights as they are. A warning says where a few very
+        large weights would decide what is learned: damp such counts with `Interactions.log2` or `binarize`, and later
+        what is passed to `update` and `recommend_for` in the same way.
 
         Raises ValueError for a parameter out of range, DataError where learning takes more memory than is free and for
         data without a pair or a like, or with negative weights where the model takes none, DivergenceError when the
@@ -145,7 +147,8 @@ class Model(Answers):
         check_features("item_features", item_features)
         unit = 1.0
         if not self.abilities.ratings:
-            interactions = take_likes(type(self).__name__, interactions, stacklevel=2)
+            weighs_pairs = self.abilities.weighs_pairs
+            interactions = take_likes(type(self).__name__, interactions, weighs_pairs=weighs_pairs, stacklevel=2)
             unit = find_unit(interactions)
         state = State.learn(interactions, user_features, item_features, unit=unit)
         interactions = state.training("fit")
@@ -195,7 +198,8 @@ class Model(Answers):
             `Features.transform` of those of the training. The factors of features stay as they were learned
 
         A known pair takes the new weight; new users and items are added to the id maps. For models of likes a known
-        pair of the new weight 0 is a like taken back and leaves, and weights count in the unit of the first training.
+        pair of the new weight 0 is a like taken back and leaves, and weights count in the unit of the first training:
+        after a fit to `interactions.log2()` pass `news.log2()`, after `binarize` ones.
         The docstring of each model says which of its arrays an update learns again.
 
         Raises NotFittedError before `fit`, NotSupportedError where the model was saved without its training pairs, or

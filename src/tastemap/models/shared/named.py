@@ -19,7 +19,7 @@ def name_models(models: Models) -> dict[str, Any]:
     """
     if isinstance(models, Model | type):
         models = [models]
-    if isinstance(models, str) or not isinstance(models, Mapping | Iterable):
+    if isinstance(models, str) or hasattr(models, "shape") or not isinstance(models, Mapping | Iterable):
         raise ValueError(f"models must be a list of models, or a dict of them by name, got {show(models)}")
     if isinstance(models, Mapping):
         named: dict[str, Any] = dict(models)

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.ids import IdMap
-from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.interactions import Columns, Damping, Interactions
 from tastemap.data.specs import ArraySpec, Specs, find_fault
 from tastemap.errors import DataError, ModelFileError, name_some
 from tastemap.files.headers import find_misfit
@@ -33,6 +33,7 @@ class ColumnsHeader(TypedDict):
     weight: str
     time: str | None
     least: NotRequired[float | None]
+    damping: NotRequired[Damping | None]
 
 
 class EpochHeader(TypedDict):
@@ -213,6 +214,10 @@ def card(header: dict[str, Any], state: State) -> str:
     )
     if state.columns.least is not None:
         data += f" Of {state.columns.weight} only {state.columns.least:g} and more."
+    if state.columns.damping == "log2":
+        data += f" Each {state.columns.weight} w was taken as log2(1 + w)."
+    if state.columns.damping == "binarize":
+        data += " Every pair counts alike."
     if state.unit != 1:
         data += f" A weight of {state.unit:.6g} counts as 1."
     sides = ((state.users, state.user_features), (state.items, state.item_features))

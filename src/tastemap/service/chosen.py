@@ -1,0 +1,76 @@
+"""Items that a person chooses: by id, by title, or by a file of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from tastemap.data._spelling import respell_ids
+from tastemap.data.ids import IdMap
+from tastemap.errors import DataError, TastemapError
+from tastemap.service.reading import guess_column
+from tastemap.service.remarks import Remark
+from tastemap.service.titles import ItemTable, Titles
+
+
+def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], list[Remark]]:
+    """Return the ids of chosen items, and what was decided on the way.
+
+    texts : each a file of ids, an id, a title, or several ids or titles with commas
+
+    Ids of a file that the model does not know are left out, with a remark. Raises UnknownIdError for others, and
+    DataError for a file that cannot be read or has no known id.
+    """
+    chosen: list[int | str] = []
+    remarks: list[Remark] = []
+    for text in texts:
+        if _is_file(text):
+            found, told = _read_ids(Path(text), names.items)
+            chosen += found
+            remarks += told
+            continue
+        try:
+            found, told = names.find_all([text])  # a title may hold commas
+        except TastemapError:
+            if "," not in text:
+                raise
+            found, told = names.find_all([part.strip() for part in text.split(",") if part.strip()])
+        chosen += found
+        remarks += told
+    return list(dict.fromkeys(chosen)), remarks
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a list of ids is longer than a name can be
+        return False
+
+
+def _read_ids(path: Path, items: IdMap) -> tuple[list[int | str], list[Remark]]:
+    ids, remarks = _read_list(path, items), list[Remark]()
+    if ids is None:
+        table = ItemTable.read(path, items)
+        ids, remarks = table.frame[table.id_column], list(table.remarks)
+    known = ids.filter(ids.is_in(items.ids.implode()))
+    if known.is_empty():
+        raise DataError(f"the model knows none of the items of {path}: the ids may be of another data set", path=path)
+    n_lost = len(ids) - len(known)
+    if n_lost:
+        remarks.append(Remark("unknown candidates", {"path": path, "left_out": n_lost, "items": len(ids)}))
+    return known.to_list(), remarks
+
+
+def _read_list(path: Path, items: IdMap) -> pl.Series | None:
+    """Return the ids of a text with one a line, with or without a name in the first; None for a table."""
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        return None
+    lines = [line for line in lines if line]
+    if not lines or any(mark in lines[0] for mark in ",;\t|") or "::" in lines[0]:
+        return None
+    is_name = guess_column("item", lines[:1], items.name) or guess_column("id", lines[:1])
+    return respell_ids(pl.Series(items.name, lines[1:] if is_name else lines, dtype=pl.String), items.ids.dtype)
