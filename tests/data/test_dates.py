@@ -94,3 +94,9 @@ def test_other_text_is_named(text: str) -> None:
         parse_times(pl.Series("at", ["31/12/2010", text]))
     with pytest.raises(DataError, match=f"holds text that is no date or time, '{text}' in row 0"):
         parse_times(pl.Series("at", [text]))
+
+
+def test_milliseconds_are_shown_as_days() -> None:
+    data = tm.Interactions.from_frame({"user": [1], "item": [2], "at": [1433221332117]}, time="at")
+    assert repr(data).endswith(", 2015-06-02 to 2015-06-02")
+    assert data.to_frame()["at"].to_list() == [1433221332117]

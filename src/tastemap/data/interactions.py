@@ -699,9 +699,10 @@ class Interactions:
     def _format_time(self, value: Any) -> str:
         if self.time_type in (pl.Date, pl.Datetime):
             return str(datetime.fromtimestamp(int(value) / 1e6, UTC).date())
-        # Unix seconds between 1980 and 2100 read best as dates.
-        if 315_532_800 <= value < 4_102_444_800:
-            return str(datetime.fromtimestamp(int(value), UTC).date())
+        # Unix seconds and milliseconds between 1980 and 2100 read best as dates.
+        for unit in (1, 1_000):
+            if 315_532_800 <= value / unit < 4_102_444_800:
+                return str(datetime.fromtimestamp(int(value / unit), UTC).date())
         return f"{value:,}"
 
 

@@ -21,14 +21,13 @@ JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
 _START = 1 << 20  # bytes in which the names of columns are looked for first
 _PIECE = 1 << 20
 _WIDTH = 16  # bytes that a value takes, as a text of up to 12 characters
-_MARK = b"\xef\xbb\xbf"
 _WAY = "write one object a line, such as pandas' to_json(path, orient='records', lines=True)"
 
 
 def begins_as_json(content: Content) -> bool:
     """Return whether a text begins as an object or an array of objects does."""
     with open_content(content) as stream:
-        return re.match(rb"(?:\xef\xbb\xbf)?\s*(?:\{|\[\s*\{)", stream.read(1000)) is not None
+        return re.match(rb"\s*(?:\{|\[\s*\{)", stream.read(1000)) is not None
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,13 @@ class JsonTable:
             existing = self._list_keys(-1)  # a key may come late
         check_columns(columns or (), existing)
         names = existing if columns is None else list(columns)
-        content = self._without_mark()
         schema = dict.fromkeys(names, pl.String)
         if self._is_array:
             check_room(self._size, self.label)
-            table = pl.read_json(as_polars_source(content), schema=schema)
+            table = pl.read_json(as_polars_source(self.content), schema=schema)
         else:
             check_room(self._count_lines() * len(names) * _WIDTH, self.label)
-            table = pl.read_ndjson(as_polars_source(content), schema=schema)
+            table = pl.read_ndjson(as_polars_source(self.content), schema=schema)
         self._check_plain(table)
         table = table.with_columns(_type_texts(table[name]) for name in names if name not in texts)
         for name in (name for name in numbers if name in table.columns and table[name].dtype == pl.String):
@@ -88,12 +86,7 @@ class JsonTable:
     @property
     def _is_array(self) -> bool:
         with open_content(self.content) as stream:
-            return stream.read(1000).removeprefix(_MARK).lstrip()[:1] == b"["
-
-    def _without_mark(self) -> Content:
-        """Return the content without a byte order mark, which polars takes for a part of the first object."""
-        with open_content(self.content) as stream:
-            return stream.read() if stream.read(len(_MARK)) == _MARK else self.content
+            return stream.read(1000).lstrip()[:1] == b"["
 
     def _count_lines(self) -> int:
         n_lines = 1
@@ -107,7 +100,7 @@ class JsonTable:
         if size < 0:
             check_room(self._size, self.label)
         with open_content(self.content) as stream:
-            text = stream.read(size).decode("utf-8-sig", errors="replace")
+            text = stream.read(size).decode("utf-8", errors="replace")
         keys: dict[str, None] = {}
         decoder, n_objects, place = json.JSONDecoder(), 0, _skip(text, 0)
         only: dict[str, Any] = {}
@@ -159,7 +152,7 @@ class JsonTable:
 
     def _parse(self, number: int, line: bytes) -> Any:
         try:
-            return json.loads(line.decode("utf-8-sig"), parse_constant=_refuse, parse_int=_refuse_huge)
+            return json.loads(line.decode("utf-8"), parse_constant=_refuse, parse_int=_refuse_huge)
         except RecursionError:
             problem = "is nested too deeply"
         except UnicodeDecodeError:
@@ -168,7 +161,7 @@ class JsonTable:
             ) from None
         except json.JSONDecodeError as error:
             number += error.lineno - 1
-            text = line.decode("utf-8-sig")
+            text = line.decode("utf-8")
             if re.match(r"[\[\s]*\{\s*u?'", text):
                 problem = "is what Python prints for a dict, not JSON"
             elif error.msg == "Extra data":

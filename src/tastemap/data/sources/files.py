@@ -54,14 +54,16 @@ def open_file(
     path = as_path(path).expanduser()
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
+    if not file.is_parquet:
+        content = decode(content, encoding, str(path))
+        file = replace(file, content=content)
     if not file.is_text:
         if names is not None:
             raise DataError(f"{path} has names of its columns", Remedy("leave columns= out", "columns", None))
         return file
-    content = decode(content, encoding, str(path))
     if ends_lines_in_returns(content, quotes=quotes):
-        content = unify_line_ends(content, str(path), quotes=quotes)
-    return replace(file, content=content)
+        return replace(file, content=unify_line_ends(content, str(path), quotes=quotes))
+    return file
 
 
 @dataclass(frozen=True)
