@@ -393,7 +393,7 @@ class Model(Answers):
         return model
 
     def card(self) -> str:
-        """Return a description of the fitted model in Markdown, which notebooks show: parameters, data, training, versions."""
+        """Return a description of the fitted model in Markdown: parameters, data, training, versions."""
         return stored.card(self._header(), self.state)
 
     def _header(self) -> dict[str, Any]:
