@@ -25,7 +25,7 @@ def test_html_escapes_what_files_hold() -> None:
     assert "recall@2" in evaluation._repr_html_()
     card = model.card()
     assert isinstance(card, str)
-    assert card._repr_markdown_() == card
+    assert card._repr_markdown_() == card  # type: ignore[attr-defined]
     assert "\\<script>" in card
     assert r"item\|\*x\*" in card
 

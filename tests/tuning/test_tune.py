@@ -737,7 +737,7 @@ def test_two_searches_do_not_begin_a_file_together(
         ({"model": "WARP"}, "tune takes a model such as tastemap.WARP"),
         ({"model": tm.Popular, "space": None}, "there is nothing to search in Popular: fit it as it is"),
         ({"model": tm.ImplicitALS(factors=0)}, "factors must be a whole number"),
-        ({"space": {"depth": [1]}}, "space: ImplicitALS has no parameter 'depth', only 'alpha', 'cg_steps'"),
+        ({"space": {"depth": [1]}}, "space: ImplicitALS has no parameter 'depth', only 'factors', 'epochs'"),
         (
             {"space": {"epochs": (5, 50)}},
             "space: epochs=(5, 50) may be a range or two values: pass Range(5, 50) or [5, 50]",

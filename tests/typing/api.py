@@ -72,6 +72,8 @@ def ask(model: tm.Model, kind: Literal["pandas", "polars"]) -> None:
     assert_type(model.similar_users("ann", k=1, frame="pandas"), pd.DataFrame)
     assert_type(model.similar_users("ann", metric="euclidean", frame="polars"), pl.DataFrame)
     assert_type(model.similar_users("ann", frame="pyarrow"), pa.Table)
+    assert_type(model.users_for("Emma", k=3, candidates=["ann"], frame="pandas"), pd.DataFrame)
+    assert_type(model.users_for(["Emma"], frame="polars"), pl.DataFrame)
     assert_type(model.recommend_rows([0, 1]), tm.Lists)
     assert_type(model.scorer, tm.Scorer)
     assert_type(model.scoring_vectors(), tm.ScoringVectors)

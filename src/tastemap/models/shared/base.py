@@ -396,8 +396,8 @@ class Model(Answers):
             setattr(model, name, arrays[name])
         return model
 
-    def card(self) -> stored.Card:
-        """Return a description of the fitted model in Markdown, a text: parameters, data, training, versions."""
+    def card(self) -> str:
+        """Return a description of the fitted model in Markdown: parameters, data, training, versions."""
         return stored.card(self._header(), self.state)
 
     def _header(self) -> dict[str, Any]:
