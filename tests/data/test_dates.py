@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -67,11 +68,12 @@ def test_numbers_in_texts_stay_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", [pl.String, pl.Categorical])
-def test_texts_in_frames_are_read_as_those_in_files(kind: pl.DataType) -> None:
+def test_texts_in_frames_are_read_as_those_in_files(kind: pl.DataType, tmp_path: Path) -> None:
     texts = ["13/12/2010 8:26 PM", "1/12/2010 9:00 AM"]
     frame = pl.DataFrame({"user": [1, 2], "item": [5, 6], "at": texts}, schema_overrides={"at": kind})
-    frame.write_csv("times.csv")
-    for data in (tm.Interactions.from_frame(frame, time="at"), tm.Interactions.from_file("times.csv", time="at")):
+    path = tmp_path / "times.csv"
+    frame.write_csv(path)
+    for data in (tm.Interactions.from_frame(frame, time="at"), tm.Interactions.from_file(path, time="at")):
         assert data.to_frame()["at"].to_list() == [datetime(2010, 12, 13, 20, 26), datetime(2010, 12, 1, 9)]
 
 
