@@ -8,7 +8,7 @@ import polars as pl
 
 from tastemap.data._spelling import find_missing
 from tastemap.data.ids import name_rows
-from tastemap.errors import DataError, Remedy, TastemapWarning
+from tastemap.errors import DataError, TastemapWarning
 
 _COMMA = r"^[+-]?\d*,\d+$"
 _THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+$"
@@ -57,7 +57,7 @@ def parse_numbers(texts: pl.Series, label: str) -> tuple[pl.Series, str | None]:
             raise DataError(
                 f"{label}: column {texts.name!r} has numbers with signs of thousands, currency or the like, "
                 f"{left[0]!r} in {name_rows(rows)}",
-                Remedy("write numbers such as 1234.5", "cast", "decimals"),
+                "write numbers such as 1234.5",
                 column=texts.name,
                 rows=rows.to_numpy(),
             )
@@ -67,7 +67,7 @@ def parse_numbers(texts: pl.Series, label: str) -> tuple[pl.Series, str | None]:
         raise DataError(
             f"{label}: column {texts.name!r} has a comma before three digits in every number that has one, "
             f"{left[0]!r} in {name_rows(rows)}, which may part thousands or be the decimal mark",
-            Remedy("write numbers such as 1234 or 1.234", "cast", "decimals"),
+            "write numbers such as 1234 or 1.234",
             column=texts.name,
             rows=rows.to_numpy(),
         )
