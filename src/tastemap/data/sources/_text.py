@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -23,10 +22,11 @@ from tastemap.data._spelling import MISSING
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
 from tastemap.data.sources._numbers import read_numbers
+from tastemap.data.sources._rewrite import double_escaped_quotes, measure, read_whole, unify_line_ends
 from tastemap.data.sources._room import check_room
 from tastemap.data.sources._unpack import EMPTY, Content, as_polars_source, open_content
 from tastemap.data.wide import MANY
-from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
+from tastemap.errors import DataError, Remedy, TastemapWarning, name_some
 
 _SAMPLE = 10_000  # rows that column types are taken from
 _START = 1 << 16  # bytes that the dialect is taken from
@@ -38,7 +38,6 @@ _WIDTH = 16  # bytes that a field takes, as a text of up to 12 characters
 # What parts columns for polars, which splits on single bytes, where a text parts them by more.
 _STAND_INS = (b"\x1f", b"\x1e", b"\x1d", b"\x1c")
 _BLANKS = " \t\u00a0"
-_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # A quote behind a backslash within a field in quotes, as MySQL writes it: no quote that ends the field.
 _ESCAPED = re.compile(
     rb'(?:^|[,;|\t \x1c-\x1f])"(?:[^"\\\r\n]|\\[^"\r\n])*\\"(?![,;|\t\r\n"\x1c-\x1f]|\Z)', re.MULTILINE
@@ -200,7 +199,7 @@ class TextTable:
                 f"{self.label} is not text: pass a csv, tsv or parquet file, in UTF-8 and under its own ending"
             )
         if self.quotes and _ESCAPED.search(start):
-            start = _double_quotes(start)
+            start = double_escaped_quotes(start)
         text = start.decode("utf-8", errors="replace")
         if not text.strip():
             raise DataError(f"{self.label} is empty: {EMPTY}")
@@ -221,8 +220,8 @@ class TextTable:
         separator = self._dialect.separator
         if len(separator.encode()) == 1 and (separator != SPACES or self._dialect.quoted):
             return self.content, separator
-        check_room(_measure(self.content), self.label)
-        whole = _read_whole(self.content)
+        check_room(measure(self.content), self.label)
+        whole = read_whole(self.content)
         mark = next((mark for mark in _STAND_INS if mark not in whole), None)
         if mark is None:
             raise DataError(
@@ -280,7 +279,7 @@ class TextTable:
 
     def _double_escaped_quotes(self) -> TextTable | None:
         """Return the text with quotes behind backslashes doubled, and warn; None where no field has such a quote."""
-        whole = _read_whole(self.content)
+        whole = read_whole(self.content)
         found = _ESCAPED.search(whole)
         if found is None:
             return None
@@ -290,7 +289,7 @@ class TextTable:
             TastemapWarning(f'{self.label}: took \\" as a quote inside a field, first in line {line}', line=line),
             stacklevel=5,
         )
-        return replace(self, content=_double_quotes(whole))
+        return replace(self, content=double_escaped_quotes(whole))
 
     def _strip(self, table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         """Take the spaces off both ends of texts in the named columns, and warn where there were any."""
@@ -342,7 +341,7 @@ class TextTable:
     def _find_stray_quote(self) -> int:
         """Return the number of the first line (from 1) with a quote that neither begins nor ends its field, else 0."""
         content, mark = self._marked
-        whole, code = _read_whole(content), re.escape(mark.encode())
+        whole, code = read_whole(content), re.escape(mark.encode())
         field = re.compile(rb'(?:"[^"]*(?:""[^"]*)*"|[^"\r\n' + code + rb"]*)(?:" + code + rb"|\r?\n|\r|\Z)")
         end = 0
         for found in field.finditer(whole):
@@ -441,40 +440,6 @@ def _guess_type(texts: pl.Series) -> Any:
     return pl.Boolean if known.is_in(["true", "false"]).all() else pl.String
 
 
-def decode(content: Content, encoding: str | None, label: str) -> Content:
-    """Return the content in UTF-8, without a byte order mark.
-
-    encoding : that of the content; None takes it from a byte order mark, and UTF-8 where there is none
-
-    Raises ParameterError for an unknown encoding, DataError where the content is of another.
-    """
-    if encoding is not None:
-        try:
-            codecs.lookup(encoding)
-        except (LookupError, TypeError, ValueError):
-            raise ParameterError(
-                f"encoding must be one that Python knows, such as 'latin-1' or 'cp1252', got {show(encoding)}",
-                parameter="encoding",
-                value=encoding,
-            ) from None
-    with open_content(content) as stream:
-        start = stream.read(4)
-    marked = next((name for mark, name in _BOMS if start.startswith(mark)), None)
-    if encoding is None and marked is None:
-        return content
-    whole = _read_whole(content)
-    if marked == "utf-8-sig" and encoding in (None, "utf-8", "utf8", "UTF-8"):
-        return whole[len(codecs.BOM_UTF8) :]
-    check_room(2 * len(whole), label)
-    chosen = encoding or marked or "utf-8"
-    try:
-        return whole.decode(chosen).encode()
-    except (UnicodeError, LookupError) as error:
-        raise DataError(
-            f"{label} is not text in {chosen}: {error}", Remedy("pass another encoding", "encoding", ...)
-        ) from None
-
-
 def _has_odd_numbers(characters: npt.NDArray[np.uint8], is_mark: npt.NDArray[np.bool_]) -> bool:
     """Return whether a field may hold a number that is not spelled as usual: with a sign, space or quote, or as 007.
 
@@ -491,46 +456,3 @@ def _has_odd_numbers(characters: npt.NDArray[np.uint8], is_mark: npt.NDArray[np.
 
 def _count_true(mask: npt.NDArray[np.bool_]) -> int:
     return int(np.count_nonzero(mask))
-
-
-def unify_line_ends(content: Content, label: str, *, quotes: bool) -> bytes:
-    """Return the content of a text with LF for every CR, or CR LF; not within quotes, where ``quotes``."""
-    check_room(2 * _measure(content), label)
-    whole = _read_whole(content)
-    if not quotes:
-        return _end_in_lf(whole)
-    written, is_quoted, place = io.BytesIO(), False, 0
-    while place < len(whole):
-        end = place + _PIECE
-        while whole[end - 1 : end] == b"\r":  # CR LF stay together
-            end += 1
-        parts = whole[place:end].split(b'"')
-        parts[is_quoted::2] = map(_end_in_lf, parts[is_quoted::2])
-        written.write(b'"'.join(parts))
-        is_quoted, place = is_quoted != (len(parts) % 2 == 0), end
-    return written.getvalue()
-
-
-def _end_in_lf(content: bytes) -> bytes:
-    return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-
-def _double_quotes(content: bytes) -> bytes:
-    return re.sub(rb'\\(["\\])', lambda found: b'""' if found[1] == b'"' else b"\\", content)
-
-
-def _measure(content: Content) -> int:
-    return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-def _read_whole(content: Content) -> bytes:
-    return content if isinstance(content, bytes) else content.read_bytes()
-
-
-def ends_lines_in_returns(content: Content, *, quotes: bool) -> bool:
-    """Return whether the first line of a text ends in CR without LF, as old spreadsheets write."""
-    with open_content(content) as stream:
-        start = stream.read(1 << 20)
-    unquoted = b"".join(start.split(b'"')[::2]) if quotes else start
-    end = re.search(rb"\r\n?|\n", unquoted)
-    return end is not None and end[0] == b"\r" and end.end() < len(unquoted)

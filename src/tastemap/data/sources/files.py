@@ -17,7 +17,8 @@ from tastemap.data.frames import NAME_ONE
 from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
-from tastemap.data.sources._text import TextTable, decode, ends_lines_in_returns, unify_line_ends
+from tastemap.data.sources._rewrite import decode, ends_lines_in_returns, unify_line_ends
+from tastemap.data.sources._text import TextTable
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.wide import WAY
 from tastemap.errors import DataError, Remedy, first_line
