@@ -119,7 +119,8 @@ def compare(
     names = list(named)
     for name, failure in failed.items():
         del named[name]
-        warned.add(TastemapWarning(f"{name} failed, so it is not compared: {failure.reason}", model=name))
+        ways = failure.error.remedies if isinstance(failure.error, TastemapError) else ()
+        warned.add(TastemapWarning(f"{name} failed, so it is not compared: {failure.problem}", *ways, model=name))
     _check_shared(evaluations, asked)
     notes = warned.warnings(names)
     for note in notes:

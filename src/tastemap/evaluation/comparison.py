@@ -11,6 +11,7 @@ import polars as pl
 
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
+from tastemap.errors import TastemapError
 from tastemap.evaluation.bootstrap import CONFIDENCE
 from tastemap.evaluation.evaluate import Evaluation
 from tastemap.evaluation.significance import Paired, holm
@@ -39,6 +40,11 @@ class Failure(NamedTuple):
     model: Model
     error: Exception
     reason: str
+
+    @property
+    def problem(self) -> str:
+        """The reason without ways out of it."""
+        return self.error.problem if isinstance(self.error, TastemapError) else self.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,7 +234,7 @@ class Comparison:
         if self.without_features:
             yield note_without_features(self.without_features)
         for name, failure in self.failed.items():
-            yield f"{name} failed: {failure.reason}"
+            yield f"{name} failed: {failure.problem}"
 
 
 def is_ahead(row: dict[str, Any], metric: Metric) -> bool:
