@@ -1002,3 +1002,35 @@ def test_only_neighbours_that_enough_users_have_are_listed(als: tm.ImplicitALS) 
     assert als.popularity_.tolist() == [2, 2, 1]
     assert neighbours("--min-users", "2") == [10]
     assert neighbours("--min-users", "3") == []
+
+
+def test_lists_are_not_written_over_the_file_of_candidates(als: tm.ImplicitALS) -> None:
+    Path("c.csv").write_text("movie\n10\n20\n")
+    for option in ("--candidates", "--exclude"):
+        told = expect_refusal("recommend", "als.safetensors", "--user", "1", option, "c.csv", "--out", "c.csv")
+        assert "c.csv" in told
+        assert Path("c.csv").read_text() == "movie\n10\n20\n"
+
+
+def test_a_history_without_ratings_is_liked(folder: Path) -> None:
+    lines = [f"{u},{i},{1 + (u * i) % 5}" for u in range(20) for i in range(12) if (u + i) % 3]
+    Path("stars.csv").write_text("\n".join(["user,item,rating", *lines]) + "\n")
+    run("fit", "stars.csv", "--model", "SVD", "--set", "factors=2", "--out", "svd.safetensors")
+    Path("h.csv").write_text("user,item\n99,1\n99,2\n")
+    shown = json.loads(run("recommend", "svd.safetensors", "--history", "h.csv", "--json").stdout)["recommendations"]
+    expected = tm.load("svd.safetensors").recommend_for([1, 2], frame="polars")
+    assert [row["score"] for row in shown] == pytest.approx(expected["score"].to_list(), rel=1e-6)
+
+
+def test_what_a_file_lacks_of_the_weights_of_a_model_is_told(folder: Path) -> None:
+    Path("log.csv").write_text("user,item,event\n1,a,buy\n1,b,view\n2,a,view\n2,b,buy\n")
+    how = ("--weight-column", "event", "--event", "buy=4", "--event", "view=1")
+    run("fit", "log.csv", "--model", "ItemKNN", *how, "--out", "knn.safetensors")
+    told = run("update", "knn.safetensors", "log.csv", "--out", "more.safetensors").stderr
+    assert "every row counts as 1, where the model has weights called 'weight': pass --weight-column" in told
+    Path("rated.csv").write_text("user,item,rating\n1,a,5\n1,b,3\n2,a,4\n")
+    run("fit", "rated.csv", "--no-weight", "--model", "ItemKNN", "--out", "ones.safetensors")
+    run("update", "ones.safetensors", "rated.csv", "--out", "more.safetensors")
+    more = tm.load("more.safetensors").interactions
+    assert more is not None
+    assert more.matrix.data.tolist() == [1, 1, 1]

@@ -26,6 +26,7 @@ SOURCE = Path(tm.__file__).parent
 
 # What the library advises and the command line has no option for.
 LEFT_OUT = {
+    ("prepare", ...),
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),

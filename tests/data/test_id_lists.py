@@ -183,7 +183,10 @@ def test_uuids_are_looked_up_as_their_strings() -> None:
 )
 def test_what_holds_no_ids_is_refused_in_a_sentence(wrong: Any) -> None:
     model: Any = MODELS[str(TEXTS)]
-    for ask in (model.similar_items, model.recommend_for, tm.IdMap, model.items.find):
+    first = next(iter(wrong)) if isinstance(wrong, pd.MultiIndex | np.ndarray | pl.Series) else None
+    are_histories = isinstance(first, tuple | np.ndarray | pl.Series)  # a list of items for each of several people
+    asks = [model.similar_items, tm.IdMap, model.items.find, *([] if are_histories else [model.recommend_for])]
+    for ask in asks:
         with pytest.raises((tm.TastemapError, ValueError)) as caught:
             ask(wrong)
         assert "\n" not in str(caught.value)

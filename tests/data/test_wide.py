@@ -135,3 +135,20 @@ def test_a_large_table_takes_little_time_and_memory() -> None:
     np.testing.assert_array_equal(data.matrix.toarray(), weights)
     assert seconds < 30
     assert peak < 500e6
+
+
+def test_items_of_one_name_and_options_that_say_nothing_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("user,a,a,b\n1,2,3,4\n2,1,,5\n")
+    with pytest.raises(tm.DataError, match="several columns of the wide table are called 'a': rename all but one"):
+        tm.Interactions.from_wide(path)
+    with pytest.raises(tm.ParameterError, match="quotes is about files, and the wide table is a frame"):
+        tm.Interactions.from_wide({"user": [1], "a": [2]}, quotes=False)
+
+
+def test_a_pivoted_table_with_numbers_as_names_is_told_as_wide(tmp_path: Path) -> None:
+    path = tmp_path / "pivot.csv"
+    header = "user_id," + ",".join(map(str, range(1, 31)))
+    path.write_text(header + "\n" + "".join(f"{u}{',5' * 3}{',' * 27}\n" for u in range(7, 20)))
+    with pytest.raises(tm.DataError, match="from_wide"):
+        tm.Interactions.from_file(path)

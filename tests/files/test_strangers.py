@@ -87,7 +87,7 @@ READ = [
     Read("cr.csv", (4, 5, 12), {"user": "User-ID", "item": "ISBN", "weight": "Book-Rating"}),
     Read("mysql-batch.txt", (2, 1, 2), {"user": "user_id", "item": "item_id", **RATED, "drop_nulls": True}, plain=True),
     Read("pandas-index.csv", (2, 2, 3), RATED, plain=True),
-    Read("pandas-float-ids.csv", (2, 1, 2), {**RATED, "drop_nulls": True}, plain=True),
+    Read("pandas-float-ids.csv", (2, 1, 2), {**RATED, "drop_nulls": True}, plain=True, told="1.0 is 1"),
     Read("pandas-nullable.csv", (2, 1, 2), {**RATED, "drop_nulls": True}, plain=True),
     # Data that are published
     Read("movielens.dat", (2, 2, 3), MOVIELENS, plain=True),

@@ -60,6 +60,7 @@ def test_a_rating_scale_of_another_unit_gives_the_same_model(name: str) -> None:
 
 
 @both
+@pytest.mark.filterwarnings("ignore:the weights have a heavy tail")
 def test_a_huge_weight_counts_as_the_heaviest(name: str) -> None:
     matrix = two_tastes().astype(float)
     user, item = (place[0] for place in np.nonzero(matrix))
@@ -158,6 +159,7 @@ def test_new_users_are_ranked_about_as_well_as_fitted_ones(
 
 
 @both
+@pytest.mark.filterwarnings("ignore:the weights have a heavy tail")
 def test_counts_with_a_long_tail_train_with_the_defaults(name: str) -> None:
     """Counts from one to hundreds, as in the orders of shops, neither diverge nor spoil the lists."""
     rng = np.random.default_rng(2)

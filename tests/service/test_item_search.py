@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tastemap as tm
+from tastemap.data.ids import IdMap
 from tastemap.service.search import Search
 
 FILMS = {
@@ -224,3 +225,12 @@ def test_any_name_is_found_as_it_is_written_and_any_text_answered(names: list[st
             assert found.ids.rows([found.find(name)])[0] == row
     with suppress(tm.UnknownIdError, tm.DataError):
         assert found.find(text) in found.ids
+
+
+def test_a_number_is_no_part_of_a_year_and_zeros_before_an_id_may_be_left_out() -> None:
+    ids = IdMap(["0068646", "0071562", "0000012"], "film")
+    titles = pl.Series(["Godfather, The (1972)", "Godfather: Part II, The (1974)", "Twelve (1912)"])
+    search = Search(ids, titles)
+    with pytest.raises(tm.UnknownIdError):
+        search.find("godfather 2")
+    assert search.find("68646") == "0068646"

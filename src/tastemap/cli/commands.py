@@ -223,7 +223,7 @@ def recommend(
         raise typer.BadParameter("pass one of --user, --all, --liked and --history")
     if everyone and out is None and not as_json:
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
-    output.check_table(out, model, titles, history)
+    output.check_table(out, model, titles, history, *map(Path, (*(candidates or ()), *(exclude or ()))))
     import tastemap as tm
     from tastemap.service.chosen import choose_items
     from tastemap.service.histories import recommend_from_histories
@@ -243,12 +243,14 @@ def recommend(
         if liked:
             items, remarks = names.find_all(liked)
             output.print_remarks(remarks)
-            frame = fitted.recommend_for(items, k=k, frame="polars", **among)
+            frame = fitted.recommend_for(list(dict.fromkeys(items)), k=k, frame="polars", **among)
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             found = opt.make_reading(ctx).read(history, like=fitted)
             output.print_remarks(found.remarks)
-            frame, remarks = recommend_from_histories(fitted, found.data, k=k, **among)
+            frame, remarks = recommend_from_histories(
+                fitted, found.data, k=k, is_weighted="weight" in found.columns or bool(event), **among
+            )
             output.print_remarks(remarks)
         elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
             # All lists together need not fit in memory.
@@ -286,6 +288,7 @@ def similar(
     """List the items most similar to an item."""
     output.check_table(out, model, titles)
     import tastemap as tm
+    from tastemap.service.chosen import find_rare_neighbours
     from tastemap.service.titles import Titles
 
     fitted = tm.load(model)
@@ -296,6 +299,8 @@ def similar(
         items, remarks = names.find_all(item)
         output.print_remarks(remarks)
         frame = fitted.similar_items(items, k=k, metric=metric, min_pairs=min_users, frame="polars")
+    if not min_users:
+        output.print_remarks(find_rare_neighbours(fitted, frame))
     output.answer(
         names.join(frame, "neighbour"),
         "neighbours",
@@ -411,7 +416,9 @@ def info(
     found = opt.make_reading(ctx, guess_time=True).read(file)
     output.print_remarks(found.remarks)
     data = found.data
-    names = Titles.read(titles, data.items, id_column=title_id, title_column=title_column, data=file)
+    # A folder or zip file of MovieLens has titles beside the ratings.
+    source = None if file.is_file() and file.suffix.lower() not in (".zip", ".whl") else file
+    names = Titles.read(titles, data.items, id_column=title_id, title_column=title_column, data=source)
     output.print_remarks(names.remarks)
     top = names.join(find_most_common(data, k), data.items.name)
     if as_json:

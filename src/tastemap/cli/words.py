@@ -106,7 +106,18 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"took those of {at_least:g} and more in column {column!r} as likes, as when the model was fitted, and left "
         f"out {left_out:,} lower ones: --at-least sets another bound"
     ),
-    "damping": lambda damping, column: f"took column {column!r} with --{damping}, as when the model was fitted",
+    "damping": lambda damping, column: (
+        f"took {'counted rows' if column is None else f'column {column!r}'} with --{damping}, as when the model was "
+        "fitted"
+    ),
+    "weights missing": lambda path, column: (
+        f"{path}: every row counts as 1, where the model has weights called {column!r}: pass --weight-column, with "
+        "--event where they come from events"
+    ),
+    "rare neighbours": lambda rare, neighbours, users: (
+        f"{rare:,} of {neighbours:,} neighbours are items that fewer than {users} users have, of which a model knows "
+        f"little: --min-users {users} leaves them out"
+    ),
     "weights unused": lambda path, columns: (
         f"{path}: every row counts as 1; if {_list_names(columns)} says how much, pass --weight-column {columns[0]}"
     ),

@@ -47,6 +47,17 @@ def read_ids(texts: pl.Series, *, keep_na: bool = False, drop_nulls: bool = Fals
     return known if numbers is None else numbers
 
 
+def read_whole_ids(texts: pl.Series) -> pl.Series | None:
+    """Return as numbers ids that are all spelled as 17850.0, else None; nulls stay.
+
+    Programs write integers so where one is missing. Where all have this ending, no two become one without it.
+    """
+    known = texts.drop_nulls()
+    if known.is_empty() or not known.head(_FEW).str.ends_with(".0").all() or not known.str.ends_with(".0").all():
+        return None
+    return _as_numbers(texts.str.strip_suffix(".0"))
+
+
 def drop_words(texts: pl.Series) -> pl.Series:
     """Return texts with a null for those that stand for a missing value."""
     missing = find_missing(texts)

@@ -43,7 +43,8 @@ from tastemap.data._pairs import (
 from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
-from tastemap.data.sources.files import open_file
+from tastemap.data.names import guess_column
+from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.wide import choose_users, find_users, read_wide
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 from tastemap.tables import write_html
@@ -296,11 +297,11 @@ class Interactions:
         """
         used = _list_columns(**options)
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
+        file = open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes)
+        _check_ids_are_there(file, used[:2])
         # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
         return cls.from_frame(
-            open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes).read(
-                used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls
-            ),
+            file.read(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
             **options,
         )
 
@@ -337,6 +338,12 @@ class Interactions:
             file = open_file(table, **layout)
             user = choose_users(file.read_header(), user)
             frame = file.read(ids=[user], keep_na=keep_na, drop_nulls=drop_nulls)
+        elif layout:
+            raise ParameterError(
+                f"{min(layout)} is about files, and the wide table is a frame: leave it out",
+                parameter=min(layout),
+                value=layout[min(layout)],  # type: ignore[literal-required]
+            )
         else:
             frame, user = find_users(table, user)
         wide = read_wide(frame, user, allow_negative=allow_negative, drop_nulls=drop_nulls, keep_na=keep_na)
@@ -494,6 +501,18 @@ class Interactions:
         """Return the same pairs, each with the weight 1, those of weight 0 too: leave them out with `likes` first."""
         return self._damp("binarize", np.ones(len(self), np.float32))
 
+    def find_lacking(self, columns: Columns) -> tuple[str, ...]:
+        """Return which of "at_least", "log2" and "binarize" the weights of ``columns`` went through and these did not.
+
+        Weights that are all 1, beside those of 0, lack nothing: they may be likes.
+        """
+        weights, own = self.matrix.data[self.matrix.data != 0], self.columns
+        if not len(weights) or (weights == 1).all():
+            return ()
+        bounded = columns.least is None or own.damping is not None or weights.min() >= columns.least
+        lacking = () if bounded or (own.least or -np.inf) >= (columns.least or 0) else ("at_least",)
+        return lacking if columns.damping in (None, own.damping) else (*lacking, str(columns.damping))
+
     def divide(self, unit: float) -> Interactions:
         """Return the same pairs with their weights as multiples of ``unit``, a number above 0.
 
@@ -615,7 +634,11 @@ class Interactions:
         # The sort is stable: of equal pairs the last is the news.
         last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
         matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
-        names = replace(self.columns, time=None)
+        names, lacking = replace(self.columns, time=None), news.find_lacking(self.columns)
+        if "at_least" in lacking:
+            names = replace(names, least=None)
+        if lacking and lacking[-1] == self.columns.damping:
+            names = replace(names, damping=None)
         return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
 
     @overload
@@ -757,6 +780,19 @@ def _list_columns(
 def _name_weights(*taken: str | None) -> str:
     """Return the name of the column of weights where the caller names none: weight, unless ids or times have it."""
     return next(name for name in ("weight", "weights", "strength", "value") if name not in taken)
+
+
+def _check_ids_are_there(file: DataFile, ids: Sequence[str]) -> None:
+    """Raise DataError where a column of ids is missing and others have usual names, with the options that name them."""
+    header = file.read_header()
+    missing = [name for name in ids if name not in header and name.strip() not in header]
+    usual = {use: guess_column(use, header) for use in ("user", "item", "weight", "time")}
+    if not missing or usual["user"] is None or usual["item"] is None or file.explain_missing() is not None:
+        return  # what is missing is told where it is read
+    options = ", ".join(f"{use}={name!r}" for use, name in usual.items() if name is not None)
+    raise DataError(
+        f"{file.label} has no column {missing[0]!r}, only {name_some(header, 12)}", f"pass {options}", column=missing[0]
+    )
 
 
 def _check_distinct(columns: Columns) -> None:

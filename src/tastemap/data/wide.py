@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from tastemap.data._spelling import find_missing, read_ids
 from tastemap.data.frames import kind_of, to_polars, to_series
 from tastemap.data.ids import IdMap, name_rows
 from tastemap.data.sources._numbers import parse_numbers, warn_of_commas
-from tastemap.errors import DataError, Remedy
+from tastemap.errors import DataError, Remedy, name_some
 
 WAY = Remedy("read it with Interactions.from_wide if every column is an item", "wide", True)
 MANY = 20  # columns that a table with one row an interaction rarely has
@@ -49,6 +50,9 @@ def choose_users(columns: Sequence[str], user: str | None) -> str:
         raise DataError(f"a wide table has a column of users and one for every item, and this has {len(columns)}")
     if user is not None and user not in columns:
         raise DataError(f"there is no column {user!r} of users: leave it out to take the first", column=user)
+    repeated = [name for name, n in Counter(columns).items() if n > 1]
+    if repeated:
+        raise DataError(f"several columns of the wide table are called {name_some(repeated)}: rename all but one")
     return columns[0] if user is None else user
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 import polars as pl
 
 from tastemap.data._spelling import read_ids, respell_ids
+from tastemap.data.dates import parse_times
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources._dialect import MOVIELENS_COLUMNS
 from tastemap.data.sources._unpack import Content, open_zip
@@ -132,6 +133,10 @@ def read_ratings(source: Path, name: str) -> pl.DataFrame:
             f"{source}: {file} has no column {missing[0]!r}, so it is not a MovieLens file",
             f"read {file} as a file of its own, whose columns you name",
         )
+    if not table["timestamp"].dtype.is_numeric():
+        times = parse_times(table["timestamp"])
+        is_date = isinstance(times.dtype, pl.Date | pl.Datetime)
+        table = table.with_columns(times.cast(pl.Datetime("us")).dt.epoch("s") if is_date else times)
     # RecBole writes timestamps as floats.
     return table.select(MOVIELENS_COLUMNS).with_columns(
         pl.col("timestamp").fill_null(pl.col("timestamp").min()).cast(pl.Int64)

@@ -29,6 +29,7 @@ from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
 from tastemap.metrics.ratings import measure_ratings
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.randomness import INTERVALS
 from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
@@ -240,6 +241,8 @@ def evaluate(
     of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
     # Lists are compared with the likes, for every model; ratings with all pairs.
     likes = test.likes() if of_lists else test
+    if not model.abilities.ratings:  # which pairs are likes is all that counts
+        warn_of_other_weights("evaluate", model.state.columns, likes, stacklevel=2, damps=False)
     tested = (test if of_ratings else likes).by_user.with_pairs
     people = People.of_training(model) if history is None else People.of_histories(model, history)
     rows = people.find(test.users.take(tested))

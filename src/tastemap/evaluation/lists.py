@@ -30,6 +30,7 @@ def evaluate_lists(
     metrics: Sequence[Metric | str] | Metric | str = ("ndcg@10",),
     train: Interactions | None = None,
     item_features: Features | None = None,
+    hides_zeros: bool = False,
 ) -> Evaluation:
     """Measure recommendations that any library made, by the same definitions as `evaluate`.
 
@@ -38,10 +39,9 @@ def evaluate_lists(
         rows, which also settles ties; only the order matters, not the numbers
     metrics : as for `evaluate`, without rmse and mae
     train : the training pairs, for auc, novelty, diversity, coverage and gini. The catalogue is the items with a
-        training pair; for auc the ranking is the catalogue without the user's training items, plus listed items.
-        Items that a user has with the weight 0 count as training items for auc where no list holds one of them, as is
-        so for models of ratings
+        training pair; for auc the ranking is the catalogue without the user's training items, plus listed items
     item_features : the features by which diversity compares items; None compares them by their training users
+    hides_zeros : whether the lists leave out training items of weight 0 too, as those of models of ratings do; for auc
 
     Every user with a test item is measured. A missing list counts as empty (`Evaluation.n_without_list`), as in
     RecTools for all metrics of test items; `evaluate` instead leaves out unknown users. Lists of users without a test
@@ -55,10 +55,9 @@ def evaluate_lists(
     _check_metrics(asked, train, item_features)
     check_interactions("evaluate_lists", test)
     test = test.likes()
-    given = train
     if train is not None:
         check_interactions("train", train)
-        train = train.likes()
+        given, train = train, train.likes()
     table = _read(frame, test)
     known_items = test.items if train is None else train.items
     items, places = _number_items(table["item"], known_items)
@@ -79,9 +78,9 @@ def evaluate_lists(
         rows = train.users.find_among(user_ids, train.by_user.has_pairs)
         known = rows >= 0
         if with_auc:
-            ranked = given if given is not None and _hide_zeros(given, items, user_ids, lists) else train
-            of_ranked = ranked.users.find_among(user_ids, ranked.by_user.has_pairs)
-            reachable = _count_reachable(ranked, items, of_ranked, lists, held_out, tested)
+            hidden = given if hides_zeros else train
+            of_hidden = hidden.users.find_among(user_ids, hidden.by_user.has_pairs)
+            reachable = _count_reachable(hidden, items, of_hidden, lists, held_out, tested)
         item_rows = train.items.find_among(test.items.ids, train.by_item.has_pairs)
         n_unknown_items = int(np.count_nonzero(item_rows[test.by_user.indices] < 0))
     return Evaluation(
@@ -209,17 +208,6 @@ def _make_background(
         return mark_owners(train)
 
     return Background(np.flatnonzero(popularity), popularity, n_users, traits, lambda: ids_of_rows(test, items))
-
-
-def _hide_zeros(train: Interactions, items: IdMap, user_ids: pl.Series, lists: npt.NDArray[np.int32]) -> bool:
-    """Return whether no list holds an item that its user has with the weight 0, as in those of models of ratings."""
-    zeros = train.pick((train.matrix.data == 0)[train.input_order])
-    if not len(zeros):
-        return False
-    zeros = zeros.extend(zeros.users, items)
-    listed, place = np.nonzero(lists >= 0)
-    rows = zeros.users.find_among(user_ids, zeros.by_user.has_pairs)
-    return not _is_in(zeros.by_user, rows[listed], lists[listed, place]).any()
 
 
 def _count_reachable(

@@ -17,6 +17,8 @@ USERS_AT_ONCE = 512
 class _Audience(ComputedCandidates):
     """Users as candidates; queries are item rows, of known items, ascending within a block."""
 
+    people = 1024  # scorers that sum over histories take as long for one item as for many
+
     def __init__(self, scorer: Scorer, users: RowNumbers) -> None:
         super().__init__(len(scorer.known_users), users)
         self._scorer = scorer

@@ -11,8 +11,12 @@ from tastemap.data._spelling import respell_ids
 from tastemap.data.ids import IdMap
 from tastemap.data.names import guess_column
 from tastemap.errors import DataError, TastemapError
+from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
 from tastemap.service.titles import ItemTable, Titles
+
+# With fewer users, what a model has learned of an item is mostly chance.
+FEW_USERS = 5
 
 
 def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], list[Remark]]:
@@ -31,12 +35,14 @@ def choose_items(texts: Sequence[str], names: Titles) -> tuple[list[int | str], 
             chosen += found
             remarks += told
             continue
+        parts = [part.strip() for part in text.split(",") if part.strip()]
         try:
-            found, told = names.find_all([text])  # a title may hold commas
-        except TastemapError:
-            if "," not in text:
-                raise
-            found, told = names.find_all([part.strip() for part in text.split(",") if part.strip()])
+            found, told = names.find_all(parts if len(parts) > 1 else [text])
+        except TastemapError as error:
+            try:
+                found, told = names.find_all([text])  # a title may hold commas
+            except TastemapError:
+                raise error from None
         chosen += found
         remarks += told
     return list(dict.fromkeys(chosen)), remarks
@@ -74,3 +80,17 @@ def _read_list(path: Path, items: IdMap) -> pl.Series | None:
         return None
     is_name = guess_column("item", lines[:1], items.name) or guess_column("id", lines[:1])
     return respell_ids(pl.Series(items.name, lines[1:] if is_name else lines, dtype=pl.String), items.ids.dtype)
+
+
+def find_rare_neighbours(model: Model, neighbours: pl.DataFrame) -> list[Remark]:
+    """Return a remark where half of the neighbours are items that few users have, of which models learn mostly chance.
+
+    neighbours : as `similar_items` returns them
+    """
+    if neighbours.is_empty():
+        return []
+    n_rare = int((model.popularity_[model.items.rows(neighbours["neighbour"])] < FEW_USERS).sum())
+    n_common = int((model.popularity_ >= FEW_USERS).sum())
+    if 2 * n_rare < len(neighbours) or n_common <= neighbours["rank"].to_numpy().max():  # small data have no others
+        return []
+    return [Remark("rare neighbours", {"rare": n_rare, "neighbours": len(neighbours), "users": FEW_USERS})]

@@ -123,7 +123,7 @@ def measure_baselines(
     features : user_features and item_features, as for `fit`
     """
     models = [model.clone(), *([] if isinstance(metric, RatingMetric) else [Popular()])]
-    scores = {}
+    scores = dict[str, float]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the search has shown them
         for one in models:

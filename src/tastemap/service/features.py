@@ -120,7 +120,7 @@ class FeatureFile:
 
     def _read_table(self, ids: IdMap) -> tuple[pl.DataFrame, str, list[Remark]]:
         """Return the table, its ids in the type of ``ids`` and without rows that have none, and the column of ids."""
-        table, remarks = read_movies(self.path.expanduser()), list[Remark]()
+        table, remarks = read_movies(self.path.expanduser()) if self.side == "item" else None, list[Remark]()
         if table is None:
             file, remarks = open_any(self.path)
             header = file.read_header()

@@ -16,7 +16,7 @@ from tastemap.data._columns import drop_missing
 from tastemap.data._spelling import drop_words
 from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
-from tastemap.data.interactions import Damping, Interactions, Zeros
+from tastemap.data.interactions import Columns, Damping, Interactions, Zeros
 from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.wide import WAY, choose_users
@@ -155,7 +155,7 @@ class _File:
         self._known_columns = None if like is None else (like.state if isinstance(like, Model) else like).columns
         known = self._known_columns
         self._at_least = known.least if known and how.at_least is None else how.at_least
-        self._damping = how.damping or (known.damping if known and how.at_least is None else None)
+        self._damping = how.damping or (known.damping if known else None)
         if how.at_least is not None and self._damping is None:
             self._damping = "binarize"
         self.columns: dict[str, str] = {}
@@ -231,14 +231,16 @@ class _File:
             "item": how.item or guess_column("item", free, item),
             "weight": None
             if how.count_rows
-            else how.weight or (guess_column("event", free) if has_events else guess_column("weight", free, weight)),
+            else how.weight or (guess_column("event", free) if has_events else self._guess_weight(free, weight)),
             "time": how.time or (guess_column("time", free) if how.guess_time else None),
         }
-        if found["weight"] is None and not how.count_rows and not has_events:
+        if found["weight"] is None and not how.count_rows and not has_events and not self._counts_alike:
             others = [name for name in free if name not in found.values()]
             found["weight"], maybe = _guess_weights(file, others)
             if maybe and known is None:
                 self.remarks.append(Remark("weights unused", {"path": self.path, "columns": maybe}))
+        if found["weight"] is None and known is not None and not how.count_rows and not self._counts_alike:
+            self.remarks.append(Remark("weights missing", {"path": self.path, "column": known.weight}))
         missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
         if missing and (error := file.explain_missing()) is not None:
             raise error
@@ -251,6 +253,20 @@ class _File:
                 columns=tuple(header),
             )
         self.columns = {use: column for use, column in found.items() if column is not None}
+
+    @property
+    def _counts_alike(self) -> bool:
+        """Whether all pairs of the data before weigh 1 without a column or damping that made them so."""
+        known = self._known_columns
+        if known is None or known.damping is not None or known.least is not None or known.weight != Columns().weight:
+            return False
+        data = self.like.interactions if isinstance(self.like, Model) else self.like
+        return data is not None and len(data) > 0 and bool((data.matrix.data == 1).all())
+
+    def _guess_weight(self, names: Sequence[str], known: str | None) -> str | None:
+        if known in names:
+            return known
+        return None if self._counts_alike else guess_column("weight", names)
 
     def read(self, read: Callable[[], pl.DataFrame]) -> Interactions:
         """Return the interactions of the table."""
@@ -372,12 +388,12 @@ class _File:
         if self._at_least is not None and weight is not None:  # the latter is refused by name
             n_pairs = len(data)
             data = data.at_least(self._at_least)
-            if self.how.at_least is None:
+            if self.how.at_least is None and len(data) < n_pairs:
                 facts = {"at_least": self._at_least, "column": weight, "left_out": n_pairs - len(data)}
                 self.remarks.append(Remark("at least", facts))
         if self._damping is None:
             return data
-        if self.how.damping is None and self.how.at_least is None and weight is not None:
+        if self.how.damping is None and (self.how.at_least is None or self._damping == "log2"):
             self.remarks.append(Remark("damping", {"damping": self._damping, "column": weight}))
         return data.log2() if self._damping == "log2" else data.binarize()
 
@@ -477,6 +493,8 @@ def find_low_ratings(data: Interactions, column: str | None) -> list[Remark]:
     column : the name of the weights, None where there are none
     """
     weights = data.matrix.data
+    if data.columns.damping == "log2":
+        weights = np.rint(np.exp2(weights.astype(np.float64)) - 1)  # as they were before
     if column is None or not are_ratings(column, weights) or weights.min() == weights.max():
         return []
     low, high = float(weights.min()), float(weights.max())

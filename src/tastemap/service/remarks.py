@@ -19,6 +19,8 @@ Kind = Literal[
     "at least",  # at_least, column, left_out: ratings below the bound left out, as when the model was fitted
     "damping",  # damping, column: weights taken as their log2 or as ones, as when the model was fitted
     "weights unused",  # path, columns: columns of numbers that may be weights, of which none was taken
+    "weights missing",  # path, column: the model has weights, and the file has no column of that name or a usual one
+    "rare neighbours",  # rare, neighbours, users: neighbours that fewer users have, of which models know little
     "dislikes",  # left_out, pairs: pairs of a weight of 0 that a history holds
     "features",  # path, side, id, columns: {column: number of features} that a file of items or users makes
     "features left out",  # path, side, columns: {column: number of values}: columns that describe one id each, or none

@@ -95,8 +95,10 @@ class Search:
             (pl.col("bare") == bare) & any_year,
             (pl.col("joined") == joined) & any_year,
             (pl.col("stem") == stem) & any_year,
+            (pl.col("id").str.strip_chars_start("0") == small.lstrip("0")) if small.isdigit() else pl.lit(False),
             _has_all(pl.col("spaced"), [f" {word} " for word in words]),
-            _has_all(pl.col("spaced"), words),
+            # A number is not a part of another one, such as a year.
+            _has_all(pl.col("spaced"), [f" {word} " if word.isdigit() else word for word in words]),
         ]
         # Signs alone are folded to nothing, and each word takes its time.
         for place, is_match in enumerate(ways if whole and len(text) <= _LONG else ways[:3]):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import warnings
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tastemap.data.interactions import Interactions
 from tastemap.data.sources.base import Source
 from tastemap.data.sources.files import DataFile, open_file
-from tastemap.errors import DataError, ParameterError
+from tastemap.errors import DataError, ParameterError, TastemapWarning
 
 ROWS = [(1, 10, 5.0, 100), (2, 10, 3.5, 200), (1, 20, 4.0, 300)]
 FRAME = pl.DataFrame(ROWS, schema=["user_id", "movie_id", "rating", "timestamp"], orient="row")
@@ -160,12 +161,16 @@ def test_ids_are_numbers_where_each_is_spelled_as_one(rows: list[tuple[str, str]
     for name, header, separator in (("r.csv", ["a,b"], ","), ("r.dat", [], "::")):
         content = end.join([*header, *(separator.join(row) for row in rows)]).encode()
         columns = ["a", "b"] if header else ["user_id", "movie_id"]
-        read = DataFile(name, content, name).read(columns, ids=columns)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of numbers such as 1.0
+            read = DataFile(name, content, name).read(columns, ids=columns)
         for column, texts in zip(columns, zip(*rows, strict=True), strict=True):
             numbers = [int(text) for text in texts if re.fullmatch(r"0|-?[1-9][0-9]*", text)]
             low, high = min(numbers, default=0), max(numbers, default=0)
             fits = -(2**63) <= low <= high < 2**63 or 0 <= low <= high < 2**64
             expected = numbers if len(numbers) == len(texts) and fits else list(texts)
+            if all(re.fullmatch(r"(0|-?[1-9][0-9]*)\.0", text) for text in texts):
+                expected = [int(text[:-2]) for text in texts]
             assert read[column].to_list() == expected
 
 
@@ -356,3 +361,25 @@ def test_a_file_is_a_source(tmp_path: Path) -> None:
     assert source.label == str(path)
     assert source.read_header() == ["user", "at"]
     assert source.read(["at"]).rows() == [("2010-12-31",)]
+
+
+def test_ids_that_all_end_in_a_zero_behind_a_point_are_whole_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "pandas.csv"
+    path.write_text("user,item\n17850.0,1\n,2\n3.0,2\n")
+    with pytest.warns(TastemapWarning, match=r"read the ids of column 'user' as whole numbers: 17850\.0 is 17850"):
+        assert list(Interactions.from_file(path, drop_nulls=True).users) == [17850, 3]
+    path.write_text("user,item\n17850.0,1\n17850,2\n")  # two spellings may be two people
+    assert list(Interactions.from_file(path).users) == ["17850.0", "17850"]
+
+
+def test_a_file_whose_ids_have_other_names_tells_the_whole_call(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("userId,movieId,rating,timestamp\n1,2,3,4\n")
+    with pytest.raises(DataError, match="pass user='userId', item='movieId', weight='rating', time='timestamp'"):
+        Interactions.from_file(path)
+
+
+def test_a_header_may_be_longer_than_what_is_looked_at_first(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text(f"user,item,{','.join(f'a long name of a column {n}' for n in range(9_000))}\n1,2{',x' * 9_000}\n")
+    assert Interactions.from_file(path).to_frame().rows() == [(1, 2, 1.0)]

@@ -117,3 +117,11 @@ def test_what_does_not_fit_in_memory_is_refused_before_it_is_read(monkeypatch: p
     monkeypatch.setattr("tastemap.data.sources._json.check_room", refuse)
     with pytest.raises(DataError, match=r"r\.jsonl is too large"):
         tm.Interactions.from_file(path)
+
+
+def test_a_wide_table_takes_keys_that_come_late(tmp_path: Path) -> None:
+    path = tmp_path / "wide.jsonl"
+    rows = [{"user": f"u{n}", **{f"item {n} {m} {'x' * 200}": 5 for m in range(10)}} for n in range(700)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    read = tm.Interactions.from_wide(path)
+    assert (len(read), read.n_users, read.n_items) == (7_000, 700, 7_000)

@@ -67,3 +67,27 @@ def test_other_weights_have_no_heavy_tail(weights: Any) -> None:
 def test_damped_weights_are_no_longer_told() -> None:
     tm.ItemKNN().fit(spread(HEAVY).log2())
     tm.ItemKNN().fit(spread(HEAVY).binarize())
+
+
+def test_weights_that_are_not_prepared_as_those_of_the_training_are_told() -> None:
+    draw = np.random.default_rng(0)
+    items = draw.permuted(np.tile(np.arange(9), (30, 1)), axis=1)[:, :5].ravel()
+    frame = {"user": np.repeat(np.arange(30), 5), "item": items}
+    raw = tm.Interactions.from_frame(frame | {"plays": draw.integers(1, 90, 150)}, weight="plays")
+    damped = tm.ItemKNN().fit(raw.log2())
+    with pytest.warns(tm.TastemapWarning, match=r"update takes weights .* log2\(\): pass interactions\.log2"):
+        mixed = damped.update(raw)
+    assert "log2" not in mixed.card()
+    with pytest.warns(tm.TastemapWarning, match=r"recommend_for takes .* went through log2"):
+        damped.recommend_for(raw)
+    likes = tm.ItemKNN().fit(raw.at_least(40).binarize())
+    with pytest.warns(tm.TastemapWarning, match=r"went through at_least\(40\) and binarize\(\): pass interactions"):
+        likes.update(raw)
+    with pytest.warns(tm.TastemapWarning, match=r"evaluate takes .* went through at_least\(40\)"):
+        tm.evaluate(likes, raw, exclude=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "log2" in damped.update(raw.log2()).card()
+        assert "40 and more" in likes.update(raw.at_least(50).binarize()).card()
+        likes.update(raw.binarize())  # likes, as far as one can see
+        tm.evaluate(damped, raw, exclude=None)

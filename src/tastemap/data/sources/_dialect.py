@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
+from tastemap.data._spelling import MISSING
 from tastemap.data.dates import looks_like_time
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 
@@ -220,7 +221,9 @@ def _is_header(records: list[tuple[str, ...]], names: tuple[str, ...]) -> bool:
     first, *rest = records
     if [field.casefold() for field in first] == [name.casefold() for name in names]:
         return True
-    is_named = bool(rest) and all(_kind(field) == "text" and _WORD.match(field) for field in first)
+    is_named = bool(rest) and all(
+        _kind(field) == "text" and _WORD.match(field) and field not in MISSING for field in first
+    )
     return is_named and any(
         all(place < len(fields) and _NUMBER.fullmatch(fields[place]) for fields in rest) for place in range(len(first))
     )

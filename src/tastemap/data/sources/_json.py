@@ -52,7 +52,7 @@ class JsonTable:
         texts : columns that are read as they are written; the values of others tell their types
         numbers : columns of numbers, in a text with a decimal comma too
         """
-        existing = self.read_header()
+        existing = self.read_header() if columns is not None else self._list_keys(-1)
         if not set(columns or ()) <= set(existing):
             existing = self._list_keys(-1)  # a key may come late
         check_columns(columns or (), existing)

@@ -36,12 +36,12 @@ def decode(content: Content, encoding: str | None, label: str) -> Content:
     if encoding is None and marked is None:
         return content
     whole = read_whole(content)
-    if marked == "utf-8-sig" and encoding in (None, "utf-8", "utf8", "UTF-8"):
+    if marked == "utf-8-sig" and (encoding is None or codecs.lookup(encoding).name == "utf-8"):
         return whole[len(codecs.BOM_UTF8) :]
     check_room(2 * len(whole), label)
     chosen = encoding or marked or "utf-8"
     try:
-        return whole.decode(chosen).encode()
+        return whole.decode(chosen).removeprefix("\ufeff").encode()
     except (UnicodeError, LookupError) as error:
         raise DataError(
             f"{label} is not text in {chosen}: {error}", Remedy("pass another encoding", "encoding", ...)

@@ -91,6 +91,8 @@ class TextTable:
                 f"{self.label} has rows in blocks below a line of their own, {first!r}",
                 "write what it says into every row of the block",
             )
+        if self.looks_wide():
+            return None
         guessed = dialect.guess_names()
         if guessed is not None:
             return DataError(
@@ -193,6 +195,7 @@ class TextTable:
     def _dialect(self) -> Dialect:
         with open_content(self.content) as stream:
             start = stream.read(_START)
+            start += stream.readline()  # a line of names may be longer
             is_whole = not stream.read(1)
         if b"\0" in start[:1000]:
             raise DataError(
@@ -292,15 +295,19 @@ class TextTable:
         return replace(self, content=double_escaped_quotes(whole))
 
     def _strip(self, table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-        """Take the spaces off both ends of texts in the named columns, and warn where there were any."""
+        """Take the spaces off both ends of texts, and warn where there were any in the named columns.
+
+        Other columns may be of numbers without them.
+        """
         counts = {}
-        for column in table:
-            if column.name in names and column.dtype == pl.String:
-                stripped = column.str.strip_chars(_BLANKS)
-                changed = int(((stripped != column) & (stripped != "")).sum())
-                if changed:
-                    counts[column.name] = changed
-                    table = table.with_columns(stripped)
+        for column in (column for column in table if column.dtype == pl.String):
+            stripped = column.str.strip_chars(_BLANKS)
+            changed = int(((stripped != column) & (stripped != "")).sum())
+            if changed and column.name in names:
+                counts[column.name] = changed
+            if changed:
+                own = stripped if column.name in names else stripped.replace("", None)
+                table = table.with_columns(own if column.name in names else own.cast(_guess_type(own)))
         if counts:
             told = ", ".join(f"{n:,} in column {name!r}" for name, n in counts.items())
             warnings.warn(

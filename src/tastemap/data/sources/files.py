@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 
 from tastemap.data._checks import check_switch
-from tastemap.data._spelling import read_ids
+from tastemap.data._spelling import read_ids, read_whole_ids
 from tastemap.data.frames import NAME_ONE
 from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
@@ -21,7 +21,7 @@ from tastemap.data.sources._rewrite import decode, ends_lines_in_returns, unify_
 from tastemap.data.sources._text import TextTable
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
 from tastemap.data.wide import WAY
-from tastemap.errors import DataError, Remedy, first_line
+from tastemap.errors import DataError, Remedy, TastemapWarning, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
 
@@ -128,7 +128,18 @@ class DataFile:
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
             for name in (name for name in ids if name in table.columns and table[name].dtype == pl.String):
-                table = table.with_columns(read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls))
+                own = read_ids(table[name], keep_na=keep_na, drop_nulls=drop_nulls)
+                whole = read_whole_ids(own) if own.dtype == pl.String else None
+                if whole is not None:
+                    warnings.warn(
+                        TastemapWarning(
+                            f"{self.label}: read the ids of column {name!r} as whole numbers: {own.drop_nulls()[0]} is "
+                            f"{whole.drop_nulls()[0]}",
+                            column=name,
+                        ),
+                        stacklevel=3,
+                    )
+                table = table.with_columns(own if whole is None else whole)
         return table
 
     def looks_wide(self) -> bool:
@@ -144,6 +155,8 @@ class DataFile:
             with open_content(self.content) as stream:
                 start = stream.read(_FIRST_BYTES)
             whole = start if len(start) < _FIRST_BYTES else start[: start.rfind(b"\n") + 1]
+            if not whole.strip():  # an array of JSON in one line
+                return self.read().head(_FIRST_ROWS)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # those of the whole file are shown
                 return replace(self, content=whole).read()

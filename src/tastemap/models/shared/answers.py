@@ -18,11 +18,13 @@ from tastemap.data._pairs import Rows
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
+from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, UnknownIdError, name_some
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
 from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
 from tastemap.ranking.audience import rank_users
 from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
@@ -278,6 +280,8 @@ class Answers(ABC):
         state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
         self._check_more_features(user_features, None)
+        if isinstance(history, Interactions):
+            warn_of_other_weights("recommend_for", state.columns, history, stacklevel=2)
         histories, people, has_ids = read_histories(
             history,
             weights,

@@ -31,7 +31,7 @@ from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import Answers
 from tastemap.models.shared.learned import check_learned
-from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros
+from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
 from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
@@ -262,6 +262,7 @@ class Model(Answers):
         ratings = self.abilities.ratings
         if not ratings:
             warn_of_new_zeros(type(self).__name__, state.given("update"), interactions, stacklevel=2)
+        warn_of_other_weights("update", state.columns, interactions, stacklevel=2)
         updated = self.clone()
         updated._remember(state.merge(interactions, user_features, item_features, ratings=ratings))
         updated.epochs_ = list(self.epochs_)

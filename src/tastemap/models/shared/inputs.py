@@ -56,6 +56,9 @@ def read_histories(
         isinstance(histories, Sequence) and len(histories) > 0 and not any(map(is_single, histories))
     )
     each = list(histories) if many else [histories]
+    index = getattr(weights, "index", None) if kind_of(weights) == "pandas" else None
+    if people is not None and index is not None and list(index) != people.to_list():
+        raise ValueError("weights must have the people of the histories as their index, in the same order")
     given = [None] * len(each) if weights is None else list(list_values(weights)) if many else [weights]
     if len(given) != len(each):
         raise ValueError(f"weights must be as many as histories: got {len(given)} for {len(each)}")
@@ -82,7 +85,7 @@ def _take_people(history: Any, name: str) -> tuple[pl.Series | None, Any]:
     if isinstance(histories, Sequence) or is_single(next(iter(histories), 0)):
         return None, histories
     index = getattr(histories, "index", None) if kind_of(histories) == "pandas" else None
-    if index is None or (index.name is None and type(index).__name__ == "RangeIndex"):
+    if index is None or (index.name is None and list(index) == list(range(len(index)))):
         return None, list(histories)
     return to_series(index, name_of(index, name)), list(histories)
 
@@ -102,9 +105,17 @@ def _read_table(frame: Any, state: State, unweighted: float, ratings: bool) -> t
     Also returns how weights are to be taken, None where they are those of the rows without one.
     """
     user, item, weight = state.users.name, state.items.name, state.columns.weight
+    if kind_of(frame) == "pandas" and user not in frame.columns and frame.index.name == user:
+        frame = frame.reset_index()  # as groupby leaves it
     table = to_polars(frame, [user, item], [weight])
     lists = [column.name for column in table if isinstance(column.dtype, pl.List)]
     if item in lists:
+        lengths = [table[name].list.len().fill_null(0) for name in lists]
+        empty = (lengths[0] == 0).arg_true()
+        if len(empty):
+            raise DataError(f"the history of {name_some(table[user].gather(empty))} is empty: leave them out")
+        if any((one != lengths[0]).any() for one in lengths[1:]):
+            raise DataError(f"{item!r} and {weight!r} hold lists of other lengths in a row: give each item a weight")
         table = table.explode(lists)
     is_weighted = weight in table.columns
     if not is_weighted:

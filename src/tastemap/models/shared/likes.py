@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from tastemap.data.interactions import Interactions, check_not_negative
+from tastemap.data.interactions import Columns, Interactions, check_not_negative
 from tastemap.errors import Remedy, TastemapWarning
 from tastemap.typing import Floats
 
@@ -87,6 +87,28 @@ def warn_of_new_zeros(model: str, known: Interactions, news: Interactions, *, st
         known_zeros = zeros.align(known.users, known.items)[0]
         taken_back = len(known) + len(known_zeros) - len(known.merge(known_zeros))
         warn_of_zeros(len(zeros) - taken_back, len(news), stacklevel=stacklevel + 1)
+
+
+def warn_of_other_weights(
+    purpose: str, known: Columns, news: Interactions, *, stacklevel: int, damps: bool = True
+) -> None:
+    """Warn that weights have not gone through what those of the training went through.
+
+    purpose : what they are for, e.g. "update"
+    damps : whether it matters there that they are damped
+    """
+    lacking = [step for step in news.find_lacking(known) if damps or step == "at_least"]
+    if not lacking:
+        return
+    calls = [f"at_least({known.least:g})" if step == "at_least" else f"{step}()" for step in lacking]
+    weights = news.matrix.data
+    warning = TastemapWarning(
+        f"{purpose} takes weights from {weights.min():g} to {weights.max():g} as they are, and those of the training "
+        f"went through {' and '.join(calls)}",
+        Remedy(f"pass interactions.{'.'.join(calls)}", "prepare", ...),
+        lacking=tuple(lacking),
+    )
+    warnings.warn(warning, stacklevel=stacklevel + 1)
 
 
 def find_unit(likes: Interactions) -> float:
