@@ -31,7 +31,7 @@ _CLOCK = (
     r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
 )
 _SHAPES = tuple(
-    (re.compile(f"(?P<weekday>{_WEEKDAY})?{date}{_CLOCK}{' [0-9]{4}' if end else ''}"), formats, end)
+    (f"(?P<weekday>{_WEEKDAY})?{date}{_CLOCK}{' [0-9]{4}' if end else ''}", formats, end)
     for date, formats, end in _DATES
 )
 _NUMBER = r"^-?\d+(?:\.\d*)?$"
@@ -149,7 +149,7 @@ def _join(rows: list[pl.Series]) -> pl.Series:
 
 def _find_shape(text: str) -> _Shape | None:
     for pattern, formats, end in _SHAPES:
-        found = pattern.fullmatch(text)
+        found = re.fullmatch(pattern, text)
         if found is None:
             continue
         marks = {name: value or "" for name, value in found.groupdict().items()}
