@@ -299,3 +299,9 @@ def test_rows_that_were_found_may_be_written_to(n: int, make: type) -> None:
     users = IdMap([make(number) for number in range(n)])
     for ids in ([make(number) for number in range(1, n + 1)], users.ids, users.ids.head(0)):
         assert users.find(ids).flags.writeable
+
+
+@pytest.mark.parametrize("ids", [["a"], pd.Series(["a"]), pl.Series(["a"])])
+def test_a_name_that_is_no_unicode_is_refused(ids: Any) -> None:
+    with pytest.raises(DataError, match="is no Unicode text, and so no name for a column: rename it"):
+        IdMap(ids, "\ud800")

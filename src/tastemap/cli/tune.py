@@ -182,7 +182,8 @@ def _show(found: Tuning, out: Path | None, baselines: dict[str, float]) -> None:
         kind = type(found.model).__name__
         shown = [f"{kind} before the search" if name == kind else name for name in baselines]
         others = ", ".join(f"{name} {score:.4f}" for name, score in zip(shown, baselines.values(), strict=True))
-        screen.print(f"there too: {others}")
+        if others:
+            screen.print(f"there too: {others}")
         output.show_table(screen, best.head(SHOWN), f"the best of {len(trials)} trials ({counts})")
         if found.importances is None:
             screen.print("How much each parameter matters can be told from ten complete trials with different scores.")

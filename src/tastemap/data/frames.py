@@ -205,6 +205,8 @@ def check_name(column: object) -> None:
     """Raise DataError for a name of a column that polars takes for none, or for a pattern of names."""
     if isinstance(column, str) and (column in ("", "*") or (column.startswith("^") and column.endswith("$"))):
         raise DataError(f"{column!r} is no name for a column, or a pattern of names: rename it", column=column)
+    if isinstance(column, str) and column.encode(errors="replace").decode() != column:
+        raise DataError(f"{column!r} is no Unicode text, and so no name for a column: rename it", column=column)
 
 
 def _check_names(existing: Sequence[str], columns: Sequence[str] | None, optional: Sequence[str]) -> list[str]:

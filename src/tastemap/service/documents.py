@@ -13,6 +13,7 @@ import polars as pl
 from tastemap.data._checks import check_whole
 from tastemap.data._columns import times_to_series
 from tastemap.data.interactions import Interactions
+from tastemap.errors import TastemapError
 from tastemap.evaluation.comparison import Comparison
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.metrics.definitions import Metric, RatingMetric
@@ -117,7 +118,9 @@ def measure_baselines(
     exclude: Literal["train"] | None = "train",
     **features: Any,
 ) -> dict[str, float]:
-    """Return what a model as it is, under its name, and Popular score on a held-out part; ratings have no Popular.
+    """Return what a model as it is, under its name, and Popular score on a held-out part, without one that fails.
+
+    Ratings have no Popular.
 
     model : the model that a search started from
     features : user_features and item_features, as for `fit`
@@ -127,8 +130,11 @@ def measure_baselines(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the search has shown them
         for one in models:
-            fitted = one.fit(train, progress=False, **(features if one.abilities.features else {}))
-            scores[type(one).__name__] = evaluate(fitted, held, metrics=metric, exclude=exclude)[metric.name]
+            try:
+                fitted = one.fit(train, progress=False, **(features if one.abilities.features else {}))
+                scores[type(one).__name__] = evaluate(fitted, held, metrics=metric, exclude=exclude)[metric.name]
+            except (TastemapError, ValueError, MemoryError):
+                continue  # what the search found must not be lost for want of a comparison
     return scores
 
 
