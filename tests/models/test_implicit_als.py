@@ -35,7 +35,8 @@ def dense(interactions: tm.Interactions) -> Array:
 
 
 def als(**changed: Any) -> tm.ImplicitALS:
-    return tm.ImplicitALS(**{"factors": 5, "epochs": 4, "alpha": 1.5, "regularization": 0.05, **changed})
+    usual = {"factors": 5, "epochs": 4, "alpha": 1.5, "unobserved_weight": 0.2, "regularization": 0.05}
+    return tm.ImplicitALS(**{**usual, **changed})
 
 
 settings = pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_the_final_users_solve_their_normal_equations(changed: dict[str, Any]) -
     model = als(**changed).fit(likes())
     W = dense(model.state.training("the test"))
     ridge = reference.ridges(W, model)[0]
-    exact = reference.solved_rows(W, model.item_factors_, ridge, model.alpha, model.unobserved_weight, model.loss)
+    exact = reference.solved_rows(W, model.item_factors_, ridge, model.alpha, model.used_.unobserved_weight, model.loss)
     np.testing.assert_allclose(model.user_factors_, exact, rtol=1e-4, atol=1e-4)
 
 
@@ -125,7 +126,7 @@ def test_update_solves_what_has_new_pairs_exactly_and_nothing_else(changed: dict
     users = np.vstack([model.user_factors_, np.zeros((1, 5))]).astype(np.float64)
     items = np.vstack([model.item_factors_, np.zeros((1, 5))]).astype(np.float64)
     touched_users, touched_items = after.users.rows([1, 20]), after.items.rows([30, 4, 0])
-    arguments = model.alpha, model.unobserved_weight, model.loss
+    arguments = model.alpha, model.used_.unobserved_weight, model.loss
     users[touched_users] = reference.solved_rows(W[touched_users], items, ridges[0][touched_users], *arguments)
     items[touched_items] = reference.solved_rows(W.T[touched_items], users, ridges[1][touched_items], *arguments)
     users[touched_users] = reference.solved_rows(W[touched_users], items, ridges[0][touched_users], *arguments)

@@ -134,7 +134,9 @@ def test_the_final_users_solve_their_normal_equations_or_are_at_their_features(
     means = {name: F @ V for name, (F, V) in parts.items()}
     known = np.where((model.popularity_ > 0)[:, None], model.item_factors_, 0).astype(np.float64)
     ridge = reference.ridges(W, model)[0]
-    exact = reference.solved_rows(W, known, ridge, model.alpha, model.unobserved_weight, model.loss, means["users"])
+    exact = reference.solved_rows(
+        W, known, ridge, model.alpha, model.used_.unobserved_weight, model.loss, means["users"]
+    )
     has_pairs = model.activity_ > 0
     np.testing.assert_allclose(model.user_factors_[has_pairs], exact[has_pairs], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(model.user_factors_[~has_pairs], means["users"][~has_pairs], rtol=1e-5, atol=1e-6)
@@ -149,7 +151,9 @@ def test_a_new_item_with_the_one_feature_of_a_known_one_gets_the_share_that_regu
     pairs = tm.Interactions.from_frame({"user": ["a", "b"], "item": ["Alien", "Alien"]})
     films = {"item": ["Alien", "Aliens"], "genre": ["horror", "horror"]}
     genres = tm.Features.from_frame(films, id="item", columns="genre")
-    model = tm.ImplicitALS(factors=2, feature_regularization=3).fit(pairs, item_features=genres)
+    model = tm.ImplicitALS(factors=2, unobserved_weight=0.2, regularization=0.3, feature_regularization=3).fit(
+        pairs, item_features=genres
+    )
     known, new = model.predict("a", "Alien"), model.predict("a", "Aliens")
     assert known > 0.5
     assert new == pytest.approx(known / 4, rel=1e-4)
@@ -165,7 +169,7 @@ def test_a_new_item_goes_to_those_who_like_its_kind() -> None:
     sex = tm.Features.from_frame(
         {"user": [*range(n), 200, 201], "sex": ["f", "m"] * (n // 2 + 1)}, id="user", columns="sex"
     )
-    model = tm.ImplicitALS(factors=4, regularization=0.1).fit(
+    model = tm.ImplicitALS(factors=4, unobserved_weight=0.2, regularization=0.1).fit(
         tm.Interactions.from_csr(sp.csr_array(here.astype(float))), item_features=kind, user_features=sex
     )
     shown = model.recommend(k=1, candidates=[100, 101])
@@ -221,7 +225,7 @@ def test_update_solves_new_and_redescribed_rows_and_then_all_users(changed: dict
     F[0] = [0, 1, 0, 2]
     E = np.vstack([matrix(of_users(), model.users), [0.5, 0, 1]])
     of_user, of_item = reference.ridges(W, model)
-    arguments = model.alpha, model.unobserved_weight, model.loss
+    arguments = model.alpha, model.used_.unobserved_weight, model.loss
     # An item that gets its first pair starts where its features put it.
     Y = np.where((after.popularity_ > 0)[:, None], np.vstack([model.item_factors_, np.zeros((1, 5))]), 0)
     X = np.where((after.activity_ > 0)[:, None], np.vstack([model.user_factors_, np.zeros((1, 5))]), 0)

@@ -93,10 +93,10 @@ def ridges(W: Array, model: Any) -> tuple[Array, Array]:
     both = []
     for counts, n_others in ((here.sum(axis=1), n_items), (here.sum(axis=0), n_users)):
         if model.regularization_scale == "frequency":
-            r = [(n + model.unobserved_weight * n_others) ** model.frequency_exponent for n in counts]
+            r = [(n + model.used_.unobserved_weight * n_others) ** model.frequency_exponent for n in counts]
         else:
             r = [n if model.regularization_scale == "count" else 1 for n in counts]
-        both.append(model.regularization * np.array(r, float))
+        both.append(model.used_.regularization * np.array(r, float))
     return both[0], both[1]
 
 
@@ -112,7 +112,7 @@ def objective(
     for u in np.flatnonzero(here.any(axis=1)):
         for i in np.flatnonzero(here.any(axis=0)):
             s = float(X[u] @ Y[i])
-            for c, t in confidence_and_target(W[u, i], model.alpha, model.unobserved_weight, model.loss):
+            for c, t in confidence_and_target(W[u, i], model.alpha, model.used_.unobserved_weight, model.loss):
                 value += c * (t - s) ** 2
     for side, P, ridge, has_pairs in zip(
         ("users", "items"), (X, Y), ridges(W, model), (here.any(axis=1), here.any(axis=0)), strict=True
@@ -130,12 +130,12 @@ def spaces(model: Any) -> tuple[Array, Array]:
     n_items = int((model.popularity_ > 0).sum())
     n = 1  # next to no history
     scale = {
-        "frequency": (n + model.unobserved_weight * n_items) ** model.frequency_exponent,
+        "frequency": (n + model.used_.unobserved_weight * n_items) ** model.frequency_exponent,
         "count": n,
         "none": 1,
     }[model.regularization_scale]
     known = Y[model.popularity_ > 0]
-    A0 = model.unobserved_weight * known.T @ known + model.regularization * scale * np.eye(Y.shape[1])
+    A0 = model.used_.unobserved_weight * known.T @ known + model.used_.regularization * scale * np.eye(Y.shape[1])
     values, vectors = np.linalg.eigh(A0)
     root = vectors * np.sqrt(values) @ vectors.T
     return Y @ np.linalg.inv(root), X @ root

@@ -358,7 +358,7 @@ def test_what_ends_a_search_is_noted_with_the_best_so_far(
         return run(self, asked, clock)
 
     three = search(trials=3)
-    best = f"the best of the trials so far (3), with ndcg@10 {three.score:.4f}, is {three.model!r}; "
+    best = f"the best of the trials so far (3), with ndcg@10 {three.score:.4f}, is {three.model.clone()!r}; "
     monkeypatch.setattr(trials.Work, "run", ended)
     with pytest.raises(kind) as caught:
         search()

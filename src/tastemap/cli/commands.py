@@ -104,7 +104,7 @@ def fit(
             {
                 "file": str(out),
                 "model": model,
-                "parameters": asdict(chosen),
+                "parameters": asdict(chosen.used_),
                 "pairs": len(found.data),
                 "users": found.data.n_users,
                 "items": found.data.n_items,

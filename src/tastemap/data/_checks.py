@@ -10,6 +10,7 @@ from tastemap.errors import ParameterError, UnknownIdError, show
 from tastemap.typing import RowNumbers
 
 LARGEST_FLOAT = float(np.finfo(np.float32).max)
+_OR_NONE = ", or None for what the data say"
 
 
 def as_python(value: object) -> Any:
@@ -27,21 +28,35 @@ def _is_real(value: object) -> bool:
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def check_whole(name: str, value: object, *, lowest: int) -> None:
-    """Raise ParameterError where a value is not a whole number of at least `lowest` and below 2**64."""
+def check_whole(name: str, value: object, *, lowest: int, or_none: bool = False) -> None:
+    """Raise ParameterError where a value is not a whole number of at least `lowest` and below 2**64.
+
+    or_none : None is a value too
+    """
+    if or_none and value is None:
+        return
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
         raise ParameterError(
-            f"{name} must be a whole number of at least {lowest}, got {show(value)}", parameter=name, value=value
+            f"{name} must be a whole number of at least {lowest}{_OR_NONE * or_none}, got {show(value)}",
+            parameter=name,
+            value=value,
         )
     if value >= 2**64:
         raise ParameterError(f"{name} must be below 2**64, got {show(value)}", parameter=name, value=value)
 
 
-def check_amount(name: str, value: object) -> None:
-    """Raise ParameterError where a value is not a number from 0 to the largest 32-bit float."""
+def check_amount(name: str, value: object, *, or_none: bool = False) -> None:
+    """Raise ParameterError where a value is not a number from 0 to the largest 32-bit float.
+
+    or_none : None is a value too
+    """
+    if or_none and value is None:
+        return
     if not _is_real(value) or not 0 <= as_python(value) <= LARGEST_FLOAT:
         raise ParameterError(
-            f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}, got {show(value)}", parameter=name, value=value
+            f"{name} must be a number from 0 to {LARGEST_FLOAT:.2g}{_OR_NONE * or_none}, got {show(value)}",
+            parameter=name,
+            value=value,
         )
 
 

@@ -236,7 +236,7 @@ def _say(error: Exception) -> str:
 
 
 def _make_listener(model: Any, shown: Any) -> Callable[[Epoch], None]:
-    return lambda done: shown.set_postfix_str(f"epoch {done.epoch}/{model.epochs}")
+    return lambda done: shown.set_postfix_str(f"epoch {done.epoch}/{model.used_.epochs}")
 
 
 def _drop_none(**options: Any) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def _describe_model(board: Comparison, name: str) -> dict[str, Any]:
     if model.epochs_:
         told.append(f"{format_count(len(model.epochs_), 'epoch')}, objective {model.epochs_[-1].objective:.6g}")
     about = ", ".join(told)
-    return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model).items())}
+    return {"name": name, "about": about[0].upper() + about[1:], "parameters": list(asdict(model.used_).items())}
 
 
 def _write_recipe(board: Comparison) -> str:

@@ -32,6 +32,12 @@ from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
+# What the defaults that follow the data are made of, as the class docstring says: chosen on splits of the training
+# parts of the sets of benchmarks/defaults.py, and of smaller and emptier sets made from them.
+UNOBSERVED = 7.0
+LEAST_UNOBSERVED = 0.02
+STRENGTH = 0.32
+
 # The number of rows of a matrix product that one thread computes at a time.
 PRODUCT_ROWS = 1024
 
@@ -68,8 +74,11 @@ class ImplicitALS(Model):
     epochs : how often users and items are both solved
     alpha : the weight of an observed pair of mean weight; w is the pair's own in multiples of the mean
     unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
-        what nobody has chosen, and lower suits large, sparse catalogues
-    regularization : lambda. With regularization_scale="frequency" it need not grow with the data
+        what nobody has chosen, and lower suits large, sparse catalogues. None is alpha max(7 density, 0.02), where
+        density = pairs / (n_users n_items)
+    regularization : lambda. None is 0.32 alpha (1 + 2 factors / n_items) (1 + 2 n_users / pairs): stronger where the
+        factors are nearly as many as the items, and where people have few items. At another regularization_scale or
+        frequency_exponent than the defaults it is multiplied so that the mean of the items' ridges stays
     frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
         (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
@@ -104,8 +113,8 @@ class ImplicitALS(Model):
     factors: int = 64
     epochs: int = 16
     alpha: float = 1.0
-    unobserved_weight: float = 0.2
-    regularization: float = 0.3
+    unobserved_weight: float | None = None
+    regularization: float | None = None
     frequency_exponent: float = 0.5
     loss: Literal["rendle", "hu"] = "rendle"
     regularization_scale: Literal["frequency", "count", "none"] = "frequency"
@@ -118,8 +127,8 @@ class ImplicitALS(Model):
     # with the size and emptiness of the catalogue, the best regularization grows as the exponent falls.
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(8, 32, log=True),
-        "unobserved_weight": Range(0.01, 2.0, log=True),
-        "regularization": Range(0.003, 3.0, log=True),
+        "unobserved_weight": Range(0.002, 2.0, log=True),
+        "regularization": Range(0.01, 3.0, log=True),
         "frequency_exponent": Range(0.2, 1.0),
     }
     fitted_arrays: ClassVar[Specs] = {
@@ -135,14 +144,10 @@ class ImplicitALS(Model):
         """Raise ValueError for a hyper-parameter out of range."""
         for name in ("factors", "epochs", "cg_steps"):
             check_whole(name, getattr(self, name), lowest=1)
-        for name in (
-            "alpha",
-            "unobserved_weight",
-            "regularization",
-            "frequency_exponent",
-            "feature_regularization",
-        ):
+        for name in ("alpha", "frequency_exponent", "feature_regularization"):
             check_amount(name, getattr(self, name))
+        for name in ("unobserved_weight", "regularization"):
+            check_amount(name, getattr(self, name), or_none=True)
         if self.alpha == 0:
             raise ValueError("alpha must be above 0: with 0 the observed pairs weigh nothing")
         if self.unobserved_weight == 0 and self.regularization == 0:
@@ -153,6 +158,19 @@ class ImplicitALS(Model):
         for name in ("loss", "regularization_scale", "solver"):
             check_choice(name, getattr(self, name), get_args(kinds[name]))
         check_whole("seed", self.seed, lowest=0)
+
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return unobserved_weight and regularization by the formulas of the class docstring."""
+        n_users, n_items, counts = interactions.n_users, interactions.n_items, interactions.by_item.counts
+        density = len(interactions) / n_users / n_items
+        weight = self.unobserved_weight
+        if weight is None:
+            weight = self.alpha * max(UNOBSERVED * density, LEAST_UNOBSERVED)
+        counts = counts[counts > 0]
+        strength = STRENGTH * (1 + 2 * min(self.factors / n_items, 1)) * (1 + 2 * n_users / len(interactions))
+        usual = np.sqrt(counts + weight * n_users).mean()
+        scale = float(usual / self._scales(counts, weight * n_users).mean())
+        return {"unobserved_weight": weight, "regularization": self.alpha * strength * scale}
 
     def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
         """Return the sizes that shapes name."""
@@ -171,7 +189,7 @@ class ImplicitALS(Model):
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve users and items in turn, and end by solving the users for the final items."""
         user_features, item_features = self.state.user_features, self.state.item_features
-        if self.regularization == 0 and (user_features or item_features):
+        if self.used_.regularization == 0 and (user_features or item_features):
             raise ValueError("regularization must be above 0 where there are features: it ties the factors to them")
         task = _Alternation(self, interactions, user_features, item_features)
         arrays = self.run_epochs(task, options, _HINT)
@@ -219,7 +237,7 @@ class ImplicitALS(Model):
     def _fold_in(self) -> _FoldIn:
         state = self.state
         return _FoldIn(
-            self.clone(),
+            self.used_,
             self.item_factors_,
             state.popularity > 0,
             None if state.user_features is None else state.user_features.factors_,
@@ -273,22 +291,24 @@ class ImplicitALS(Model):
     @property
     def _missing(self) -> float:
         """The addition to the weight of an observed pair in t: unobserved_weight for the loss "hu", else 0."""
-        return self.unobserved_weight if self.loss == "hu" else 0.0
+        return self.used_.unobserved_weight if self.loss == "hu" else 0.0
 
     def _ridge(self, counts: npt.NDArray[Any], n_others: int) -> Floats:
         """Return regularization times r for rows with this many pairs."""
-        if self.regularization_scale == "frequency":
-            scale = (counts + self.unobserved_weight * n_others) ** self.frequency_exponent
-        elif self.regularization_scale == "count":
-            scale = counts
-        else:
-            scale = np.ones(len(counts))
-        if np.max(self.regularization * scale) > LARGEST_FLOAT:
+        used = self.used_
+        ridges: npt.NDArray[Any] = used.regularization * self._scales(counts, used.unobserved_weight * n_others)
+        if np.max(ridges) > LARGEST_FLOAT:
             raise ValueError(
-                f"regularization {self.regularization} at frequency_exponent {self.frequency_exponent} is more than "
+                f"regularization {used.regularization} at frequency_exponent {used.frequency_exponent} is more than "
                 "32-bit floats hold: lower one of them"
             )
-        return (self.regularization * scale).astype(np.float32)
+        return ridges.astype(np.float32)
+
+    def _scales(self, counts: npt.NDArray[Any], unobserved: float) -> npt.NDArray[Any]:
+        """Return r of rows with this many pairs, whose weights of s = 0 add up to `unobserved`."""
+        if self.regularization_scale == "frequency":
+            return (counts + unobserved) ** self.frequency_exponent
+        return counts if self.regularization_scale == "count" else np.ones(len(counts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,7 +357,8 @@ class _FoldIn(Lean):
         """unobserved_weight Y'Y, float32 (width, width)."""
         # Items without a pair take no part in training, so they are not among the unobserved ones.
         Q = self._wide_items if self.n_items == len(self.has_pairs) else self._wide_items * self.has_pairs[:, None]
-        return (self.parameters.unobserved_weight * _gram(Q)).astype(np.float32)
+        gram: Floats = (self.parameters.used_.unobserved_weight * _gram(Q)).astype(np.float32)
+        return gram
 
     @cached_property
     def _wide_items(self) -> Floats:
@@ -441,7 +462,7 @@ class _Alternation:
         user_features: SideFeatures | None = None,
         item_features: SideFeatures | None = None,
     ) -> None:
-        self.epochs = model.epochs
+        self.epochs: int = model.used_.epochs
         self._model = model
         self._interactions = interactions
         self._users, self._items = _make_sides(model, interactions, user_features, item_features)
@@ -487,12 +508,12 @@ class _Alternation:
         if not np.isfinite(gram).all():
             return np.nan
         if model.solver == "cholesky":
-            weighted = (model.unobserved_weight * gram).astype(np.float32)
+            weighted = (model.used_.unobserved_weight * gram).astype(np.float32)
             return _run(model, cholesky_rows, side.problem(state), P, Q, weighted)
         eigenvalues, basis = _eigenbasis(gram, model.factors)
         for factors in state.values():
             _rotate(factors, basis)
-        diagonal = (model.unobserved_weight * eigenvalues).astype(np.float32)
+        diagonal = (model.used_.unobserved_weight * eigenvalues).astype(np.float32)
         if model.solver == "subspace":
             return _run(model, subspace_rows, side.problem(state), P, Q, diagonal)
         return _run(model, cg_rows, side.problem(state), P, Q, diagonal, steps=int(model.cg_steps))
@@ -501,7 +522,7 @@ class _Alternation:
 def _solve_exactly(model: ImplicitALS, problem: _Problem, P: Floats, Q: Floats, gram: Floats | None = None) -> Floats:
     """Solve the rows of P in place, and return it."""
     if gram is None:
-        gram = (model.unobserved_weight * _gram(Q)).astype(np.float32)
+        gram = (model.used_.unobserved_weight * _gram(Q)).astype(np.float32)
     _run(model, cholesky_rows, problem, P, Q, gram)
     return P
 

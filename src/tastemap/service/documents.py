@@ -61,7 +61,7 @@ def describe_model(model: Model) -> dict[str, Any]:
     """Return what a fitted model is and knows; ``interactions`` is whether it keeps its training pairs."""
     return {
         "model": type(model).__name__,
-        "parameters": asdict(model),
+        "parameters": asdict(model.used_),
         "users": len(model.users),
         "items": len(model.items),
         "interactions": model.interactions is not None,
@@ -92,7 +92,7 @@ def describe_comparison(board: Comparison) -> list[dict[str, Any]]:
         rows.append(
             {
                 "model": name,
-                "parameters": asdict(board.models[name]),
+                "parameters": asdict(board.models[name].used_),
                 "metrics": {
                     metric: {end: row[end] for end in ("mean", "low", "high")} for metric, row in intervals.items()
                 },
@@ -146,7 +146,7 @@ def describe_tuning(found: Tuning) -> dict[str, Any]:
         "metric": found.metric.name,
         "score": found.score,
         "parameters": found.parameters,
-        "model_parameters": asdict(found.model),
+        "model_parameters": asdict(found.model.used_),
         "importances": None if importances is None else dict(importances.iter_rows()),
         "trials": found.trials.to_dicts(),
         "seconds": found.seconds,

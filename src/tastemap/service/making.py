@@ -76,7 +76,7 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
         parts = text.split(":")
         if len(parts) == 1:
             space[key] = [_parse(key, value, kinds[key]) for value in text.split(",")]
-        elif kinds[key] in (int, float) and (len(parts) == 2 or parts[2:] == ["log"]):
+        elif _is_number(kinds[key]) and (len(parts) == 2 or parts[2:] == ["log"]):
             low, high = (_parse(key, end, kinds[key]) for end in parts[:2])
             space[key] = Range(low, high, log=len(parts) == 3)
         else:
@@ -97,6 +97,10 @@ def leave_out_slow(models: Sequence[Model], n_items: int) -> tuple[list[Model], 
 def _find_parameters(model: type[Model]) -> dict[str, Any]:
     hints = typing.get_type_hints(model)
     return {field.name: hints[field.name] for field in fields(model)}
+
+
+def _is_number(kind: Any) -> bool:
+    return kind in (int, float) or any(one in (int, float) for one in typing.get_args(kind))
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

@@ -60,7 +60,9 @@ def check_fit_can_be_repeated(make: Make) -> None:
     parts = (likes.matrix.data, likes.matrix.indices, likes.matrix.indptr)
     before, print_before, parameters = copy.deepcopy(parts), likes.fingerprint(), asdict(model)
     ensure(model.fit(likes, progress=False) is model, "fit must return the model itself")
-    ensure(asdict(model) == parameters, f"fit must leave the parameters as they are: {parameters} became {model}")
+    ensure(
+        asdict(model) == parameters, f"fit must leave the parameters as they are: {parameters} became {asdict(model)}"
+    )
     same = all(np.array_equal(old, new) for old, new in zip(before, parts, strict=True))
     ensure(same and likes.fingerprint() == print_before, "fit must leave the interactions as they are")
     once = copy.deepcopy(arrays(model))

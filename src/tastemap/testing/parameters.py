@@ -41,7 +41,7 @@ def check_parameters_change_what_is_learned(make: Make, others: Mapping[str, Any
     takes_features = plain.abilities.features
     rich = make_described(make) if takes_features else plain
     for name, kind in _kinds(make).items():
-        value = getattr(plain, name)
+        value = getattr(plain.used_, name)
         values = [others[name]] if others and name in others else _others(kind, value)
         ensure(values, f"others must say another value of {name} than {value!r}")
         for other in values:
@@ -76,6 +76,8 @@ def check_wrong_types_of_parameters_are_refused(make: Make) -> None:
     """Fit refuses values of another type with ValueError, in a sentence with the parameter's name and the value."""
     for name, kind in _kinds(make).items():
         wrong = ["no such choice", None] if get_origin(kind) is Literal else NO_VALUES.get(kind, [])
+        if _may_be_none(make, name):
+            wrong = [value for value in wrong if value is not None]
         for value in wrong:
             ensure_refused(
                 partial(make_fitted, make, **{name: value}),
@@ -90,12 +92,12 @@ def check_numpy_numbers_are_as_good(make: Make) -> None:
     """A parameter given as a number of NumPy gives the same model as a Python number, and a file can hold it."""
     model = make_fitted(make)
     for name, kind in _kinds(make).items():
-        value = getattr(model, name)
+        value = getattr(model.used_, name)
         if not isinstance(value, int | float):
             continue
         types = (np.bool_,) if isinstance(value, bool) else (np.int16, np.int64) if kind is int else (np.float64,)
         for of_numpy in [kind(value) for kind in types if kind(value) == value]:
-            other = make_fitted(make, **{name: of_numpy})
+            other, model = make_fitted(make, **{name: of_numpy}), make_fitted(make, **{name: value})
             kept = getattr(other, name)
             ensure(
                 not isinstance(kept, np.generic),
@@ -119,10 +121,11 @@ def check_search_space(make: Make) -> None:
     )
     for name, values in cls.search_space.items():
         default = getattr(cls(), name)
-        inside = nearest(values, default) == default
+        inside = default is None or nearest(values, default) == default
         ensure(inside, f"search_space must hold the default of {name}, {default!r}")
         types = {type(value) for value in ends(values)}
-        ensure(types == {type(default)}, f"search_space must have values of {name} of the default's type, got {types}")
+        own = type(getattr(make_fitted(make).used_, name))
+        ensure(types == {own}, f"search_space must have values of {name} of the default's type, got {types}")
     space = {name: ends(values) for name, values in cls.search_space.items()}
     tried = [{name: end} for name, values in space.items() for end in values]
     tried += [{name: values[corner] for name, values in space.items()} for corner in (0, -1)]
@@ -133,10 +136,19 @@ def check_search_space(make: Make) -> None:
 
 
 def _kinds(make: Make) -> dict[str, Any]:
-    """Return the type of each parameter."""
+    """Return the type of each parameter, without the None that stands for what the data say."""
     model = make()
     hints = get_type_hints(type(model))
-    return {field.name: hints[field.name] for field in fields(model)}
+    return {field.name: _without_none(hints[field.name]) for field in fields(model)}
+
+
+def _without_none(kind: Any) -> Any:
+    kinds = [one for one in get_args(kind) if one is not type(None)]
+    return kinds[0] if type(None) in get_args(kind) and len(kinds) == 1 else kind
+
+
+def _may_be_none(make: Make, name: str) -> bool:
+    return type(None) in get_args(get_type_hints(type(make()))[name])
 
 
 def _others(kind: Any, value: Any) -> list[Any]:

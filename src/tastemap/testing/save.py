@@ -200,7 +200,7 @@ def check_card(make: Make) -> None:
     model = make_fitted(make)
     card = model.card()
     ensure(card.startswith(f"# {type(model).__name__}\n"), "the card must begin with the class")
-    for name, value in asdict(model).items():
+    for name, value in asdict(model.used_).items():
         ensure(f"| {name} | {value} |" in card, f"the card must tell the parameter {name}")
     ensure(re.search(r"Data: \d+ pairs, 14 person x 11 film", card), "the card must tell the data")
     ensure(data().fingerprint() in card, "the card must tell the fingerprint of the data")

@@ -80,7 +80,7 @@ class Work:
         def after(epoch: Epoch) -> None:
             nonlocal epochs
             epochs = epoch.epoch
-            share = LOOKS * epochs // model.epochs  # type: ignore[attr-defined]
+            share = LOOKS * epochs // model.used_.epochs
             if share == LOOKS:
                 return
             if clock.is_over():

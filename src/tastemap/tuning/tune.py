@@ -226,7 +226,8 @@ def tune(
     _check_shared(train, validation, user_features)
     import_extra("optuna", "optuna", extra="tune", purpose="tune")
 
-    given = {name: nearest(values, getattr(chosen, name)) for name, values in wanted.items()}
+    first = chosen.settle(train)
+    given = {name: nearest(values, getattr(first, name)) for name, values in wanted.items()}
     direction: Literal["minimize", "maximize"] = "minimize" if metric.lower_is_better else "maximize"
     sampling = Sampling(wanted, given, sampler, prune, direction, seed)
     work = Work(chosen, sampling, train, validation, metric, exclude, user_features, item_features)
@@ -373,7 +374,7 @@ def _make_model(model: type[Tuned] | Tuned) -> Tuned:
     if isinstance(model, type) and issubclass(model, Model):
         return model()
     if isinstance(model, Model):
-        return type(model)(**asdict(model))
+        return model.clone()
     raise ValueError(f"tune takes a model such as tastemap.WARP or tastemap.WARP(factors=128), got {show(model)}")
 
 

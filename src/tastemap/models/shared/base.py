@@ -38,6 +38,8 @@ from tastemap.models.shared.state import State
 from tastemap.training.loop import Epoch, Options, Trainable, train
 from tastemap.typing import Array, Arrays, Counts
 
+_NOTHING = "there is nothing to learn from: the interactions hold no pair"
+
 
 @dataclass(kw_only=True, eq=False)
 class Model(Answers):
@@ -47,6 +49,8 @@ class Model(Answers):
     interactions : the training pairs, None where the model was saved without it
     popularity_, activity_ : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
     epochs_ : one `Epoch` for every epoch trained, empty for models that train without epochs
+    used_ : an unfitted model of the class with a value for every parameter, those that learning used: a parameter that
+        is None was worked out from the training data, as `find_defaults` says. Before `fit`, the model itself
     abilities : what the model can do
     search_space : the values that `tastemap.tune` tries for each parameter; empty where no parameter is worth a search.
         `factors` is never in it: more factors are nearly always better and cost more, so they are a budget
@@ -82,6 +86,16 @@ class Model(Answers):
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Set the fitted arrays, starting from those of `before`; `state` has all pairs, including those of `news`."""
 
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return a value for every parameter whose default is None, which means that the data say it.
+
+        Floats are rounded to four digits, so that what is shown is what was used. Learning and answering read values
+        from `used_`.
+
+        interactions : the training pairs, as `learn` gets them
+        """
+        return {}
+
     def ask_for_memory(self) -> None:  # not abstract: where learning takes little beside the data there is no question
         """Raise DataError where learning takes more memory than is free; `state` has the training data already."""
 
@@ -90,7 +104,7 @@ class Model(Answers):
 
         activity, popularity : int64, (n_users,) and (n_items,): the number of training pairs of each
         """
-        parameters = {name: value for name, value in asdict(self).items() if type(value) is int}
+        parameters = {name: value for name, value in asdict(self.used_).items() if type(value) is int}
         paired_items = int(np.count_nonzero(popularity))
         return {**parameters, "users": len(activity), "items": len(popularity), "paired_items": paired_items}
 
@@ -143,6 +157,28 @@ class Model(Answers):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
+    def settle(self, interactions: Interactions) -> Self:
+        """Return an unfitted model with a value for every parameter: those that are None are found in the data.
+
+        interactions : the training pairs, as `fit` takes them
+        """
+        if not self.abilities.ratings:
+            interactions = interactions.likes()
+        if not len(interactions):
+            raise DataError(_NOTHING)
+        return self._settle(interactions if self.abilities.ratings else interactions.divide(find_unit(interactions)))
+
+    def _settle(self, interactions: Interactions) -> Self:
+        """Do as `settle` with pairs as `learn` gets them."""
+        given = self.get_params()
+        if None not in given.values():
+            return self.clone()
+        found = self.find_defaults(interactions)
+        missing = {name: _round(found[name]) for name, value in given.items() if value is None and name in found}
+        settled = self.clone().set_params(**missing)
+        settled.check_parameters()
+        return settled
+
     def check_parameters(self) -> None:
         """Turn NumPy's numbers among the parameters into Python's, and raise ValueError for one out of range."""
         for field in fields(self):
@@ -191,7 +227,7 @@ class Model(Answers):
         """
         check_interactions("fit", interactions)
         if not len(interactions):
-            raise DataError("there is nothing to learn from: the interactions hold no pair")
+            raise DataError(_NOTHING)
         self.check_parameters()
         self._check_takes_features(user_features, item_features)
         check_features("user_features", user_features)
@@ -214,7 +250,7 @@ class Model(Answers):
             options.check_without_epochs(type(self).__name__)
         self._forget()
         try:
-            self._remember(state)
+            self._remember(state, self._settle(interactions))
             self.ask_for_memory()
             self.learn(interactions, options)
             self._check_learned()
@@ -228,7 +264,7 @@ class Model(Answers):
 
         divergence_hint : which parameter to change, for the DivergenceError when the objective is not finite
         """
-        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self), "data": ""}
+        identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self.used_), "data": ""}
         if options.checkpoint is not None:  # fingerprints take time
             identity["data"] = self.state.fingerprint
             sides = (("user_features", self.state.user_features), ("item_features", self.state.item_features))
@@ -264,7 +300,8 @@ class Model(Answers):
             warn_of_new_zeros(type(self).__name__, state.given("update"), interactions, stacklevel=2)
         warn_of_other_weights("update", state.columns, interactions, stacklevel=2)
         updated = self.clone()
-        updated._remember(state.merge(interactions, user_features, item_features, ratings=ratings))
+        merged = state.merge(interactions, user_features, item_features, ratings=ratings)
+        updated._remember(merged, self._settle(merged.training("update")))
         updated.epochs_ = list(self.epochs_)
         updated.ask_for_memory()
         updated.learn_more(self, interactions.divide(state.unit))
@@ -287,7 +324,7 @@ class Model(Answers):
             raise DataError("add_items takes tastemap.Features, got None: make them with Features.transform")
         self._check_more_features(None, features)
         grown = self.clone()
-        grown._remember(state.add_items(features))
+        grown._remember(state.add_items(features), self.used_)
         grown.epochs_ = list(self.epochs_)
         for name in self.fitted_arrays:
             setattr(grown, name, getattr(self, name))
@@ -306,6 +343,20 @@ class Model(Answers):
         """Raise NotFittedError where the model has learned nothing yet."""
         if not hasattr(self, "_state"):
             raise NotFittedError(f"this {type(self).__name__} has learned nothing yet", "call fit first")
+
+    @property
+    def used_(self) -> Any:
+        """An unfitted model with the values that learning used for parameters; before `fit`, the model itself."""
+        return getattr(self, "_used", self)
+
+    def __repr__(self) -> str:
+        used = ", ".join(f"{name}={value!r}" for name, value in self.used_.get_params().items())
+        return f"{type(self).__name__}({used})"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):  # else dataclass writes one, of the values given
+            cls.__repr__ = Model.__repr__  # type: ignore[method-assign]
 
     @property
     def known(self) -> dict[str, Any]:
@@ -344,8 +395,8 @@ class Model(Answers):
         """The number of training pairs of each user: int64, (n_users,)."""
         return self.state.activity
 
-    def _remember(self, state: State) -> None:
-        self._state = state
+    def _remember(self, state: State, used: Self) -> None:
+        self._state, self._used = state, used
         self.epochs_ = list[Epoch]()
 
     def _check_learned(self) -> None:
@@ -360,7 +411,7 @@ class Model(Answers):
 
     def __getstate__(self) -> dict[str, Any]:
         # Cached values can be computed again.
-        kept = {*(field.name for field in fields(self)), "_state", "epochs_", *self.fitted_arrays}
+        kept = {*(field.name for field in fields(self)), "_state", "_used", "epochs_", *self.fitted_arrays}
         return {name: value for name, value in vars(self).items() if name in kept}
 
     # -- files --------------------------------------------------------------------------------------------------------
@@ -386,12 +437,13 @@ class Model(Answers):
         try:
             model = cls(**header["parameters"])
             model.check_parameters()
+            used = model._take_used(header.get("used", {}))
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its parameters are wrong: {error}") from error
         activity, popularity = (stored.find_counts(arrays, name) for name in ("activity_", "popularity_"))
         specs = {**stored.declare_state(arrays, cls.abilities.features), **cls.fitted_arrays}
-        stored.check_arrays(arrays, specs, model.find_sizes(activity, popularity))
-        model._remember(stored.state_of(arrays, header))
+        stored.check_arrays(arrays, specs, used.find_sizes(activity, popularity))
+        model._remember(stored.state_of(arrays, header), used)
         model.epochs_ = stored.epochs_of(header)
         for name in cls.fitted_arrays:
             setattr(model, name, arrays[name])
@@ -402,7 +454,24 @@ class Model(Answers):
         return stored.card(self._header(), self.state)
 
     def _header(self) -> dict[str, Any]:
-        return stored.header_of(type(self).__name__, asdict(self), self.state, self.epochs_)
+        given, used = self.get_params(), asdict(self.used_)
+        found = {name: value for name, value in used.items() if given[name] is None}
+        return stored.header_of(type(self).__name__, asdict(self), found, self.state, self.epochs_)
+
+    def _take_used(self, found: dict[str, Any]) -> Self:
+        """Return the model with the values that a file says were found in the data; ValueError for others."""
+        given = self.get_params()
+        wanted = {name for name, value in given.items() if value is None}
+        finds = type(self).find_defaults is not Model.find_defaults
+        if not wanted.issuperset(found) or (finds and wanted.difference(found)):
+            raise ValueError(f"those found in the data are {name_some(sorted(found))}, not {name_some(sorted(wanted))}")
+        used = self.clone().set_params(**found)
+        used.check_parameters()
+        return used
+
+
+def _round(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _check_call(cls: type[Model], args: tuple[Any, ...], parameters: dict[str, Any]) -> None:

@@ -254,7 +254,7 @@ class PairwiseModel(Model):
     def _fold_in(self) -> _FoldIn:
         user_features = self.state.user_features
         return _FoldIn(
-            self.clone(),
+            self.used_,
             self.item_factors_,
             self.item_biases_,
             self.item_squares_,
@@ -353,7 +353,7 @@ class _Descent:
     """
 
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
-        self.epochs = model.epochs
+        self.epochs: int = model.used_.epochs
         self._model = model
         if pairs.data.max(initial=0) > HEAVIEST:
             pairs = freeze_rows(pairs._replace(data=np.minimum(pairs.data, np.float32(HEAVIEST))))

@@ -333,7 +333,7 @@ class RatingTask(ABC):
     """
 
     def __init__(self, model: RatingModel, interactions: Interactions) -> None:
-        self.epochs = model.epochs
+        self.epochs: int = model.used_.epochs
         self._model = model
         self._interactions = interactions
 

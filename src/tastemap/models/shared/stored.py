@@ -51,6 +51,7 @@ Header = TypedDict(
     {
         "class": str,
         "parameters": dict[str, Any],
+        "used": NotRequired[dict[str, Any]],  # for the parameters that are None; older files have none
         "columns": ColumnsHeader,
         "users": str,
         "items": str,
@@ -87,11 +88,18 @@ def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
     return arrays
 
 
-def header_of(name: str, parameters: dict[str, Any], state: State, epochs: list[Epoch]) -> dict[str, Any]:
-    """Return the header of a file: everything but arrays; equal models have equal headers."""
+def header_of(
+    name: str, parameters: dict[str, Any], used: dict[str, Any], state: State, epochs: list[Epoch]
+) -> dict[str, Any]:
+    """Return the header of a file: everything but arrays; equal models have equal headers.
+
+    parameters : as they were given
+    used : the values that learning used for those that are None
+    """
     return {
         "class": name,
         "parameters": parameters,
+        "used": used,
         "columns": asdict(state.columns),
         "users": state.users.name,
         "items": state.items.name,
@@ -216,7 +224,8 @@ class Card(str):
 
 def card(header: dict[str, Any], state: State) -> Card:
     """Return the description of a model in Markdown, from its header and state."""
-    parameters = [f"| {name} | {_escape(str(value))} |" for name, value in header["parameters"].items()]
+    used = {**header["parameters"], **header["used"]}
+    parameters = [f"| {name} | {_escape(str(value))} |" for name, value in used.items()]
     n_users, n_items = np.count_nonzero(state.activity), np.count_nonzero(state.popularity)
     data = (
         f"Data: {state.popularity.sum():,} pairs, {n_users:,} {_escape(state.users.name)} x "
