@@ -57,6 +57,59 @@ def held_out_likes() -> Any:
     return tm.split.random(likes(), 0.2, seed=42)
 
 
+def held_out_small_likes() -> tuple[Any, Any]:
+    """Train and test: MovieLens 100K's ratings of 4 and 5 as ones, a random fifth held out."""
+    import tastemap as tm
+
+    return _hold_out(tm.datasets.movielens("100k").interactions.at_least(4).binarize())
+
+
+def held_out_tweets() -> tuple[Any, Any]:
+    """Train and test: MovieTweetings' ratings of 7 and more as ones, a random fifth held out."""
+    return _hold_out(tweeted_ratings().at_least(7).binarize())
+
+
+def held_out_artists() -> tuple[Any, Any]:
+    """Train and test: Last.fm's listeners and artists, without the plays, a random fifth held out."""
+    import tastemap as tm
+
+    columns = {"user": "userID", "item": "artistID", "weight": "weight"}
+    return _hold_out(tm.Interactions.from_file(DATA / "lastfm" / "user_artists.dat", **columns).binarize())
+
+
+def held_out_reads() -> tuple[Any, Any]:
+    """Train and test: Deskdrop's articles, damped by how strong the events are, a random fifth held out."""
+    import tastemap as tm
+
+    return _hold_out(tm.datasets.deskdrop(DATA / "deskdrop").interactions.log2())
+
+
+def held_out_purchases() -> tuple[Any, Any]:
+    """Train and test: Online Retail's products, damped by how often they were bought, a random fifth held out."""
+    import tastemap as tm
+
+    shop = tm.datasets.online_retail(DATA / "online-retail" / "online-retail.parquet")
+    return _hold_out(shop.pairs(shop.events).log2())
+
+
+def published_businesses() -> tuple[Any, Any]:
+    """Train and test: Yelp2018 in the split on which graph recommenders publish."""
+    import scipy.sparse as sp
+
+    import tastemap as tm
+
+    train, test = (
+        tm.Interactions.from_csr(sp.load_npz(DATA / "yelp2018" / f"{part}.npz")) for part in ("train", "test")
+    )
+    return train, test
+
+
+def _hold_out(pairs: Any) -> tuple[Any, Any]:
+    import tastemap as tm
+
+    return tm.split.random(pairs, 0.2, seed=1)
+
+
 def ratings_less_held_out_likes() -> Any:
     """The ratings without the test part of `held_out_likes`."""
     every = ratings()

@@ -32,12 +32,6 @@ from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
-# What the defaults that follow the data are made of, as the class docstring says: chosen on splits of the training
-# parts of the sets of benchmarks/defaults.py, and of smaller and emptier sets made from them.
-UNOBSERVED = 7.0
-LEAST_UNOBSERVED = 0.02
-STRENGTH = 0.32
-
 # The number of rows of a matrix product that one thread computes at a time.
 PRODUCT_ROWS = 1024
 
@@ -76,9 +70,9 @@ class ImplicitALS(Model):
     unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
         what nobody has chosen, and lower suits large, sparse catalogues. None is alpha max(7 density, 0.02), where
         density = pairs / (n_users n_items)
-    regularization : lambda. None is 0.32 alpha (1 + 2 factors / n_items) (1 + 2 n_users / pairs): stronger where the
-        factors are nearly as many as the items, and where people have few items. At another regularization_scale or
-        frequency_exponent than the defaults it is multiplied so that the mean of the items' ridges stays
+    regularization : lambda. None is alpha (1.64 n_items^-0.2 + 0.64 n_users / pairs): 0.2 to 0.4 for most data, more
+        for few items, of which all have factors enough, and where people have few pairs. For another
+        regularization_scale or frequency_exponent it is multiplied so that the mean ridge of the items stays
     frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
         (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
@@ -161,13 +155,15 @@ class ImplicitALS(Model):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return unobserved_weight and regularization by the formulas of the class docstring."""
-        n_users, n_items, counts = interactions.n_users, interactions.n_items, interactions.by_item.counts
-        density = len(interactions) / n_users / n_items
+        # Its numbers were chosen on splits of the training parts of the sets of benchmarks/defaults.py, and checked on
+        # smaller and emptier sets made of these.
+        pairs, n_users, n_items = len(interactions), interactions.n_users, interactions.n_items
         weight = self.unobserved_weight
         if weight is None:
-            weight = self.alpha * max(UNOBSERVED * density, LEAST_UNOBSERVED)
+            weight = self.alpha * max(7 * pairs / n_users / n_items, 0.02)
+        strength = 1.64 * n_items**-0.2 + 0.64 * n_users / pairs
+        counts = interactions.by_item.counts
         counts = counts[counts > 0]
-        strength = STRENGTH * (1 + 2 * min(self.factors / n_items, 1)) * (1 + 2 * n_users / len(interactions))
         usual = np.sqrt(counts + weight * n_users).mean()
         scale = float(usual / self._scales(counts, weight * n_users).mean())
         return {"unobserved_weight": weight, "regularization": self.alpha * strength * scale}
