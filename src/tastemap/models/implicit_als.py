@@ -68,11 +68,12 @@ class ImplicitALS(Model):
     epochs : how often users and items are both solved
     alpha : the weight of an observed pair of mean weight; w is the pair's own in multiples of the mean
     unobserved_weight : the weight of s = 0 for every pair, observed or not (alpha_0); higher means more caution towards
-        what nobody has chosen, and lower suits large, sparse catalogues. None is alpha max(7 density, 0.02), where
-        density = pairs / (n_users n_items)
-    regularization : lambda. None is alpha (1.64 n_items^-0.2 + 0.64 n_users / pairs): 0.2 to 0.4 for most data, more
-        for few items, of which all have factors enough, and where people have few pairs. For another
-        regularization_scale or frequency_exponent it is multiplied so that the mean ridge of the items stays
+        what nobody has chosen, lower suits large, sparse catalogues. None is 7 alpha density, but at least 0.02 alpha
+        and at most 0.2 alpha; density = pairs / (n_users n_items)
+    regularization : lambda. None is alpha (1.64 n_items^-0.2 + 0.64 n_users / pairs), but at most
+        0.25 alpha (pairs density)^0.25: 0.2 to 0.5 for most data, more for few items, all of which find factors enough,
+        and where people have few pairs. For another regularization_scale or frequency_exponent it is multiplied so that
+        the mean ridge of the items stays
     frequency_exponent : nu, how much more frequent users and items are regularized; 0 treats all alike
     loss : "rendle" as above; "hu" gives an observed pair the confidence unobserved_weight + alpha w and the target 1
         (Hu et al. with unobserved_weight=1): t_u = sum_S (unobserved_weight + alpha w) y, and the same in t_i
@@ -158,10 +159,12 @@ class ImplicitALS(Model):
         # Its numbers were chosen on splits of the training parts of the sets of benchmarks/defaults.py, and checked on
         # smaller and emptier sets made of these.
         pairs, n_users, n_items = len(interactions), interactions.n_users, interactions.n_items
+        density = pairs / n_users / n_items
         weight = self.unobserved_weight
         if weight is None:
-            weight = self.alpha * max(7 * pairs / n_users / n_items, 0.02)
-        strength = 1.64 * n_items**-0.2 + 0.64 * n_users / pairs
+            weight = self.alpha * min(max(7 * density, 0.02), 0.2)
+        # What popularity alone explains is about (pairs density)^.25 large: more than that would leave nothing.
+        strength = min(1.64 * n_items**-0.2 + 0.64 * n_users / pairs, 0.25 * (pairs * density) ** 0.25)
         counts = interactions.by_item.counts
         counts = counts[counts > 0]
         usual = np.sqrt(counts + weight * n_users).mean()

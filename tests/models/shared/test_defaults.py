@@ -23,12 +23,21 @@ def als(**changed: Any) -> tm.ImplicitALS:
 
 
 def test_the_values_follow_the_formulas() -> None:
-    data = loans()
+    data = loans(1000, 600, 0.02)
     density = len(data) / data.n_users / data.n_items
     used = als().fit(data).used_
     assert used.unobserved_weight == float(f"{7 * density:.4g}")
     assert used.regularization == float(f"{1.64 * data.n_items**-0.2 + 0.64 * data.n_users / len(data):.4g}")
-    assert als().fit(loans(900, 500, 0.002)).used_.unobserved_weight == 0.02
+    assert als().fit(loans()).used_.unobserved_weight == 0.2
+    assert als().fit(loans(3000, 2000, 0.002)).used_.unobserved_weight == 0.02
+
+
+def test_few_pairs_are_not_regularized_to_nothing() -> None:
+    tiny = loans(4, 5, 0.5)
+    density = len(tiny) / tiny.n_users / tiny.n_items
+    model = als(epochs=16).fit(tiny)
+    assert model.used_.regularization == float(f"{0.25 * (len(tiny) * density) ** 0.25:.4g}")
+    assert model.recommend(k=2)["score"].max() > 0.05
 
 
 def test_what_is_given_stays_and_the_rest_follows_it() -> None:
@@ -75,7 +84,7 @@ def test_the_unit_of_weights_changes_no_value() -> None:
 def test_an_update_works_the_values_out_again() -> None:
     small, more = loans(), loans(40, 25, 0.5, seed=1)
     updated = als().fit(small).update(more)
-    assert updated.used_.unobserved_weight == als().fit(small.merge(more)).used_.unobserved_weight
+    assert updated.used_.get_params() == als().fit(small.merge(more)).used_.get_params()
 
 
 def test_a_file_keeps_both(tmp_path: Path) -> None:
