@@ -22,11 +22,14 @@ class Fitted(NamedTuple):
     seconds : the whole fit
     epochs : seconds of every epoch, where there are epochs that can be timed
     scores : user rows -> scores of all items, (n, items)
+    near : item row, k -> the rows of the k most similar items, best first, without the item itself; None where the
+        library has no such question
     """
 
     seconds: float
     epochs: list[float]
     scores: Callable[[Array], Array]
+    near: Callable[[int, int], Array] | None = None
 
 
 def implicit_als(matrix: Any, seed: int, threads: int, **parameters: Any) -> Fitted:
@@ -52,7 +55,15 @@ def _implicit(make: Callable[[], Any], matrix: Any) -> Fitted:
         start = time.perf_counter()
         model.fit(matrix, show_progress=False, callback=lambda epoch, elapsed, *more: epochs.append(elapsed))
         seconds = time.perf_counter() - start
-    return Fitted(seconds, epochs, lambda rows: model.user_factors[rows] @ model.item_factors.T)
+    return Fitted(seconds, epochs, lambda rows: model.user_factors[rows] @ model.item_factors.T, _near(model))
+
+
+def _near(model: Any) -> Callable[[int, int], Array]:
+    def near(item: int, k: int) -> Array:
+        found = model.similar_items(item, N=k + 1)[0]
+        return found[found != item][:k]
+
+    return near
 
 
 def implicit_neighbours(matrix: Any, seed: int, threads: int, kind: str, **parameters: Any) -> Fitted:
@@ -63,7 +74,7 @@ def implicit_neighbours(matrix: Any, seed: int, threads: int, kind: str, **param
     start = time.perf_counter()
     model.fit(matrix.copy(), show_progress=False)
     seconds = time.perf_counter() - start
-    return Fitted(seconds, [], lambda rows: (matrix[rows] @ model.similarity).toarray())
+    return Fitted(seconds, [], lambda rows: (matrix[rows] @ model.similarity).toarray(), _near(model))
 
 
 def irspack_ials(matrix: Any, seed: int, threads: int, **parameters: Any) -> Fitted:

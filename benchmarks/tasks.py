@@ -50,6 +50,23 @@ def _movielens() -> Any:
 
 
 @cache
+def tweeted_ratings() -> Any:
+    """MovieTweetings, every rating from 0 to 10."""
+    import tastemap as tm
+
+    columns = {"user": "user_id", "item": "movie_id", "weight": "rating", "time": "timestamp"}
+    return tm.Interactions.from_file(DATA / "movietweetings" / "ratings.dat", **columns)
+
+
+def tweeted_movies() -> Any:
+    """MovieTweetings' frame of movie_id and title."""
+    import polars as pl
+
+    lines = (DATA / "movietweetings" / "movies.dat").read_text(encoding="utf-8").splitlines()
+    return pl.DataFrame([line.split("::")[:2] for line in lines], schema=["movie_id", "title"], orient="row")
+
+
+@cache
 def held_out_likes() -> Any:
     """Train and test: a fifth of the likes, those where numpy.random.default_rng(42).random(n) < 0.2 in file order."""
     import tastemap as tm

@@ -118,14 +118,16 @@ def test_sixteen_threads_recommend_the_same_while_one_fits() -> None:
         "everyone": model.recommend(k=5),
         "one": model.recommend(7, k=5),
         "folded": model.recommend_for([[1, 2], [3]], k=5),
-        "similar": model.similar_items(list(range(40)), k=5, metric="euclidean"),
+        "similar": model.similar_items(list(range(40)), k=5),
+        "near": model.similar_items(list(range(40)), k=5, metric="euclidean"),
     }
     model = tm.ImplicitALS(factors=16, epochs=3).fit(served)  # nothing is prepared yet: the threads race for it
     ask: dict[str, Callable[[], Any]] = {
         "everyone": lambda: model.recommend(k=5),
         "one": lambda: model.recommend(7, k=5),
         "folded": lambda: model.recommend_for([[1, 2], [3]], k=5),
-        "similar": lambda: model.similar_items(list(range(40)), k=5, metric="euclidean"),
+        "similar": lambda: model.similar_items(list(range(40)), k=5),
+        "near": lambda: model.similar_items(list(range(40)), k=5, metric="euclidean"),
     }
     before = [library["num_threads"] for library in threadpool_info()]
     wrong: list[object] = []

@@ -79,7 +79,7 @@ def _made(value: Any) -> Any:
 _users, _items = _ids(_USERS), _ids(_ITEMS)
 _k = st.one_of(st.sampled_from(_KS), st.sampled_from(_KS), draw.wrong)
 _candidates = st.one_of(st.none(), st.none(), _items)
-_metric = st.one_of(st.sampled_from(["cosine", "dot", "euclidean"]), draw.wrong)
+_metric = st.one_of(st.sampled_from(["cosine", "plain_cosine", "dot", "euclidean"]), draw.wrong)
 _frame = st.one_of(st.none(), st.sampled_from(["polars", "pandas", "pyarrow"]), draw.wrong)
 _names = st.one_of(st.lists(st.sampled_from(_METRICS), max_size=3), st.sampled_from(_METRICS), draw.wrong)
 _share = st.one_of(st.floats(0, 1), draw.wrong)

@@ -105,7 +105,7 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
         {
             "--item": ["i1", "x"],
             "-k": ["2", "0"],
-            "--metric": ["cosine", "dot"],
+            "--metric": ["cosine", "plain_cosine", "dot"],
             "--min-users": ["1", "-1"],
             "--titles": ["{titles}", "{data}"],
             "--out": ["{out}.csv"],

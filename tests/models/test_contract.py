@@ -15,9 +15,10 @@ import polars as pl
 import pytest
 
 import tastemap as tm
-from reference import als as reference
 from reference import ease, knn
+from reference.similar import trust, turns
 from tastemap.models.shared.base import Model
+from tastemap.ranking.similar import Closeness
 from tastemap.testing import MODEL_CHECKS
 from tastemap.testing import data as small
 from tastemap.testing.data import FILMS, UNSEEN, data, ensure_near, history_of, news, pairs, people, read
@@ -47,8 +48,6 @@ REFUSED: dict[tuple[str, str], list[Any]] = {
     ("SVDpp", "regularization"): [0],
     **{(name, "learning_rate"): [0] for name in ("SVD", "SVDpp", "BPR", "WARP")},
 }
-# Where the vectors in which items and users are compared are not the factors, from the model's docstring.
-SPACES: dict[str, Callable[[Any], tuple[Array, Array]]] = {"ImplicitALS": reference.spaces}
 # Models whose people folded in are found by gradient steps: trained to the end they are where the fitted users are.
 TO_THE_END = {name: {"epochs": 1000, "learning_rate": 0.2} for name in ("SVD", "SVDpp")}
 # Where a model compares items otherwise: the similarities of the items 100 to 110 by each metric that it knows.
@@ -101,10 +100,13 @@ def weights() -> Array:
     return W[:, 1:]
 
 
-def spaces(name: str) -> tuple[Array, Array]:
-    """Return the vectors in which items and users are compared."""
+def compared(name: str, side: str) -> tuple[Array, Array, Any]:
+    """Return the factors of a side, the vectors that the cosine compares, and what it is multiplied by."""
     model: Any = fit_model(name)
-    return SPACES[name](model) if name in SPACES else (model.item_factors_, model.user_factors_)
+    of_items, of_users = turns(model.item_factors_, model.popularity_)
+    if side == "items":
+        return model.item_factors_, model.item_factors_ @ of_items, trust(model.popularity_)
+    return model.user_factors_, model.user_factors_ @ of_users, np.ones(len(model.users))
 
 
 # -- what every model promises -----------------------------------------------------------------------------------------
@@ -196,22 +198,25 @@ def similarities(vectors: Array, metric: str) -> Array:
     V = vectors.astype(np.float64)
     if metric == "euclidean":
         return -np.sqrt(((V[:, None] - V[None]) ** 2).sum(axis=2))
-    if metric == "cosine":
+    if metric.endswith("cosine"):
         V = V / np.linalg.norm(V, axis=1, keepdims=True)
     return V @ V.T
 
 
-@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("metric", get_args(Closeness))
 @pytest.mark.parametrize("side", ["items", "users"])
 @with_vectors
 def test_neighbours_are_those_of_the_vectors(name: str, metric: Any, side: str) -> None:
     model = fit_model(name)
-    of_items, of_users = spaces(name)
-    ids, find, vectors = {
-        "items": (FILMS, model.similar_items, of_items[model.items.rows(FILMS)]),
-        "users": (people(), model.similar_users, of_users[model.users.rows(people())]),
+    ids, find, rows = {
+        "items": (FILMS, model.similar_items, model.items.rows(FILMS)),
+        "users": (people(), model.similar_users, model.users.rows(people())),
     }[side]
-    expected = similarities(vectors, metric)
+    factors, turned, counted = compared(name, side)
+    if metric == "cosine":
+        expected = similarities(turned[rows], metric) * counted[rows]
+    else:
+        expected = similarities(factors[rows], metric)
     shown = find(ids, k=len(ids), metric=metric)  # type: ignore[operator]
     for place, one in enumerate(ids):
         mine = shown.filter(pl.col(shown.columns[0]) == one)
@@ -232,7 +237,7 @@ def test_neighbours_are_those_of_the_models_own_similarity(name: str, metric: An
 
 @pytest.mark.parametrize("name", SIMILARITIES)
 def test_a_metric_that_a_model_does_not_know_is_refused(name: str) -> None:
-    unknown: set[Any] = {"cosine", "dot", "euclidean"} - SIMILARITIES[name].keys()
+    unknown: set[Any] = {*get_args(Closeness)} - SIMILARITIES[name].keys()
     assert unknown
     for metric in unknown:
         with pytest.raises(tm.NotSupportedError, match=f"{name}.*{metric}"):
@@ -243,7 +248,7 @@ def test_a_metric_that_a_model_does_not_know_is_refused(name: str) -> None:
 def test_item_vectors_are_those_that_similar_items_compares(name: str) -> None:
     model = fit_model(name)
     ids, vectors = model.item_vectors()
-    expected = similarities(spaces(name)[0][model.items.rows(ids)], "cosine")
+    expected = similarities(compared(name, "items")[1][model.items.rows(ids)], "cosine")
     np.testing.assert_allclose(similarities(vectors, "cosine"), expected, rtol=1e-4, atol=1e-4)
 
 

@@ -122,20 +122,3 @@ def objective(
         value += sum(ridge[row] * float(own[row] @ own[row]) for row in np.flatnonzero(has_pairs))
         value += model.feature_regularization * ridge[has_pairs].mean() * float((V**2).sum())
     return value
-
-
-def spaces(model: Any) -> tuple[Array, Array]:
-    """Return the vectors in which items and users are compared: y' A0^-1/2 and x' A0^1/2."""
-    X, Y = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
-    n_items = int((model.popularity_ > 0).sum())
-    n = 1  # next to no history
-    scale = {
-        "frequency": (n + model.used_.unobserved_weight * n_items) ** model.frequency_exponent,
-        "count": n,
-        "none": 1,
-    }[model.regularization_scale]
-    known = Y[model.popularity_ > 0]
-    A0 = model.used_.unobserved_weight * known.T @ known + model.used_.regularization * scale * np.eye(Y.shape[1])
-    values, vectors = np.linalg.eigh(A0)
-    root = vectors * np.sqrt(values) @ vectors.T
-    return Y @ np.linalg.inv(root), X @ root

@@ -275,7 +275,9 @@ def similar(
     model: opt.ModelFile,
     item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
-    metric: Annotated[Literal["cosine", "dot", "euclidean"], typer.Option(help="What near means.")] = "cosine",
+    metric: Annotated[
+        Literal["cosine", "plain_cosine", "dot", "euclidean"], typer.Option(help="What near means.")
+    ] = "cosine",
     min_users: Annotated[int, typer.Option(min=0, help="List only items that at least so many users have.")] = 0,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,

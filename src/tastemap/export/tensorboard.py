@@ -21,7 +21,8 @@ from tastemap.models.shared.named import name_models
 FILES = ("vectors.tsv", "metadata.tsv", "projector_config.pbtxt")
 
 _CONFIG = """\
-# The vectors in which {model}.similar_items compares items, without biases; COSINE distance shows its neighbours.
+# The vectors in which {model}.similar_items compares items, without biases; COSINE distance shows its neighbours,
+# before those that few have count for less.
 embeddings {{
   tensor_name: "{model} items"
   tensor_path: "vectors.tsv"

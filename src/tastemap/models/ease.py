@@ -182,7 +182,7 @@ class _ItemSpace:
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
-        check_metric(metric, ("cosine", "dot"), "EASE has no vectors with a distance between them")
+        check_metric(metric, ("cosine", "dot"), "EASE compares items by its weights and has no vectors")
         roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
         among = self._active if among is None else among
         return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)

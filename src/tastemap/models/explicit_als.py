@@ -52,7 +52,7 @@ class ExplicitALS(RatingModel):
     top of a list has items that the user would rate highly, chosen or not; ImplicitALS ranks by what users choose.
     Fold-in of a known user's ratings gives the fitted row to 1e-4. `explain` is exact. `update` solves the
     items that have new ratings and then all users; the other items, mu and sigma stay.
-    similar_items and similar_users compare q and p; biases are left out.
+    similar_items and similar_users compare q and p as they say; biases are left out.
 
     Bell and Koren, Scalable collaborative filtering with jointly derived neighborhood interpolation weights, ICDM 2007;
     Zhou et al., Large-scale parallel collaborative filtering for the Netflix prize, AAIM 2008 (the scale "count").

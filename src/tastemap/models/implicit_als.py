@@ -24,7 +24,6 @@ from tastemap.models.shared.explain import solve
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
-from tastemap.ranking.similar import Space
 from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
@@ -86,11 +85,6 @@ class ImplicitALS(Model):
     seed : of the items' random start
 
     user_factors_, item_factors_ : float32, (n_users, factors) and (n_items, factors)
-
-    similar_items and similar_users compare y_i' A0^-1/2 and x_u' A0^1/2, where A0 = unobserved_weight Y'Y +
-    regularization r I belongs to a user with almost no history. The products of these vectors are still the scores. The
-    cosine of two items is then the correlation that the model expects between their scores, in any basis of the
-    factors; the cosine of plain factors favours popular items.
 
     Weights count as confidence. Fold-in of a known user's history (and features) gives the fitted row to 1e-4.
     `explain` is exact; its `baseline` is the part of the score from the user's features. `update` solves the items that
@@ -241,27 +235,6 @@ class ImplicitALS(Model):
             state.popularity > 0,
             None if state.user_features is None else state.user_features.factors_,
         )
-
-    def make_item_space(self) -> Space:
-        """Return the space in which items are compared, as the class docstring explains."""
-        with parallel.one_blas_thread():
-            vectors = self.item_factors_ @ self._prior_bases[0]
-        return Space(vectors, np.flatnonzero(self.state.known_items), self.items.tie_order)
-
-    def make_user_space(self) -> Space:
-        """Return the space in which users are compared, as the class docstring explains."""
-        with parallel.one_blas_thread():
-            vectors = self.user_factors_ @ self._prior_bases[1]
-        return Space(vectors, np.flatnonzero(self.state.known_users), self.users.tie_order)
-
-    @cached_property
-    def _prior_bases(self) -> tuple[Floats, Floats]:
-        """A0^-1/2 and A0^1/2, float32 (factors, factors), where A0 is the A of a user with almost no history."""
-        factors, fold_in = self.factors, self._fold_in
-        ridge = self._ridge(np.array([1]), fold_in.n_items)[0]
-        eigenvalues, vectors = np.linalg.eigh(fold_in.gram[:factors, :factors] + ridge * np.eye(factors))
-        roots = np.sqrt(np.maximum(eigenvalues, 1e-6 * eigenvalues[-1]))
-        return (vectors / roots).astype(np.float32), (vectors * roots).astype(np.float32)
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return b_j y_i' A^-1 y_j for every item j of the history, which may be negative, and the part from m.

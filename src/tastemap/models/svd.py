@@ -65,7 +65,7 @@ class SVD(RatingModel):
     by the share of its ratings that are new, times 4 and at most 1. So rows without new ratings stay as they are, as do
     mu and sigma, and many updates train no row too far. New users are solved exactly afterwards. `explain` leaves out
     one rating at a time, of the 200 highest; contributions do not add up to the score.
-    similar_items and similar_users compare q and p; biases are left out.
+    similar_items and similar_users compare q and p as they say; biases are left out.
 
     Koren, Bell and Volinsky, Matrix factorization techniques for recommender systems, Computer 42(8), 2009. The order
     of the ratings is that of Gemulla et al., KDD 2011, so that threads neither meet nor change the result.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -9,14 +10,23 @@ import numpy as np
 from tastemap.data._checks import check_choice, check_whole
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.errors import NotSupportedError, show
-from tastemap.parallel import row_blocks
+from tastemap.parallel import one_blas_thread, row_blocks
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
-from tastemap.typing import Floats, Ints, RowNumbers
+from tastemap.typing import Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of differences of vectors' entries that are held in memory at a time.
 GAPS_AT_ONCE = 1 << 22
 
-Closeness = Literal["cosine", "dot", "euclidean"]
+# The number of vectors that are turned at a time.
+ROWS_AT_ONCE = 1 << 14
+
+# What every eigenvalue of the scatter gets, in multiples of their mean: hardly used directions are not blown up.
+RIDGE = 0.03
+
+# With so many training pairs half of an item's cosine counts; features count as so many pairs.
+SHRINKAGE = 5
+
+Closeness = Literal["cosine", "plain_cosine", "dot", "euclidean"]
 
 
 def check_metric(metric: Closeness, known: tuple[Closeness, ...] = get_args(Closeness), reason: str = "") -> None:
@@ -47,21 +57,45 @@ class Neighbours(Protocol):
 class Space:
     """Compares vectors with each other. It prepares each metric once, when it is first used.
 
-    vectors : float32, (n, d)
+    cosine         trust_j cos(z_q, z_j),    z = turn' y
+    plain_cosine   cos(y_q, y_j)
+    dot            y_q . y_j
+    euclidean      -|y_q - y_j|
+
+    vectors : float32, (n, d): the y
     active : int64: the rows that may be neighbours, ascending
     tie_order : int32, (n,): the place of each row among neighbours that are equally near, as `IdMap.tie_order` gives it
+    turn : float64, (d, d): from `find_turns`
+    trust : float64, (n,), from `find_trust`; None for 1
     """
 
-    def __init__(self, vectors: Floats, active: RowNumbers, tie_order: Ints) -> None:
+    def __init__(
+        self,
+        vectors: Floats,
+        active: RowNumbers,
+        tie_order: Ints,
+        turn: Doubles,
+        trust: Doubles | None = None,
+    ) -> None:
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.active = active
+        self._turn, self._trust = turn, trust
         self._ties = Ties.of(tie_order)
         self._prepared: dict[str, tuple[Floats, Floats, VectorCandidates]] = {}
+
+    @cached_property
+    def turned(self) -> Floats:
+        """The z of all rows, float32, (n, d)."""
+        out = np.empty(self.vectors.shape, np.float32)
+        with one_blas_thread():  # its bits depend on the number of BLAS threads
+            for block in row_blocks(len(out), ROWS_AT_ONCE):
+                out[block] = self.vectors[block].astype(np.float64) @ self._turn
+        return out
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row without the row itself; nearer neighbours score higher.
 
-        metric : "cosine", "dot", or "euclidean", scored as minus the distance
+        metric : as the class docstring explains
         among : the rows that may be neighbours, ascending; None for all active ones
         """
         check_metric(metric)
@@ -81,11 +115,12 @@ class Space:
         vectors = self.vectors
         if metric == "dot":
             return vectors, vectors
-        squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
-        if metric == "cosine":
-            norms = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
-            unit = vectors / norms[:, None]
+        if metric == "plain_cosine":
+            unit = _scale_to_one(vectors)
             return unit, unit
+        if metric == "cosine":
+            unit = _scale_to_one(self.turned)
+            return unit, unit if self._trust is None else unit * self._trust.astype(np.float32)[:, None]
         # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), rounding is least if the vectors lie around the origin.
         vectors = vectors - vectors.mean(axis=0)
         squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
@@ -103,3 +138,56 @@ class Space:
         scores[np.arange(lists.rows.shape[1]) >= lists.counts[:, None]] = -np.inf
         order = np.lexsort((self._ties.places[lists.rows], -scores))
         return Lists(np.take_along_axis(lists.rows, order, 1), np.take_along_axis(scores, order, 1), lists.counts)
+
+
+def find_turns(items: Floats, n_pairs: Counts) -> tuple[Doubles, Doubles]:
+    """Return what turns items' and users' vectors into those whose cosines compare them, float64, (d, d).
+
+    items     A^-1/2,    A = C / c + (.03 + d / N) I
+              C = sum of sqrt(n_i) y_i y_i' / |y_i|^2 over the N items with n_i > 0, c the mean of its eigenvalues
+    users     A^1/2, so that the product of a user and an item is the score as before
+
+    items : float32, (n_items, d): the y
+    n_pairs : int64, (n_items,): the number n_i of training pairs of each
+
+    C is the scatter of the items' directions: an item counts more the more is known of it, however long its vector.
+    Where items lie along a few directions, such as that of popularity, all their cosines are high; turned, they lie
+    along all directions alike, and what is left is what tells an item from the others. The fewer items there are for
+    each factor, the less is known of C, and the less they are turned. The cosine of two users is then
+    about the correlation of their scores of items that are as long as each other.
+    """
+    n, d = items.shape
+    weights = np.sqrt(n_pairs)
+    C = np.zeros((d, d))
+    with one_blas_thread():  # its bits depend on the number of BLAS threads
+        for block in row_blocks(n, ROWS_AT_ONCE):
+            part = items[block] * (np.sqrt(weights[block]) / _lengths(items[block]))[:, None]
+            C += part.T @ part
+        c = np.trace(C) / d
+        if c == 0:  # no item has a direction
+            return np.eye(d), np.eye(d)
+        eigenvalues, axes = np.linalg.eigh(C / c)
+        roots = np.sqrt(np.maximum(eigenvalues, 0) + RIDGE + d / np.count_nonzero(n_pairs))
+        return (axes / roots) @ axes.T, (axes * roots) @ axes.T
+
+
+def find_trust(n_pairs: Counts, described: Flags | None) -> Doubles:
+    """Return m / (m + 5) for items with m training pairs, where features count as 5 more: float64, (n_items,).
+
+    described : bool, (n_items,): which items have features; None for none
+
+    What a model learned of an item that one person has is little more than that person's vector: it is near to what it
+    happens to be near to.
+    """
+    m = n_pairs if described is None else n_pairs + SHRINKAGE * described
+    return m / (m + SHRINKAGE)
+
+
+def _lengths(vectors: Floats) -> Doubles:
+    """Return the length of each vector, 1 for a vector of zeros: float64, (n,)."""
+    squares = np.einsum("if,if->i", vectors, vectors, dtype=np.float64)
+    return np.sqrt(np.where(squares > 0, squares, 1))
+
+
+def _scale_to_one(vectors: Floats) -> Floats:
+    return vectors / _lengths(vectors).astype(np.float32)[:, None]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import polars as pl
 
 from tastemap.errors import DataError, NotSupportedError, UnknownIdError
+from tastemap.ranking.similar import Closeness, find_trust
 from tastemap.testing.data import (
     FILMS,
     GHOST,
@@ -52,7 +53,7 @@ def check_neighbours(make: Make) -> None:
     for able, ids, ask in sides:
         if not able:
             continue
-        for metric in ("cosine", "dot", "euclidean"):
+        for metric in get_args(Closeness):
             try:
                 shown = ask(ids, k=len(ids) + 5, metric=metric)
             except NotSupportedError as error:
@@ -101,7 +102,7 @@ def check_neighbours_of_candidates_and_of_unknown_ids(make: Make) -> None:
 
 
 def check_item_vectors(make: Make) -> None:
-    """item_vectors gives a finite vector for each known item, whose cosines are those of similar_items."""
+    """item_vectors gives a finite vector for each known item; similar_items scores by cosine and what is known."""
     model = make_fitted(make)
     try:
         ids, vectors = model.item_vectors()
@@ -116,7 +117,10 @@ def check_item_vectors(make: Make) -> None:
         V = vectors.astype(np.float64)
         V /= np.where(np.linalg.norm(V, axis=1) > 0, np.linalg.norm(V, axis=1), 1)[:, None]
         cosines = [V[place[one]] @ V[place[other]] for one, other in shown.select("film", "neighbour").rows()]
-        ensure_near(shown["score"], cosines, "similar_items must score by the cosine of item_vectors")
+        trust = find_trust(model.popularity_, None)[model.items.rows(shown["neighbour"])]
+        ensure_near(
+            shown["score"], cosines * trust, "similar_items must score by the cosine of item_vectors, times the trust"
+        )
 
 
 def check_explanations(make: Make) -> None:

@@ -286,7 +286,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
             tm.evaluate(model, test, exclude=None, metrics=names).frame
             tm.evaluate(model, test, metrics=["auc", "ndcg@2"], history=train).frame
             if isinstance(model, tm.ImplicitALS):
-                for metric in ("cosine", "dot", "euclidean"):
+                for metric in ("cosine", "plain_cosine", "dot", "euclidean"):
                     model.similar_items([1]), model.similar_users(list(range(9)), metric=metric)
             if model.abilities.similar_items:
                 model.similar_items([1, 2])

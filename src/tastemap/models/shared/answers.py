@@ -28,7 +28,7 @@ from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
 from tastemap.ranking.audience import rank_users
 from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
-from tastemap.ranking.similar import Closeness, Space
+from tastemap.ranking.similar import Closeness, Space, find_trust, find_turns
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
@@ -120,7 +120,10 @@ class Answers(ABC):
         """
         if not self.abilities.similar_items or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar items"))
-        return Space(self.scorer.item_factors, np.flatnonzero(self.state.known_items), self.state.items.tie_order)
+        state = self.state
+        trust = find_trust(state.popularity, None if state.item_features is None else state.item_features.described)
+        active, ties = np.flatnonzero(state.known_items), state.items.tie_order
+        return Space(self.scorer.item_factors, active, ties, self._turns[0], trust)
 
     def make_user_space(self) -> Neighbours:
         """Return the space in which users are compared: by default their factors.
@@ -129,7 +132,14 @@ class Answers(ABC):
         """
         if not self.abilities.similar_users or not isinstance(self.scorer, FactorScorer):
             raise NotSupportedError(self._say_unable("similar users"))
-        return Space(self.scorer.user_factors, np.flatnonzero(self.state.known_users), self.state.users.tie_order)
+        state = self.state
+        active, ties = np.flatnonzero(state.known_users), state.users.tie_order
+        return Space(self.scorer.user_factors, active, ties, self._turns[1])
+
+    @cached_property
+    def _turns(self) -> tuple[Doubles, Doubles]:
+        assert isinstance(self.scorer, FactorScorer)
+        return find_turns(self.scorer.item_factors, self.state.popularity)
 
     @cached_property
     def _item_space(self) -> Neighbours:
@@ -433,10 +443,21 @@ class Answers(ABC):
         """Return the k items most similar to each item, itself left out: a frame of item, neighbour, rank, score.
 
         items : an id or ids
-        metric : "cosine", "dot", or "euclidean", whose score is minus the distance, so that a higher score is nearer
+        metric : "cosine" as below; of the items' factors themselves, "plain_cosine", "dot" and "euclidean", whose
+            score is minus the distance, so that a higher score is nearer
         candidates : only these items may appear (ids)
         min_pairs : only items with at least so many training pairs may appear, because what is learned from a few is
             little more than chance; 0 for all, by default
+
+        The cosine of models with factors y_i, without biases:
+        score      cos(z_i, z_j) m_j / (m_j + 5),    z = A^-1/2 y
+                   A = C / c + (.03 + d / N) I,    d the length of y, c the mean of C's eigenvalues
+                   C = sum of sqrt(n_i) y_i y_i' / |y_i|^2 over the N items with a training pair, n_i of them
+                   m_j = n_j, and 5 more where j has features
+
+        z lies along all directions alike; plain cosines are high where two items share no more than what most share,
+        such as being popular. The factor keeps out what is near by chance: it is 1/6 for a neighbour with one training
+        pair and .95 with 95. EASE and ItemKNN have similarities of their own, as their docstrings say.
 
         Raises UnknownIdError for items without a training pair or features, NotSupportedError for a model without
         similar items.
@@ -464,7 +485,12 @@ class Answers(ABC):
     def similar_users(
         self, users: Any, *, k: int = 10, metric: Closeness = "cosine", frame: FrameKind | None = None
     ) -> Any:
-        """Return the k most similar users of each user: a frame of user, neighbour, rank, score; as `similar_items`."""
+        """Return the k most similar users of each user: a frame of user, neighbour, rank, score.
+
+        metric : as for `similar_items`, where "cosine" is that of A^1/2 x_u, with A of the items: about the correlation
+            of two users' scores, if no item's factors were longer than another's. How many pairs a user has does not
+            count
+        """
         kind = self._choose_kind(frame)
         rows = self._user_rows(to_series(list_values(users), self.state.users.name), "They have no vector to compare.")
         check_whole("k", k, lowest=1)
@@ -475,9 +501,9 @@ class Answers(ABC):
     def item_vectors(self) -> tuple[pl.Series, Floats]:
         """Return the ids of all items with a training pair or features, and the vectors that `similar_items` compares.
 
-        The ids are a Series, the vectors float32 (items, d), one row for each id. The vectors contain no biases, and
-        ImplicitALS rotates and scales its factors as its docstring says; the products are no scores, for these see
-        `scoring_vectors`.
+        The ids are a Series, the vectors float32 (items, d), one row for each id: the z of `similar_items`, whose
+        cosines are its scores before the factor of m_j. They contain no biases; for vectors whose products are scores
+        see `scoring_vectors`.
 
         Raises NotSupportedError for a model that does not compare items by vectors.
         """
@@ -487,7 +513,7 @@ class Answers(ABC):
             raise NotSupportedError(
                 f"{type(self).__name__} has no vectors of users and items: fit ImplicitALS for them"
             )
-        return self.state.items.take(space.active), space.vectors[space.active]
+        return self.state.items.take(space.active), space.turned[space.active]
 
     def scoring_vectors(self) -> ScoringVectors:
         """Return vectors of all users and items, in the order of their rows, whose products are the scores.
