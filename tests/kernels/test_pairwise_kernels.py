@@ -53,6 +53,7 @@ class Case:
         none = np.empty((0, self.width), np.float32)
         return Rule(
             rate=np.float32(0.1),
+            fall=np.float32(0.002),
             ridge_p=np.float32(0.03),
             ridge_q=np.float32(0.05),
             means_p=self.means_p if with_means else none,
@@ -80,7 +81,8 @@ class Case:
         f = self.factors
         draws = reference.Draws(len(self.members), int(self.state), self.items if popular else None)
         means = self.means_p[:, :f], self.means_q[:, :f], self.means_q[:, f]
-        arguments = self.users, self.items, self.values, self.members, users, items, draws, 0.1, (0.03, 0.05), means
+        rule = 0.1, 0.002, (0.03, 0.05), means
+        arguments = self.users, self.items, self.values, self.members, users, items, draws, *rule
         return users, items, *getattr(reference, name)(*arguments, *more)
 
     def assert_rows(self, users: reference.Side, items: reference.Side) -> None:
@@ -176,7 +178,7 @@ def test_a_step_is_the_gradient_of_the_objective() -> None:
     before = case.P.astype(np.float64), case.Q.astype(np.float64)
     rule = case.rule(with_means=True)
     squares = case.P[u, f + 1], case.Q[i, f + 2], case.Q[j, f + 2]
-    step(case.P, u, case.Q, i, j, pull, rule)
+    step(case.P, u, case.Q, i, j, pull, rule.rate, rule)
     lengths = [np.float64(rule.rate) / np.sqrt(np.float64(s)) for s in squares]
     moved = [
         (case.P[u, :f] - before[0][u, :f]) / lengths[0],

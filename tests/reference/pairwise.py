@@ -68,7 +68,7 @@ def groups(users: Array) -> list[tuple[int, int]]:
 
 def bpr_bucket(
     users_of: Array, items_of: Array, values: Array, members: Array, users: Side, items: Side, draws: Draws,
-    rate: float, ridges: tuple[float, float], means: tuple[Array, Array, Array],
+    rate: float, fall: float, ridges: tuple[float, float], means: tuple[Array, Array, Array],
 ) -> tuple[float, int]:  # fmt: skip
     """Return the sum of the losses and the number of pairs without a step."""
     loss, skipped = 0.0, 0
@@ -82,13 +82,13 @@ def bpr_bucket(
             u, i, j = users_of[k], members[items_of[k]], members[j]
             x = score(users, u, items, i) - score(users, u, items, j)
             loss += values[k] * np.logaddexp(0, -x)
-            step(users, u, items, i, j, values[k] / (1 + np.exp(x)), rate, ridges, means)
+            step(users, u, items, i, j, values[k] / (1 + np.exp(x)), rate - k * fall, ridges, means)
     return loss, skipped
 
 
 def warp_bucket(
     users_of: Array, items_of: Array, values: Array, members: Array, users: Side, items: Side, draws: Draws,
-    rate: float, ridges: tuple[float, float], means: tuple[Array, Array, Array], rank_weights: Array,
+    rate: float, fall: float, ridges: tuple[float, float], means: tuple[Array, Array, Array], rank_weights: Array,
 ) -> tuple[float, int]:  # fmt: skip
     """Return the sum of the losses and the number of pairs for which no negative was found.
 
@@ -120,5 +120,5 @@ def warp_bucket(
             if found is not None:
                 pull = values[k] * rank_weights[n]
                 loss += pull * (1 - positive + score(users, u, items, found))
-                step(users, u, items, i, found, pull, rate, ridges, means)
+                step(users, u, items, i, found, pull, rate - k * fall, ridges, means)
     return loss, skipped

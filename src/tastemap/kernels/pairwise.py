@@ -7,8 +7,9 @@ One step, for a user u, an item i of theirs and an item j drawn from the others,
     q_j += rate_j (-pull p_u - ridge_q (q_j - mean_j)),      b_j += rate_j (-pull - ridge_q (b_j - its mean))
 
 What stands in brackets is read before anything is written. Each of the three rows has a rate of its own, rate /
-sqrt(squares), where squares then grows by the square of the row's bracket over the number of factors: Duchi, Hazan and
-Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
+sqrt(squares), where rate falls by `fall` from each pair of the bucket to the next, and squares then grows by the square
+of the row's bracket over the number of factors: Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with
+one number a row.
 
     BPR     j is the first item drawn;   pull = w sigmoid(s_uj - s_ui),   loss = -w ln sigmoid(s_ui - s_uj)
     WARP    items are drawn until one has s_uj > s_ui - 1; found at the n-th draw, it is j, with
@@ -29,6 +30,7 @@ Arguments, the same in all functions:
     rule            Rule: how a step is made
     u, i, j         rows of P and Q
     pull            float32: how strongly i and j are driven apart
+    rate            float32: of the pair, before it is divided by the root of a row's squares
     skipped         int64 (1,): grows by the pairs that take no step because TRIES draws met only the user's own items
     pool            int32 (any,): items of the block, by place, as often as they are popular; read where `by_popularity`
     by_popularity   bool: draw from `pool`; else every item of the block alike
@@ -70,7 +72,8 @@ GROUP = 8  # negatives that WARP scores at once
 class Rule(NamedTuple):
     """How a step is made.
 
-    rate : float32, before it is divided by the root of a row's squares
+    rate : float32, of a bucket's first pair, before it is divided by the root of a row's squares
+    fall : float32, how much lower `rate` is for each next pair
     ridge_p, ridge_q : float32, the regularization of a user's and of an item's row
     means_p, means_q : float32, as P and Q: what rows are drawn towards; without rows they stand for zeros
     learned_p, learned_q : float32, (width,): 1 where a column is learned, else 0
@@ -79,6 +82,7 @@ class Rule(NamedTuple):
     """
 
     rate: np.float32
+    fall: np.float32
     ridge_p: np.float32
     ridge_q: np.float32
     means_p: Any
@@ -112,7 +116,7 @@ def bpr_bucket(bucket, P, Q, rule, skipped, pool, by_popularity):
             e = np.exp(-np.abs(x))
             loss += w * (np.log1p(e) + max(-x, np.float32(0)))
             pull = w * (e if x > 0 else np.float32(1)) / (1 + e)
-            step(P, u, Q, i, j, pull, rule)
+            step(P, u, Q, i, j, pull, _rate_of(rule, m), rule)
         _unmark(items, k, end, positives)
         k = end
     return loss
@@ -165,20 +169,20 @@ def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
                 continue
             pull = bucket.values[m] * rank_weights[sampled]
             loss += pull * (scores[found] - threshold)
-            step(P, u, Q, i, members[drawn[found]], pull, rule)
+            step(P, u, Q, i, members[drawn[found]], pull, _rate_of(rule, m), rule)
         _unmark(items, k, end, positives)
         k = end
     return loss
 
 
 @jit
-def step(P, u, Q, i, j, pull, rule):
+def step(P, u, Q, i, j, pull, rate, rule):
     """Take the step of the module's docstring; a is the row of item i and b that of item j."""
     width = P.shape[1]
     squares = rule.squares
-    rate_p = splat(rule.rate / np.sqrt(P[u, squares]))
-    rate_i = splat(rule.rate / np.sqrt(Q[i, squares + 1]))
-    rate_j = splat(rule.rate / np.sqrt(Q[j, squares + 1]))
+    rate_p = splat(rate / np.sqrt(P[u, squares]))
+    rate_i = splat(rate / np.sqrt(Q[i, squares + 1]))
+    rate_j = splat(rate / np.sqrt(Q[j, squares + 1]))
     up, down = splat(pull), splat(-pull)
     down_p, down_q = splat(-rule.ridge_p), splat(-rule.ridge_q)
     sum_p, sum_i, sum_j = zeros(), zeros(), zeros()
@@ -210,6 +214,12 @@ def step(P, u, Q, i, j, pull, rule):
     if rule.learn_items:
         Q[i, squares + 1] += total(sum_i) * mean
         Q[j, squares + 1] += total(sum_j) * mean
+
+
+@jit
+def _rate_of(rule, m):
+    """Return the rate of the m-th pair of the bucket."""
+    return rule.rate - rule.fall * np.float32(m)
 
 
 @jit

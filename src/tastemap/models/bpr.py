@@ -26,8 +26,8 @@ class BPR(PairwiseModel):
                q_i += rate_i ( g p_u - regularization q_i),    b_i += rate_i ( g - regularization b_i)
                q_j += rate_j (-g p_u - regularization q_j),    b_j += rate_j (-g - regularization b_j)
                with the values before the step on the right; each of the three rows has a rate of its own,
-               rate = learning_rate / sqrt(1 + |its earlier brackets|^2 / factors / 0.03)
-               for every pair in random order, once an epoch: bpr_bucket in kernels/pairwise.py
+               rate = learning_rate (1 - epoch / epochs) / sqrt(1 + |its earlier brackets|^2 / factors / 0.03),
+               epoch from 0, for every pair in random order, once an epoch: bpr_bucket in kernels/pairwise.py
 
     The weight w is in multiples of the mean weight and at most 1.5, because longer steps diverge.
 
@@ -39,7 +39,7 @@ class BPR(PairwiseModel):
 
     factors : the length of p_u and q_i
     epochs : steps for every pair
-    learning_rate : the length of a row's first steps; they shorten as its steps add up
+    learning_rate : the length of a row's first steps; they shorten as its steps add up and as epochs pass
     regularization : of both rows, in every step that touches them
     negatives : "uniform" draws every item alike, "popularity" by its number of pairs; never an item the user has
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
@@ -54,10 +54,11 @@ class BPR(PairwiseModel):
     blocks that share no rows, anew for every epoch, and a negative comes from the block of its positive; so the bits do
     not depend on the number of threads.
 
-    Fold-in makes the same steps and leaves the items as they are. `explain` leaves one item out at a time. `update`
-    takes a quarter of the epochs over all pairs, starting from the fitted rows: what an epoch would add to a known row
-    is multiplied by the share of its pairs that are new, times 4 and at most 1. So rows without new pairs stay as they
-    are, and many updates train no row too far. New users are folded in afterwards.
+    Fold-in makes the same steps, with a rate that falls from each to the next, and leaves the items as they are.
+    `explain` leaves one item out at a time. `update` takes a quarter of the epochs over all pairs, starting from the
+    fitted rows, with rates that fall to 0 again: what an epoch would add to a known row is multiplied by the share of
+    its pairs that are new, times 4 and at most 1. So rows without new pairs stay as they are, and many updates train no
+    row too far. New users are folded in afterwards.
 
     Rendle, Freudenthaler, Gantner and Schmidt-Thieme, BPR: Bayesian personalized ranking from implicit feedback, UAI
     2009. Features: Kula, Metadata embeddings for user and item cold-start recommendations, CBRecSys 2015. The rate:
@@ -73,6 +74,7 @@ class BPR(PairwiseModel):
         "regularization": Range(0.001, 0.1, log=True),
     }
     _first_squares: ClassVar[float] = 0.03
+    _rates_fall: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""

@@ -60,6 +60,8 @@ class PairwiseModel(Model):
 
     # The first value of each row's sum of squared gradients. At four times this value steps are half as long.
     _first_squares: ClassVar[float] = 1.0
+    # Whether rates fall to 0 over the epochs, in a straight line.
+    _rates_fall: ClassVar[bool] = False
 
     fitted_arrays: ClassVar[Specs] = {
         "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
@@ -221,13 +223,18 @@ class PairwiseModel(Model):
         """The column of a user's sum of squared gradients; that of an item is the next column."""
         return self.factors + 1
 
-    def _make_rule(self, width: int, means_users: Floats, means_items: Floats, *, learn_items: bool) -> Rule:
+    def _make_rule(
+        self, width: int, means_users: Floats, means_items: Floats, rate: float, fall: float, *, learn_items: bool
+    ) -> Rule:
+        """Return the rule of a bucket: `rate` and `fall` are in multiples of the learning rate."""
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
         ridge = np.float32(self.regularization)
+        first = self.learning_rate * math.sqrt(self._first_squares)
         return Rule(
-            rate=np.float32(self.learning_rate * math.sqrt(self._first_squares)),
+            rate=np.float32(first * rate),
+            fall=np.float32(first * fall),
             ridge_p=ridge,
             ridge_q=ridge,
             means_p=means_users,
@@ -320,7 +327,9 @@ class _FoldIn(Lean):
                 state=state,
             )
             alone = slice(person, person + 1)
-            rule = model._make_rule(Q.shape[1], drawn_to[alone], NO_MEANS, learn_items=False)
+            # All epochs are one bucket here.
+            fall = 1 / max(len(items), 1) if model._rates_fall else 0
+            rule = model._make_rule(Q.shape[1], drawn_to[alone], NO_MEANS, 1, fall, learn_items=False)
             work(bucket, P[alone], Q, rule, np.zeros(1, np.int64))
 
         parallel.run(fold, len(P))
@@ -389,7 +398,8 @@ class _Descent:
             for side in (self._users, self._items):
                 side.solve_features(state, FEATURE_STEPS)
         means = self._users.means(state), self._items.means(state)
-        rule = self._model._make_rule(items.shape[1], *means, learn_items=True)
+        rate = 1 - epoch / self.epochs if self._model._rates_fall else 1
+        rule = self._model._make_rule(items.shape[1], *means, rate, 0, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
