@@ -45,7 +45,7 @@ def test_held_out_items_of_the_users_taste_come_first(name: str, changed: dict[s
 
 @both
 def test_the_loss_falls(name: str) -> None:
-    history = make(name, epochs=30).fit(likes(two_tastes())).epochs_
+    history = make(name, epochs=30, regularization=0.01).fit(likes(two_tastes())).epochs_
     assert history[-1].objective < 0.5 * history[0].objective
 
 
@@ -167,3 +167,35 @@ def test_counts_with_a_long_tail_train_with_the_defaults(name: str) -> None:
     recommended = tm.MODELS[name]().fit(tm.Interactions.from_csr(sp.csr_array(counts.astype(float)))).recommend(k=1)
     alike = (recommended["user"] + recommended["item"]) % 2 == 0
     assert alike.mean() > 0.8
+
+
+def test_regularization_is_found_in_the_pairs_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    matrix = np.vstack([rng.random((60, 40)) < 0.5, np.zeros((3, 40), bool)])  # three users without a pair count not
+    pairs = int(matrix.sum())
+    for model, expected in (
+        (make("BPR"), 0.8 * 60 / pairs),
+        (make("WARP"), 3.85 * (pairs / 100) ** -0.6),
+    ):
+        assert model.fit(likes(matrix)).used_.regularization == pytest.approx(expected, rel=1e-3)
+        assert model.regularization is None
+    few = likes(np.eye(20, dtype=bool))
+    assert make("BPR").fit(few).used_.regularization == 0.12
+    assert make("WARP").fit(few).used_.regularization == 2
+    assert make("WARP", regularization=0.3).fit(few).used_.regularization == 0.3
+
+
+@both
+def test_lists_for_baskets_are_as_good_as_popular_ones(name: str) -> None:
+    """Many people with few pairs among few items, most of them of the same items: factors find little beside noise."""
+    rng = np.random.default_rng(0)
+    popular = np.log(1 / (np.arange(167) + 3) ** 1.15)
+    tastes = rng.normal(size=(12, 167)) * (rng.random((12, 167)) < 0.3)
+    wishes = popular + tastes[rng.integers(0, 12, 6000)] + rng.gumbel(size=(6000, 167))
+    sizes = rng.geometric(1 / 4.4, 6000)
+    ranks = np.argsort(np.argsort(-wishes, axis=1), axis=1)
+    train, test = tm.split.random(likes(ranks < sizes[:, None]), 0.2, seed=1)
+    found, most = (
+        tm.evaluate(model.fit(train), test)["ndcg@10"] for model in (tm.MODELS[name](factors=64), tm.Popular())
+    )
+    assert found > 0.98 * most

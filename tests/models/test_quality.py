@@ -78,6 +78,18 @@ def test_models_on_movielens_100k(
     assert low <= tm.evaluate(tm.MODELS[name]().fit(train), test)["ndcg@10"] < high
 
 
+@pytest.mark.parametrize(("name", "low", "high"), [("WARP", 1.1, 1.4), ("BPR", 0.98, 1.3)])
+def test_untouched_defaults_on_sparse_likes(data_folder: Path, name: str, low: float, high: float) -> None:
+    """MovieTweetings, four likes a person: NDCG@10 in multiples of that of the most popular films."""
+    file = data_folder / "movietweetings" / "ratings.dat"
+    if not file.exists():
+        pytest.skip(f"needs MovieTweetings: {file} is absent")
+    ratings = tm.Interactions.from_file(file, user="user_id", item="movie_id", weight="rating", time="timestamp")
+    train, test = tm.split.random(ratings.at_least(7).binarize(), 0.2, seed=1)
+    own, popular = (tm.evaluate(model.fit(train), test)["ndcg@10"] for model in (tm.MODELS[name](), tm.Popular()))
+    assert low <= own / popular < high
+
+
 # ranx compiles for 20 s and warns of it, so it runs as plain Python, in a process of its own.
 RANX = """
     import json, sys

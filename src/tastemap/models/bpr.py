@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+import numpy as np
 
 from tastemap.data._checks import check_choice
+from tastemap.data.interactions import Interactions
 from tastemap.kernels.pairwise import Rule, bpr_bucket
 from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.typing import Counts, Floats
+
+# The regularization of a user over an epoch, and the most of a step: see benchmarks/defaults.py.
+STRENGTH = 0.8
+STRONGEST = 0.12
 
 
 @dataclass(kw_only=True, eq=False)
@@ -40,7 +47,8 @@ class BPR(PairwiseModel):
     factors : the length of p_u and q_i
     epochs : steps for every pair
     learning_rate : the length of a row's first steps; they shorten as its steps add up and as epochs pass
-    regularization : of both rows, in every step that touches them
+    regularization : of both rows, in every step that touches them. By default 0.8 / n and at most 0.12, where n is the
+        mean number of pairs of a user: an epoch then pulls users to 0 as strongly on all data
     negatives : "uniform" draws every item alike, "popularity" by its number of pairs; never an item the user has
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
     seed : of the start, the order and the draws
@@ -67,11 +75,11 @@ class BPR(PairwiseModel):
 
     negatives: Literal["uniform", "popularity"] = "uniform"
 
-    # Orders of a shop need fewer epochs, lower rates and more regularization than films. At a rate of 2 steps diverge.
+    # Fewer pairs a user need more regularization. At a rate of 2 steps diverge.
     search_space: ClassVar[SearchSpace] = {
-        "epochs": Range(30, 300, log=True),
-        "learning_rate": Range(0.05, 1.2, log=True),
-        "regularization": Range(0.001, 0.1, log=True),
+        "epochs": Range(50, 400, log=True),
+        "learning_rate": Range(0.2, 1.2, log=True),
+        "regularization": Range(0.003, 0.3, log=True),
     }
     _first_squares: ClassVar[float] = 0.03
     _rates_fall: ClassVar[bool] = True
@@ -80,6 +88,11 @@ class BPR(PairwiseModel):
         """Raise ValueError for a hyper-parameter out of range."""
         super().check()
         check_choice("negatives", self.negatives, ("uniform", "popularity"))
+
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return regularization by the formula of the class docstring."""
+        n_users = np.count_nonzero(interactions.by_user.counts)
+        return {"regularization": min(STRENGTH * n_users / len(interactions), STRONGEST)}
 
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"

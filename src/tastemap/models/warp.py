@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tastemap.data._checks import check_whole
+from tastemap.data.interactions import Interactions
 from tastemap.kernels.pairwise import Rule, warp_bucket
 from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.typing import Counts, Floats
+
+# The regularization falls with the pairs of a row, from the strongest: see benchmarks/defaults.py.
+STRENGTH = 3.85
+FALL = 0.6
+STRONGEST = 2.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,7 +50,9 @@ class WARP(PairwiseModel):
     factors : the length of p_u and q_i
     epochs : how often every pair looks for a violation
     learning_rate : the length of a row's first steps; they shorten as its steps add up
-    regularization : of both rows and the bias, in every step that touches them
+    regularization : of both rows and the bias, in every step that touches them. By default 3.85 n^-0.6 and at most 2,
+        where n is the number of pairs divided by that of users and items: what few pairs say of a row is more often
+        chance
     max_sampled : the most items drawn for a pair; more find rarer violations and take longer
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
     seed : of the start, the order and the draws
@@ -68,23 +76,27 @@ class WARP(PairwiseModel):
     Hazan and Singer, Adaptive subgradient methods, JMLR 2011, with one number a row.
     """
 
-    epochs: int = 20
-    learning_rate: float = 0.1
-    regularization: float = 0.6
+    epochs: int = 50
+    learning_rate: float = 0.05
     max_sampled: int = 100
 
     # Steps are up to ln(n_items) times those of BPR: lower rates, more regularization. At a rate of 0.2 they diverge.
     search_space: ClassVar[SearchSpace] = {
-        "epochs": Range(10, 60, log=True),
-        "learning_rate": Range(0.01, 0.15, log=True),
-        "regularization": Range(0.05, 1.5, log=True),
-        "max_sampled": Range(20, 500, log=True),
+        "epochs": Range(15, 100, log=True),
+        "learning_rate": Range(0.02, 0.12, log=True),
+        "regularization": Range(0.2, 4.0, log=True),
+        "max_sampled": Range(30, 400, log=True),
     }
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         super().check()
         check_whole("max_sampled", self.max_sampled, lowest=1)
+
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return regularization by the formula of the class docstring."""
+        n_rows = sum(np.count_nonzero(pairs.counts) for pairs in (interactions.by_user, interactions.by_item))
+        return {"regularization": float(min(STRENGTH * (len(interactions) / n_rows) ** -FALL, STRONGEST))}
 
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)

@@ -52,9 +52,9 @@ class PairwiseModel(Model):
     """A model s(u, i) = p_u . q_i + b_i that learns from a user's item and a negative drawn from the others."""
 
     factors: int = 64
-    epochs: int = 100
+    epochs: int = 200
     learning_rate: float = 1.0
-    regularization: float = 0.01
+    regularization: float | None = None
     feature_regularization: float = 100.0
     seed: int = 0
 
@@ -80,8 +80,9 @@ class PairwiseModel(Model):
         """Raise ValueError for a hyper-parameter out of range."""
         for name in ("factors", "epochs"):
             check_whole(name, getattr(self, name), lowest=1)
-        for name in ("learning_rate", "regularization", "feature_regularization"):
+        for name in ("learning_rate", "feature_regularization"):
             check_amount(name, getattr(self, name))
+        check_amount("regularization", self.regularization, or_none=True)
         if self.learning_rate == 0:
             raise ValueError("learning_rate must be above 0: with 0 nothing is learned")
         check_whole("seed", self.seed, lowest=0)
@@ -230,7 +231,7 @@ class PairwiseModel(Model):
         learned_users, learned_items = np.zeros(width, np.float32), np.zeros(width, np.float32)
         learned_users[: self.factors] = 1
         learned_items[: self.factors + 1] = 1
-        ridge = np.float32(self.regularization)
+        ridge = np.float32(self.used_.regularization)
         first = self.learning_rate * math.sqrt(self._first_squares)
         return Rule(
             rate=np.float32(first * rate),
