@@ -27,6 +27,7 @@ DOCUMENTED: dict[str, Row] = {
     "WARP": {"epochs": 40, "max_sampled": 250},
     "BPR": {"epochs": 200},
     "ItemKNN": {},
+    "GraphFilter": {},
 }
 BASELINES = ("Random", "Popular")
 TARGETS = {"ImplicitALS": 0.332, "EASE": 0.332, "WARP": 0.312, "BPR": 0.290}
@@ -107,9 +108,10 @@ GRIDS: dict[str, list[Row]] = {
     "WARP": grid(learning_rate=(0.05, 0.1), regularization=(0.5, 0.6, 0.8), epochs=(20, 40), max_sampled=(100, 250)),
     "BPR": grid(learning_rate=(0.5, 1.0), regularization=(0.005, 0.01, 0.015), epochs=(100, 200)),
     "ItemKNN": grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
+    "GraphFilter": grid(low_pass=(0.1, 0.3, 1.0), damping=(0.5, 1.0, 2.0), noise=(0.6, 0.7, 0.8)),
 }
 # Many splits, because the held-out tenth is little; fewer where a fit takes long.
-SPLITS = {"ImplicitALS": 8, "EASE": 4, "ItemKNN": 4}
+SPLITS = {"ImplicitALS": 8, "EASE": 4, "ItemKNN": 4, "GraphFilter": 4}
 FAMILY = ("ImplicitALS",)
 
 

@@ -36,6 +36,7 @@ from tastemap.metrics.own import OwnMetric as OwnMetric
 from tastemap.models.bpr import BPR as BPR
 from tastemap.models.ease import EASE as EASE
 from tastemap.models.explicit_als import ExplicitALS as ExplicitALS
+from tastemap.models.graph_filter import GraphFilter as GraphFilter
 from tastemap.models.implicit_als import ImplicitALS as ImplicitALS
 from tastemap.models.item_knn import ItemKNN as ItemKNN
 from tastemap.models.load import load as load

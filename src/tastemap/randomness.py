@@ -29,7 +29,7 @@ class Stream(Enum):
 
     FIRST_USERS = "seed", 0, "BPR, WARP, SVD, SVDpp: the users' factors before the first epoch"
     FIRST_ITEMS = "seed", 1, "BPR, WARP, SVD, SVDpp: the items' factors before the first epoch"
-    FIRST_ITEMS_ALONE = "seed", 0, "ImplicitALS, ExplicitALS: the items' factors before the first epoch"
+    FIRST_ITEMS_ALONE = "seed", 0, "ImplicitALS, ExplicitALS, GraphFilter: the items' factors at the start"
     FOLD_IN = "seed", 2, "BPR, WARP: the negatives of new users, who are folded in"
     LISTS = "seed", 0, "Random: the users' seeds; those of new users come from the complement of this state"
     RESAMPLES = "seed", 0, "compare: the users drawn for an interval"

@@ -70,7 +70,9 @@ def test_a_table_names_every_argument_and_nothing_else(module: ModuleType) -> No
     assert set(named_in_table(module)) == taken
 
 
-@pytest.mark.parametrize("name", ["WARP", "BPR", "SVD", "SVDpp", "ImplicitALS", "ExplicitALS", "EASE", "ItemKNN"])
+@pytest.mark.parametrize(
+    "name", ["WARP", "BPR", "SVD", "SVDpp", "ImplicitALS", "ExplicitALS", "EASE", "ItemKNN", "GraphFilter"]
+)
 def test_a_model_names_the_kernels_of_its_update_and_their_file(name: str) -> None:
     words = inspect.getdoc(tastemap.MODELS[name]) or ""
     (file,) = re.findall(r"kernels/(\w+)\.py", words)

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 import tastemap as tm
-from reference import ease, knn
+from reference import ease, graph_filter, knn
 from reference.similar import trust, turns
 from tastemap.models.shared.base import Model
 from tastemap.ranking.similar import Closeness
@@ -30,9 +30,17 @@ Array = npt.NDArray[Any]
 NAN, INF = float("nan"), float("inf")
 
 # Parameters for quick models of little data.
-QUICK: dict[str, dict[str, Any]] = {"EASE": {"regularization": 2.0}, "ItemKNN": {"similarity": "bm25"}}
+QUICK: dict[str, dict[str, Any]] = {
+    "EASE": {"regularization": 2.0},
+    "ItemKNN": {"similarity": "bm25"},
+    "GraphFilter": {"noise": 0.1},
+}
 # Values of parameters that change what is learned from little data, where the next one does not.
-OTHERS: dict[str, dict[str, Any]] = {"ItemKNN": {"neighbours": 3}, "WARP": {"max_sampled": 2}}
+OTHERS: dict[str, dict[str, Any]] = {
+    "ItemKNN": {"neighbours": 3},
+    "WARP": {"max_sampled": 2},
+    "GraphFilter": {"noise": 9.0},
+}
 # Values that must be refused, by the type of the parameter ...
 COUNTS: list[Any] = [0, -1, 2.5, True, "6", None]
 AMOUNTS: list[Any] = [-0.1, NAN, INF, True, "1", None]
@@ -56,18 +64,27 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
         "cosine": lambda model: ease.partial_correlations(np.nan_to_num(weights()), model.regularization),
         "dot": lambda model: ease.weights(np.nan_to_num(weights()), model.regularization),
     },
+    "GraphFilter": {
+        "cosine": lambda model: graph_filter.cosines(np.nan_to_num(weights()), *own_filter(model)),
+        "dot": lambda model: graph_filter.coefficients(np.nan_to_num(weights()), *own_filter(model)),
+    },
     "ItemKNN": {
         "cosine": lambda model: knn.similarities(weights(), model.similarity, model.shrinkage),
     },
 }
 # Models that know a user by the training pairs alone: without them they recommend to new histories only.
-NEED_HISTORY = {"PersonalPopular", "ItemKNN", "EASE"}
+NEED_HISTORY = {"PersonalPopular", "ItemKNN", "GraphFilter", "EASE"}
 
 
 def those(**wanted: bool) -> Any:
     """Return a parametrization of a test over the models with these abilities."""
     able = {name: {ability: bool(getattr(cls.abilities, ability)) for ability in wanted} for name, cls in OURS.items()}
     return pytest.mark.parametrize("name", [name for name in OURS if able[name] == wanted])
+
+
+def own_filter(model: Any) -> tuple[Any, ...]:
+    """Return the parameters of a GraphFilter as its reference takes them."""
+    return model.factors, model.low_pass, model.damping, model.noise
 
 
 OURS = dict(tm.MODELS)

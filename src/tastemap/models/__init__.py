@@ -5,6 +5,7 @@ from __future__ import annotations
 from tastemap.models.bpr import BPR
 from tastemap.models.ease import EASE
 from tastemap.models.explicit_als import ExplicitALS
+from tastemap.models.graph_filter import GraphFilter
 from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.item_knn import ItemKNN
 from tastemap.models.personal_popular import PersonalPopular
@@ -15,5 +16,8 @@ from tastemap.models.svd import SVD
 from tastemap.models.svdpp import SVDpp
 from tastemap.models.warp import WARP
 
-for _cls in (Random, Popular, PersonalPopular, ItemKNN, EASE, ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS):
+for _cls in (
+    *(Random, Popular, PersonalPopular, ItemKNN, GraphFilter, EASE),
+    *(ImplicitALS, BPR, WARP, SVD, SVDpp, ExplicitALS),
+):
     MODELS.add(_cls)

@@ -1,0 +1,300 @@
+"""A graph filter: items near those in the history in the graph of users and items, by one and by many steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import ClassVar, Self
+
+import numpy as np
+
+from tastemap import memory, parallel
+from tastemap.data._checks import check_amount, check_whole
+from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_of
+from tastemap.data.interactions import Interactions
+from tastemap.data.specs import ArraySpec, Specs
+from tastemap.errors import Remedy
+from tastemap.kernels.ease import WINDOW
+from tastemap.kernels.graph_filter import count_entries, fill_entries
+from tastemap.kernels.item_knn import add_similarities
+from tastemap.models.shared.abilities import Abilities
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.randomness import Stream, derive_state
+from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
+from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
+from tastemap.training.loop import Options
+from tastemap.training.singular import SPARE, find_singular, multiply
+from tastemap.training.wide import widen, width_of
+from tastemap.typing import Doubles, Floats, Ints, RowNumbers
+
+# The number of items in a thread's block. Each block clears scratch space for all items: at most 256 blocks.
+BLOCK_ROWS = 32
+MOST_BLOCKS = 256
+
+
+@dataclass(kw_only=True, eq=False)
+class GraphFilter(Model):
+    """A fixed filter of the graph whose edges are the pairs: nothing is trained.
+
+    s(u, i) = sum over the history of  w_uj (K_ji + low_pass  v_j . v_i  a_i / a_j)
+    graph     R_ui = w_ui / (a_u a_i),   a_u = sqrt(d_u + damping d),  d_u the sum of the user's weights and d the mean
+              of these sums over users; a_i likewise over items
+    kernel    K = R'R / s_1^2:  from an item over one user to another item
+    low pass  v_i, row i of V, whose columns are the right singular vectors of R with the largest singular values s:
+              at most `factors`, and those only with  s > noise s_0
+              s_0 = sqrt(f_u) + sqrt(f_i),   f_u the mean over users of d_u / (d_u + damping d)  divided by d, and f_i
+              likewise over items: s of graphs with these sums whose edges are drawn by chance are below s_0
+
+    w is the weight of a pair in multiples of the mean. K is summed by fill_entries in kernels/graph_filter.py, and the
+    singular vectors are found in training/singular.py.
+
+    factors : the most columns of V
+    low_pass : the weight of the many steps beside the one step of K, whose largest eigenvalue is 1
+    damping : in means, added to the sums of weights: how much less rare items and short histories count. 0 is the
+        published filter, in which an item that one user has weighs most
+    noise : in multiples of what chance makes: the least singular value kept. 0 keeps as many columns as `factors`
+    seed : of the start of the singular vectors, which forget it nearly
+
+    kernel_starts_ : int64, (n_items + 1,): where each item's entries of K begin
+    kernel_items_, kernel_ : int32 and float32: the items j of the entries, and the entries, one item after the other
+    item_vectors_ : float32, (n_items, at most factors): V times sqrt(low_pass)
+    item_scales_ : float32, (n_items,): a_i
+
+    K takes 8 bytes for every two items that a user has both. Raises DataError where the memory is not available.
+
+    Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from all pairs, in
+    the unit of the first training. similar_items by "cosine" is M_ij / sqrt(M_ii M_jj),  M = K + low_pass V V'; by
+    "dot" it is what having i adds to the score of j.
+
+    Shen et al., How powerful is graph convolution for recommendation? (GF-CF), CIKM 2021. Damping: Chaudhuri, Chung and
+    Tsiatas, Spectral clustering of graphs with general degrees in the extended planted partition model, COLT 2012.
+    """
+
+    factors: int = 256
+    low_pass: float = 0.3
+    damping: float = 1.0
+    noise: float = 0.7
+    seed: int = 0
+
+    search_space: ClassVar[SearchSpace] = {
+        "low_pass": Range(0.03, 3.0, log=True),
+        "damping": Range(0.0, 3.0),
+        "noise": Range(0.5, 1.5),
+    }
+    abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
+    fitted_arrays: ClassVar[Specs] = {
+        "kernel_starts_": ArraySpec(dtype="int64", shape=("items+1",), starts="kernel_items_"),
+        "kernel_items_": ArraySpec(dtype="int32", shape=("entries",), at_least=0, below="items"),
+        "kernel_": ArraySpec(dtype="float32", shape=("entries",), at_least=0),
+        "item_vectors_": ArraySpec(dtype="float32", shape=("items", "columns")),
+        "item_scales_": ArraySpec(dtype="float32", shape=("items",), above=0),
+    }
+
+    def check(self) -> None:
+        """Raise ValueError for a hyper-parameter out of range."""
+        check_whole("factors", self.factors, lowest=1)
+        for name in ("low_pass", "damping", "noise"):
+            check_amount(name, getattr(self, name))
+        check_whole("seed", self.seed, lowest=0)
+
+    @cached_property
+    def _starts(self) -> RowNumbers:
+        """Where the entries of each item's row of K begin: int64, (n_items + 1,)."""
+        pairs = self.state.training("fit")
+        n_items = len(self.popularity_)
+        counts = np.zeros(n_items, np.int64)
+        blocks = _cut(n_items)
+        parallel.run(
+            lambda b: count_entries(*pairs.by_item, *pairs.by_user, blocks[b].start, counts[blocks[b]]), len(blocks)
+        )
+        return np.concatenate(([0], np.cumsum(counts)))
+
+    def ask_for_memory(self) -> None:
+        """Raise DataError where K and the singular vectors take more memory than is free."""
+        n_users, n_items = len(self.activity_), len(self.popularity_)
+        columns = min(int(self.factors) + SPARE, n_users, n_items)
+        memory.ask(
+            f"GraphFilter of {np.count_nonzero(self.popularity_):,} items, of which {self._starts[-1]:,} pairs share "
+            f"a user, and {columns:,} vectors",
+            8 * int(self._starts[-1]) + 4 * columns * (2 * n_users + 3 * n_items + 64 * columns),
+            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
+            "lower factors",
+            "fit ImplicitALS",
+        )
+
+    def learn(self, interactions: Interactions, options: Options) -> None:
+        """Find the singular vectors of R, then sum its kernel."""
+        by_user, scales, edge = self._normalize(interactions)
+        by_item = _transpose(by_user, len(scales))
+        state = derive_state(self.seed, Stream.FIRST_ITEMS_ALONE)
+        values, vectors = find_singular(by_user, by_item, int(self.factors), state)
+        kept = values > self.noise * edge
+        self.item_scales_ = scales
+        self.item_vectors_ = np.ascontiguousarray(vectors[:, kept] * np.float32(np.sqrt(self.low_pass)))
+        self.kernel_starts_ = self._starts
+        self.kernel_items_ = np.empty(self._starts[-1], np.int32)
+        self.kernel_ = np.empty(self._starts[-1], np.float32)
+        blocks = _cut(len(scales))
+
+        def fill(b: int) -> None:
+            fill_entries(
+                *by_item,
+                *by_user,
+                first=blocks[b].start,
+                rows=blocks[b].stop - blocks[b].start,
+                scale=float(values[0]) ** -2,
+                starts=self.kernel_starts_,
+                near=self.kernel_items_,
+                entries=self.kernel_,
+            )
+
+        parallel.run(fill, len(blocks))
+        check_range(interactions.by_user, self._largest, "a user")
+
+    def learn_more(self, before: Self, news: Interactions) -> None:
+        """Learn again from all pairs."""
+        self.learn(self.state.training("update"), Options())
+
+    def _normalize(self, interactions: Interactions) -> tuple[Rows, Floats, float]:
+        """Return R by user, a_i, and s_0."""
+        pairs, users = interactions.by_user, interactions.row_of_pair()
+        w = pairs.data.astype(np.float64)
+        (of_users, f_u), (of_items, f_i) = (
+            _damp(np.bincount(rows, w, n).astype(np.float64), self.damping)
+            for rows, n in zip((users, pairs.indices), interactions.shape, strict=True)
+        )
+        R = (w / (of_users[users] * of_items[pairs.indices])).astype(np.float32)
+        return freeze_rows(pairs._replace(data=R)), of_items.astype(np.float32), np.sqrt(f_u) + np.sqrt(f_i)
+
+    # -- answering ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _kernel(self) -> Rows:
+        return freeze_rows(Rows(self.kernel_starts_, self.kernel_items_, self.kernel_))
+
+    @property
+    def _largest(self) -> float:
+        """No coefficient of a score is larger."""
+        scales = self.item_scales_.astype(np.float64)
+        lengths = np.sqrt(np.einsum("if,if->i", self.item_vectors_, self.item_vectors_, dtype=np.float64))
+        return largest_size(self.kernel_) + float(np.max(lengths / scales) * np.max(lengths * scales))
+
+    def make_scorer(self) -> Scorer:
+        """Return the scorer of the fitted arrays."""
+        steps = _Steps(self._kernel, self.item_vectors_, self.item_scales_)
+        return HistoryScorer(
+            **self.known, make_candidates=partial(_Sums, steps), coefficients=np.array([self._largest], np.float32)
+        )
+
+    def make_item_space(self) -> Neighbours:
+        """Return the space in which items are compared: by M, or by their part in scores."""
+        return _ItemSpace(
+            self._kernel,
+            self.item_vectors_,
+            self.item_scales_,
+            np.flatnonzero(self.popularity_),
+            Ties.of(self.items.tie_order),
+        )
+
+    def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
+        """Return w_uj (K_ji + low_pass v_j . v_i a_i / a_j) for every item j of the history."""
+        V, scales = self.item_vectors_.astype(np.float64), self.item_scales_.astype(np.float64)
+        one_step = np.zeros(len(scales))
+        own = slice(self.kernel_starts_[item], self.kernel_starts_[item + 1])
+        one_step[self.kernel_items_[own]] = self.kernel_[own]  # K is symmetric
+        many_steps = np.einsum("jf,f->j", V[items], V[item]) * scales[item] / scales[items]
+        return weights * (one_step[items] + many_steps), 0.0
+
+
+class _Steps:
+    """From items to items: a sparse kernel, and v_j . v_i a_i / a_j."""
+
+    def __init__(self, kernel: Rows, vectors: Floats, scales: Floats) -> None:
+        self.kernel, (self.n_items, n) = kernel, vectors.shape
+        self.of_history = widen(vectors / scales[:, None], max(width_of(n), WINDOW), self.n_items)
+        self.of_candidates = widen((vectors * scales[:, None]).T, max(width_of(self.n_items), WINDOW), n)
+
+
+class _Sums(ComputedCandidates):
+    """Scores as sums of steps from the history; queries are `Histories`."""
+
+    # Rows of vectors are read once for each block, and one history steps to items anywhere: all items are one run.
+    cells = 1 << 21
+
+    def __init__(self, steps: _Steps, rows: RowNumbers) -> None:
+        super().__init__(steps.n_items, rows)
+        self._steps = steps
+        self.people = min(self.people, max(self.cells // max(len(rows), 1), 1))
+
+    def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
+        steps = self._steps
+        n, n_vectors = len(queries), len(steps.of_candidates)
+        totals = np.empty(self.n_items)
+        add_similarities(*queries.pairs, queries.rows, *steps.kernel, totals, items, out)
+        if n_vectors:
+            folded = multiply(queries.pairs, queries.rows, steps.of_history, np.arange(n_vectors))
+            columns = np.tile(np.arange(n_vectors, dtype=np.int32), n)
+            people = freeze_rows(Rows(np.arange(n + 1) * n_vectors, columns, folded.reshape(-1)))
+            out += multiply(people, np.arange(n), steps.of_candidates, items)
+
+
+class _ItemSpace:
+    """Compares items by the steps from one to the other; see the docstring of GraphFilter."""
+
+    def __init__(self, kernel: Rows, vectors: Floats, scales: Floats, active: RowNumbers, ties: Ties) -> None:
+        self._kernel, self._vectors, self._scales = kernel, vectors, scales
+        self._active, self._ties = active, ties
+
+    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
+        """Return the k nearest neighbours of each row, the row itself left out."""
+        check_metric(metric, ("cosine", "dot"), "GraphFilter has no vectors with a distance between them")
+        among = self._active if among is None else among
+        steps, roots = self._by_metric[metric]
+        return nearest(rows, _Similarities(steps, roots, among), rows, k, self._ties)
+
+    @cached_property
+    def _by_metric(self) -> dict[Closeness, tuple[_Steps, Floats]]:
+        """The steps of each metric, and the roots by which they are divided."""
+        starts, items, entries = self._kernel
+        from_items = np.repeat(np.arange(len(self._scales)), np.diff(starts))
+        to_itself = items == from_items
+        squares = np.einsum("if,if->i", self._vectors, self._vectors)
+        squares[items[to_itself]] += entries[to_itself]
+        roots, ones = np.sqrt(np.where(squares > 0, squares, 1)), np.ones_like(squares)
+        return {
+            "cosine": (_Steps(self._kernel, self._vectors, ones), roots.astype(np.float32)),
+            "dot": (_Steps(self._kernel, self._vectors, self._scales), ones),
+        }
+
+
+class _Similarities(ComputedCandidates):
+    """What steps from one item make of others, divided by the roots of both; queries are item rows."""
+
+    def __init__(self, steps: _Steps, roots: Floats, rows: RowNumbers) -> None:
+        super().__init__(steps.n_items, rows)
+        self._sums, self._roots = _Sums(steps, rows), roots
+
+    def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
+        n = len(queries)
+        ones = freeze_rows(Rows(np.arange(n + 1), queries.astype(np.int32), np.ones(n, np.float32)))
+        self._sums.block_scores(Histories(ones, np.arange(n)), items, out)
+        out /= self._roots[queries][:, None] * self._roots[items]
+
+
+def _cut(n_items: int) -> list[slice]:
+    return parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
+
+
+def _damp(sums: Doubles, damping: float) -> tuple[Doubles, float]:
+    """Return sqrt(d + damping mean), 1 where there is no pair, and the mean of d / (d + damping mean) over the mean."""
+    has_pairs = sums > 0
+    mean = sums.sum() / np.count_nonzero(has_pairs)
+    damped = np.where(has_pairs, sums + damping * mean, 1)
+    return np.sqrt(damped), float((sums / damped)[has_pairs].mean() / mean)
+
+
+def _transpose(pairs: Rows, n_columns: int) -> Rows:
+    by_column = make_csr(*pairs, n_columns).tocsc()
+    return rows_of(make_csr(by_column.indptr, by_column.indices, by_column.data, len(pairs.counts)))
