@@ -174,20 +174,23 @@ def test_regularization_is_found_in_the_pairs_of_a_row() -> None:
     matrix = np.vstack([rng.random((60, 40)) < 0.5, np.zeros((3, 40), bool)])  # three users without a pair count not
     pairs = int(matrix.sum())
     for model, expected in (
-        (make("BPR"), 0.8 * 60 / pairs),
+        (make("BPR"), min(0.8 * 60 / pairs, 0.035)),
         (make("WARP"), 3.85 * (pairs / 100) ** -0.6),
     ):
         assert model.fit(likes(matrix)).used_.regularization == pytest.approx(expected, rel=1e-3)
         assert model.regularization is None
     few = likes(np.eye(20, dtype=bool))
-    assert make("BPR").fit(few).used_.regularization == 0.12
+    assert make("BPR").fit(few).used_.regularization == 0.035
     assert make("WARP").fit(few).used_.regularization == 2
     assert make("WARP", regularization=0.3).fit(few).used_.regularization == 0.3
 
 
-@both
-def test_lists_for_baskets_are_as_good_as_popular_ones(name: str) -> None:
-    """Many people with few pairs among few items, most of them of the same items: factors find little beside noise."""
+@pytest.mark.parametrize(("name", "share"), [("WARP", 0.98), ("BPR", 0.92), ("ImplicitALS", 0.93)])
+def test_lists_for_baskets_are_nearly_as_good_as_popular_ones(name: str, share: float) -> None:
+    """Many people with few pairs among few items, most of them of the same items: factors find little beside noise.
+
+    Where baskets have themes, as a shop's have, more regularization would cost BPR and ImplicitALS far more than this.
+    """
     rng = np.random.default_rng(0)
     popular = np.log(1 / (np.arange(167) + 3) ** 1.15)
     tastes = rng.normal(size=(12, 167)) * (rng.random((12, 167)) < 0.3)
@@ -198,4 +201,4 @@ def test_lists_for_baskets_are_as_good_as_popular_ones(name: str) -> None:
     found, most = (
         tm.evaluate(model.fit(train), test)["ndcg@10"] for model in (tm.MODELS[name](factors=64), tm.Popular())
     )
-    assert found > 0.98 * most
+    assert found > share * most

@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from tastemap.data._checks import check_choice
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.pairwise import Rule, bpr_bucket
@@ -15,10 +13,6 @@ from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.typing import Counts, Floats
-
-# The regularization of a user over an epoch, and the most of a step: see benchmarks/defaults.py.
-STRENGTH = 0.8
-STRONGEST = 0.12
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,8 +41,8 @@ class BPR(PairwiseModel):
     factors : the length of p_u and q_i
     epochs : steps for every pair
     learning_rate : the length of a row's first steps; they shorten as its steps add up and as epochs pass
-    regularization : of both rows, in every step that touches them. By default 0.8 / n and at most 0.12, where n is the
-        mean number of pairs of a user: an epoch then pulls users to 0 as strongly on all data
+    regularization : of both rows, in every step that touches them. None is 0.8 / n, where n is the mean number of pairs
+        of a user: an epoch then pulls users to 0 as strongly on all data; but at most 0.035
     negatives : "uniform" draws every item alike, "popularity" by its number of pairs; never an item the user has
     feature_regularization : how many times more the factors of features are regularized than an average row's own part
     seed : of the start, the order and the draws
@@ -91,8 +85,7 @@ class BPR(PairwiseModel):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return regularization by the formula of the class docstring."""
-        n_users = np.count_nonzero(interactions.by_user.counts)
-        return {"regularization": min(STRENGTH * n_users / len(interactions), STRONGEST)}
+        return {"regularization": min(0.8 * interactions.n_users / len(interactions), 0.035)}
 
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"
