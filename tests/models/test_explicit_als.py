@@ -156,3 +156,27 @@ def test_extreme_parameters_give_finite_numbers_or_a_sentence(changed: dict[str,
 @pytest.mark.parametrize("size", [1e12, 1e20, 3e37])
 def test_extreme_ratings_give_finite_numbers_or_a_sentence(size: float) -> None:
     assert_finite_or_refused(als(), tm.Interactions.from_csr(ratings().matrix * np.float32(size)), "ratings")
+
+
+@pytest.mark.parametrize("scale", [0.1, 10])
+def test_ratings_on_another_scale_give_the_same_model_on_that_scale(scale: float) -> None:
+    stars = ratings()
+    model = tm.ExplicitALS(factors=4).fit(stars)
+    scaled = tm.ExplicitALS(factors=4).fit(tm.Interactions.from_csr(stars.matrix * np.float32(scale)))
+    rows, columns = stars.row_of_pair(), stars.by_user.indices
+    np.testing.assert_allclose(scaled.predict(rows, columns), scale * model.predict(rows, columns), rtol=1e-3)
+
+
+def test_regularization_is_found_in_the_ratings_of_a_row() -> None:
+    rng = np.random.default_rng(0)
+    stars = np.where(rng.random((90, 60)) < 0.8, rng.integers(1, 6, (90, 60)), 0)
+    n = np.count_nonzero(stars) / 150
+
+    def found(matrix: Any, **changed: Any) -> tuple[float, float]:
+        used = tm.ExplicitALS(factors=2, **changed).fit(tm.Interactions.from_csr(sp.csr_array(matrix * 1.0))).used_
+        return used.regularization, used.bias_regularization
+
+    assert found(stars) == pytest.approx((0.6 / n**0.5, 0.3 / n**0.5), rel=1e-3)
+    assert found(stars, regularization_scale="none") == pytest.approx((1.2 * n**0.5, 0.6 * n**0.5), rel=1e-3)
+    assert found(stars, regularization=0.5)[0] == 0.5
+    assert found(np.diag(np.arange(1, 21))) == (0.16, 0.16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream
 from tastemap.typing import Arrays, Doubles, Floats, Ints
+
+# The regularization of factors and biases where rows have one rating, and the most of both: see benchmarks/defaults.py.
+STRENGTH, BIAS_STRENGTH = 0.6, 0.3
+STRONGEST = 0.16
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +42,8 @@ class ExplicitALS(RatingModel):
     factors : the length of p_u and q_i
     epochs : how often users and items are both solved
     biases : False leaves mu, b_u and b_i out: s(u, i) = p_u . q_i
-    regularization, bias_regularization : of factors and biases; they need not grow with the data
+    regularization, bias_regularization : of factors and biases. By default 0.6 n^-0.5 and 0.3 n^-0.5, both at most
+        0.16, where n is the number of ratings divided by that of users and items; with the scale "none" 2 n times that
     regularization_scale : "count" as above, "none" puts 1 in the place of n_u and n_i
     seed : of the items' random start
 
@@ -58,14 +63,16 @@ class ExplicitALS(RatingModel):
     Zhou et al., Large-scale parallel collaborative filtering for the Netflix prize, AAIM 2008 (the scale "count").
     """
 
+    regularization: float | None = None
+    bias_regularization: float | None = None
     biases: bool = True
     regularization_scale: Literal["count", "none"] = "count"
 
-    # These parameters mean the same on every scale of ratings, and good values do not grow with the data.
+    # These parameters mean the same on every scale of ratings.
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(5, 30, log=True),
-        "regularization": Range(0.01, 0.5, log=True),
-        "bias_regularization": Range(0.003, 0.3, log=True),
+        "regularization": Range(0.02, 0.5, log=True),
+        "bias_regularization": Range(0.005, 0.5, log=True),
     }
     abilities: ClassVar[Abilities] = Abilities(
         ratings=True, similar_items=True, similar_users=True, explains="exact", folds_in_exactly=True, epochs=True
@@ -77,6 +84,15 @@ class ExplicitALS(RatingModel):
         super().check()
         check_switch("biases", self.biases)
         check_choice("regularization_scale", self.regularization_scale, ("count", "none"))
+
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return both regularizations by the formulas of the class docstring."""
+        n = len(interactions) / (len(interactions.by_user.with_pairs) + len(interactions.by_item.with_pairs))
+        scale = 1.0 if self._scales_with_count else 2 * n
+        return {
+            "regularization": scale * min(STRENGTH / n**0.5, STRONGEST),
+            "bias_regularization": scale * min(BIAS_STRENGTH / n**0.5, STRONGEST),
+        }
 
     def _task(self, interactions: Interactions) -> RatingTask:
         return _Alternation(self, interactions)
@@ -120,7 +136,8 @@ class ExplicitALS(RatingModel):
         A contribution is negative where the user dislikes something similar.
         """
         f = self.factors
-        ridge = np.append(np.full(f, self.deviation_[0] * self.regularization), self.bias_regularization)
+        used = self.used_
+        ridge = np.append(np.full(f, self.deviation_[0] * used.regularization), used.bias_regularization)
         Y = np.hstack([self.item_factors_[items], np.full((len(items), 1), self.biases)]).astype(np.float64)
         q = np.append(self.item_factors_[item], 0).astype(np.float64)
         left = weights.astype(np.float64) - self.mean_ - self.item_biases_[items]

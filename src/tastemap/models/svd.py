@@ -81,8 +81,8 @@ class SVD(RatingModel):
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(10, 60, log=True),
         "learning_rate": Range(0.005, 0.1, log=True),
-        "regularization": Range(0.01, 0.2, log=True),
-        "bias_regularization": Range(0.003, 0.1, log=True),
+        "regularization": Range(0.01, 0.5, log=True),
+        "bias_regularization": Range(0.003, 0.2, log=True),
     }
     abilities: ClassVar[Abilities] = Abilities(
         ratings=True, similar_items=True, similar_users=True, explains="leave-one-out", epochs=True

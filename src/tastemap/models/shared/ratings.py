@@ -80,8 +80,8 @@ class RatingModel(Model):
 
     factors: int = 64
     epochs: int = 10
-    regularization: float = 0.075
-    bias_regularization: float = 0.03
+    regularization: float | None = 0.05
+    bias_regularization: float | None = 0.02
     seed: int = 0
 
     fitted_arrays: ClassVar[Specs] = {
@@ -99,7 +99,7 @@ class RatingModel(Model):
         for name in ("factors", "epochs"):
             check_whole(name, getattr(self, name), lowest=1)
         for name in ("regularization", "bias_regularization"):
-            check_amount(name, getattr(self, name))
+            check_amount(name, getattr(self, name), or_none=getattr(type(self), name) is None)
         if self.regularization == 0:
             raise ValueError(
                 "regularization must be above 0, got 0: without it few ratings do not determine a row's factors"
@@ -181,8 +181,8 @@ class RatingModel(Model):
             self._layout,
             float(self.mean_[0]),
             float(self.deviation_[0]),
-            self.regularization,
-            self.bias_regularization,
+            self.used_.regularization,
+            self.used_.bias_regularization,
             self._scales_with_count,
         )
 
