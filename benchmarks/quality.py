@@ -105,8 +105,8 @@ def _als_grid() -> Iterator[Row]:
 GRIDS: dict[str, list[Row]] = {
     "ImplicitALS": list(_als_grid()),
     "EASE": grid(regularization=(100, 200, 300, 500, 700, 1000)),
-    "WARP": grid(learning_rate=(0.05, 0.1), regularization=(0.5, 0.6, 0.8), epochs=(20, 40), max_sampled=(100, 250)),
-    "BPR": grid(learning_rate=(0.5, 1.0), regularization=(0.005, 0.01, 0.015), epochs=(100, 200)),
+    "WARP": grid(learning_rate=(0.03, 0.05), regularization=(0.4, 0.5, 0.6), epochs=(50, 80), max_sampled=(100, 250)),
+    "BPR": grid(learning_rate=(0.7, 1.0), regularization=(0.007, 0.01, 0.015), epochs=(200, 300)),
     "ItemKNN": grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
     "GraphFilter": grid(low_pass=(0.1, 0.3, 1.0), damping=(0.5, 1.0, 2.0), noise=(0.6, 0.7, 0.8)),
 }
