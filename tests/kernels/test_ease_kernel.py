@@ -69,16 +69,18 @@ def test_added_rows_are_the_sums_in_order_whatever_items_are_asked(
 
 
 @pytest.mark.parametrize(("first", "second"), [(range(4, 7), range(2)), (range(3), range(3)), ([5, 8], [0, 6])])
-def test_weights_are_the_inverse_divided_by_its_diagonal(first: Any, second: Any) -> None:
-    random = np.random.default_rng(0).standard_normal((20, 9))
+def test_weights_are_the_inverse_divided_by_its_diagonal_and_scaled(first: Any, second: Any) -> None:
+    rng = np.random.default_rng(0)
+    random, scale = rng.standard_normal((20, 9)), rng.uniform(1, 5, 9)
     P = random.T @ random
     rows, columns = np.array(first), np.array(second)
-    B = np.full((9, WINDOW), np.nan, np.float32)
+    W = np.full((9, WINDOW), np.nan, np.float32)
     entries = np.full((len(rows), 3 + len(columns)), np.nan)
     entries[:, 3:] = -P[np.ix_(rows, columns)]
-    fill_weights(entries, 3, rows, columns, np.diag(P)[rows], np.diag(P)[columns], B)
+    precision = np.diag(P)
+    fill_weights(entries, 3, rows, columns, precision[rows], precision[columns], scale[rows], scale[columns], W)
     pairs = {(i, j) for i in first for j in second if j < i}
     for i in range(9):
         for j in range(9):
-            expected = -P[i, j] / P[j, j] if {(i, j), (j, i)} & pairs else np.nan
-            np.testing.assert_allclose(B[i, j], expected, rtol=1e-6)
+            expected = -P[i, j] / P[j, j] * scale[i] / scale[j] if {(i, j), (j, i)} & pairs else np.nan
+            np.testing.assert_allclose(W[i, j], expected, rtol=1e-6)

@@ -50,6 +50,9 @@ SEEDS: list[Any] = [-1, 2**64, 0.5, True, None]
 REFUSED: dict[tuple[str, str], list[Any]] = {
     ("ItemKNN", "bm25_b"): [1.1],
     ("EASE", "regularization"): [0],
+    ("EASE", "dropout"): [1],
+    ("EASE", "user_exponent"): [1.1],
+    ("EASE", "item_exponent"): [1.1],
     ("ImplicitALS", "alpha"): [0],
     ("ExplicitALS", "regularization"): [0],
     ("SVD", "regularization"): [0],
@@ -61,8 +64,10 @@ TO_THE_END = {name: {"epochs": 1000, "learning_rate": 0.2} for name in ("SVD", "
 # Where a model compares items otherwise: the similarities of the items 100 to 110 by each metric that it knows.
 SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
     "EASE": {
-        "cosine": lambda model: ease.partial_correlations(np.nan_to_num(weights()), model.regularization),
-        "dot": lambda model: ease.weights(np.nan_to_num(weights()), model.regularization),
+        "cosine": lambda model: ease.partial_correlations(
+            np.nan_to_num(weights()), model.regularization, model.dropout, model.user_exponent
+        ),
+        "dot": lambda model: ease.weights(np.nan_to_num(weights()), **model.get_params()),
     },
     "GraphFilter": {
         "cosine": lambda model: graph_filter.cosines(np.nan_to_num(weights()), *own_filter(model)),

@@ -53,22 +53,54 @@ def tile(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(inverse, "TILE", request.param)
 
 
+# As in the first paper: every pair counts alike, and so does every item's ridge.
+PLAIN: dict[str, Any] = {"dropout": 0.0, "user_exponent": 0.0, "item_exponent": 0.0}
+SETTINGS: list[dict[str, Any]] = [
+    {"regularization": 0.1},
+    {"regularization": 5.0},
+    {"regularization": 500.0},
+    {"regularization": 5.0, "dropout": 0.4},
+    {"regularization": 5.0, "user_exponent": 0.7},
+    {"regularization": 5.0, "item_exponent": 0.3},
+    {"regularization": 0.5, "dropout": 0.9, "user_exponent": 1.0, "item_exponent": 1.0},
+]
+
+
 @pytest.mark.usefixtures("tile")
-@pytest.mark.parametrize("regularization", [0.1, 5.0, 500.0])
-def test_the_weights_solve_every_items_regression(regularization: float) -> None:
-    X = weighted()
-    model = fit_model(X, regularization=regularization)
-    np.testing.assert_allclose(
-        whole_weights(model), reference.weights(in_units(X), regularization), rtol=1e-5, atol=1e-7
-    )
-    precisions = np.diag(reference.precision(in_units(X), regularization))
-    np.testing.assert_allclose(model.item_precisions_, precisions, rtol=1e-10)
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_the_weights_solve_every_items_regression(setting: dict[str, Any]) -> None:
+    X, setting = weighted(), {**PLAIN, **setting}
+    model = fit_model(X, **setting)
+    np.testing.assert_allclose(whole_weights(model), reference.weights(in_units(X), **setting), rtol=1e-5, atol=1e-7)
+    del setting["item_exponent"]  # which comes after the regressions
+    precisions = np.diag(reference.precision(in_units(X), **setting))
+    np.testing.assert_allclose(model.item_precisions_, precisions, rtol=1e-7)
+    everything = np.arange(23)
+    shown = model.similar_items(everything[everything != 4], k=30)
+    expected = reference.partial_correlations(in_units(X), **setting)
+    np.testing.assert_allclose(shown["score"], expected[shown["item"], shown["neighbour"]], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+def test_explanations_add_up_to_the_scores_of_lists(setting: dict[str, Any]) -> None:
+    model = fit_model(weighted(), **{**PLAIN, **setting})
+    for user, item, _, score in model.recommend([0, 1, 2], k=5).iter_rows():
+        told = model.explain(user, item)
+        np.testing.assert_allclose([told.score, told.frame["contribution"].sum()], score, rtol=1e-5)
+
+
+def test_dropout_is_the_ridge_of_a_regression_on_all_weights_with_some_missing() -> None:
+    # Two items that go together, and one user: E |x - m x B|^2 over masks m, kept with 1 - p and divided by it.
+    X, p = np.array([[1.0, 1.0]], np.float32), 0.4
+    model = fit_model(X, regularization=1e-9, **{**PLAIN, "dropout": p})
+    ridge = p / (1 - p)  # the variance of m / (1 - p)
+    np.testing.assert_allclose(whole_weights(model)[0, 1], 1 / (1 + ridge), rtol=1e-6)
 
 
 @pytest.mark.usefixtures("tile")
 def test_the_gradient_is_zero_except_on_the_diagonal() -> None:
     X = weighted().astype(np.float64)
-    B = whole_weights(fit_model(X, regularization=3.0)).astype(np.float64)
+    B = whole_weights(fit_model(X, regularization=3.0, **PLAIN)).astype(np.float64)
     gram = in_units(X).astype(np.float64).T @ in_units(X)
     gradient = (gram + 3 * np.eye(23)) @ B - gram
     off_diagonal = gradient[~np.eye(23, dtype=bool)]
@@ -205,3 +237,19 @@ def test_a_file_with_the_weights_of_all_items_is_read(tmp_path: Path) -> None:
     arrays["item_weights_"] = arrays.pop("weights_")
     write_arrays(tmp_path / "old", arrays, "model", header)
     assert tm.load(tmp_path / "old").recommend(k=3).equals(full.recommend(k=3))
+
+
+def test_a_file_from_before_dropout_and_exponents_is_read_as_it_was(tmp_path: Path) -> None:
+    model = fit_model(weighted(), regularization=3.0, **PLAIN)
+    model.save(tmp_path / "new")
+    arrays, header = read_arrays(tmp_path / "new", "model")
+    del arrays["item_scales_"]
+    write_arrays(tmp_path / "old", arrays, "model", {**header, "parameters": {"regularization": 3.0}})
+    loaded: Any = tm.load(tmp_path / "old")
+    assert loaded.get_params() == model.get_params()
+    assert loaded.recommend(k=9).equals(model.recommend(k=9))
+    assert loaded.similar_items(3, k=9).equals(model.similar_items(3, k=9))
+    del arrays["item_precisions_"]
+    write_arrays(tmp_path / "bad", arrays, "model", {**header, "parameters": {"regularization": 3.0}})
+    with pytest.raises(tm.ModelFileError, match="'item_precisions_' is missing"):
+        tm.load(tmp_path / "bad")

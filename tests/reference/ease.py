@@ -10,29 +10,48 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 
-def precision(X: Array, regularization: float) -> Array:
-    """Return P = (X'X + regularization I)^-1."""
-    gram = np.zeros((X.shape[1], X.shape[1]))
+def gram(X: Array, user_exponent: float = 0) -> Array:
+    """Return the sum over users of n_u^-user_exponent x_u x_u', for users with a pair."""
+    total = np.zeros((X.shape[1], X.shape[1]))
     for x in X.astype(np.float64):
-        gram += np.outer(x, x)
-    return np.linalg.inv(gram + regularization * np.eye(len(gram)))
+        if x.any():
+            total += (x @ x) ** -user_exponent * np.outer(x, x)
+    return total
 
 
-def weights(X: Array, regularization: float) -> Array:
+def ridge(X: Array, regularization: float, dropout: float = 0) -> Array:
+    """Return lambda_j of every item."""
+    return regularization + dropout / (1 - dropout) * (X.astype(np.float64) ** 2).sum(axis=0)
+
+
+def precision(X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0) -> Array:
+    """Return P = (X' D^-user_exponent X + diag(lambda))^-1."""
+    return np.linalg.inv(gram(X, user_exponent) + np.diag(ridge(X, regularization, dropout)))
+
+
+def regressions(X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0) -> Array:
     """Return B, one regression of an item on the others after the other."""
-    X = X.astype(np.float64)
     n_items = X.shape[1]
+    G, own = gram(X, user_exponent), ridge(X, regularization, dropout)
     B = np.zeros((n_items, n_items))
     for i in range(n_items):
         others = np.arange(n_items) != i
-        A = X[:, others].T @ X[:, others] + regularization * np.eye(n_items - 1)
-        B[others, i] = np.linalg.solve(A, X[:, others].T @ X[:, i])
+        B[others, i] = np.linalg.solve(G[np.ix_(others, others)] + np.diag(own[others]), G[others, i])
     return B
 
 
-def partial_correlations(X: Array, regularization: float) -> Array:
+def weights(
+    X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0, item_exponent: float = 0
+) -> Array:
+    """Return W, which is B between the items' scales; the scale of an item without a pair is 1."""
+    n = (X.astype(np.float64) ** 2).sum(axis=0)
+    scales = np.where(n > 0, n, 1) ** item_exponent
+    return regressions(X, regularization, dropout, user_exponent) * scales[:, None] / scales
+
+
+def partial_correlations(X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0) -> Array:
     """Return -P_ij / sqrt(P_ii P_jj)."""
-    P = precision(X, regularization)
+    P = precision(X, regularization, dropout, user_exponent)
     return -P / np.sqrt(np.outer(np.diag(P), np.diag(P)))
 
 

@@ -2,11 +2,12 @@
 
 Sums are float64 over exact products of float32 numbers, each in one fixed order, so that no block changes a bit.
 
-With X the weights of all pairs, regularization on the diagonal of X'X and P the inverse of that:
+With X the weights of all pairs, those of a user multiplied by the user's own number, a ridge on the diagonal of X'X, P
+the inverse of that and s a scale of every item:
 
-    gram      X'X                                     `gram_rows`
-    B         B_ij = -P_ij / P_jj for i != j, else 0   `fill_weights`
-    scores    x_u B                                   `add_rows`
+    gram      X'X                                                  `gram_rows`
+    W         W_ij = -P_ij / P_jj (s_i / s_j) for i != j, else 0    `fill_weights`
+    scores    x_u W                                                `add_rows`
 
 Arguments of `gram_rows`:
 
@@ -21,13 +22,14 @@ of `fill_weights`:
     first                            the column of `entries` with columns[0]
     rows, columns                    int64 (rows,), int64 (columns,): items
     row_precision, column_precision  float64 (rows,), float64 (columns,): the diagonal of P at rows and columns
-    B                                float32 (n_items, width), written where j != i
+    row_scale, column_scale          float64 (rows,), float64 (columns,): s at rows and columns
+    W                                float32 (n_items, width), written where j != i
 
 and of `add_rows`:
 
     indptr, indices, data            int64 (n + 1,), int32 (pairs,), float32 (pairs,): histories, CSR
     rows                             int64 (people,): whose
-    B                                float32 (n_items, width): width a multiple of LANES and at least WINDOW
+    W                                float32 (n_items, width): width a multiple of LANES and at least WINDOW
     items                            int64 (columns,), ascending: which scores
     window                           float32 (WINDOW,): scratch
     out                              float32 (people, columns), written
@@ -60,31 +62,31 @@ def gram_rows(item_ptr, users, item_weights, user_ptr, items, user_weights, firs
 
 
 @jit_exact
-def fill_weights(entries, first, rows, columns, row_precision, column_precision, B):
-    """Set B[i, j] = -P[i, j] / P[j, j] and B[j, i] = -P[i, j] / P[i, i] for i in `rows`, j in `columns`, j < i."""
+def fill_weights(entries, first, rows, columns, row_precision, column_precision, row_scale, column_scale, W):
+    """Set W[i, j] = -P[i, j] / P[j, j] s[i] / s[j] and W[j, i] likewise for i in `rows`, j in `columns`, j < i."""
     n_rows, n_columns = rows.shape[0], columns.shape[0]
     for a in range(n_rows):
         i = rows[a]
         for b in range(n_columns):
             j = columns[b]
             if j < i:
-                B[i, j] = np.float32(entries[a, first + b] / column_precision[b])
+                W[i, j] = np.float32(entries[a, first + b] / column_precision[b] * (row_scale[a] / column_scale[b]))
     for b in range(n_columns):
         j = columns[b]
         for a in range(n_rows):
             i = rows[a]
             if j < i:
-                B[j, i] = np.float32(entries[a, first + b] / row_precision[a])
+                W[j, i] = np.float32(entries[a, first + b] / row_precision[a] * (column_scale[b] / row_scale[a]))
 
 
 @jit_exact
-def add_rows(indptr, indices, data, rows, B, items, window, out):
-    """Set out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w B[j, items[c]]."""
-    n, width = rows.shape[0], B.shape[1]
+def add_rows(indptr, indices, data, rows, W, items, window, out):
+    """Set out[r, c] = sum over the pairs (j, w) in CSR row rows[r] of w W[j, items[c]]."""
+    n, width = rows.shape[0], W.shape[1]
     n_items = items.shape[0]
     first = 0
     while first < n_items:
-        # Whole cache lines from the next item on; their part of all rows of B stays in the cache over many people.
+        # Whole cache lines from the next item on; their part of all rows of W stays in the cache over many people.
         start = min(items[first] // LANES * LANES, width - WINDOW)
         last = first + 1
         while last < n_items and items[last] < start + WINDOW:
@@ -93,10 +95,10 @@ def add_rows(indptr, indices, data, rows, B, items, window, out):
             s0, s1, s2, s3 = zeros_double(), zeros_double(), zeros_double(), zeros_double()
             for p in range(indptr[rows[r]], indptr[rows[r] + 1]):
                 j, w = indices[p], splat(data[p])
-                s0 = multiply_add_double(w, load_row(B, j, start), s0)
-                s1 = multiply_add_double(w, load_row(B, j, start + LANES), s1)
-                s2 = multiply_add_double(w, load_row(B, j, start + 2 * LANES), s2)
-                s3 = multiply_add_double(w, load_row(B, j, start + 3 * LANES), s3)
+                s0 = multiply_add_double(w, load_row(W, j, start), s0)
+                s1 = multiply_add_double(w, load_row(W, j, start + LANES), s1)
+                s2 = multiply_add_double(w, load_row(W, j, start + 2 * LANES), s2)
+                s3 = multiply_add_double(w, load_row(W, j, start + 3 * LANES), s3)
             store_rounded(window, 0, s0)
             store_rounded(window, LANES, s1)
             store_rounded(window, 2 * LANES, s2)

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tastemap import memory, parallel
-from tastemap.data._checks import check_amount
+from tastemap.data._checks import check_amount, check_share
+from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DivergenceError, ModelFileError, Remedy
@@ -31,24 +32,36 @@ from tastemap.typing import Array, Counts, Doubles, Floats, Ints, RowNumbers
 # The number of rows of the Gram matrix that one thread sums at a time.
 GRAM_ROWS = 16
 
+# EASE without what came after its first paper, as files of earlier versions hold it.
+PLAIN = {"dropout": 0.0, "user_exponent": 0.0, "item_exponent": 0.0}
+
 
 @dataclass(kw_only=True, eq=False)
 class EASE(Model):
     """Linear regression of every item on all others, for all items at once.
 
-    s(u, i) = x_u . B_i = sum over the history of w_uj B_ji
-    minimise   sum_u |x_u - x_u B|^2 + regularization |B|^2   with a diagonal of B that is zero
-    solution   B_ij = -P_ij / P_jj for i != j,   P = (X'X + regularization I)^-1
+    s(u, i) = sum over the history of w_uj W_ji,   W_ji = n_j^item_exponent B_ji n_i^-item_exponent
+    minimise   sum_u n_u^-user_exponent |x_u - x_u B|^2 + sum_j lambda_j |B_j|^2   with a diagonal of B that is zero
+    where      lambda_j = regularization + dropout / (1 - dropout) n_j
+    solution   B_ij = -P_ij / P_jj for i != j,   P = (X' D^-user_exponent X + diag(lambda))^-1,   D = diag(n_u)
 
-    X holds the weights of the pairs in multiples of their mean, and 0 for all others. The solution is direct and uses
-    no random numbers. X'X, B and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
+    X holds the weights x of the pairs in multiples of their mean, and 0 for all others; n_u = sum_i x_ui^2 and
+    n_j = sum_u x_uj^2, which of ones are numbers of pairs. The solution is direct and uses no random numbers. The Gram
+    matrix, W and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
-    regularization : lambda, in units of X'X: an item's entry there is the sum of its squared weights, so what suits
-        grows with the data, and not with the unit of the weights. For likes from 200 to 1000 are usual
+    regularization : the part of lambda_j that all items share, in units of X' D^-user_exponent X: an item's entry there
+        is n_j where user_exponent is 0. What suits grows with the data, and not with the unit of the weights
+    dropout : from 0 to below 1. A regression that saw each weight with this probability as 0, in all possible ways,
+        would learn the second part of lambda_j: what is frequent is regularized more, and leans less on itself
+    user_exponent : from 0 to 1, how much less a user with many pairs counts: 0 counts every pair alike, 1 every user
+    item_exponent : from 0 to 1, how far popular items are moved down in lists, and up in histories
 
-    weights_ : float32, (n, at least n): B of the n items with a training pair, in the order of their rows; the rows of
-        B are filled up with zeros to whole cache lines. For all other items B is 0
+    With dropout, user_exponent and item_exponent 0 this is EASE as first published.
+
+    weights_ : float32, (n, at least n): W of the n items with a training pair, in the order of their rows; the rows of
+        W are filled up with zeros to whole cache lines. For all other items W is 0
     item_precisions_ : float64, (n_items,): the diagonal of P
+    item_scales_ : float64, (n_items,): n_j^item_exponent, 1 for items without a training pair
 
     The progress bar shows the memory and time needed: for n items with a pair 8 n^2 bytes while it learns and half of
     that afterwards, and n^3 operations. Items without a pair cost nothing. Raises DataError where the memory is not
@@ -56,21 +69,32 @@ class EASE(Model):
 
     Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from all pairs.
     similar_items by "cosine" is the partial correlation -P_ij / sqrt(P_ii P_jj), which removes the influence of all
-    other items; by "dot" it is B_ij, which having i adds to the score of j and which favours popular items.
+    other items; by "dot" it is W_ij, which having i adds to the score of j.
 
-    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019. The inverse: training/inverse.py.
+    Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019; dropout: Steck, Autoencoders that don't
+    overfit towards the identity, NeurIPS 2020; exponents: Park et al., Why is normalization necessary for linear
+    recommenders?, SIGIR 2025. The inverse: training/inverse.py.
     """
 
     regularization: float = 500.0
+    dropout: float = 0.0
+    user_exponent: float = 0.0
+    item_exponent: float = 0.0
 
     # In units of an item's squared weights: tens for the orders of a shop, thousands for millions of likes.
-    search_space: ClassVar[SearchSpace] = {"regularization": Range(10.0, 10_000.0, log=True)}
+    search_space: ClassVar[SearchSpace] = {
+        "regularization": Range(10.0, 10_000.0, log=True),
+        "dropout": Range(0.0, 0.8),
+        "user_exponent": Range(0.0, 1.0),
+        "item_exponent": Range(0.0, 0.5),
+    }
     abilities: ClassVar[Abilities] = Abilities(
         similar_items=True, explains="exact", folds_in_exactly=True, squares_items=True
     )
     fitted_arrays: ClassVar[Specs] = {
         "weights_": ArraySpec(dtype="float32", shape=("paired_items", "columns")),
         "item_precisions_": ArraySpec(dtype="float64", shape=("items",), above=0),
+        "item_scales_": ArraySpec(dtype="float64", shape=("items",), above=0),
     }
 
     def check(self) -> None:
@@ -78,6 +102,11 @@ class EASE(Model):
         check_amount("regularization", self.regularization)
         if self.regularization == 0:
             raise ValueError("regularization must be above 0, got 0: without it the equations may have no one solution")
+        check_share("dropout", self.dropout)
+        if self.dropout == 1:
+            raise ValueError("dropout must be below 1, got 1: nothing would be left to learn from")
+        check_share("user_exponent", self.user_exponent)
+        check_share("item_exponent", self.item_exponent)
 
     def ask_for_memory(self) -> None:
         """Raise DataError where the equations of all items take more memory than is free."""
@@ -100,9 +129,12 @@ class EASE(Model):
         n_items, n = interactions.shape[1], len(active)
         about = _estimate_cost(n) if is_shown(options.progress) else ""
         with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
-            A = _gram(interactions.compact())
-            for b in range(len(A.blocks)):
-                A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += self.regularization
+            compact = interactions.compact()
+            A = _gram(compact, self.user_exponent)
+            squares = _sum_squares(compact.by_item)
+            ridge = self.regularization + self.dropout / (1 - self.dropout) * squares
+            for b, block in enumerate(A.blocks):
+                A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += ridge[block]
             try:
                 invert(A, lambda: shown.update(1))
             except np.linalg.LinAlgError as reason:
@@ -112,7 +144,9 @@ class EASE(Model):
                 ) from reason
         self.item_precisions_ = np.full(n_items, 1 / self.regularization)
         self.item_precisions_[active] = -A.diagonal()
-        self.weights_ = _make_weights(A, self.item_precisions_[active])
+        self.item_scales_ = np.ones(n_items)
+        self.item_scales_[active] = squares**self.item_exponent
+        self.weights_ = _make_weights(A, self.item_precisions_[active], self.item_scales_[active])
         check_range(interactions.by_user, largest_size(self.weights_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
@@ -130,25 +164,30 @@ class EASE(Model):
         )
 
     def make_item_space(self) -> Neighbours:
-        """Return the space in which items are compared: by B, or by partial correlations."""
+        """Return the space in which items are compared: by W, or by partial correlations."""
         ties, active = Ties.of(self.items.tie_order), np.flatnonzero(self.popularity_)
-        return _ItemSpace(self.weights_, self._place, self.item_precisions_, active, ties)
+        roots = np.sqrt(self.item_precisions_) * self.item_scales_
+        return _ItemSpace(self.weights_, self._place, roots, active, ties)
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
-        """Return w_uj B_ji for every item j of the history."""
+        """Return w_uj W_ji for every item j of the history."""
         return weights.astype(np.float64) * self.weights_[self._place[items], self._place[item]], 0.0
 
     @cached_property
     def _place(self) -> RowNumbers:
-        """The row in B of each item: int64, (n_items,), -1 for items without a training pair."""
+        """The row in W of each item: int64, (n_items,), -1 for items without a training pair."""
         return np.where(self.popularity_ > 0, np.cumsum(self.popularity_ > 0) - 1, -1)
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
-        """Make a fitted model from what `save` wrote; older files hold B of all items, with or without pairs."""
+        """Make a fitted model from what `save` wrote; older ones lack exponents, or have W of all items."""
         if "item_weights_" in arrays and "weights_" not in arrays:
             rest = {name: array for name, array in arrays.items() if name != "item_weights_"}
             arrays = {**rest, "weights_": _drop_idle(arrays["item_weights_"], rest.get("popularity_"))}
+        parameters = header.get("parameters")
+        if isinstance(parameters, dict) and not PLAIN.keys() & parameters:
+            header = {**header, "parameters": {**parameters, **PLAIN}}
+            arrays = {"item_scales_": np.ones_like(arrays.get("item_precisions_", np.empty(0))), **arrays}
         return super().from_arrays(arrays, header)
 
 
@@ -174,11 +213,10 @@ class _Sums(ComputedCandidates):
 
 
 class _ItemSpace:
-    """Compares items by B or by partial correlations; see the docstring of EASE."""
+    """Compares items by W or by partial correlations, W_ij root_j / root_i; see the docstring of EASE."""
 
-    def __init__(self, weights: Floats, place: RowNumbers, precisions: Any, active: RowNumbers, ties: Ties) -> None:
-        self._weights, self._place, self._active, self._ties = weights, place, active, ties
-        self._roots = np.sqrt(precisions)
+    def __init__(self, weights: Floats, place: RowNumbers, roots: Doubles, active: RowNumbers, ties: Ties) -> None:
+        self._weights, self._place, self._roots, self._active, self._ties = weights, place, roots, active, ties
 
     def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
         """Return the k nearest neighbours of each row, the row itself left out."""
@@ -189,7 +227,7 @@ class _ItemSpace:
 
 
 class _Similarities(ComputedCandidates):
-    """Entry [i, j] of B, times root_j / root_i; queries are item rows i, of items with a training pair."""
+    """Entry [i, j] of W, times root_j / root_i; queries are item rows i, of items with a training pair."""
 
     def __init__(self, weights: Floats, place: RowNumbers, roots: Any, rows: RowNumbers) -> None:
         super().__init__(len(place), rows)
@@ -201,9 +239,12 @@ class _Similarities(ComputedCandidates):
         out[:, places < 0] = 0
 
 
-def _gram(interactions: Interactions) -> Symmetric:
-    """Return X'X."""
+def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
+    """Return X' D^-user_exponent X, as the product of two matrices of half the exponent."""
     by_item, by_user = interactions.by_item, interactions.by_user
+    share = _sum_squares(by_user) ** (-user_exponent / 2)
+    by_item = _multiply(by_item, share[by_item.indices])
+    by_user = _multiply(by_user, np.repeat(share, by_user.counts))
     A = Symmetric(len(interactions.items))
     parts = [(b, part) for b in range(len(A.blocks)) for part in parallel.row_blocks(len(A.rows[b]), GRAM_ROWS)]
     parts.reverse()  # later rows are longer, and the longest tasks should not be the last
@@ -216,43 +257,63 @@ def _gram(interactions: Interactions) -> Symmetric:
     return A
 
 
+def _multiply(rows: Rows, by: Doubles) -> Rows:
+    """Return rows with every weight multiplied by its own number."""
+    return freeze_rows(rows._replace(data=(rows.data * by).astype(np.float32)))
+
+
+def _sum_squares(rows: Rows) -> Doubles:
+    """Return the sum of the squared weights of each row, none of which is empty."""
+    return np.add.reduceat(rows.data.astype(np.float64) ** 2, rows.indptr[:-1])
+
+
 def _width(n: int) -> int:
-    """Return the length of the rows of B of n items: whole cache lines, and at least one window of the kernel."""
+    """Return the length of the rows of W of n items: whole cache lines, and at least one window of the kernel."""
     return max(-(-n // LANES) * LANES, kernels.WINDOW)
 
 
-def _make_weights(A: Symmetric, precisions: Any) -> Floats:
-    """Return B, given minus P and its diagonal."""
-    B = _zeros(len(precisions))
+def _make_weights(A: Symmetric, precisions: Doubles, scales: Doubles) -> Floats:
+    """Return W, given minus P, its diagonal and the items' scales."""
+    W = _zeros(len(precisions))
     items = np.arange(len(precisions))
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 
     def fill(t: int) -> None:
         i, j = tiles[t]
-        rows, columns = items[A.blocks[i]], items[A.blocks[j]]
-        kernels.fill_weights(A.rows[i], A.blocks[j].start, rows, columns, precisions[rows], precisions[columns], B)
+        rows, columns = A.blocks[i], A.blocks[j]
+        kernels.fill_weights(
+            A.rows[i],
+            columns.start,
+            items[rows],
+            items[columns],
+            precisions[rows],
+            precisions[columns],
+            scales[rows],
+            scales[columns],
+            W,
+        )
 
     parallel.run(fill, len(tiles))
-    return B
+    return W
 
 
 def _zeros(n: int) -> Floats:
-    """Return zeros in the shape of B of n items."""
-    B: Floats = allocate(n, _width(n))
-    B[:] = 0
-    return B
+    """Return zeros in the shape of W of n items."""
+    W: Floats = allocate(n, _width(n))
+    W[:] = 0
+    return W
 
 
-def _drop_idle(B: Array, popularity: Array | None) -> Array:
-    """Return the rows and columns that B of an older file has for items with a pair."""
-    if popularity is None or popularity.ndim != 1 or B.ndim != 2 or not len(popularity) == len(B) <= B.shape[1]:
-        raise ModelFileError(f"its array 'item_weights_' must have a row and a column an item, got shape {B.shape}")
+def _drop_idle(W: Array, popularity: Array | None) -> Array:
+    """Return the rows and columns that W of an older file has for items with a pair."""
+    if popularity is None or popularity.ndim != 1 or W.ndim != 2 or not len(popularity) == len(W) <= W.shape[1]:
+        raise ModelFileError(f"its array 'item_weights_' must have a row and a column an item, got shape {W.shape}")
     active = np.flatnonzero(popularity)
-    if len(active) == len(B):
-        return B
+    if len(active) == len(W):
+        return W
     kept = _zeros(len(active))
     for row, item in enumerate(active):  # not at once, which would take as much memory again
-        kept[row, : len(active)] = B[item, active]
+        kept[row, : len(active)] = W[item, active]
     return kept
 
 
