@@ -29,23 +29,24 @@ def rows_of(V: Array) -> Rows:
     most=st.integers(1, 14),
     share=st.sampled_from([0.1, 0.5, 1.0]),
     shrinkage=st.sampled_from([0.0, 2.5]),
+    exponent=st.sampled_from([0.5, 1.0, 2.0]),
     seed=st.integers(0, 2**32),
 )
 def test_the_nearest_are_those_of_the_full_sort_ties_by_place(
-    n_users: int, n_items: int, most: int, share: float, shrinkage: float, seed: int
+    n_users: int, n_items: int, most: int, share: float, shrinkage: float, exponent: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     here = rng.random((n_users, n_items)) < share
     # Few different values, whose products and sums no rounding touches: there are ties.
-    V = np.where(here, rng.choice([0.0, 0.5, 1.0], here.shape), np.nan)
-    products = np.nan_to_num(V).T @ np.nan_to_num(V)
+    V, H = (np.where(here, rng.choice([0.0, 0.5, 1.0], here.shape), np.nan) for _ in range(2))
+    products = (np.nan_to_num(V).T @ np.nan_to_num(H)) ** exponent
     n_both = here.T.astype(float) @ here
     expected = np.float32(products * np.divide(n_both, n_both + shrinkage, out=np.zeros_like(n_both), where=n_both > 0))
     first = seed % n_items
     near = np.full((n_items - first, most), -1, np.int32)
     similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
     places, row_at = Ties.of(rng.permutation(n_items))
-    nearest_items(*rows_of(V.T), *rows_of(V), first, shrinkage, places, row_at, near, similarities, counts)
+    nearest_items(*rows_of(V.T), *rows_of(H), first, shrinkage, exponent, places, row_at, near, similarities, counts)
     for r, own in enumerate(reference.nearest(expected, most, places)[first:]):
         assert near[r, : counts[r]].tolist() == own
         assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()

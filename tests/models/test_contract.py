@@ -32,12 +32,12 @@ NAN, INF = float("nan"), float("inf")
 # Parameters for quick models of little data.
 QUICK: dict[str, dict[str, Any]] = {
     "EASE": {"regularization": 2.0},
-    "ItemKNN": {"similarity": "bm25"},
+    "ItemKNN": {"similarity": "normalised"},
     "GraphFilter": {"noise": 0.1},
 }
 # Values of parameters that change what is learned from little data, where the next one does not.
 OTHERS: dict[str, dict[str, Any]] = {
-    "ItemKNN": {"neighbours": 3},
+    "ItemKNN": {"neighbours": 3, "bm25_k1": ..., "bm25_b": ...},
     "WARP": {"max_sampled": 2},
     "GraphFilter": {"noise": 9.0},
 }
@@ -49,6 +49,8 @@ SEEDS: list[Any] = [-1, 2**64, 0.5, True, None]
 # ... and beyond it.
 REFUSED: dict[tuple[str, str], list[Any]] = {
     ("ItemKNN", "bm25_b"): [1.1],
+    **{("ItemKNN", f"{name}_exponent"): [2.1] for name in ("user", "history", "item")},
+    ("ItemKNN", "similarity_exponent"): [0, 2.1],
     ("EASE", "regularization"): [0],
     ("EASE", "dropout"): [1],
     ("EASE", "user_exponent"): [1.1],
@@ -74,7 +76,14 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
         "dot": lambda model: graph_filter.coefficients(np.nan_to_num(weights()), *own_filter(model)),
     },
     "ItemKNN": {
-        "cosine": lambda model: knn.similarities(weights(), model.similarity, model.shrinkage),
+        "cosine": lambda model: knn.normalised(
+            weights(),
+            model.shrinkage,
+            model.user_exponent,
+            model.history_exponent,
+            model.item_exponent,
+            model.similarity_exponent,
+        ),
     },
 }
 # Models that know a user by the training pairs alone: without them they recommend to new histories only.
@@ -140,6 +149,14 @@ def test_a_model_keeps_its_promises(name: str, check: Callable[..., None]) -> No
     if check is check_parameters_change_what_is_learned:
         check = partial(check, others=OTHERS.get(name))
     check(partial(make, name))
+
+
+def test_the_parameters_of_bm25_change_what_is_learned_with_it() -> None:
+    exponents = {f"{name}_exponent": ... for name in ("user", "history", "item", "similarity")}
+    bm25 = partial(make, "ItemKNN", similarity="bm25")
+    check_parameters_change_what_is_learned(bm25, others={"neighbours": 3, **exponents})
+    with pytest.raises(AssertionError, match=r"user_exponent=0\.511 must change something"):
+        check_parameters_change_what_is_learned(bm25, others={"neighbours": 3})
 
 
 # -- parameters --------------------------------------------------------------------------------------------------------

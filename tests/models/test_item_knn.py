@@ -14,6 +14,7 @@ from reference import knn as reference
 from tastemap.models import item_knn as knn
 
 Array = npt.NDArray[Any]
+EXPONENTS = ("user_exponent", "history_exponent", "item_exponent", "similarity_exponent")
 
 
 def weighted(n_users: int = 40, n_items: int = 23) -> Array:
@@ -50,16 +51,49 @@ def stored(model: tm.ItemKNN) -> Array:
         {"similarity": "bm25", "bm25_k1": 0.0},
         {"similarity": "bm25", "bm25_k1": 7.0, "bm25_b": 0.0},
         {"similarity": "bm25", "bm25_b": 1.0},
+        {"similarity": "normalised"},
+        *({"similarity": "normalised", name: value} for name in EXPONENTS for value in (0.4, 1.3, 2.0)),
+        *({"similarity": "normalised", name: 0.0} for name in EXPONENTS[:3]),
     ],
     ids=str,
 )
 def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], shrinkage: float) -> None:
     W = weighted()
     model = fit_model(W, neighbours=50, shrinkage=shrinkage, **similarity)
-    kind, k1, b = (getattr(model, name) for name in ("similarity", "bm25_k1", "bm25_b"))
-    expected = reference.similarities(W, kind, shrinkage, k1, b)
+    kind, k1, b, *exponents = (getattr(model, name) for name in ("similarity", "bm25_k1", "bm25_b", *EXPONENTS))
+    expected = reference.similarities(W, kind, shrinkage, k1, b, tuple(exponents))
     np.testing.assert_allclose(stored(model), expected, rtol=1e-5, atol=1e-7)
-    assert expected.max() > 0.1
+    assert expected.max() > 0.01
+
+
+def test_a_walk_of_two_steps_ends_at_an_item_as_often_as_its_score_says() -> None:
+    # P3 on ones: from an item of the history to one of its users, and from there to one of the user's items.
+    W = np.where(np.isnan(weighted()), np.nan, 1.0)
+    walk = {"user_exponent": 1.0, "history_exponent": 1.0, "item_exponent": 0.0, "similarity_exponent": 1.0}
+    model = fit_model(W, neighbours=50, shrinkage=0.0, similarity="normalised", **walk)
+    ones = np.nan_to_num(W)
+    steps = [ones.T / np.maximum(ones.sum(axis=0), 1)[:, None], ones / np.maximum(ones.sum(axis=1), 1)[:, None]]
+    walks = steps[0] @ steps[1]  # from item j to item i
+    np.testing.assert_allclose(walks.sum(axis=1)[[0, 3]], 1)
+    np.fill_diagonal(walks, 0)
+    np.testing.assert_allclose(stored(model), walks.T, rtol=1e-5)
+
+
+def test_a_linear_graph_filter_has_all_neighbours_and_no_shrinkage() -> None:
+    # Turbo-CF: r_u R'R of R = D_u^-a X D_i^-(1 - a), without the item itself.
+    W, a = weighted(), 0.6
+    exponents = {"user_exponent": 2 * a, "history_exponent": 1 - a, "item_exponent": 1 - a, "similarity_exponent": 1.0}
+    model = fit_model(W, neighbours=10**9, shrinkage=0.0, similarity="normalised", **exponents)
+    X = np.nan_to_num(W)
+    n_user, n_item = ((np.where((X**2).sum(axis=axis) > 0, (X**2).sum(axis=axis), 1)) for axis in (1, 0))
+    R = X / n_user[:, None] ** a / n_item ** (1 - a)
+    kernel = R.T @ R
+    np.fill_diagonal(kernel, 0)
+    np.testing.assert_allclose(stored(model), kernel, rtol=1e-5)
+    users, items = np.nonzero(~np.isnan(W))
+    np.testing.assert_allclose(model.predict(users, items[::-1]), (X @ kernel)[users, items[::-1]], rtol=1e-5)
+    told = model.explain(int(users[0]), int(items[-1]))
+    np.testing.assert_allclose(told.frame["contribution"].sum(), told.score, rtol=1e-5)
 
 
 def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,17 @@ def values(W: Array, similarity: str, k1: float, b: float) -> Array:
     return v
 
 
-def similarities(W: Array, similarity: str, shrinkage: float, k1: float = 1.2, b: float = 0.75) -> Array:
-    """Return sim(i, j) for all pairs of items, 0 on the diagonal."""
+def similarities(
+    W: Array,
+    similarity: str,
+    shrinkage: float,
+    k1: float = 1.2,
+    b: float = 0.75,
+    exponents: tuple[float, float, float, float] = (0, 0, 0, 1),
+) -> Array:
+    """Return sim(i, j) for all pairs of items, 0 on the diagonal; exponents are of user, history, item and all."""
+    if similarity == "normalised":
+        return normalised(W, shrinkage, *exponents)
     here, v = ~np.isnan(W), values(W, similarity, k1, b)
     n_items = W.shape[1]
     sim = np.zeros((n_items, n_items))
@@ -39,6 +48,22 @@ def similarities(W: Array, similarity: str, shrinkage: float, k1: float = 1.2, b
             n_both = (here[:, i] & here[:, j]).sum()
             if i != j and norms > 0 and n_both:
                 sim[i, j] = n_both / (n_both + shrinkage) * (v[:, i] @ v[:, j]) / norms
+    return sim
+
+
+def normalised(W: Array, shrinkage: float, user: float, history: float, item: float, power: float) -> Array:
+    """Return sim(i, j) by the sum over users, one user after the other."""
+    here, w = ~np.isnan(W), np.nan_to_num(W)
+    n_user, n_item = (w**2).sum(axis=1), (w**2).sum(axis=0)
+    n_items = W.shape[1]
+    sim = np.zeros((n_items, n_items))
+    for i in range(n_items):
+        for j in range(n_items):
+            both = here[:, i] & here[:, j]
+            if i != j and both.any():
+                total = sum(n_user[u] ** -user * w[u, i] * w[u, j] for u in np.flatnonzero(both))
+                scaled = (n_item[j] ** -history * n_item[i] ** -item * total) ** power
+                sim[i, j] = both.sum() / (both.sum() + shrinkage) * scaled
     return sim
 
 

@@ -1,14 +1,14 @@
 """Neighbours of items by a sparse product of their columns, and scores from them.
 
-    sim(i, j) = n_ij / (n_ij + shrinkage)  sum over users u of v_ui v_uj      n_ij users have a pair with both
+    sim(i, j) = n_ij / (n_ij + shrinkage)  (sum over users u of v_ui h_uj)^exponent      n_ij users have both
     score of i = sum over the pairs (j, w) of a history of  w sim(i, j)       if j is a neighbour of i
 
 Arguments of `nearest_items`:
 
     item_ptr, users, item_values      int64 (n_items + 1,), int32 (pairs,), float32 (pairs,): the values v, CSR by item
-    user_ptr, items, user_values      int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): the same by user
+    user_ptr, items, user_values      int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): the values h, CSR by user
     first                             the item of row 0 of `neighbours`
-    shrinkage                         float64: a number of users
+    shrinkage, exponent               float64: a number of users; above 0
     places, row_at                    int32 (n_items,), int32 (n_items,): the order of equally similar items: the place
                                       of each item, and the item at each place
     neighbours, similarities          int32 (rows, most), float32 (rows, most), written: each item's nearest
@@ -43,6 +43,7 @@ def nearest_items(
     user_values,
     first,
     shrinkage,
+    exponent,
     places,
     row_at,
     neighbours,
@@ -71,7 +72,8 @@ def nearest_items(
         size = 0
         for m in range(n_met):
             j = met[m]
-            similarity = np.float32(totals[j] * (shared[j] / (shared[j] + shrinkage)))
+            total = totals[j] if exponent == 1.0 else totals[j] ** exponent
+            similarity = np.float32(total * (shared[j] / (shared[j] + shrinkage)))
             totals[j], shared[j] = 0.0, 0
             if j == i or not similarity > 0:
                 continue

@@ -29,6 +29,9 @@ from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 BLOCK_ROWS = 32
 MOST_BLOCKS = 256
 
+# Larger exponents leave similarities that 32-bit floats cannot tell from 0.
+LARGEST_EXPONENT = 2
+
 
 @dataclass(kw_only=True, eq=False)
 class ItemKNN(Model):
@@ -39,15 +42,25 @@ class ItemKNN(Model):
     "cosine"   v_ui = w_ui / |w_u|: every user has length 1, for who has few items says more about what goes together
     "tfidf"    v_ui = sqrt(w_ui) idf_u,   idf_u = ln(1 + n_items / n_u): items are texts, and users the words in them
     "bm25"     v_ui = idf_u w_ui (k1 + 1) / (w_ui + k1 (1 - b + b L_i / L)),   L_i = sum_u w_ui, and L its mean
+    "normalised" has another form, in which the two items need not count alike:
+    sim(i, j) = n_ij / (n_ij + shrinkage)
+                (n_j^-history_exponent n_i^-item_exponent sum_u n_u^-user_exponent w_ui w_uj)^similarity_exponent
+    where n_u, n_i and n_j are the sums of the squared weights of a user and of both items: of ones, numbers of pairs
 
     The neighbours of all items, and the scores, are nearest_items and add_similarities in kernels/item_knn.py.
 
     neighbours : how many j an item i has at most, those with the highest similarity
-    similarity : "cosine", "tfidf" or "bm25", which differ in how much a heavy weight and a busy user count
+    similarity : "cosine", "tfidf" and "bm25" differ in how much a heavy weight and a busy user count; "normalised" says
+        so with exponents, and has random walks and linear graph filters as special cases
     shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
         user has are the most similar of all
     bm25_k1, bm25_b : for "bm25" only. A small k1 lets a weight saturate early; b from 0 to 1 is how much the weights of
         an item are seen in proportion to all that it has. Where all weights are equal, "bm25" is "tfidf"
+    user_exponent, history_exponent, item_exponent : for "normalised" only, each from 0 to 2: how much less a busy user,
+        a popular item of the history and a popular item scored count. A walk of two steps from the history (P3) has 1,
+        1 and 0; RP3beta has 1, 1 and beta; Turbo-CF has 2 a, 1 - a and 1 - a, no shrinkage and as many neighbours as
+        there are items; asymmetric cosine has 0, a and 1 - a
+    similarity_exponent : for "normalised" only, above 0 to 2: above 1 the nearest neighbours count for more
 
     neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
     neighbour_starts_ : int64, (n_items + 1,): where each item's begin
@@ -60,26 +73,36 @@ class ItemKNN(Model):
     Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001; Deshpande and Karypis,
     Item-based top-N recommendation algorithms, TOIS 2004 (users of length 1); Robertson and Zaragoza, The probabilistic
     relevance framework: BM25 and beyond, 2009. Shrinkage: Bell and Koren, Improved neighborhood-based collaborative
-    filtering, KDD Cup 2007.
+    filtering, KDD Cup 2007. Walks: Cooper et al., Random walks in recommender systems, WWW 2014; Paudel et al.,
+    Updatable, accurate, diverse, and scalable recommendations for interactive applications, TiiS 2017. Graph filters:
+    Park et al., Turbo-CF: matrix decomposition-free graph filtering for fast recommendation, SIGIR 2024.
     """
 
     neighbours: int = 100
-    similarity: Literal["cosine", "tfidf", "bm25"] = "cosine"
+    similarity: Literal["cosine", "tfidf", "bm25", "normalised"] = "cosine"
     shrinkage: float = 10.0
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
+    user_exponent: float = 0.7
+    history_exponent: float = 0.6
+    item_exponent: float = 0.3
+    similarity_exponent: float = 0.9
 
     # The parameters of "bm25" are left out: they matter only where weights differ much.
     search_space: ClassVar[SearchSpace] = {
         "neighbours": Range(10, 500, log=True),
-        "similarity": ["cosine", "tfidf", "bm25"],
+        "similarity": ["cosine", "tfidf", "bm25", "normalised"],
         "shrinkage": Range(0.0, 100.0),
+        "user_exponent": Range(0.0, 1.4),
+        "history_exponent": Range(0.0, 1.0),
+        "item_exponent": Range(0.0, 1.0),
+        "similarity_exponent": Range(0.5, 2.0),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[Specs] = {
         "neighbour_starts_": ArraySpec(dtype="int64", shape=("items+1",), starts="neighbours_"),
         "neighbours_": ArraySpec(dtype="int32", shape=("entries",), at_least=0, below="items"),
-        "similarities_": ArraySpec(dtype="float32", shape=("entries",), at_least=0, below=2),
+        "similarities_": ArraySpec(dtype="float32", shape=("entries",), at_least=0),
     }
 
     def check(self) -> None:
@@ -89,6 +112,14 @@ class ItemKNN(Model):
         check_amount("shrinkage", self.shrinkage)
         check_amount("bm25_k1", self.bm25_k1)
         check_share("bm25_b", self.bm25_b)
+        exponents = ("user_exponent", "history_exponent", "item_exponent", "similarity_exponent")
+        for name in exponents:
+            value = getattr(self, name)
+            check_amount(name, value)
+            if value > LARGEST_EXPONENT:
+                raise ValueError(f"{name} must be at most {LARGEST_EXPONENT}, got {value:g}")
+        if self.similarity_exponent == 0:
+            raise ValueError("similarity_exponent must be above 0, got 0: with it all neighbours would be equally near")
 
     @property
     def _longest(self) -> RowNumbers:
@@ -110,7 +141,7 @@ class ItemKNN(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""
-        by_user, by_item = self._unit_columns(interactions)
+        by_user, by_item = self._make_columns(interactions)
         n_items = len(interactions.items)
         longest = self._longest
         counts = np.zeros(n_items, np.int64)
@@ -129,6 +160,7 @@ class ItemKNN(Model):
                 *by_user,
                 first=block.start,
                 shrinkage=float(self.shrinkage),
+                exponent=float(self.similarity_exponent) if self.similarity == "normalised" else 1.0,
                 places=ties.places,
                 row_at=ties.rows,
                 neighbours=near,
@@ -147,23 +179,31 @@ class ItemKNN(Model):
         """Learn again from all pairs."""
         self.learn(self.state.training("update"), Options())
 
-    def _unit_columns(self, interactions: Interactions) -> tuple[Rows, Rows]:
-        """Return v_ui / |v_i|, by user and by item."""
+    def _make_columns(self, interactions: Interactions) -> tuple[Rows, Rows]:
+        """Return the values whose products are similarities: of items in histories by user, of items scored by item."""
         pairs = interactions.by_user
         n_users, n_items = interactions.shape
         users, items = interactions.row_of_pair(), pairs.indices
         w = pairs.data.astype(np.float64)
-        if self.similarity == "cosine":
-            v = _divide(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
+        if self.similarity == "normalised":
+            own = w * np.bincount(users, w * w, n_users)[users] ** (-self.user_exponent / 2)
+            squares = np.bincount(items, w * w, n_items)[items]
+            history, scored = own * squares**-self.history_exponent, own * squares**-self.item_exponent
         else:
-            idf = np.log1p(interactions.n_items / np.maximum(self.activity_, 1))[users]
-            v = idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items))
-        unit = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
-        matrix = make_csr(pairs.indptr, items, unit, n_items)
-        by_item = matrix.tocsc()
-        return rows_of(matrix), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
+            v = self._make_values(w, users, items, n_users)
+            history = scored = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items])
+        by_user = make_csr(pairs.indptr, items, history.astype(np.float32), n_items)
+        by_item = make_csr(pairs.indptr, items, scored.astype(np.float32), n_items).tocsc()
+        return rows_of(by_user), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
 
-    def _saturate(self, w: npt.NDArray[np.float64], items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    def _make_values(self, w: Doubles, users: Ints, items: Ints, n_users: int) -> Doubles:
+        """Return v_ui of "cosine", "tfidf" and "bm25"."""
+        if self.similarity == "cosine":
+            return _divide(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
+        idf = np.log1p(np.count_nonzero(self.popularity_) / np.maximum(self.activity_, 1))[users]
+        return idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items))
+
+    def _saturate(self, w: Doubles, items: Ints) -> Doubles:
         lengths = np.bincount(items, w, len(self.popularity_)).astype(np.float64)
         mean = lengths.sum() / np.count_nonzero(self.popularity_)
         relative = _divide(lengths, np.full(len(lengths), mean))[items]

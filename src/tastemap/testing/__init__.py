@@ -24,8 +24,9 @@ def check_model(make: Callable[[], Model], *, others: Mapping[str, Any] | None =
 
     make : returns an unfitted model: its class, or a function that makes a small and fast one. The checks fit it about
         a hundred times, to a few dozen pairs
-    others : for each parameter another value that changes the result even on such small data; the checks choose one
-        themselves for numbers, booleans and `Literal` types that are not given
+    others : for each parameter another value that changes the result even on such small data, or `...` for one that
+        counts only with other settings than those of `make`; the checks choose a value themselves for numbers,
+        booleans and `Literal` types that are not given
 
     The checks read the model's `abilities`. Raises one AssertionError with a line for each check that failed.
     """
