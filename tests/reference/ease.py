@@ -19,20 +19,22 @@ def gram(X: Array, user_exponent: float = 0) -> Array:
     return total
 
 
-def ridge(X: Array, regularization: float, dropout: float = 0) -> Array:
+def ridge(G: Array, regularization: float, dropout: float = 0) -> Array:
     """Return lambda_j of every item."""
-    return regularization + dropout / (1 - dropout) * (X.astype(np.float64) ** 2).sum(axis=0)
+    return regularization + dropout / (1 - dropout) * np.diag(G)
 
 
 def precision(X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0) -> Array:
-    """Return P = (X' D^-user_exponent X + diag(lambda))^-1."""
-    return np.linalg.inv(gram(X, user_exponent) + np.diag(ridge(X, regularization, dropout)))
+    """Return P = (G + diag(lambda))^-1."""
+    G = gram(X, user_exponent)
+    return np.linalg.inv(G + np.diag(ridge(G, regularization, dropout)))
 
 
 def regressions(X: Array, regularization: float, dropout: float = 0, user_exponent: float = 0) -> Array:
     """Return B, one regression of an item on the others after the other."""
     n_items = X.shape[1]
-    G, own = gram(X, user_exponent), ridge(X, regularization, dropout)
+    G = gram(X, user_exponent)
+    own = ridge(G, regularization, dropout)
     B = np.zeros((n_items, n_items))
     for i in range(n_items):
         others = np.arange(n_items) != i

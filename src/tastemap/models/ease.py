@@ -42,15 +42,15 @@ class EASE(Model):
 
     s(u, i) = sum over the history of w_uj W_ji,   W_ji = n_j^item_exponent B_ji n_i^-item_exponent
     minimise   sum_u n_u^-user_exponent |x_u - x_u B|^2 + sum_j lambda_j |B_j|^2   with a diagonal of B that is zero
-    where      lambda_j = regularization + dropout / (1 - dropout) n_j
-    solution   B_ij = -P_ij / P_jj for i != j,   P = (X' D^-user_exponent X + diag(lambda))^-1,   D = diag(n_u)
+    where      lambda_j = regularization + dropout / (1 - dropout) G_jj
+    solution   B_ij = -P_ij / P_jj for i != j,   P = (G + diag(lambda))^-1,   G = sum_u n_u^-user_exponent x_u x_u'
 
     X holds the weights x of the pairs in multiples of their mean, and 0 for all others; n_u = sum_i x_ui^2 and
     n_j = sum_u x_uj^2, which of ones are numbers of pairs. The solution is direct and uses no random numbers. The Gram
-    matrix, W and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
+    matrix G, W and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
-    regularization : the part of lambda_j that all items share, in units of X' D^-user_exponent X: an item's entry there
-        is n_j where user_exponent is 0. What suits grows with the data, and not with the unit of the weights
+    regularization : the part of lambda_j that all items share, in units of G, whose entry G_jj is n_j where
+        user_exponent is 0. What suits grows with the data, and not with the unit of the weights
     dropout : from 0 to below 1. A regression that saw each weight with this probability as 0, in all possible ways,
         would learn the second part of lambda_j: what is frequent is regularized more, and leans less on itself
     user_exponent : from 0 to 1, how much less a user with many pairs counts: 0 counts every pair alike, 1 every user
@@ -131,8 +131,7 @@ class EASE(Model):
         with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
             compact = interactions.compact()
             A = _gram(compact, self.user_exponent)
-            squares = _sum_squares(compact.by_item)
-            ridge = self.regularization + self.dropout / (1 - self.dropout) * squares
+            ridge = self.regularization + self.dropout / (1 - self.dropout) * A.diagonal()
             for b, block in enumerate(A.blocks):
                 A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += ridge[block]
             try:
@@ -145,7 +144,7 @@ class EASE(Model):
         self.item_precisions_ = np.full(n_items, 1 / self.regularization)
         self.item_precisions_[active] = -A.diagonal()
         self.item_scales_ = np.ones(n_items)
-        self.item_scales_[active] = squares**self.item_exponent
+        self.item_scales_[active] = _sum_squares(compact.by_item) ** self.item_exponent
         self.weights_ = _make_weights(A, self.item_precisions_[active], self.item_scales_[active])
         check_range(interactions.by_user, largest_size(self.weights_), "a user")
 
@@ -240,7 +239,7 @@ class _Similarities(ComputedCandidates):
 
 
 def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
-    """Return X' D^-user_exponent X, as the product of two matrices of half the exponent."""
+    """Return G, as the product of two matrices of half the exponent."""
     by_item, by_user = interactions.by_item, interactions.by_user
     share = _sum_squares(by_user) ** (-user_exponent / 2)
     by_item = _multiply(by_item, share[by_item.indices])
