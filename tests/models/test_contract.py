@@ -155,7 +155,7 @@ def test_the_parameters_of_bm25_change_what_is_learned_with_it() -> None:
     exponents = {f"{name}_exponent": ... for name in ("user", "history", "item", "similarity")}
     bm25 = partial(make, "ItemKNN", similarity="bm25")
     check_parameters_change_what_is_learned(bm25, others={"neighbours": 3, **exponents})
-    with pytest.raises(AssertionError, match=r"user_exponent=0\.511 must change something"):
+    with pytest.raises(AssertionError, match="user_exponent=0"):
         check_parameters_change_what_is_learned(bm25, others={"neighbours": 3})
 
 

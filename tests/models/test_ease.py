@@ -128,19 +128,35 @@ def test_an_update_is_a_fit_to_all_pairs_in_the_unit_of_the_first() -> None:
     X = weighted()
     news = np.zeros_like(X)
     news[7, 4], news[1, 2] = 2, 5
-    model, refitted = fit_model(X), fit_model(np.where(news > 0, news, X))
+    plain = {"regularization": 500.0, **PLAIN}
+    model, refitted = fit_model(X, **plain), fit_model(np.where(news > 0, news, X), **plain)
     updated = model.update(tm.Interactions.from_csr(sp.csr_array(news)))
     assert updated.state.unit == model.state.unit == X[X > 0].mean(dtype=np.float64)
-    in_its_unit = model.regularization * (model.state.unit / refitted.state.unit) ** 2
-    expected = fit_model(np.where(news > 0, news, X), regularization=in_its_unit).weights_
+    plain["regularization"] *= (model.state.unit / refitted.state.unit) ** 2
+    expected = fit_model(np.where(news > 0, news, X), **plain).weights_
     np.testing.assert_allclose(updated.weights_, expected, rtol=1e-5, atol=1e-8)
+    by_the_data = fit_model(X).update(tm.Interactions.from_csr(sp.csr_array(news)))
+    expected = fit_model(np.where(news > 0, news, X)).weights_  # in any unit, but for the digits of the regularization
+    np.testing.assert_allclose(by_the_data.weights_, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_the_regularization_follows_the_pairs_and_not_the_unit_of_weights() -> None:
+    ones = (weighted() > 0).astype(np.float64)
+    n_user, n_item = (ones.sum(axis=axis)[ones.sum(axis=axis) > 0] for axis in (1, 0))
+    for user_exponent in (0.0, 0.5, 1.0):
+        mean_entry = (n_user ** (1 - user_exponent)).sum() / len(n_item)
+        expected = 25 * mean_entry / np.sqrt(n_item.mean())
+        for weight in (1, 7.5):
+            model = fit_model(weight * ones, user_exponent=user_exponent)
+            assert model.used_.regularization == pytest.approx(expected, rel=1e-3)
+            assert model.regularization is None
 
 
 def test_what_64_bits_cannot_solve_is_refused() -> None:
     X = np.repeat(weighted(seed=1)[:, :3], 2, axis=1)  # every item twice
     with pytest.raises(tm.DivergenceError, match="regularization"):
-        fit_model(X, regularization=1e-19)
-    assert np.isfinite(fit_model(X * np.float32(1e8), regularization=1e-3).weights_).all()
+        fit_model(X, regularization=1e-19, **PLAIN)
+    assert np.isfinite(fit_model(X * np.float32(1e8), regularization=1e-3, **PLAIN).weights_).all()
 
 
 def test_the_largest_weights_are_learned_from() -> None:

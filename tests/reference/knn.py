@@ -54,7 +54,7 @@ def similarities(
 def normalised(W: Array, shrinkage: float, user: float, history: float, item: float, power: float) -> Array:
     """Return sim(i, j) by the sum over users, one user after the other."""
     here, w = ~np.isnan(W), np.nan_to_num(W)
-    n_user, n_item = (w**2).sum(axis=1), (w**2).sum(axis=0)
+    n_user, n_item = w.sum(axis=1), w.sum(axis=0)
     n_items = W.shape[1]
     sim = np.zeros((n_items, n_items))
     for i in range(n_items):

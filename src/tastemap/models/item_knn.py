@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap import memory, parallel
-from tastemap.data._checks import check_amount, check_choice, check_share, check_whole
+from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
-from tastemap.errors import Remedy
+from tastemap.errors import DataError, Remedy
 from tastemap.kernels import item_knn as kernels
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -45,11 +45,12 @@ class ItemKNN(Model):
     "normalised" has another form, in which the two items need not count alike:
     sim(i, j) = n_ij / (n_ij + shrinkage)
                 (n_j^-history_exponent n_i^-item_exponent sum_u n_u^-user_exponent w_ui w_uj)^similarity_exponent
-    where n_u, n_i and n_j are the sums of the squared weights of a user and of both items: of ones, numbers of pairs
+    where n_u, n_i and n_j are the sums of the weights of a user and of both items: of ones, numbers of pairs
 
     The neighbours of all items, and the scores, are nearest_items and add_similarities in kernels/item_knn.py.
 
-    neighbours : how many j an item i has at most, those with the highest similarity
+    neighbours : how many j an item i has at most, those with the highest similarity. None is 8 / sqrt(density), from 20
+        to 400, with density pairs / (n_users n_items): the emptier the data, the more it takes to reach from a history
     similarity : "cosine", "tfidf" and "bm25" differ in how much a heavy weight and a busy user count; "normalised" says
         so with exponents, and has random walks and linear graph filters as special cases
     shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
@@ -78,25 +79,25 @@ class ItemKNN(Model):
     Park et al., Turbo-CF: matrix decomposition-free graph filtering for fast recommendation, SIGIR 2024.
     """
 
-    neighbours: int = 100
-    similarity: Literal["cosine", "tfidf", "bm25", "normalised"] = "cosine"
-    shrinkage: float = 10.0
+    neighbours: int | None = None
+    similarity: Literal["cosine", "tfidf", "bm25", "normalised"] = "normalised"
+    shrinkage: float = 7.0
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
-    user_exponent: float = 0.7
-    history_exponent: float = 0.6
-    item_exponent: float = 0.3
-    similarity_exponent: float = 0.9
+    user_exponent: float = 0.8
+    history_exponent: float = 0.8
+    item_exponent: float = 0.35
+    similarity_exponent: float = 1.1
 
     # The parameters of "bm25" are left out: they matter only where weights differ much.
     search_space: ClassVar[SearchSpace] = {
         "neighbours": Range(10, 500, log=True),
-        "similarity": ["cosine", "tfidf", "bm25", "normalised"],
-        "shrinkage": Range(0.0, 100.0),
-        "user_exponent": Range(0.0, 1.4),
-        "history_exponent": Range(0.0, 1.0),
-        "item_exponent": Range(0.0, 1.0),
-        "similarity_exponent": Range(0.5, 2.0),
+        "similarity": ["normalised", "cosine", "tfidf", "bm25"],
+        "shrinkage": Range(0.0, 40.0),
+        "user_exponent": Range(0.0, 1.2),
+        "history_exponent": Range(0.2, 1.0),
+        "item_exponent": Range(0.0, 0.8),
+        "similarity_exponent": Range(0.5, 1.6),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[Specs] = {
@@ -107,7 +108,7 @@ class ItemKNN(Model):
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
-        check_whole("neighbours", self.neighbours, lowest=1)
+        check_whole("neighbours", self.neighbours, lowest=1, or_none=True)
         check_choice("similarity", self.similarity, get_args(get_type_hints(type(self))["similarity"]))
         check_amount("shrinkage", self.shrinkage)
         check_amount("bm25_k1", self.bm25_k1)
@@ -121,13 +122,19 @@ class ItemKNN(Model):
         if self.similarity_exponent == 0:
             raise ValueError("similarity_exponent must be above 0, got 0: with it all neighbours would be equally near")
 
+    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
+        """Return how many neighbours suit the density of the data."""
+        # Chosen with the other defaults on held-out likes of the training parts of six public sets.
+        density = len(interactions) / (interactions.n_users * interactions.n_items)
+        return {"neighbours": round(min(max(8 / density**0.5, 20), 400))}
+
     @property
     def _longest(self) -> RowNumbers:
         """How many neighbours each item has at most: int64, (n_items,)."""
         pairs = self.state.training("fit").by_item
         met = np.concatenate(([0], np.cumsum(self.activity_[pairs.indices] - 1)))[pairs.indptr]
         n_active = int(np.count_nonzero(self.popularity_))
-        return np.minimum(np.diff(met), min(int(self.neighbours), max(n_active - 1, 1)))
+        return np.minimum(np.diff(met), min(int(self.used_.neighbours), max(n_active - 1, 1)))
 
     def ask_for_memory(self) -> None:
         """Raise DataError where the neighbours of all items may take more memory than is free."""
@@ -186,9 +193,15 @@ class ItemKNN(Model):
         users, items = interactions.row_of_pair(), pairs.indices
         w = pairs.data.astype(np.float64)
         if self.similarity == "normalised":
-            own = w * np.bincount(users, w * w, n_users)[users] ** (-self.user_exponent / 2)
-            squares = np.bincount(items, w * w, n_items)[items]
-            history, scored = own * squares**-self.history_exponent, own * squares**-self.item_exponent
+            own = w * np.bincount(users, w, n_users)[users] ** (-self.user_exponent / 2)
+            totals = np.bincount(items, w, n_items)[items]
+            history, scored = own * totals**-self.history_exponent, own * totals**-self.item_exponent
+            largest = max(history.max(), scored.max())
+            if not largest <= LARGEST_FLOAT:
+                raise DataError(
+                    f"with these exponents the smallest weights count {largest:.2g} times, more than 32-bit floats hold: "
+                    "lower the exponents, or leave out the smallest weights"
+                )
         else:
             v = self._make_values(w, users, items, n_users)
             history = scored = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items])
