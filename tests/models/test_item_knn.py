@@ -67,7 +67,7 @@ def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], s
 
 
 def test_a_walk_of_two_steps_ends_at_an_item_as_often_as_its_score_says() -> None:
-    # P3: from an item of the history to one of its users, and from there to one of the user's items, each by its weight.
+    # P3: from an item of the history to one of its users and on to one of the user's items, each by its weight.
     W = weighted()
     walk = {"user_exponent": 1.0, "history_exponent": 1.0, "item_exponent": 0.0, "similarity_exponent": 1.0}
     model = fit_model(W, neighbours=50, shrinkage=0.0, similarity="normalised", **walk)

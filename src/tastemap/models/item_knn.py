@@ -84,10 +84,10 @@ class ItemKNN(Model):
     shrinkage: float = 7.0
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
-    user_exponent: float = 0.8
-    history_exponent: float = 0.8
+    user_exponent: float = 1.0
+    history_exponent: float = 0.9
     item_exponent: float = 0.35
-    similarity_exponent: float = 1.1
+    similarity_exponent: float = 1.0
 
     # The parameters of "bm25" are left out: they matter only where weights differ much.
     search_space: ClassVar[SearchSpace] = {
@@ -199,8 +199,8 @@ class ItemKNN(Model):
             largest = max(history.max(), scored.max())
             if not largest <= LARGEST_FLOAT:
                 raise DataError(
-                    f"with these exponents the smallest weights count {largest:.2g} times, more than 32-bit floats hold: "
-                    "lower the exponents, or leave out the smallest weights"
+                    f"with these exponents the smallest weights count {largest:.2g} times, more than 32-bit floats "
+                    "hold: lower the exponents, or leave out the smallest weights"
                 )
         else:
             v = self._make_values(w, users, items, n_users)
