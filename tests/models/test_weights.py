@@ -165,7 +165,7 @@ def test_the_unit_is_kept_in_the_file_and_by_an_update(name: str, tmp_path: Path
 
 def test_a_file_without_a_unit_takes_weights_as_they_are() -> None:
     model = tm.EASE().fit(counts())
-    header = stored.header_of("EASE", {}, model.state, [])
+    header = stored.header_of("EASE", {}, {}, model.state, [])
     del header["unit"]
     arrays = stored.arrays_of(model.state, {}, True)
     assert stored.state_of(arrays, header).unit == 1

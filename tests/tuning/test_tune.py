@@ -130,7 +130,7 @@ def test_numbers_of_numpy_are_numbers() -> None:
 def test_a_class_stands_for_its_defaults() -> None:
     train, validation = parts()
     found = tm.tune(tm.EASE, train, validation, trials=3, progress=False)
-    assert found.trials["regularization"][0] == tm.EASE().regularization
+    assert found.trials["regularization"][0] == tm.EASE().settle(train).regularization
     assert found.trials["epochs_trained"].to_list() == [None] * 3
     assert isinstance(found.model, tm.EASE)
 
