@@ -19,13 +19,17 @@ def roots(sums: Array, damping: float) -> tuple[Array, float]:
 
 
 def parts(W: Array, factors: int, damping: float, noise: float) -> tuple[Array, Array, Array]:
-    """Return K, the kept columns of V, and a of the items."""
+    """Return K, V, and a of the items."""
     W = W.astype(np.float64)
     (of_users, f_u), (of_items, f_i) = (roots(W.sum(axis=axis), damping) for axis in (1, 0))
     R = np.array([[W[u, i] / (of_users[u] * of_items[i]) for i in range(W.shape[1])] for u in range(W.shape[0])])
     _, s, vectors = np.linalg.svd(R)
-    kept = [k for k in range(min(factors, len(s))) if s[k] > max(noise * (np.sqrt(f_u) + np.sqrt(f_i)), 1e-5 * s[0])]
-    return R.T @ R / s[0] ** 2, vectors[kept].T, of_items
+    V = []
+    for k in range(min(factors, len(s))):
+        share = 1 - (noise * (np.sqrt(f_u) + np.sqrt(f_i)) / s[k]) ** 2
+        if share > 0 and s[k] > 1e-5 * s[0]:
+            V.append(share * vectors[k])
+    return R.T @ R / s[0] ** 2, np.array(V).reshape(-1, W.shape[1]).T, of_items
 
 
 def coefficients(W: Array, factors: int, low_pass: float, damping: float, noise: float) -> Array:

@@ -42,8 +42,8 @@ class GraphFilter(Model):
     graph     R_ui = w_ui / (a_u a_i),   a_u = sqrt(d_u + damping d),  d_u the sum of the user's weights and d the mean
               of these sums over users; a_i likewise over items
     kernel    K = R'R / s_1^2:  from an item over one user to another item
-    low pass  v_i, row i of V, whose columns are the right singular vectors of R with the largest singular values s:
-              at most `factors`, and those only with  s > noise s_0
+    low pass  v_i, row i of V, whose columns are the right singular vectors of R with the largest singular values s,
+              at most `factors`, each times  1 - (noise s_0 / s)^2,  and only those for which this is above 0
               s_0 = sqrt(f_u) + sqrt(f_i),   f_u the mean over users of d_u / (d_u + damping d)  divided by d, and f_i
               likewise over items: s of graphs with these sums whose edges are drawn by chance are below s_0
 
@@ -54,7 +54,8 @@ class GraphFilter(Model):
     low_pass : the weight of the many steps beside the one step of K, whose largest eigenvalue is 1
     damping : in means, added to the sums of weights: how much less rare items and short histories count. 0 is the
         published filter, in which an item that one user has weighs most
-    noise : in multiples of what chance makes: the least singular value kept. 0 keeps as many columns as `factors`
+    noise : in multiples of what chance makes: the singular value that counts as nothing. 0 is the published filter, in
+        which `factors` vectors count alike
     seed : of the start of the singular vectors, which forget it nearly
 
     kernel_starts_ : int64, (n_items + 1,): where each item's entries of K begin
@@ -74,14 +75,14 @@ class GraphFilter(Model):
 
     factors: int = 256
     low_pass: float = 0.3
-    damping: float = 1.0
-    noise: float = 0.7
+    damping: float = 0.5
+    noise: float = 0.6
     seed: int = 0
 
     search_space: ClassVar[SearchSpace] = {
         "low_pass": Range(0.03, 3.0, log=True),
-        "damping": Range(0.0, 3.0),
-        "noise": Range(0.5, 1.5),
+        "damping": Range(0.1, 3.0, log=True),
+        "noise": Range(0.4, 1.0),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[Specs] = {
@@ -130,9 +131,10 @@ class GraphFilter(Model):
         by_item = _transpose(by_user, len(scales))
         state = derive_state(self.seed, Stream.FIRST_ITEMS_ALONE)
         values, vectors = find_singular(by_user, by_item, int(self.factors), state)
-        kept = values > self.noise * edge
+        shares = 1 - (self.noise * edge / values) ** 2
+        weights = (np.sqrt(self.low_pass) * shares[shares > 0]).astype(np.float32)
         self.item_scales_ = scales
-        self.item_vectors_ = np.ascontiguousarray(vectors[:, kept] * np.float32(np.sqrt(self.low_pass)))
+        self.item_vectors_ = vectors[:, : len(weights)] * weights
         self.kernel_starts_ = self._starts
         self.kernel_items_ = np.empty(self._starts[-1], np.int32)
         self.kernel_ = np.empty(self._starts[-1], np.float32)
