@@ -67,7 +67,9 @@ def alike(threads: int) -> list[Row]:
 def _ease(interactions: Any) -> Any:
     import tastemap as tm
 
-    return tm.EASE(regularization=REGULARIZATION).fit(interactions, progress=False)
+    # As RecTools has it, without dropout and exponents.
+    plain = tm.EASE(regularization=REGULARIZATION, dropout=0.0, user_exponent=0.0, item_exponent=0.0)
+    return plain.fit(interactions, progress=False)
 
 
 def _tiny() -> Any:

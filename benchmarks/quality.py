@@ -104,10 +104,13 @@ def _als_grid() -> Iterator[Row]:
 
 GRIDS: dict[str, list[Row]] = {
     "ImplicitALS": list(_als_grid()),
-    "EASE": grid(regularization=(100, 200, 300, 500, 700, 1000)),
+    "EASE": grid(regularization=(15.0, 30.0), dropout=(0.5, 0.65, 0.8), item_exponent=(0.1, 0.15, 0.2, 0.3)),
     "WARP": grid(learning_rate=(0.03, 0.05), regularization=(0.4, 0.5, 0.6), epochs=(50, 80), max_sampled=(100, 250)),
     "BPR": grid(learning_rate=(0.7, 1.0), regularization=(0.007, 0.01, 0.015), epochs=(200, 300)),
-    "ItemKNN": grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
+    "ItemKNN": [
+        *grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
+        *grid(neighbours=(50, 100), history_exponent=(0.8, 0.9), item_exponent=(0.35, 0.5), shrinkage=(3.0, 7.0)),
+    ],
     "GraphFilter": grid(low_pass=(0.1, 0.3, 1.0), damping=(0.5, 1.0, 2.0), noise=(0.6, 0.7, 0.8)),
 }
 # Many splits, because the held-out tenth is little; fewer where a fit takes long.

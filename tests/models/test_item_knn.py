@@ -142,3 +142,12 @@ def test_emptier_data_get_more_neighbours(share: float, expected: int) -> None:
     assert model.neighbours is None
     assert model.used_.neighbours == expected
     assert "neighbours" in model.card()
+
+
+def test_exponents_that_blow_small_weights_up_are_refused_in_a_sentence() -> None:
+    W = weighted()
+    W[0, np.flatnonzero(~np.isnan(W[0]))[0]] = 1e-30
+    W[:, 11], W[0, 11] = np.nan, 1e-30  # an item with nothing but a tiny weight
+    assert np.isfinite(fit_model(W).similarities_).all()
+    with pytest.raises(tm.DataError, match="with these exponents the smallest weights count"):
+        fit_model(W, user_exponent=2.0, history_exponent=2.0)
