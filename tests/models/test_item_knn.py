@@ -146,8 +146,7 @@ def test_emptier_data_get_more_neighbours(share: float, expected: int) -> None:
 
 def test_exponents_that_blow_small_weights_up_are_refused_in_a_sentence() -> None:
     W = weighted()
-    W[0, np.flatnonzero(~np.isnan(W[0]))[0]] = 1e-30
-    W[:, 11], W[0, 11] = np.nan, 1e-30  # an item with nothing but a tiny weight
+    W[:, 11], W[7, 11], W[7, 12] = np.nan, 1e-30, 1e-30  # an item and a user with nothing but tiny weights
     assert np.isfinite(fit_model(W).similarities_).all()
     with pytest.raises(tm.DataError, match="with these exponents the smallest weights count"):
         fit_model(W, user_exponent=2.0, history_exponent=2.0)
