@@ -76,13 +76,13 @@ class GraphFilter(Model):
     factors: int = 256
     low_pass: float = 0.3
     damping: float = 0.5
-    noise: float = 0.6
+    noise: float = 0.5
     seed: int = 0
 
     search_space: ClassVar[SearchSpace] = {
         "low_pass": Range(0.03, 3.0, log=True),
         "damping": Range(0.1, 3.0, log=True),
-        "noise": Range(0.4, 1.0),
+        "noise": Range(0.3, 0.8),
     }
     abilities: ClassVar[Abilities] = Abilities(similar_items=True, explains="exact", folds_in_exactly=True)
     fitted_arrays: ClassVar[Specs] = {
@@ -132,7 +132,8 @@ class GraphFilter(Model):
         state = derive_state(self.seed, Stream.FIRST_ITEMS_ALONE)
         values, vectors = find_singular(by_user, by_item, int(self.factors), state)
         shares = 1 - (self.noise * edge / values) ** 2
-        weights = (np.sqrt(self.low_pass) * shares[shares > 0]).astype(np.float32)
+        weights = np.sqrt(self.low_pass) * shares
+        weights = weights[weights > 0].astype(np.float32)
         self.item_scales_ = scales
         self.item_vectors_ = vectors[:, : len(weights)] * weights
         self.kernel_starts_ = self._starts
