@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.kernels.graph_filter import count_entries, fill_entries
+from tastemap.kernels.core.simd import allocate
+from tastemap.kernels.graph_filter import TILE, add_products, count_entries, fill_entries
 
 Array = npt.NDArray[Any]
 
@@ -50,3 +51,33 @@ def test_entries_are_the_products_of_columns_with_a_user_in_common(
         own = slice(starts[i], starts[i + 1])
         assert sorted(near[own].tolist()) == np.flatnonzero(in_common[i]).tolist()
         np.testing.assert_array_equal(entries[own], np.float32(2.5 * expected[i, near[own]]))
+
+
+@settings(max_examples=30)
+@given(
+    n=st.integers(1, 9),
+    d=st.integers(0, 7),
+    n_items=st.sampled_from([1, TILE - 1, TILE, 2 * TILE + 3]),
+    chosen=st.sampled_from([0.1, 0.5, 1.0]),
+    seed=st.integers(0, 2**32),
+)
+def test_products_are_added_whoever_else_and_whatever_items_are_asked(
+    n: int, d: int, n_items: int, chosen: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    P, Q = rng.random((n, d), np.float32), rng.random((n_items, d), np.float32)
+    n_tiles = -(-n_items // TILE)
+    tiles = allocate(n_tiles * d, TILE)
+    tiles[:] = np.nan  # what lies beyond the items must not matter
+    for i in range(n_items):
+        for f in range(d):
+            tiles[i // TILE * d + f, i % TILE] = Q[i, f]
+    columns, sums = np.flatnonzero(rng.random(n_items) < chosen), np.empty((4, TILE), np.float32)
+    before = rng.random((n, len(columns)), np.float32)
+    out = before.copy()
+    add_products(P, tiles, columns, sums, out)
+    np.testing.assert_allclose(out, before + P @ Q[columns].T, rtol=1e-5)
+    for r in range(n):
+        alone = before[r : r + 1].copy()
+        add_products(P[r : r + 1], tiles, columns, sums, alone)
+        np.testing.assert_array_equal(alone[0], out[r])

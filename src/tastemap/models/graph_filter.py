@@ -14,8 +14,9 @@ from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
+from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.ease import WINDOW
-from tastemap.kernels.graph_filter import count_entries, fill_entries
+from tastemap.kernels.graph_filter import TILE, add_products, count_entries, fill_entries
 from tastemap.kernels.item_knn import add_similarities
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -215,15 +216,19 @@ class _Steps:
     """From items to items: a sparse kernel, and v_j . v_i a_i / a_j."""
 
     def __init__(self, kernel: Rows, vectors: Floats, scales: Floats) -> None:
-        self.kernel, (self.n_items, n) = kernel, vectors.shape
+        self.kernel, (self.n_items, self.n_vectors) = kernel, vectors.shape
+        n = self.n_vectors
         self.of_history = widen(vectors / scales[:, None], max(width_of(n), WINDOW), self.n_items)
-        self.of_candidates = widen((vectors * scales[:, None]).T, max(width_of(self.n_items), WINDOW), n)
+        n_tiles = -(-self.n_items // TILE)
+        of_candidates = widen(vectors * scales[:, None], n, n_tiles * TILE).reshape(n_tiles, TILE, n)
+        self.tiles: Floats = allocate(n_tiles * n, TILE)
+        self.tiles[:] = of_candidates.transpose(0, 2, 1).reshape(-1, TILE)
 
 
 class _Sums(ComputedCandidates):
     """Scores as sums of steps from the history; queries are `Histories`."""
 
-    # Rows of vectors are read once for each block, and one history steps to items anywhere: all items are one run.
+    # Tiles of vectors are read once for each block, and one history steps to items anywhere: all items are one run.
     cells = 1 << 21
 
     def __init__(self, steps: _Steps, rows: RowNumbers) -> None:
@@ -233,14 +238,10 @@ class _Sums(ComputedCandidates):
 
     def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
         steps = self._steps
-        n, n_vectors = len(queries), len(steps.of_candidates)
         totals = np.empty(self.n_items)
         add_similarities(*queries.pairs, queries.rows, *steps.kernel, totals, items, out)
-        if n_vectors:
-            folded = multiply(queries.pairs, queries.rows, steps.of_history, np.arange(n_vectors))
-            columns = np.tile(np.arange(n_vectors, dtype=np.int32), n)
-            people = freeze_rows(Rows(np.arange(n + 1) * n_vectors, columns, folded.reshape(-1)))
-            out += multiply(people, np.arange(n), steps.of_candidates, items)
+        folded = multiply(queries.pairs, queries.rows, steps.of_history, np.arange(steps.n_vectors))
+        add_products(folded, steps.tiles, items, np.empty((4, TILE), np.float32), out)
 
 
 class _ItemSpace:
