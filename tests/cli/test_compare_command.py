@@ -150,9 +150,10 @@ def test_the_report_has_the_command_that_repeats_it(ratings: tm.Interactions) ->
 def test_a_catalogue_too_large_for_ease_goes_without_it(
     ratings: tm.Interactions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tastemap.service.making.MOST_ITEMS", 5)
+    monkeypatch.setattr("tastemap.service.choosing.MOST_ITEMS", 5)
     result = run("ratings.csv", *SMALL)
     assert "left EASE out, which is slow with 9 items: name it with --model to have it" in result.stderr
+    assert "GraphFilter (in place of EASE with 9 items)" in result.stderr
     assert " EASE " not in result.stdout
     assert " EASE " in run("ratings.csv", "--model", "EASE").stdout
     for metrics in ("rmse", "rmse,ndcg@10", "ndcg@10,mae"):  # EASE predicts no ratings
@@ -298,7 +299,7 @@ def test_a_split_by_time_and_a_test_file_exclude_each_other(ratings: tm.Interact
 
 def test_the_help_names_the_models_and_the_options_of_files(ratings: tm.Interactions) -> None:
     shown = " ".join(run("--help").stdout.replace("│", " ").split())
-    assert "If absent: Popular, ItemKNN, EASE, ImplicitALS, WARP" in shown
+    assert "those that suit the size of the data among Popular, ItemKNN, EASE, GraphFilter, ImplicitALS, WARP" in shown
     assert "If absent: ndcg@10, recall@10, precision@10" in shown
     for word in ("--models", "--by-time", "--report", "--at-least", "--duplicates", "--refuse-nulls", "--time-column"):
         assert word in shown

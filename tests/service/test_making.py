@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import tastemap as tm
-from tastemap.service.making import leave_out_slow, make_models, make_space
+from tastemap.service.making import make_models, make_space
 
 
 def test_each_model_takes_the_settings_it_has_a_parameter_for() -> None:
@@ -63,9 +63,3 @@ def test_a_space_is_made_of_ranges_and_values() -> None:
 def test_an_impossible_space_is_refused(setting: str, sentence: str) -> None:
     with pytest.raises(tm.ParameterError, match=f"^{sentence}"):
         make_space(tm.ImplicitALS(), [setting])
-
-
-def test_models_that_many_items_make_slow_are_left_out() -> None:
-    popular, ease, warp = models = [tm.Popular(), tm.EASE(), tm.WARP()]
-    assert leave_out_slow(models, 10_000) == (models, [])
-    assert leave_out_slow(models, 10_001) == ([popular, warp], [ease])

@@ -15,8 +15,8 @@ from tastemap.cli.errors import ARGUMENTS
 from tastemap.errors import ParameterError
 from tastemap.files.writable import check_file
 
-# The models to compare where none is named: for ranking, and for predicting ratings.
-RANKING = ("Popular", "ItemKNN", "EASE", "ImplicitALS", "WARP")
+# The models to compare where none is named: for ranking those of them that suit the data, and for predicting ratings.
+RANKING = ("Popular", "ItemKNN", "EASE", "GraphFilter", "ImplicitALS", "WARP")
 RANKING_SEEN = (*RANKING, "PersonalPopular")
 RATING = ("ExplicitALS", "SVD", "SVDpp")
 
@@ -35,8 +35,8 @@ def compare(
             "--model",
             "--models",
             metavar="A,B",
-            help=f"Kinds of models, with commas or one by one. If absent: {', '.join(RANKING)}, with --seen "
-            f"PersonalPopular too; for rmse and mae: {', '.join(RATING)}.",
+            help=f"Kinds of models, with commas or one by one. If absent, those that suit the size of the data "
+            f"among {', '.join(RANKING)}, with --seen PersonalPopular too; for rmse and mae: {', '.join(RATING)}.",
         ),
     ] = None,
     settings: opt.Settings = None,
@@ -82,8 +82,9 @@ def compare(
     import tastemap as tm
     from tastemap.export.report import check_report
     from tastemap.metrics.definitions import RatingMetric, parse_all
+    from tastemap.service.choosing import choose_models
     from tastemap.service.documents import describe_comparison, describe_interactions
-    from tastemap.service.making import leave_out_slow, make_models
+    from tastemap.service.making import make_models
     from tastemap.service.reading import find_low_ratings, is_model
 
     if test is not None and by_time:
@@ -122,13 +123,16 @@ def compare(
         described = opt.read_features(ctx, train)
         output.note(f"train: {train!r}")
         output.note(f"test: {held!r}")
-        if not named:
-            chosen, slow = leave_out_slow(chosen, train.n_items)
-            for one in slow:
-                name = type(one).__name__
-                output.note(
-                    f"left {name} out, which is slow with {train.n_items:,} items: name it with --model to have it"
-                )
+        reasons = dict[str, str]()
+        if not named and not of_ratings:
+            judged = choose_models(chosen, train)
+            chosen = [one.model for one in judged if one.suits]
+            reasons = {type(one.model).__name__: one.reason for one in judged}
+            taken = (f"{type(model).__name__} ({reasons[type(model).__name__]})" for model in chosen)
+            output.note(f"models for these data: {', '.join(taken)}")
+            for one in judged:
+                if not one.suits:
+                    output.note(f"left {type(one.model).__name__} out, {one.reason}: name it with --model to have it")
         board = tm.compare(
             chosen,
             held,
@@ -149,6 +153,7 @@ def compare(
             "train": describe_interactions(train),
             "test": describe_interactions(held),
             "models": describe_comparison(board),
+            "reasons": reasons,
             "differences": board.differences.to_dicts(),
             "warnings": list(board.notes),
             "report": None if report is None else str(report),

@@ -14,9 +14,6 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.search import Range
 
-# EASE inverts a matrix of items x items: with more items than this it is fitted only where it is named.
-MOST_ITEMS = 10_000
-
 
 def make_models(names: Sequence[str], settings: Iterable[str] = (), *, seed: int = 0) -> list[Model]:
     """Make models; each takes the settings that it has a parameter for.
@@ -86,12 +83,6 @@ def make_space(model: Model, settings: Iterable[str]) -> dict[str, Any]:
                 value=setting,
             )
     return space
-
-
-def leave_out_slow(models: Sequence[Model], n_items: int) -> tuple[list[Model], list[Model]]:
-    """Return the models that are fast enough for ``n_items`` items, and those that are too slow."""
-    slow = [model for model in models if n_items > MOST_ITEMS and model.abilities.squares_items]
-    return [model for model in models if model not in slow], slow
 
 
 def _find_parameters(model: type[Model]) -> dict[str, Any]:
