@@ -50,6 +50,7 @@ def test_popular_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> N
         ("WARP", 0.315, 0.345),
         ("BPR", 0.285, 0.32),
         ("ItemKNN", 0.295, 0.31),
+        ("GraphFilter", 0.318, 0.33),
     ],
 )
 def test_untouched_defaults_on_movielens_1m(
@@ -65,6 +66,7 @@ def test_untouched_defaults_on_movielens_1m(
         ("Random", 0.005, 0.03),
         ("Popular", 0.15, 0.25),
         ("ItemKNN", 0.28, 0.40),
+        ("GraphFilter", 0.29, 0.40),
         ("EASE", 0.30, 0.40),
         ("ImplicitALS", 0.30, 0.40),
         ("WARP", 0.30, 0.40),
