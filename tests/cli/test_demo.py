@@ -25,7 +25,7 @@ def test_the_demo_measures_and_recommends(ml100k: Dataset) -> None:
     assert lines[-1].strip().startswith("tastemap recommend")
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in result.stdout
-    assert "fitting ImplicitALS to all likes" in result.stderr
+    assert "fitting WARP to all likes" in result.stderr
 
 
 def test_the_demo_answers_programs_too(ml100k: Dataset) -> None:

@@ -23,11 +23,6 @@ FILM = "Toy Story (1995)"
 DEFAULT_METRICS = ("precision@10", "recall@10", "ndcg@10")
 # Users with a clear taste, for children's films and for science fiction; in other data sets it is the first user.
 PERSON = {"100k": 471, "1m": 4}
-# Chosen on splits of the training part; other data sets take the defaults.
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "100k": {"unobserved_weight": 0.6},
-    "1m": {"unobserved_weight": 0.55, "regularization": 0.15, "frequency_exponent": 0.6},
-}
 
 
 @dataclass
@@ -35,14 +30,12 @@ class Demo:
     """What the demo found out.
 
     data : the ratings and likes it learned from, in one line
-    parameters : those of ImplicitALS that are not the defaults
     board : the models compared, trained on 80 % of the likes and measured on the rest
     similar : the films most like `FILM`: rank, title, genres, score
     person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
     """
 
     data: str
-    parameters: dict[str, Any]
     board: Comparison
     similar: pl.DataFrame
     person: int | str
@@ -75,15 +68,14 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
     likes = ratings.at_least(4).binarize()
     train, test = tm.split.random(likes, 0.2, seed=42)
 
-    parameters = PARAMETERS.get(name, {})
-    models = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS(**parameters)]
+    models = [tm.Popular(), tm.BPR(), tm.WARP(), tm.EASE(), tm.ImplicitALS()]
     names = ", ".join(type(model).__name__ for model in models)
     say(f"fitting {names} to 80 % of the likes and measuring on the rest")
     say("the first time their kernels are compiled, which takes some seconds")
     board = tm.compare(models, test, train=train, metrics=DEFAULT_METRICS)
 
-    say("fitting ImplicitALS to all likes")
-    model = tm.ImplicitALS(**parameters).fit(likes)
+    say("fitting WARP to all likes")
+    model = tm.WARP().fit(likes)
     toy_story = films.filter(pl.col("title") == FILM)["movie_id"].item()
     similar = model.similar_items(toy_story, k=10).join(
         films, left_on="neighbour", right_on="movie_id", maintain_order="left"
@@ -97,7 +89,6 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
             f"{len(ratings):,} ratings of {ratings.n_items:,} films by {ratings.n_users:,} people; "
             f"the {len(likes):,} of at least 4 stars are likes"
         ),
-        parameters=parameters,
         board=board,
         similar=similar.select("rank", "title", "genres", "score"),
         person=person,
@@ -115,9 +106,6 @@ def show(demo: Demo, console: Console) -> None:
     _show_heading(console, "How good is the list of ten? Trained on 80 % of the likes, measured on the rest")
     console.print(demo.board.table(intervals=False))
     console.print()
-    if demo.parameters:
-        told = ", ".join(f"{name}={value}" for name, value in demo.parameters.items())
-        console.print(f" ImplicitALS with {told}, chosen on splits of the training part\n")
 
     _show_heading(console, f"The films most like {FILM}")
     similar = [
