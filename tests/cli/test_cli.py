@@ -98,7 +98,7 @@ def test_fit_writes_the_model_that_the_library_fits(als: tm.ImplicitALS) -> None
     assert told == {
         "file": "own.safetensors",
         "model": "ImplicitALS",
-        "parameters": {**vars(tm.ImplicitALS(factors=4, epochs=3))},
+        "parameters": als.used_.get_params(),
         "pairs": 5,
         "users": 3,
         "items": 3,

@@ -39,7 +39,7 @@ def test_a_model_says_what_it_is_and_whether_it_keeps_its_interactions() -> None
     assert told.pop("quantiles") == describe_spread(DATA)["quantiles"]
     assert told == {
         "model": "EASE",
-        "parameters": {"regularization": 2},
+        "parameters": {**tm.EASE().get_params(), "regularization": 2},
         "users": 3,
         "items": 3,
         "interactions": True,
@@ -66,7 +66,7 @@ def test_a_search_is_described_with_its_trials() -> None:
     told = describe_tuning(found)
     assert (told["model"], told["metric"], told["score"]) == ("EASE", "ndcg@10", found.score)
     assert told["parameters"] == found.parameters
-    assert told["model_parameters"] == {"regularization": found.parameters["regularization"]}
+    assert told["model_parameters"] == {**tm.EASE().get_params(), **found.parameters}
     assert [row["trial"] for row in told["trials"]] == [0, 1]
     assert told["importances"] is None
     assert math.isfinite(told["seconds"])

@@ -56,7 +56,7 @@ def test_the_name_of_what_fit_measured_is_kept(tmp_path: Path) -> None:
 
 def test_the_card_of_a_file_without_the_metrics_name_names_no_best_epoch() -> None:
     model = trained("rmse", [1.5, 0.9])
-    header = stored.header_of("SVD", asdict(model), model.state, model.epochs_)
+    header = stored.header_of("SVD", asdict(model), {}, model.state, model.epochs_)
     del header["metric"]
     fitted = {name: getattr(model, name) for name in model.fitted_arrays}
     older = tm.SVD.from_arrays(stored.arrays_of(model.state, fitted, True), header)
