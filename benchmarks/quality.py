@@ -24,8 +24,8 @@ from side_by_side import Report, Row, alternate, command_line, fresh, grid, said
 DOCUMENTED: dict[str, Row] = {
     "ImplicitALS": {"unobserved_weight": 0.55, "regularization": 0.15, "frequency_exponent": 0.6},
     "EASE": {},
-    "WARP": {"epochs": 40, "max_sampled": 250},
-    "BPR": {"epochs": 200},
+    "WARP": {},
+    "BPR": {},
     "ItemKNN": {},
     "GraphFilter": {},
 }

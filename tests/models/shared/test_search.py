@@ -14,8 +14,6 @@ from tastemap.models.shared.search import grid, nearest
 # What the README says suits MovieLens.
 DOCUMENTED: dict[str, dict[str, Any]] = {
     "ImplicitALS": {"unobserved_weight": 0.55, "regularization": 0.15, "frequency_exponent": 0.6},
-    "WARP": {"epochs": 40, "max_sampled": 250},
-    "BPR": {"epochs": 200},
 }
 WITHOUT = {"Random", "Popular", "PersonalPopular"}
 
