@@ -76,16 +76,28 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
         "dot": lambda model: graph_filter.coefficients(np.nan_to_num(weights()), *own_filter(model)),
     },
     "ItemKNN": {
-        "cosine": lambda model: knn.normalised(
-            weights(),
-            model.shrinkage,
-            model.user_exponent,
-            model.history_exponent,
-            model.item_exponent,
-            model.similarity_exponent,
+        "cosine": lambda model: (
+            knn.normalised(
+                weights(),
+                model.shrinkage,
+                model.user_exponent,
+                model.history_exponent,
+                model.item_exponent,
+                model.similarity_exponent,
+            )
+            * both_ways(model)
         ),
     },
 }
+
+
+def both_ways(model: Any) -> Array:
+    """Return what makes ItemKNN's similarities as large in both directions where weights are ones."""
+    n = np.maximum((~np.isnan(weights())).sum(axis=0), 1.0)
+    exponent = (model.history_exponent - model.item_exponent) * model.similarity_exponent / 2
+    return (n[None, :] / n[:, None]) ** exponent
+
+
 # Models that know a user by the training pairs alone: without them they recommend to new histories only.
 NEED_HISTORY = {"PersonalPopular", "ItemKNN", "GraphFilter", "EASE"}
 

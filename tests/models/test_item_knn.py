@@ -107,6 +107,7 @@ def test_only_the_nearest_are_stored_and_make_the_scores(monkeypatch: pytest.Mon
     scores = np.nan_to_num(W) @ sim.T
     users, items = np.nonzero(~np.isnan(W))
     np.testing.assert_allclose(few.predict(users, items[::-1]), scores[users, items[::-1]], rtol=1e-6)
+    few = fit_model(W, neighbours=4, similarity="cosine")
     neighbours = few.similar_items(3, k=10)
     own = slice(few.neighbour_starts_[3], few.neighbour_starts_[4])
     assert neighbours["neighbour"].to_list() == few.neighbours_[own].tolist()
@@ -150,3 +151,11 @@ def test_exponents_that_blow_small_weights_up_are_refused_in_a_sentence() -> Non
     assert np.isfinite(fit_model(W).similarities_).all()
     with pytest.raises(tm.DataError, match="with these exponents the smallest weights count"):
         fit_model(W, user_exponent=2.0, history_exponent=2.0)
+
+
+def test_neighbours_are_as_near_in_both_directions() -> None:
+    W = np.where(np.isnan(weighted()), np.nan, 1.0)
+    model = fit_model(W, neighbours=50)
+    sim, near = stored(model), model.similar_items([0, 1, 3], k=50)
+    for item, other, score in near.select("item", "neighbour", "score").iter_rows():
+        assert score == pytest.approx(np.sqrt(sim[item, other] * sim[other, item]), rel=1e-5, abs=1e-9)

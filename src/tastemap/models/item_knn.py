@@ -69,7 +69,8 @@ class ItemKNN(Model):
     Only the stored neighbours are used: at most `neighbours` for each item, and a score of 0 where none of them is in
     the history. Fold-in is exact, since scores depend on the history only; so is `explain`. `update` learns again from
     all pairs. similar_items gives the stored neighbours by the model's own similarity, under the default metric; it has
-    no other metric.
+    no other metric. Where the two items count differently it is sim(i, j) (n_j / n_i)^((history_exponent -
+    item_exponent) similarity_exponent / 2), with numbers of pairs n: of ones the geometric mean of both directions.
 
     Sarwar et al., Item-based collaborative filtering recommendation algorithms, WWW 2001; Deshpande and Karypis,
     Item-based top-N recommendation algorithms, TOIS 2004 (users of length 1); Robertson and Zaragoza, The probabilistic
@@ -234,7 +235,11 @@ class ItemKNN(Model):
 
     def make_item_space(self) -> Neighbours:
         """Return the space of the stored neighbours."""
-        stored = Rows(self.neighbour_starts_, self.neighbours_, self.similarities_)
+        difference = self.history_exponent - self.item_exponent if self.similarity == "normalised" else 0.0
+        scales = np.maximum(self.popularity_, 1) ** (difference * self.similarity_exponent / 2)
+        starts, near = self.neighbour_starts_, self.neighbours_
+        closeness = self.similarities_ * scales[near] / np.repeat(scales, np.diff(starts))
+        stored = Rows(starts, near, closeness.astype(np.float32))
         return _ItemSpace(stored, np.flatnonzero(self.popularity_), Ties.of(self.items.tie_order))
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
