@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tastemap.data.interactions import Interactions
 from tastemap.models.shared.base import Model
 
-# EASE inverts a matrix of items x items: with more items it takes minutes and gigabytes.
+# EASE, whose cost grows with the square of the items, takes minutes and gigabytes with more of them.
 MOST_ITEMS = 10_000
 # Where more of all pairs are there, EASE finds all that a graph filter finds.
 SPARSE = 0.01
@@ -33,13 +33,14 @@ class Choice(NamedTuple):
 
 def choose_models(models: Sequence[Model], data: Interactions) -> list[Choice]:
     """Say for each model whether it suits the data; those without a rule suit all data."""
-    return [Choice(model, *_judge(type(model).__name__, data)) for model in models]
+    return [Choice(model, *_judge(model, data)) for model in models]
 
 
-def _judge(name: str, data: Interactions) -> tuple[bool, str]:
+def _judge(model: Model, data: Interactions) -> tuple[bool, str]:
+    name = type(model).__name__
     items, pairs = f"{data.n_items:,} items", f"{len(data):,} pairs"
     density = len(data) / max(data.n_users * data.n_items, 1)
-    if name == "EASE":
+    if model.abilities.squares_items:
         if data.n_items > MOST_ITEMS:
             return False, f"which is slow with {items}"
         return True, f"{items} are few enough to solve for all at once"

@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 import tastemap as tm
+from tastemap.models.shared import stored
 
 
 def loans(n_users: int = 40, n_items: int = 25, share: float = 0.2, seed: int = 0) -> tm.Interactions:
@@ -94,6 +95,14 @@ def test_a_file_keeps_both(tmp_path: Path) -> None:
     assert again.get_params() == model.get_params()
     assert again.used_.get_params() == model.used_.get_params()
     assert again.recommend(k=3).equals(model.recommend(k=3))
+
+
+@pytest.mark.parametrize("used", [{}, {"unobserved_weight": 0.1}, {"unobserved_weight": 0.1, "regularization": None}])
+def test_a_file_without_a_value_for_each_is_refused(used: dict[str, Any]) -> None:
+    model = als().fit(loans())
+    arrays = stored.arrays_of(model.state, {name: getattr(model, name) for name in model.fitted_arrays}, True)
+    with pytest.raises(tm.ModelFileError, match="its parameters are wrong: those found in the data are"):
+        tm.ImplicitALS.from_arrays(arrays, {**model._header(), "used": used})
 
 
 def test_tune_starts_from_the_values_of_the_data() -> None:

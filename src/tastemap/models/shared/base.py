@@ -463,7 +463,7 @@ class Model(Answers):
         given = self.get_params()
         wanted = {name for name, value in given.items() if value is None}
         finds = type(self).find_defaults is not Model.find_defaults
-        if not wanted.issuperset(found) or (finds and wanted.difference(found)):
+        if not wanted.issuperset(found) or (finds and (wanted.difference(found) or None in found.values())):
             raise ValueError(f"those found in the data are {name_some(sorted(found))}, not {name_some(sorted(wanted))}")
         used = self.clone().set_params(**found)
         used.check_parameters()
