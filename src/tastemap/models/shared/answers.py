@@ -141,9 +141,21 @@ class Answers(ABC):
         assert isinstance(self.scorer, FactorScorer)
         return find_turns(self.scorer.item_factors, self.state.popularity)
 
+    @property
+    def item_space(self) -> Neighbours:
+        """The space in which items are compared; raises NotFittedError before `fit`, NotSupportedError without one."""
+        _ = self.state
+        return self._item_space
+
     @cached_property
     def _item_space(self) -> Neighbours:
         return self.make_item_space()
+
+    @property
+    def user_space(self) -> Neighbours:
+        """The space in which users are compared; raises NotFittedError before `fit`, NotSupportedError without one."""
+        _ = self.state
+        return self._user_space
 
     @cached_property
     def _user_space(self) -> Neighbours:

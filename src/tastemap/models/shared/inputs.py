@@ -136,14 +136,13 @@ def _read_pairs(data: Interactions, state: State, columns: Columns | None, ratin
     ids = IdMap(data.users.take(people), data.users.name)
     pairs = rows_at(data.align(data.users, state.items)[0].by_user, people)
     w = pairs.data
-    if columns is not None and columns.least is not None:
-        pairs = _keep(pairs, w >= columns.least)
-    elif not ratings:
-        if w.min(initial=0) < 0:
-            raise DataError(f"weights of a history must be finite and not negative, got {name_some(w[w < 0].tolist())}")
-        pairs = _keep(pairs, w > 0)
+    if (columns is None or columns.least is None) and not ratings and w.min(initial=0) < 0:
+        raise DataError(f"weights of a history must be finite and not negative, got {name_some(w[w < 0].tolist())}")
     if columns is not None:
-        pairs = pairs._replace(data=_damp(pairs.data, columns))
+        taken, kept = take_weights(w, columns, ratings=ratings)
+        pairs = _keep(pairs._replace(data=taken), kept)
+    elif not ratings:
+        pairs = _keep(pairs, w > 0)
     empty = np.flatnonzero(np.diff(pairs.indptr) == 0)
     if len(empty) and not may_be_empty:
         raise DataError(
@@ -153,10 +152,24 @@ def _read_pairs(data: Interactions, state: State, columns: Columns | None, ratin
     return _name(state.in_units(pairs), ids, state)
 
 
-def _damp(weights: Floats, columns: Columns) -> Floats:
+def take_weights(
+    weights: npt.NDArray[Any], columns: Columns, *, ratings: bool
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return weights as the training took them, float32, (n,), and whether each pair counts, bool, (n,).
+
+    weights : as the training's file had them
+    ratings : whether weights are ratings, all of which count; else likes do, or those from the training's bound on
+    """
+    kept = np.full(len(weights), True)
+    if columns.least is not None:
+        kept = weights >= columns.least
+    elif not ratings:
+        kept = weights > 0
     if columns.damping == "binarize":
-        return np.ones_like(weights)
-    return np.log2(1 + weights.astype(np.float64)).astype(np.float32) if columns.damping == "log2" else weights
+        return np.ones(len(weights), np.float32), kept
+    if columns.damping == "log2":
+        return np.log2(1 + np.where(kept, weights, 0).astype(np.float64)).astype(np.float32), kept
+    return weights.astype(np.float32, copy=False), kept
 
 
 def _keep(pairs: Rows, kept: npt.NDArray[np.bool_]) -> Rows:

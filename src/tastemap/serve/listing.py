@@ -1,0 +1,228 @@
+"""Makes the lists of a batch of requests at once: the bits of each are those that it would have alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.errors import DataError, UnknownIdError, name_some
+from tastemap.ranking.top_k import Hidden, Lists
+from tastemap.serve.asked import Recommend, SimilarItems
+from tastemap.serve.served import Served
+from tastemap.typing import Ints, RowNumbers
+
+# Lists of up to so many places are ranked together, and others with those of up to four times as many, and so on.
+FEW_PLACES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A request for a list, and the model that answers it.
+
+    came : the user's events since the training, by item row: weights as they came, None for an event without one
+    """
+
+    served: Served
+    asked: Recommend | SimilarItems
+    came: Mapping[int, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job in the model's rows.
+
+    place : of the job in its batch
+    row : of the user or item; -1 for a new user
+    history : of a user to fold in: a row over the items; None for a user as the training left him
+    left_out : rows of items that may not be listed, beside those of the training
+    among : rows of the only items that may be listed, None for all
+    """
+
+    place: int
+    asked: Recommend | SimilarItems
+    row: int
+    left_out: Sequence[int]
+    among: RowNumbers | None
+    history: Rows | None = None
+
+    @property
+    def group(self) -> Hashable:
+        """Jobs of one group are ranked together."""
+        size = 0
+        while self.asked.depth > FEW_PLACES << 2 * size:
+            size += 1
+        among = None if self.among is None else self.among.tobytes()
+        if isinstance(self.asked, SimilarItems):
+            return size, among, self.asked.metric
+        return size, among
+
+
+def make_lists(jobs: Sequence[Job]) -> list[bytes | Exception]:
+    """Return the answer to each job as JSON, or the error that it ends with: the fault of one harms no other."""
+    answers: list[bytes | Exception] = [b""] * len(jobs)
+    groups = defaultdict[Hashable, list[Ready]](list)
+    for place, job in enumerate(jobs):
+        try:
+            ready = _prepare(place, job)
+        except Exception as error:
+            answers[place] = error
+        else:
+            groups[id(job.served), ready.group].append(ready)
+    for group in groups.values():
+        served = jobs[group[0].place].served
+        try:
+            for ready, answer in zip(group, _answer(served, group), strict=True):
+                answers[ready.place] = answer
+        except Exception as error:
+            for ready in group:
+                answers[ready.place] = error
+    return answers
+
+
+def _prepare(place: int, job: Job) -> Ready:
+    served, asked = job.served, job.asked
+    left_out = [row for row in map(served.find_item, asked.exclude) if row >= 0]  # others cannot appear anyway
+    among = None
+    if asked.candidates is not None:
+        among = np.unique([served.require_item(item) for item in asked.candidates]).astype(np.int64)
+    if isinstance(asked, SimilarItems):
+        if asked.min_pairs:
+            state = served.model.state
+            among = np.flatnonzero(state.known_items) if among is None else among
+            among = among[state.popularity[among] >= asked.min_pairs]
+        return Ready(place, asked, served.require_item(asked.item), left_out, among)
+    row, news = _find_row(served, asked), {**job.came, **_read_history(served, asked)}
+    history = None
+    if news:
+        # What came since the training is not recommended again either.
+        left_out = left_out if asked.seen else [*left_out, *news]
+        history = served.merge_history(row, news)
+        if not len(history.indices):
+            if asked.user is None:
+                raise DataError("the history holds no like: give at least one of its items a weight that counts as one")
+            row, history = -1, None  # every like was taken back: nothing is known of this user
+    return Ready(place, asked, row, left_out, among, history)
+
+
+def _answer(served: Served, group: Sequence[Ready]) -> list[bytes]:
+    """Return the answers to jobs of one group."""
+    depth = max(ready.asked.depth for ready in group)
+    if isinstance(group[0].asked, SimilarItems):
+        return _write(served, group, _find_neighbours(served, group, depth))
+    return _write(served, group, _rank(served, group, depth))
+
+
+def _rank(served: Served, group: Sequence[Ready], depth: int) -> Lists:
+    """Rank items for users: some as the training left them, others folded in from their histories."""
+    scorer = served.scorer
+    rows = np.array([ready.row for ready in group])
+    among = None if group[0].among is None else scorer.among(group[0].among)
+    hidden = _hide(scorer.hide_seen, group, rows)
+    is_folded = np.array([ready.history is not None for ready in group])
+    if not is_folded.any():
+        return scorer.rank(rows, depth, hidden, among)
+    folded, others = np.flatnonzero(is_folded), np.flatnonzero(~is_folded)
+    histories = _stack([ready.history for ready in group if ready.history is not None])
+    queries = scorer.fold(histories, served.find_features(rows[folded]))
+    lists = scorer.rank_queries(queries, depth, [one.of(is_folded) for one in hidden], among)
+    if not len(others):
+        return lists
+    rest = scorer.rank(rows[others], depth, [one.of(~is_folded) for one in hidden], among)
+    place = np.argsort(np.concatenate([folded, others]))
+    return Lists(*(np.concatenate([getattr(lists, name), getattr(rest, name)])[place] for name in Lists._fields))
+
+
+def _find_neighbours(served: Served, group: Sequence[Ready], depth: int) -> Lists:
+    rows = np.array([ready.row for ready in group])
+    first = group[0].asked
+    assert isinstance(first, SimilarItems)
+    depth += max(len(ready.left_out) for ready in group)
+    lists = served.model.item_space.nearest(rows, depth, first.metric, group[0].among)
+    dropped = np.array([np.isin(row, ready.left_out) for row, ready in zip(lists.rows, group, strict=True)])
+    if not dropped.any():
+        return lists
+    filled = np.arange(dropped.shape[1]) < lists.counts[:, None]
+    order = np.argsort(dropped, axis=1, kind="stable")  # the places behind a dropped one move up
+    return Lists(
+        np.take_along_axis(lists.rows, order, 1),
+        np.take_along_axis(lists.scores, order, 1),
+        lists.counts - (dropped & filled).sum(axis=1),
+    )
+
+
+def _hide(hide_seen: Any, group: Sequence[Ready], rows: RowNumbers) -> list[Hidden]:
+    """Return what each list leaves out: items of the training, those named, and those that came since."""
+    shows_seen = np.array([isinstance(ready.asked, Recommend) and ready.asked.seen for ready in group])
+    seen_rows = np.where(shows_seen, -1, rows)
+    hidden = [hide_seen(seen_rows)] if (seen_rows >= 0).any() else []
+    if any(ready.left_out for ready in group):
+        own = [np.unique(np.array(ready.left_out, np.int32)) for ready in group]
+        indptr = np.concatenate(([0], np.cumsum([len(items) for items in own])))
+        indices: Ints = np.concatenate(own).astype(np.int32)
+        pairs = freeze_rows(Rows(indptr, indices, np.ones(len(indices), np.float32)))
+        hidden.append(Hidden(pairs, np.arange(len(group))))
+    return hidden
+
+
+def _write(served: Served, group: Sequence[Ready], lists: Lists) -> list[bytes]:
+    """Return each list as JSON, from its offset on."""
+    places = [
+        slice(ready.asked.offset, min(ready.asked.depth, count))
+        for ready, count in zip(group, lists.counts.tolist(), strict=True)
+    ]
+    named = iter(served.name_items(np.concatenate([lists.rows[r, place] for r, place in enumerate(places)])))
+    answers = []
+    for r, (ready, place) in enumerate(zip(group, places, strict=True)):
+        items = [{**next(named), "score": score} for score in lists.scores[r, place].tolist()]
+        answers.append(orjson.dumps({**served.head, **_name_asker(ready.asked), "items": items}))
+    return answers
+
+
+def _name_asker(asked: Recommend | SimilarItems) -> dict[str, str]:
+    if isinstance(asked, SimilarItems):
+        return {"item": str(asked.item)}
+    return {} if asked.user is None else {"user": str(asked.user)}
+
+
+def _find_row(served: Served, asked: Recommend) -> int:
+    """Return the row of the user who asks, -1 for a new one."""
+    if asked.user is None:
+        if not asked.history:
+            raise DataError("name a user, or the history of a new one")
+        return -1
+    if asked.on_unknown == "raise" and not asked.history:
+        return served.require_user(asked.user)
+    return served.find_user(asked.user)
+
+
+def _read_history(served: Served, asked: Recommend) -> dict[int, float | None]:
+    """Return the history of a request by item row."""
+    if not asked.history:
+        return {}
+    given: Mapping[Any, float | None] = (
+        asked.history if isinstance(asked.history, dict) else dict.fromkeys(asked.history)
+    )
+    rows = {item: served.find_item(item) for item in given}
+    unknown = [str(item) for item, row in rows.items() if row < 0]
+    if unknown:
+        raise UnknownIdError(
+            f"{len(unknown)} of {len(rows)} items of the history are not in the model, {name_some(unknown)}",
+            "leave them out",
+            column=served.model.items.name,
+            ids=unknown,
+        )
+    if not served.model.abilities.ratings and any(weight is not None and weight < 0 for weight in given.values()):
+        raise DataError("weights of a history must not be negative")
+    return {rows[item]: weight for item, weight in given.items()}
+
+
+def _stack(histories: Sequence[Rows]) -> Rows:
+    indptr = np.concatenate(([0], np.cumsum([len(history.indices) for history in histories])))
+    indices, data = (np.concatenate([getattr(one, name) for one in histories]) for name in ("indices", "data"))
+    return freeze_rows(Rows(indptr, indices, data))

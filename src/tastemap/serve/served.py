@@ -1,0 +1,158 @@
+"""A fitted model as the server holds it: with its file's digest, and what the items' file says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at
+from tastemap.data._spelling import parse_number
+from tastemap.data.ids import IdMap
+from tastemap.errors import UnknownIdError, show
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.inputs import take_weights
+from tastemap.ranking.scorer import Scorer
+from tastemap.service.search import Search
+from tastemap.typing import Ints, RowNumbers
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A model that is being served; it never changes, a new file makes a new one.
+
+    name : the name that requests call it by
+    digest : of its file
+    titles : String, (n_items,): the title of each item, null where it has none; None without a file of items
+    loaded : seconds since 1970 at which it was read
+    """
+
+    name: str
+    path: Path
+    model: Model
+    digest: str
+    titles: pl.Series | None = None
+    loaded: float = field(default_factory=time.time)
+
+    @property
+    def scorer(self) -> Scorer:
+        """What ranks items."""
+        return self.model.scorer
+
+    @cached_property
+    def search(self) -> Search:
+        """What finds items by title."""
+        return Search(self.model.items, self.titles, self.model.popularity_)
+
+    @cached_property
+    def head(self) -> dict[str, str]:
+        """What every answer begins with."""
+        return {"model": self.name, "digest": self.digest}
+
+    # -- ids ----------------------------------------------------------------------------------------------------------
+
+    def find_user(self, user: str | int) -> int:
+        """Return the row of a user with a training pair or features, else -1."""
+        row = _find_row(self.model.users, user)
+        return row if row >= 0 and self.model.state.known_users[row] else -1
+
+    def find_item(self, item: str | int) -> int:
+        """Return the row of an item with a training pair or features, else -1."""
+        row = _find_row(self.model.items, item)
+        return row if row >= 0 and self.model.state.known_items[row] else -1
+
+    def require_user(self, user: str | int) -> int:
+        """Return the row of a user; raises UnknownIdError."""
+        row = self.find_user(user)
+        if row < 0:
+            raise _make_unknown_error(user, self.model.users, "user")
+        return row
+
+    def require_item(self, item: str | int) -> int:
+        """Return the row of an item; raises UnknownIdError."""
+        row = self.find_item(item)
+        if row < 0:
+            raise _make_unknown_error(item, self.model.items, "item")
+        return row
+
+    def name_items(self, rows: Ints | RowNumbers) -> list[dict[str, Any]]:
+        """Return the id and, with a file of items, the title of each row."""
+        ids = self._item_ids.gather(rows).to_list()
+        if self.titles is None:
+            return [{"item": item} for item in ids]
+        return [
+            {"item": item, "title": title} for item, title in zip(ids, self.titles.gather(rows).to_list(), strict=True)
+        ]
+
+    def name_users(self, rows: Ints) -> list[str]:
+        """Return the id of each row as a text."""
+        names: list[str] = self.model.users.take(rows).cast(pl.String).to_list()
+        return names
+
+    @cached_property
+    def _item_ids(self) -> pl.Series:
+        return self.model.items.ids.cast(pl.String)
+
+    # -- histories ----------------------------------------------------------------------------------------------------
+
+    def merge_history(self, row: int, news: dict[int, float | None]) -> Rows:
+        """Return the history of a user with what came since: one row over the items, weights in the model's units.
+
+        row : of the user, -1 for a new one
+        news : weights by item row, as the training's file had them; None for the weight of an item without one. An item
+            of weight 0, or below the bound of the training, leaves a history of likes
+        """
+        state = self.model.state
+        seen = self.scorer.seen
+        items, weights = np.empty(0, np.int32), np.empty(0, np.float32)
+        if row >= 0 and seen is not None:
+            own = slice(seen.indptr[row], seen.indptr[row + 1])
+            items, weights = seen.indices[own], seen.data[own]
+        came = np.fromiter(news, np.int32, len(news))
+        stays = ~np.isin(items, came)
+        unstated = self.model.unstated_weight
+        given = np.array([np.nan if weight is None else weight for weight in news.values()], np.float64)
+        ratings = self.model.abilities.ratings
+        taken, is_like = take_weights(given, state.columns, ratings=ratings)
+        taken = np.where(np.isnan(given), unstated, divide_weights(taken, state.unit))
+        is_like |= np.isnan(given)
+        items = np.append(items[stays], came[is_like])
+        weights = np.append(weights[stays], taken[is_like]).astype(np.float32)
+        order = np.argsort(items)
+        return freeze_rows(Rows(np.array([0, len(items)]), items[order].astype(np.int32), weights[order]))
+
+    def find_features(self, rows: RowNumbers) -> Rows | None:
+        """Return the features of users by their rows, none for row -1; None where the model has none."""
+        own = self.model.state.user_features
+        return None if own is None or own.rows is None else rows_at(own.rows, rows)
+
+    def warm(self) -> Self:
+        """Rank once in each way, so that no request waits for it."""
+        _ = self.scorer.catalogue, self.scorer.ties, self._item_ids
+        abilities = self.model.abilities
+        known = np.flatnonzero(self.model.state.known_users)[:8]
+        if self.scorer.seen is not None:
+            self.scorer.recommend(known, 1)
+            self.scorer.recommend(known[:1], 1)
+            if len(known):
+                history = self.merge_history(int(known[0]), {})
+                self.scorer.rank_queries(self.scorer.fold(history, self.find_features(known[:1])), 1)
+        if abilities.similar_items:
+            self.model.item_space.nearest(np.flatnonzero(self.model.state.known_items)[:1], 1, "cosine")
+        return self
+
+
+def _find_row(ids: IdMap, value: str | int) -> int:
+    if ids.holds_strings:
+        return int(ids.find([str(value)])[0])
+    number = parse_number(value) if isinstance(value, str) else value
+    return -1 if number is None else int(ids.find([number])[0])
+
+
+def _make_unknown_error(value: str | int, ids: IdMap, what: str) -> UnknownIdError:
+    return UnknownIdError(f"the model knows no {what} {show(str(value))}", column=ids.name, ids=[str(value)])

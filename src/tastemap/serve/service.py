@@ -1,0 +1,112 @@
+"""The ASGI application: hot routes first, without a framework, then all others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from tastemap.serve.batching import Batcher
+from tastemap.serve.hot import Hot
+from tastemap.serve.listing import Job, make_lists
+from tastemap.serve.routes import make_routes
+from tastemap.serve.shelf import Shelf
+from tastemap.serve.since import Since
+
+logger = logging.getLogger("tastemap.serve")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+# Seconds that a thread of Python may keep the others waiting: the event loop and the thread that ranks take turns, and
+# the usual 5 ms are as long as many requests take.
+SWITCH = 0.0005
+
+
+class App:
+    """The HTTP service of the models on a shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf, self._since = shelf, Since()
+        self._batcher = Batcher[Job, bytes](make_lists)
+        self._hot = Hot(shelf, self._since, self._batcher)
+        self._rest = make_routes(shelf, take_events=None)
+        self._tasks = list[asyncio.Task[None]]()
+        shelf.changed.append(lambda _: self._since.forget(shelf.models))
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "lifespan":
+            return await self._live(receive, send)
+        if scope["type"] != "http":
+            return None
+        if not self._tasks:  # a server without a lifespan
+            self._start()
+
+        async def read() -> bytes:
+            return await read_body(receive)
+
+        answer = await self._hot.answer(scope["path"], scope["method"], scope["query_string"], read)
+        if answer is not None:
+            return await send_json(send, *answer)
+        try:
+            await self._rest(scope, receive, send)
+        except Exception:
+            # Starlette has answered with `describe_error`, and raises again for the server's log.
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _start(self) -> None:
+        sys.setswitchinterval(SWITCH)
+        self._tasks.append(asyncio.get_running_loop().create_task(self._shelf.watch()))
+
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        self._batcher.close()
+        self._shelf.close()
+
+
+def make_app(
+    models: dict[str, Path],
+    *,
+    items: Path | None,
+    item_id: str | None,
+    title_column: str | None,
+    token: str | None,
+    events: Path | None,
+    hosts: Iterable[str],
+) -> App:
+    """Make the application; see `tastemap.serve.app`."""
+    return App(Shelf(models, items=items, item_id=item_id, title_column=title_column))
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body of a request."""
+    parts = []
+    while True:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def send_json(send: Send, status: int, body: bytes) -> None:
+    """Answer with JSON."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
