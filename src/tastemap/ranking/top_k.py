@@ -24,6 +24,9 @@ BLOCK_ITEMS = 8192
 # Candidates beyond k that the approximate scores may propose; with more, an exact second pass is rarer.
 SPARE = 16
 
+# With so many items a query or a block takes milliseconds, and is worth a thread of its own.
+MANY_ITEMS = 1 << 16
+
 # Up to this many queries, scoring in the fixed order costs less than setting up a matrix product.
 FEW_QUERIES = 4
 
@@ -130,14 +133,19 @@ class VectorCandidates(Candidates):
 
     def fill(self, queries: Floats, k: int, hidden: Sequence[Hidden], ties: Ties, lists: Lists) -> None:
         """Propose candidates by matrix products, then score the proposed ones again in a fixed order."""
-        n = len(queries)
+        n, is_long = len(queries), len(self) >= MANY_ITEMS
         queries = np.ascontiguousarray(queries, np.float32)
         if n <= FEW_QUERIES:
-            for r in range(n):
+
+            def rank(r: int) -> None:
                 _rank_exactly(queries, self, k, hidden, r, ties, lists)
-        else:
-            blocks = parallel.row_blocks(n, BLOCK_QUERIES)
-            parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], ties, lists), len(blocks))
+
+            _run(rank, n) if is_long else [rank(r) for r in range(n)]
+            return
+        # Where a block takes long, no thread stands idle beside it.
+        people = min(BLOCK_QUERIES, -(-n // parallel.n_threads())) if is_long else BLOCK_QUERIES
+        blocks = parallel.row_blocks(n, people)
+        parallel.run(lambda b: _rank_block(queries, self, k, hidden, blocks[b], ties, lists), len(blocks))
 
     def pair_scores(self, queries: Floats, who: RowNumbers, items: RowNumbers) -> Floats:
         """Return the products, added in the fixed order."""
