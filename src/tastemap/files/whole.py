@@ -49,7 +49,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
         for name in names:
             with open(temporary / name, "rb+") as file:
                 os.fsync(file.fileno())
-        _sync_folder(temporary)
+        sync_folder(temporary)
         check_folder(path, names)  # another process may have written there meanwhile
         if path.exists():
             path.rename(old)
@@ -88,7 +88,7 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
     remove_leftovers(path, "old")
 
@@ -111,9 +111,9 @@ def _find_number(error: BaseException, temporary: Path) -> int | None:
     return None if told is None else int(told[1])
 
 
-def _sync_folder(folder: Path) -> None:
-    # The rename itself must reach the disk; Windows cannot open a folder.
-    if os.name == "posix":
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk: of files that are new, renamed or gone."""
+    if os.name == "posix":  # Windows cannot open a folder
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
