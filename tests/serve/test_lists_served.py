@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from serve.asking import ask, ask_raw
 
 import tastemap as tm
 import tastemap.serve
+from serve.asking import ask, ask_raw
 
 MODELS: dict[str, Callable[[], tm.Model]] = {
     "als": lambda: tm.ImplicitALS(factors=8, epochs=4),

@@ -56,9 +56,6 @@ class Shelf:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="tastemap-read")
         self._locks = {name: asyncio.Lock() for name in self._paths}
 
-    def __iter__(self) -> object:
-        return iter(self._models.values())
-
     @property
     def models(self) -> list[Served]:
         """The models as they are now."""
