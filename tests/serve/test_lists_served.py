@@ -57,7 +57,8 @@ def pairs_of(frame: pl.DataFrame) -> list[tuple[str, float]]:
 
 
 def listed(answer: dict[str, Any]) -> list[tuple[str, float]]:
-    return [(one["item"], one["score"]) for one in answer["items"]]
+    """Return items and scores; the digits of these are those of 32-bit floats."""
+    return [(one["item"], float(np.float32(one["score"]))) for one in answer["items"]]
 
 
 def asked(service: Any, *requests: dict[str, Any], path: str = "/recommend") -> list[Any]:

@@ -140,7 +140,11 @@ class VectorCandidates(Candidates):
             def rank(r: int) -> None:
                 _rank_exactly(queries, self, k, hidden, r, ties, lists)
 
-            _run(rank, n) if is_long else [rank(r) for r in range(n)]
+            if is_long:
+                _run(rank, n)
+            else:
+                for r in range(n):
+                    rank(r)
             return
         # Where a block takes long, no thread stands idle beside it.
         people = min(BLOCK_QUERIES, -(-n // parallel.n_threads())) if is_long else BLOCK_QUERIES

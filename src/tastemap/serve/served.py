@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import orjson
 import polars as pl
 
 from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at
@@ -18,6 +19,7 @@ from tastemap.errors import UnknownIdError, show
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.inputs import take_weights
 from tastemap.ranking.scorer import Scorer
+from tastemap.serve.fragments import Fragments
 from tastemap.service.search import Search
 from tastemap.typing import Ints, RowNumbers
 
@@ -51,8 +53,13 @@ class Served:
 
     @cached_property
     def head(self) -> dict[str, str]:
-        """What every answer begins with."""
+        """What every answer has of the model."""
         return {"model": self.name, "digest": self.digest}
+
+    @cached_property
+    def start(self) -> bytes:
+        """The beginning of every answer as JSON."""
+        return orjson.dumps(self.head)[:-1]
 
     # -- ids ----------------------------------------------------------------------------------------------------------
 
@@ -82,12 +89,7 @@ class Served:
 
     def name_items(self, rows: Ints | RowNumbers) -> list[dict[str, Any]]:
         """Return the id and, with a file of items, the title of each row."""
-        ids = self._item_ids.gather(rows).to_list()
-        if self.titles is None:
-            return [{"item": item} for item in ids]
-        return [
-            {"item": item, "title": title} for item, title in zip(ids, self.titles.gather(rows).to_list(), strict=True)
-        ]
+        return [orjson.loads(fragment + b"}") for fragment in self.fragments.take(rows)]
 
     def name_users(self, rows: Ints) -> list[str]:
         """Return the id of each row as a text."""
@@ -95,8 +97,9 @@ class Served:
         return names
 
     @cached_property
-    def _item_ids(self) -> pl.Series:
-        return self.model.items.ids.cast(pl.String)
+    def fragments(self) -> Fragments:
+        """What answers say of each item."""
+        return Fragments(self.model.items, self.titles)
 
     # -- histories ----------------------------------------------------------------------------------------------------
 
@@ -133,7 +136,7 @@ class Served:
 
     def warm(self) -> Self:
         """Rank once in each way, so that no request waits for it."""
-        _ = self.scorer.catalogue, self.scorer.ties, self._item_ids
+        _ = self.scorer.catalogue, self.scorer.ties, self.fragments
         abilities = self.model.abilities
         known = np.flatnonzero(self.model.state.known_users)[:8]
         if self.scorer.seen is not None:
