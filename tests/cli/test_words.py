@@ -16,6 +16,7 @@ from tastemap.cli import app
 from tastemap.cli.errors import list_options
 from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_remark
 from tastemap.errors import Note, Remedy
+from tastemap.files.journal import Journal
 from tastemap.service.features import FeatureFile
 from tastemap.service.making import make_models, make_space
 from tastemap.service.reading import Reading, parse_event_weights
@@ -90,6 +91,11 @@ def write(text: str) -> Path:
 def write_bytes(content: bytes) -> Path:
     Path("in.csv").write_bytes(content)
     return Path("in.csv")
+
+
+def make_journal() -> Path:
+    Journal("events").append([b'{"user": "1", "item": "10", "time": "2026-11-28T12:00:00Z"}'])
+    return Path("events")
 
 
 def catch_error(act: Callable[[], object]) -> tm.TastemapError | tm.TastemapWarning:
@@ -212,6 +218,10 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
     ("update", ...): (
         lambda: tm.Popular().fit(read()).recommend_for([99]),
         "1 of 1 items were not in the training data: 99. Leave them out.",
+    ),
+    ("events", ...): (
+        lambda: Reading().read(make_journal()),
+        "events is a journal of events: pass it as --events",
     ),
     ("user", ...): (
         lambda: Reading().read(write("who,item\n1,2\n")),
@@ -364,6 +374,10 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: Reading(separator='"').read(write("user::item\n1::2\n")),
         "--separator must be a text without quotes and line ends, such as ';', '::', 'tab' or 'space', got '\"'",
     ),
+    "since": (
+        lambda: tm.Interactions.from_events(make_journal(), since="today"),
+        "--since must be a time such as 2026-11-28T12:00:00Z, got 'today'",
+    ),
     "settings": (lambda: make_models(["EASE"], ["x"]), "--set must be NAME=VALUE, e.g. factors=128, got 'x'"),
     "space": (lambda: make_space(tm.EASE(), ["x"]), "--space must be NAME=VALUES, e.g. epochs=10:40"),
     "test": (lambda: tm.split.random(read(), 2), "--holdout must be a share between 0 and 1, got 2"),
@@ -447,6 +461,15 @@ def test_other_errors_are_one_line() -> None:
         (
             Remark("damping", {"damping": "log2", "column": "plays"}),
             "took column 'plays' with --log2, as when the model was fitted",
+        ),
+        (
+            Remark("events below", {"at_least": 4.0, "below": 1200}),
+            "took 1,200 pairs of less than 4 as no likes, or as likes taken back: the model was fitted to those of 4 "
+            "and more",
+        ),
+        (
+            Remark("events known", {"known": 3, "pairs": 1200}),
+            "left out 3 of 1,200 pairs, which the model has as they are",
         ),
         (
             Remark("weights unused", {"path": "a.csv", "columns": ("value", "hours")}),

@@ -120,8 +120,10 @@ def fit(
 def update(
     ctx: typer.Context,
     model: opt.ModelFile,
-    data: opt.DataFile,
     out: Annotated[Path, typer.Option(help="Where to write the new model, e.g. newer.safetensors.")],
+    data: opt.MoreData = None,
+    events: opt.Journal = None,
+    since: opt.Since = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -147,6 +149,10 @@ def update(
     as_json: opt.Json = False,
 ) -> None:
     """Let a model learn from new interactions, without a fit from the start; a known pair takes its new weight."""
+    if (data is None) == (events is None):
+        raise typer.BadParameter("pass one of DATA and --events")
+    if since is not None and events is None:
+        raise typer.BadParameter("--since is about --events: leave it out, or pass both")
     check_file(out, [model, data, features, user_features])
     import tastemap as tm
     from tastemap.service.documents import describe_update
@@ -154,7 +160,7 @@ def update(
     reading = opt.make_reading(ctx)
     fitted = tm.load(model)
     with opt.use_threads(threads):
-        found = reading.read(data, like=fitted)
+        found = opt.read_news(ctx, fitted) if data is None else reading.read(data, like=fitted)
         output.print_remarks(found.remarks)
         described = opt.read_features(ctx, fitted)
         output.note(f"{found.data!r}")

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     import tastemap as tm
+    from tastemap.service.events import News
     from tastemap.service.reading import Reading
 
 DataFile = Annotated[
@@ -19,6 +20,20 @@ DataFile = Annotated[
         help="Interactions: csv, tsv, parquet, JSON lines, a MovieLens file, zip or folder.",
         show_default=False,
     ),
+]
+MoreData = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATA]", help="New interactions, as `tastemap fit` takes them; or pass --events.", show_default=False
+    ),
+]
+Journal = Annotated[
+    Path | None,
+    typer.Option("--events", metavar="FOLDER", help="New interactions in place of DATA: events that a service kept."),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="The first of --events to read, such as 2026-11-28T12:00:00Z; all if absent."),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 
@@ -195,6 +210,18 @@ def make_reading(ctx: typer.Context, **more: Any) -> Reading:
         raise typer.BadParameter("pass one of --log2 and --binarize")
     given["damping"] = next((option for option in ("log2", "binarize") if ctx.params.get(option)), None)
     return Reading(**given, event_weights=parse_event_weights(ctx.params.get("event") or ()), **more)
+
+
+def read_news(ctx: typer.Context, model: tm.Model) -> News:
+    """Return the news to a model in the journal that --events names; refuse the options about reading files."""
+    from tastemap.service.events import read_news
+
+    for param in ctx.command.params:
+        source = ctx.get_parameter_source(str(param.name))
+        is_given = source is not None and source.name == "COMMANDLINE"
+        if is_given and param.name in {*_READING, "column_names", "event", "log2", "binarize"}:
+            raise typer.BadParameter(f"events are read as a service wrote them: leave {param.opts[0]} out")
+    return read_news(ctx.params["events"], model, ctx.params["since"])
 
 
 def read_features(ctx: typer.Context, like: tm.Interactions | tm.Model) -> dict[str, Any]:

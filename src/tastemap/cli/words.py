@@ -19,6 +19,7 @@ OPTIONS = {
     "n": "-n",
     "parallel": "--parallel",
     "separator": "--separator",
+    "since": "--since",
     "settings": "--set",
     "space": "--space",
     "test": "--holdout",
@@ -46,6 +47,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("drop_nulls", True): "pass --drop-nulls to leave such rows out",
     ("duplicates", ...): "say what to do with them, e.g. --duplicates last or --duplicates sum",
     ("event_weights", ...): "pass --event VALUE=WEIGHT",
+    ("events", ...): "pass it as --events",
     ("exclude", None): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
     ("item_feature_columns", ...): "name some with --feature-columns",
@@ -110,6 +112,11 @@ REMARKS: dict[str, Callable[..., str]] = {
         f"took {'counted rows' if column is None else f'column {column!r}'} with --{damping}, as when the model was "
         "fitted"
     ),
+    "events below": lambda at_least, below: (
+        f"took {below:,} pairs of less than {at_least:g} as no likes, or as likes taken back: the model was fitted to "
+        f"those of {at_least:g} and more"
+    ),
+    "events known": lambda known, pairs: f"left out {known:,} of {pairs:,} pairs, which the model has as they are",
     "weights missing": lambda path, column: (
         f"{path}: every row counts as 1, where the model has weights called {column!r}: pass --weight-column, with "
         "--event where they come from events"

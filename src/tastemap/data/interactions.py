@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -41,12 +41,15 @@ from tastemap.data._pairs import (
     starts_of,
 )
 from tastemap.data._sparse import check_matrix, take_matrix
+from tastemap.data._spelling import read_ids, respell_ids
+from tastemap.data.events import read_events
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
 from tastemap.data.ids import IdMap, add_to_hash, name_rows
 from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.wide import choose_users, find_users, read_wide
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
+from tastemap.files.paths import as_path
 from tastemap.tables import write_html
 from tastemap.typing import Array, FrameKind
 
@@ -103,6 +106,22 @@ class Columns:
     time: str | None = None
     least: float | None = None
     damping: Damping | None = None
+
+
+class Known(Protocol):
+    """What is known of earlier interactions: their ids, and what their weights went through."""
+
+    @property
+    def users(self) -> IdMap:  # noqa: D102 - as in Interactions
+        ...
+
+    @property
+    def items(self) -> IdMap:  # noqa: D102
+        ...
+
+    @property
+    def columns(self) -> Columns:  # noqa: D102
+        ...
 
 
 class Interactions:
@@ -304,6 +323,46 @@ class Interactions:
             file.read(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
             **options,
         )
+
+    @classmethod
+    def from_events(
+        cls,
+        folder: str | Path,
+        *,
+        since: datetime | str | float | None = None,
+        duplicates: Duplicates = "last",
+        zeros: Zeros = "keep",
+        like: Known | None = None,
+    ) -> Interactions:
+        """Read a journal of events, what users did after a model was fitted, as a service writes it.
+
+        folder : the journal; what a process left half written in it is not read
+        since : the time of the first event; UTC where it has no distance from UTC. None reads all
+        duplicates : what to do where a pair comes twice, as for `from_frame`; the order is that of the times
+        zeros : what a pair is whose weight is 0, as for `from_frame`: an update takes it as a like taken back
+        like : interactions to which these are news, such as ``model.interactions``: ids become of their type, an event
+            without a weight has the least that was a like there, and weights go through the `at_least`, `log2` or
+            `binarize` of these, where those below the bound become 0. Ids that cannot be of their type are left out
+            with a TastemapWarning
+
+        Columns are "user", "item", "weight" and "time", in UTC. An event without a weight counts as 1. Without ``like``
+        ids are read as those of a file are. Raises DataError where there are no events, for a line that is none, with
+        its file and number, and as `from_frame` does; ParameterError for a `since` that is no time.
+        """
+        check_choice("zeros", zeros, get_args(Zeros))
+        folder = as_path(folder).expanduser()
+        table = read_events(folder, since)
+        if like is None:
+            table = table.with_columns(read_ids(table[name], keep_na=True) for name in ("user", "item"))
+            least = 1.0
+        else:
+            table = _respell(table, like, str(folder))
+            least = max(1.0, like.columns.least or 1.0)
+        table = table.with_columns(pl.col("weight").fill_null(least))
+        read = cls.from_frame(table, weight="weight", time="time", duplicates=duplicates, keep_na=True)
+        if like is not None:
+            read = read._treat_as(like.columns)
+        return read.drop_zeros() if zeros == "negatives" else read
 
     @classmethod
     def from_wide(
@@ -698,6 +757,20 @@ class Interactions:
             **changes,
         )
 
+    def _treat_as(self, columns: Columns) -> Interactions:
+        """Return the same pairs with weights that went through what those of ``columns`` did.
+
+        Where pairs are news, a weight below the bound says that an item is not liked any more: it becomes 0, and is not
+        left out.
+        """
+        weights = self.matrix.data
+        if columns.least is not None:
+            weights = np.where(weights >= columns.least, weights, np.float32(0))
+        bounded = self._reweigh(weights, columns=replace(self.columns, least=columns.least))
+        if columns.damping is None:
+            return bounded
+        return bounded.log2() if columns.damping == "log2" else bounded._damp("binarize", np.sign(weights))
+
     def _reweigh(self, weights: Array, **changes: Any) -> Interactions:
         matrix = make_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items))
         return self._copy_with(matrix, **changes)
@@ -752,6 +825,23 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
     lowest = interactions.matrix.data.min(initial=0)
     if lowest < 0:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
+
+
+def _respell(table: pl.DataFrame, like: Known, label: str) -> pl.DataFrame:
+    """Return events with ids of the type of those known; others are left out with a warning."""
+    maps = {"user": like.users, "item": like.items}
+    own = table.with_columns(respell_ids(table[name], known.ids.dtype) for name, known in maps.items())
+    lacking = [name for name in maps if own[name].null_count()]
+    if not lacking:
+        return own
+    misfits = name_some(table[lacking[0]].filter(own[lacking[0]].is_null()).unique(maintain_order=True))
+    left = own.drop_nulls(lacking)
+    problem = f"{label}: {len(own) - len(left):,} of {len(own):,} events have {' or '.join(lacking)} ids that are not "
+    problem += f"whole numbers, as those known are, such as {misfits}"
+    if left.is_empty():
+        raise DataError(problem, column=lacking[0])
+    warnings.warn(TastemapWarning(f"{problem}, and are left out", column=lacking[0]), stacklevel=3)
+    return left
 
 
 def _list_columns(

@@ -18,6 +18,8 @@ Kind = Literal[
     "low ratings",  # column, low, high, at_least: ratings of which the low ones count as a liking, and a bound
     "at least",  # at_least, column, left_out: ratings below the bound left out, as when the model was fitted
     "damping",  # damping, column: weights taken as their log2 or as ones, as when the model was fitted
+    "events below",  # at_least, below: pairs of a journal of events that have a lower weight, or 0, and are no likes
+    "events known",  # known, pairs: pairs of a journal that the model has with the same weight
     "weights unused",  # path, columns: columns of numbers that may be weights, of which none was taken
     "weights missing",  # path, column: the model has weights, and the file has no column of that name or a usual one
     "rare neighbours",  # rare, neighbours, users: neighbours that fewer users have, of which models know little

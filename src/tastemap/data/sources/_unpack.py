@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO
 
 from tastemap.data.sources._room import check_room
-from tastemap.errors import DataError, name_some
+from tastemap.errors import DataError, Remedy, name_some
+from tastemap.files.journal import list_files
 
 # The path of the data or, where they were packed, their bytes.
 Content = Path | bytes
@@ -45,6 +46,8 @@ def unpack(path: Path) -> tuple[str, Content]:
     if not path.exists():
         raise DataError(f"there is no file {path}")
     if path.is_dir():
+        if list_files(path):
+            raise DataError(f"{path} is a journal of events", Remedy("read it with from_events", "events", ...))
         raise DataError(f"{path} is a folder: pass one of the files in it")
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty: {EMPTY}")
