@@ -1,4 +1,4 @@
-"""What is killed: six kinds of work on files, each with what must hold after a kill at any moment.
+"""What is killed: seven kinds of work on files, each with what must hold after a kill at any moment.
 
 Run as a program, `kinds.py KIND FOLDER` does the work of a kind until it is killed.
 """
@@ -21,6 +21,7 @@ import polars as pl
 import tastemap as tm
 from tastemap.export import tensorboard
 from tastemap.export.tensorboard import FILES
+from tastemap.files.journal import Follower, Journal
 
 EPOCHS, TRIALS = 12, 4
 SPACE = {"epochs": [1, 2, 3], "regularization": tm.Range(0.01, 1.0, log=True)}
@@ -180,6 +181,33 @@ COMPILED = (
 )
 
 
+def journal(path: Path) -> None:
+    """Append numbered lines, and note in a file beside which of them were acknowledged."""
+    path.mkdir()
+    opened, first = Journal(path / "events", rotate_bytes=5000), 0
+    with open(path / "acknowledged", "ab", buffering=0) as told:
+        while True:
+            group = range(first, first + 1 + first % 20)
+            opened.append([b"%d " % number + b"x" * (number % 300) for number in group])
+            told.write(b"".join(b"%d\n" % number for number in group))
+            first = group.stop
+
+
+def check_journal(path: Path) -> None:
+    if not (path / "acknowledged").exists():  # killed before it wrote
+        return
+    Journal(path / "events").append([b"0 of the next process"])
+    *lines, last = Follower(path / "events").read_new()
+    assert last == b"0 of the next process"
+    numbers = [int(line.split()[0]) for line in lines]
+    assert lines == [b"%d " % number + b"x" * (number % 300) for number in numbers], "a line is not whole"
+    assert numbers == list(range(len(numbers))), "lines are lost or out of order"
+    told = (path / "acknowledged").read_bytes()
+    n_acknowledged = told[: told.rfind(b"\n") + 1].count(b"\n")
+    assert len(numbers) >= n_acknowledged, f"{n_acknowledged - len(numbers)} acknowledged lines are lost"
+    check_alone(path)
+
+
 def nothing() -> None:
     pass
 
@@ -193,6 +221,7 @@ KINDS = {
     "recommend_all": Kind(LISTS.go_on, LISTS.check, 0.5, models),
     "tune": Kind(search, check_search, 2.0, likes),
     "export": Kind(FOLDERS.go_on, FOLDERS.check, 0.5, models),
+    "journal": Kind(journal, check_journal, 0.5, nothing),
     "compile": Kind(compile_two, check_compilation, 1.5, nothing),
 }
 
