@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tastemap.serve.batching import Batcher
+from tastemap.serve.events import Events
 from tastemap.serve.hot import Hot
 from tastemap.serve.listing import Job, make_lists
 from tastemap.serve.routes import make_routes
@@ -30,11 +31,13 @@ SWITCH = 0.0005
 class App:
     """The HTTP service of the models on a shelf."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, events: Path | None) -> None:
         self._shelf, self._since = shelf, Since()
+        self._events = None if events is None else Events(events, self._since)
+        self._since.forget(shelf.models)
         self._batcher = Batcher[Job, bytes](make_lists)
         self._hot = Hot(shelf, self._since, self._batcher)
-        self._rest = make_routes(shelf, take_events=None)
+        self._rest = make_routes(shelf, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
         shelf.changed.append(lambda _: self._since.forget(shelf.models))
 
@@ -66,17 +69,22 @@ class App:
                 self._start()
                 await send({"type": "lifespan.startup.complete"})
             else:
-                self._stop()
+                await self._stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     def _start(self) -> None:
         sys.setswitchinterval(SWITCH)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._shelf.watch()))
+        loop = asyncio.get_running_loop()
+        self._tasks.append(loop.create_task(self._shelf.watch()))
+        if self._events is not None:
+            self._tasks.append(loop.create_task(self._events.follow()))
 
-    def _stop(self) -> None:
+    async def _stop(self) -> None:
         for task in self._tasks:
             task.cancel()
+        if self._events is not None:
+            await self._events.close()
         self._batcher.close()
         self._shelf.close()
 
@@ -92,7 +100,7 @@ def make_app(
     hosts: Iterable[str],
 ) -> App:
     """Make the application; see `tastemap.serve.app`."""
-    return App(Shelf(models, items=items, item_id=item_id, title_column=title_column))
+    return App(Shelf(models, items=items, item_id=item_id, title_column=title_column), events)
 
 
 async def read_body(receive: Receive) -> bytes:

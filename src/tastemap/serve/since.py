@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 
+from tastemap.data.events import Event
 from tastemap.models.shared.inputs import take_weights
 from tastemap.serve.served import Served
-
-
-class Event(NamedTuple):
-    """That a user took an item.
-
-    time : seconds since 1970
-    weight : as the training's file has weights; None for an event without one
-    """
-
-    user: str
-    item: str
-    time: float
-    weight: float | None = None
 
 
 class Since:
