@@ -252,8 +252,9 @@ def main() -> None:
         lost = set(soak.acknowledged) - read_journal(folder / "events")
         log = (folder / "log").read_text(errors="replace")
     growth = {name: rows[-1][name] / rows[1][name] for name in ("Rss MB", "Pss MB")}
+    title = f"{minutes:g} minutes at {rate:,.0f} requests/s, {options.processes} processes"
     report.table(
-        f"{minutes:g} minutes at {rate:,.0f} requests/s, {options.processes} processes; at most {most['requests/s']:,.0f}/s",
+        f"{title}; at most {most['requests/s']:,.0f}/s",
         rows,
         f"Reloads took {min(soak.reloads, default=0):.1f} to {max(soak.reloads, default=0):.1f} s from the renaming.",
     )
