@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tastemap.errors import DataError
 
 if TYPE_CHECKING:
-    from tastemap.serve.service import App
+    from tastemap.serve.guard import Guard
 
 
 def app(
@@ -21,7 +21,7 @@ def app(
     token: str | None = None,
     events: str | Path | None = None,
     hosts: Iterable[str] = (),
-) -> App:
+) -> Guard:
     """Return the HTTP service of fitted models as an ASGI application, for uvicorn, granian, gunicorn and others.
 
     models : the files of models, of which the stem of a name is the model's, or {name: file}; the first is the default

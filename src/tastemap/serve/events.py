@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,13 @@ logger = logging.getLogger("tastemap.serve")
 
 
 class Events:
-    """The events of a journal in a folder: those that were there, those posted here, and those of other processes."""
+    """The events of a journal in a folder: those that were there, those posted here, and those of other processes.
 
-    def __init__(self, folder: Path, since: Since) -> None:
-        self._since = since
+    count : gets the number of the events that were written
+    """
+
+    def __init__(self, folder: Path, since: Since, count: Callable[[int], object] = lambda n: None) -> None:
+        self._since, self._count = since, count
         self._commits = Commits(Journal(folder))
         self._follower = Follower(folder)
         for event in self._read_new():
@@ -45,6 +49,7 @@ class Events:
         await self._commits.write([write_event(event) for event in events])
         for event in events:
             self._since.add(event)
+        self._count(len(events))
         return len(events)
 
     async def follow(self) -> None:

@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from tastemap.data._checks import as_python
 from tastemap.errors import NotSupportedError, TastemapError
 from tastemap.serve.asked import Asked, Find, Named, Pair, Pairs, Recommend, SimilarItems, SimilarUsers, read_object
-from tastemap.serve.errors import describe_error
+from tastemap.serve.errors import RefusedError, describe_error
+from tastemap.serve.metrics import Metrics
 from tastemap.serve.served import Served
 from tastemap.serve.shelf import Shelf
 
@@ -45,7 +46,7 @@ AT_ONCE = 4
 Json = dict[str, Any]
 
 
-def make_routes(shelf: Shelf, *, take_events: Callable[[Json], Awaitable[int]] | None) -> FastAPI:
+def make_routes(shelf: Shelf, metrics: Metrics, *, take_events: Callable[[Json], Awaitable[int]] | None) -> FastAPI:
     """Make the application of all routes but the lists of items, which it only describes.
 
     take_events : writes events down, None where no folder for them was given
@@ -103,6 +104,11 @@ def make_routes(shelf: Shelf, *, take_events: Callable[[Json], Awaitable[int]] |
         digests = {served.name: served.digest for served in shelf.models}
         return _respond({"ready": True, "models": digests, "failed": shelf.failed})
 
+    @api.get("/metrics", summary="What Prometheus reads")
+    async def show_metrics() -> Response:
+        content = await to_thread.run_sync(metrics.render, shelf.models)
+        return Response(content, media_type="text/plain; version=0.0.4; charset=utf-8")
+
     @api.post("/reload", summary="Read the models' files again", openapi_extra=describe_body(Named))
     async def reload(request: Request) -> Response:
         body = await request.body()
@@ -134,7 +140,7 @@ def make_routes(shelf: Shelf, *, take_events: Callable[[Json], Awaitable[int]] |
         status, told = describe_error(error)
         return _respond(told, status)
 
-    for kind in (Exception, HTTPException, TastemapError, ValueError, OSError):
+    for kind in (Exception, HTTPException, RefusedError, TastemapError, ValueError, OSError):
         api.add_exception_handler(kind, show_error)
     return api
 

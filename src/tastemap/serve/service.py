@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from tastemap.serve.batching import Batcher
 from tastemap.serve.events import Events
+from tastemap.serve.guard import Guard, Message, Receive, Send, send_json
 from tastemap.serve.hot import Hot
 from tastemap.serve.listing import Job, make_lists
+from tastemap.serve.metrics import Metrics
 from tastemap.serve.routes import make_routes
 from tastemap.serve.shelf import Shelf
 from tastemap.serve.since import Since
 
 logger = logging.getLogger("tastemap.serve")
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 # Seconds that a thread of Python may keep the others waiting: the event loop and the thread that ranks take turns, and
 # the usual 5 ms are as long as many requests take.
@@ -31,13 +28,13 @@ SWITCH = 0.0005
 class App:
     """The HTTP service of the models on a shelf."""
 
-    def __init__(self, shelf: Shelf, events: Path | None) -> None:
+    def __init__(self, shelf: Shelf, events: Path | None, metrics: Metrics) -> None:
         self._shelf, self._since = shelf, Since()
-        self._events = None if events is None else Events(events, self._since)
+        self._events = None if events is None else Events(events, self._since, metrics.count_events)
         self._since.forget(shelf.models)
-        self._batcher = Batcher[Job, bytes](make_lists)
+        self._batcher = Batcher[Job, bytes](make_lists, observe=metrics.observe_batch)
         self._hot = Hot(shelf, self._since, self._batcher)
-        self._rest = make_routes(shelf, take_events=None if self._events is None else self._events.take)
+        self._rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
         shelf.changed.append(lambda _: self._since.forget(shelf.models))
 
@@ -51,7 +48,7 @@ class App:
             self._start()
 
         async def read() -> bytes:
-            return await read_body(receive)
+            return bytes((await receive())["body"])  # the guard has read all of it
 
         answer = await self._hot.answer(scope["path"], scope["method"], scope["query_string"], read)
         if answer is not None:
@@ -98,23 +95,8 @@ def make_app(
     token: str | None,
     events: Path | None,
     hosts: Iterable[str],
-) -> App:
+) -> Guard:
     """Make the application; see `tastemap.serve.app`."""
-    return App(Shelf(models, items=items, item_id=item_id, title_column=title_column), events)
-
-
-async def read_body(receive: Receive) -> bytes:
-    """Return the whole body of a request."""
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(parts)
-
-
-async def send_json(send: Send, status: int, body: bytes) -> None:
-    """Answer with JSON."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    metrics = Metrics()
+    shelf = Shelf(models, items=items, item_id=item_id, title_column=title_column, failed=metrics.count_failure)
+    return Guard(App(shelf, events, metrics), metrics, token=token, hosts=hosts)

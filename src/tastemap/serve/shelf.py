@@ -34,6 +34,7 @@ class Shelf:
 
     paths : the file of each model
     items : a file of what is known of items
+    failed : gets the name of a model whose file could not be read again
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Shelf:
         items: Path | None = None,
         item_id: str | None = None,
         title_column: str | None = None,
+        failed: Callable[[str], object] = lambda name: None,
     ) -> None:
         if not paths:
             raise DataError("there is no model to serve: name a file that Model.save wrote")
         self._paths = dict(paths)
         self._items, self._item_id, self._title_column = items, item_id, title_column
         self.failed: dict[str, str] = {}
+        self._count_failure = failed
         self.changed: list[Callable[[Served], object]] = []
         self._tried = {name: _stamp(path) for name, path in self._paths.items()}
         self._models = {name: self._read(name) for name in self._paths}
@@ -83,6 +86,7 @@ class Shelf:
                 served = await asyncio.get_running_loop().run_in_executor(self._reader, self._read, name)
             except (TastemapError, OSError, ValueError, MemoryError) as error:
                 self.failed[name] = str(error)
+                self._count_failure(name)
                 raise
             finally:
                 self._tried[name] = stamp

@@ -1,0 +1,66 @@
+"""uvicorn's HTTP, with a limit on how long and how large the head of a request may be, and JSON for what is no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tastemap.serve.errors import make_error
+
+# Seconds that the head of a request may take to come, and bytes that it may have.
+HEAD_SECONDS, MOST_HEAD = 10.0, 64 << 10
+
+
+class Protocol(HttpToolsProtocol):
+    """Closes connections that begin a request and do not go on; everything else is uvicorn's."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _size = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._go_on()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of the head."""
+        super().on_message_begin()
+        self._size = 0
+        self._wait()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; an error here is answered as what is no HTTP."""
+        self._size += len(name) + len(value)
+        if self._size > MOST_HEAD:
+            raise ValueError("too many headers")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Wait no longer: the rest is the application's."""
+        self._go_on()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer with a sentence in JSON."""
+        self._go_on()
+        body = orjson.dumps(make_error("this is no HTTP request that can be read", "RefusedError"))
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.close()
+
+    def _wait(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _go_on(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
