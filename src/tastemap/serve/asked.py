@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr, ValidationError, model_validator
 
 from tastemap.errors import ParameterError, show, suggest
 
@@ -84,6 +84,13 @@ class Places(Asked):
 
     k: Depth = 10
     offset: Annotated[int, Field(ge=0, le=DEEPEST - 1, description="how many places to leave out before them")] = 0
+
+    @model_validator(mode="after")
+    def check_depth(self) -> Self:
+        """Raise ValueError for places that are too far behind the first."""
+        if self.depth > DEEPEST:
+            raise ValueError(f"offset and k must be at most {DEEPEST:,} together, got {self.depth:,}")
+        return self
 
     @property
     def depth(self) -> int:
@@ -184,12 +191,14 @@ def read_list(values: dict[str, Any], name: str, most: int) -> list[Any]:
 def make_sentence(error: ValidationError, fields: Mapping[str, Any]) -> ParameterError:
     """Make one sentence of the first thing that pydantic found."""
     found = error.errors(include_url=False, include_context=False)[0]
-    name = next((str(part) for part in found["loc"]), "the body")
+    name = next((str(part) for part in found["loc"]), "")
     value, said = found["input"], found["msg"]
     if found["type"] == "extra_forbidden":
         return ParameterError(f"there is no parameter {show(name)}{suggest(name, fields)}", parameter=name, value=value)
     if found["type"] == "missing":
         return ParameterError(f"{name} is missing", parameter=name, value=None)
+    if not name:  # of several fields together
+        return ParameterError(said.removeprefix("Value error, "), parameter="k", value=None)
     said = said.removeprefix("Value error, ").replace("Input should", "must").replace("input should", "must")
     said = said if said.startswith("must") else f"must {said[:1].lower()}{said[1:]}"
     got = "" if ", got" in said else f", got {show(value)}"

@@ -98,7 +98,7 @@ class Guard:
 
     def check(self, scope: Message) -> None:
         """Raise RefusedError for a request that may not be asked."""
-        host = origin = token = b""
+        host = origin = token = site = b""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
@@ -106,13 +106,16 @@ class Guard:
                 origin = value
             elif name == b"authorization":
                 token = value
+            elif name == b"sec-fetch-site":
+                site = value
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_PATH:
             raise RefusedError(414, f"the path and the query are longer than {LONGEST_PATH:,} bytes: POST takes more")
         if scope["path"].startswith("/health/"):
             return
         if not self._may_be_called(_take_name(host)):
             raise RefusedError(403, "the server is not called by this name: start it with --allow-host to allow it")
-        if origin and origin.partition(b"://")[2].lower() != host.lower():
+        is_foreign = origin and origin.partition(b"://")[2].lower() != host.lower()
+        if is_foreign or site in (b"cross-site", b"same-site"):
             raise RefusedError(403, "pages of other origins may not ask this server")
         if self._token is not None and not hmac.compare_digest(token, self._token):
             raise RefusedError(401, "this needs the header Authorization: Bearer with the server's token")
