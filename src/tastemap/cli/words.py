@@ -63,6 +63,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("time", ...): "pass --time-column COLUMN",
     ("titles", ...): "pass --titles FILE to name items by title",
     ("title_column", ...): "pass --title-column COLUMN",
+    ("token_file", ...): "pass --token-file FILE",
     ("update", ...): "leave them out",
     ("user", ...): "pass --user-column COLUMN",
     ("user_feature_columns", ...): "name some with --user-feature-columns",
