@@ -10,6 +10,9 @@ ROUNDS ?= 300
 # The least share of the lines, in percent, that the tests have to run.
 FLOOR := 97
 
+# How many bad requests `make pester` sends.
+COUNT ?= 10000
+
 # How long `make fuzz` goes on.
 MINUTES := 20
 
@@ -18,7 +21,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz kill lint types format docs layers bench clean
+.PHONY: help demo test coverage fuzz kill pester lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,9 @@ fuzz: $(VENV)/dev  ## try odd inputs for MINUTES=20, those of SEED=<number> or o
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 kill: $(VENV)/dev  ## kill -9 whatever writes files at ROUNDS random moments of SEED, and check what is left
 	$(BIN)/python tests/kill/kills.py --rounds $(ROUNDS) --seed $(or $(SEED),0)
+
+pester: $(VENV)/dev  ## send COUNT=10000 bad requests to a server, those of SEED, and check each answer
+	$(BIN)/python tests/serve/bad_requests.py --count $(COUNT) --seed $(or $(SEED),0)
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .

@@ -40,7 +40,8 @@ LONGEST_RELOAD = 15.0
 
 
 def write_two_models(folder: str, threads: int) -> Row:
-    """Write two models of MovieLens 1M's likes, the users whom both know, and the items."""
+    """Write two models of MovieLens 1M's likes, and the users and items that both know."""
+    import numpy as np
     import tasks
 
     import tastemap as tm
@@ -48,9 +49,10 @@ def write_two_models(folder: str, threads: int) -> Row:
     for name, seed in (("one", 0), ("other", 1)):
         model = tm.ImplicitALS(factors=64, seed=seed).fit(tasks.likes(), progress=False)
         model.save(Path(folder) / f"{name}.safetensors")
-    for name, ids in (("users", model.users), ("items", model.items)):
-        (Path(folder) / f"{name}.txt").write_text("".join(f"{one}\n" for one in ids.ids.to_list()))
-    return {"users": len(model.users)}
+    state = model.state
+    for name, ids, known in (("users", state.users, state.known_users), ("items", state.items, state.known_items)):
+        (Path(folder) / f"{name}.txt").write_text("".join(f"{one}\n" for one in ids.take(np.flatnonzero(known))))
+    return {"users": int(state.known_users.sum())}
 
 
 class Connection(asyncio.Protocol):
