@@ -6,6 +6,7 @@ import http.client
 import ipaddress
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -13,7 +14,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,12 +74,12 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
     check_port(host, port)
     app = make_app(settings)
     os.environ[SETTINGS] = json.dumps(asdict(settings))
+    # uvicorn raises the signal that ended it once more, when all is answered: that is a good end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     threading.Thread(target=_announce, args=(settings, host, port, tell), daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="tastemap-counts-") as counts:
-        if processes > 1:
-            del app  # it was read to see that it can be
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+    with _share_counts() if processes > 1 else nullcontext():
         uvicorn.run(
+            # What several processes make of their own was read once before, to see that it can be.
             app if processes == 1 else "tastemap.serve.run:make_process_app",
             factory=processes > 1,
             host=host,
@@ -95,6 +97,14 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
             timeout_graceful_shutdown=LAST_SECONDS,
             backlog=2048,
         )
+
+
+@contextmanager
+def _share_counts() -> Iterator[None]:
+    """Give the processes a folder for what they count, as prometheus-client wants it."""
+    with tempfile.TemporaryDirectory(prefix="tastemap-counts-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def make_process_app() -> Guard:
