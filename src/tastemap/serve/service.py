@@ -6,8 +6,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
+from tastemap.parallel import one_blas_thread
 from tastemap.serve.batching import Batcher
 from tastemap.serve.events import Events
 from tastemap.serve.guard import Guard, Message, Receive, Send, send_json
@@ -36,6 +38,7 @@ class App:
         self._hot = Hot(shelf, self._since, self._batcher)
         self._rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
+        self._limits = ExitStack()
         shelf.changed.append(lambda _: self._since.forget(shelf.models))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -72,6 +75,8 @@ class App:
 
     def _start(self) -> None:
         sys.setswitchinterval(SWITCH)
+        # For good: a batch would set and lift the limit, and BLAS's threads would spin between two batches.
+        self._limits.enter_context(one_blas_thread())
         loop = asyncio.get_running_loop()
         self._tasks.append(loop.create_task(self._shelf.watch()))
         if self._events is not None:
@@ -84,6 +89,7 @@ class App:
             await self._events.close()
         self._batcher.close()
         self._shelf.close()
+        self._limits.close()
 
 
 def make_app(
