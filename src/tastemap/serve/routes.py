@@ -57,6 +57,7 @@ def make_routes(shelf: Shelf, metrics: Metrics, *, take_events: Callable[[Json],
         description="Recommendations, similar items and the reasons why, from fitted models.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a path that is no route is answered with 404, not with a place to try instead
     )
     limiter = CapacityLimiter(AT_ONCE)
 
