@@ -112,10 +112,10 @@ class Among(Places):
 
     many: ClassVar[frozenset[str]] = frozenset({"exclude", "candidates", "where"})
 
-    exclude: Ids = Field([], description="items that may not be listed")
+    exclude: Ids = Field(default_factory=list, description="items that may not be listed")
     candidates: Ids | None = Field(None, description="only these items may be listed")
     where: Annotated[list[Text], Field(max_length=100)] | dict[str, Any] = Field(
-        [],
+        default_factory=list,
         description='conditions on columns of the items: "genre=Drama|Comedy", "genre!=Horror", "year>=1990"',
     )
 
@@ -133,7 +133,8 @@ class Recommend(Among):
     on_unknown: Literal["raise", "popular"] = "raise"
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
     at_most: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_read_limits)] = Field(
-        {}, description='at most so many items of one value of a column: {"genre": 2}, in a query genre:2'
+        default_factory=dict,
+        description='at most so many items of one value of a column: {"genre": 2}, in a query genre:2',
     )
 
 
