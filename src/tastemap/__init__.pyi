@@ -5,10 +5,12 @@ from tastemap import modelling as modelling
 from tastemap import plot as plot
 from tastemap import split as split
 from tastemap import testing as testing
+from tastemap.data.conditions import Condition as Condition
 from tastemap.data.features import Features as Features
 from tastemap.data.ids import IdMap as IdMap
 from tastemap.data.interactions import Columns as Columns
 from tastemap.data.interactions import Interactions as Interactions
+from tastemap.data.item_table import ItemTable as ItemTable
 from tastemap.data.text import text_features as text_features
 from tastemap.datasets import Dataset as Dataset
 from tastemap.errors import DataError as DataError

@@ -235,6 +235,14 @@ class _ItemSpace:
         among = self._active if among is None else among
         return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)
 
+    def similarities(self, rows: Ints) -> Floats:
+        """Return the partial correlation of each two rows of a list: int32 (n, m); float32 (n, m, m)."""
+        places = self._place[rows]
+        alike = self._weights[places[:, :, None], places[:, None, :]]
+        alike *= (self._roots[rows][:, None, :] / self._roots[rows][:, :, None]).astype(np.float32)
+        has_pairs = places >= 0
+        return alike * (has_pairs[:, :, None] & has_pairs[:, None, :])
+
 
 class _Similarities(ComputedCandidates):
     """Entry [i, j] of W, times root_j / root_i; queries are item rows i, of items with a training pair."""

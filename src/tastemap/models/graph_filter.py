@@ -23,7 +23,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
-from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, look_up, multiply_pairs, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.training.singular import SPARE, find_singular, multiply
@@ -257,6 +257,13 @@ class _ItemSpace:
         among = self._active if among is None else among
         steps, roots = self._by_metric[metric]
         return nearest(rows, _Similarities(steps, roots, among), rows, k, self._ties)
+
+    def similarities(self, rows: Ints) -> Floats:
+        """Return the cosine of each two rows of a list: int32 (n, m); float32 (n, m, m)."""
+        roots = self._by_metric["cosine"][1][rows]
+        alike = look_up(self._kernel, rows)
+        alike += multiply_pairs(self._vectors[rows])
+        return alike / (roots[:, :, None] * roots[:, None, :])
 
     @cached_property
     def _by_metric(self) -> dict[Closeness, tuple[_Steps, Floats]]:

@@ -20,7 +20,7 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
-from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, look_up, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
@@ -274,6 +274,11 @@ class _ItemSpace:
         """Return the k nearest neighbours of each row, the row itself left out."""
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
         return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k, self._ties)
+
+    def similarities(self, rows: Ints) -> Floats:
+        """Return the similarity of each two rows of a list, 0 where neither is stored: int32 (n, m); (n, m, m)."""
+        alike = look_up(self._stored, rows)
+        return np.maximum(alike, alike.transpose(0, 2, 1))
 
 
 class _Stored(ComputedCandidates):

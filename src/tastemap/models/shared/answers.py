@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, overload
@@ -13,13 +13,23 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data._checks import check_choice, check_whole
+from tastemap.data._checks import check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows
+from tastemap.data.conditions import read_conditions
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, UnknownIdError, name_some
+from tastemap.data.item_table import AlignedTable, ItemTable
+from tastemap.errors import (
+    DataError,
+    NotSupportedError,
+    ParameterError,
+    Remedy,
+    TastemapWarning,
+    UnknownIdError,
+    name_some,
+)
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown
 from tastemap.models.shared.explain import Explanation, leave_one_out
@@ -27,6 +37,7 @@ from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusion
 from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
 from tastemap.ranking.audience import rank_users
+from tastemap.ranking.rerank import Alike, Variety
 from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space, find_trust, find_turns
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
@@ -64,6 +75,13 @@ class ScoringVectors(NamedTuple):
 
     users: Floats
     items: Floats
+
+
+class Wanted(NamedTuple):
+    """The items that may be listed, and how lists are chosen from their ranking."""
+
+    among: Candidates
+    variety: Variety
 
 
 class Answers(ABC):
@@ -176,6 +194,10 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: OnUnknown = "raise",
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
         frame: None = None,
     ) -> Any: ...
     @overload
@@ -193,6 +215,10 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         on_unknown: OnUnknown = "raise",
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
         frame: FrameKind | None = None,
     ) -> Any:
         """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
@@ -204,13 +230,21 @@ class Answers(ABC):
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
         on_unknown : for users without a training pair or features: "raise" raises UnknownIdError, "popular" gives them
             the most popular items (the score is then the number of training pairs), "skip" leaves them out
+        where : conditions on what is known of items, all of which must hold: "genre=Drama|Comedy" one of them,
+            "genre!=Horror" none of them, "year>=1990"; several in a list, or {"genre": ["Drama", "Comedy"]}
+        diversity : from 0, the order of scores, to 1: how much an item that is like those above it moves down; .2 is
+            noticed, .5 much. `Variety` in ranking/rerank.py has the formula
+        at_most : how many items of one value of a column a list may have, such as {"genre": 2}
+        item_table : what `where` and `at_most` look at: an `ItemTable`, or a frame with a row an item, whose ids are in
+            a column called as in the training
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
         A user for whom fewer than k items are left gets fewer rows. Items with equal scores come in the order of a hash
         of their ids, `IdMap.tie_order`. A warning counts the lists of at least two items that all have the score 0, or
         one score and neither training pairs nor features: the model cannot tell these items apart.
         """
-        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, candidates, exclude, on_unknown, frame)
+        wanted = self._want(candidates, where, diversity, at_most, item_table)
+        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, wanted, exclude, on_unknown, frame)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
         return shown
@@ -220,7 +254,7 @@ class Answers(ABC):
         users: Any,
         k: int,
         exclude_seen: bool,
-        candidates: Any,
+        wanted: Wanted,
         exclude: Any,
         on_unknown: OnUnknown,
         frame: FrameKind | None,
@@ -241,9 +275,8 @@ class Answers(ABC):
         hidden = [self.scorer.hide_seen(rows)] if exclude_seen else []
         if exclude is not None:
             hidden.append(read_exclusions(exclude, ids, state.users, state.items))
-        among = self.candidates(candidates)
-        _ask_for_lists(len(rows), k, len(among))
-        lists = self.scorer.rank(rows, k, hidden, among)
+        _ask_for_lists(len(rows), k, len(wanted.among))
+        lists = wanted.variety.rank(lambda depth: self.scorer.rank(rows, depth, hidden, wanted.among), k)
         return self._list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
 
     @overload
@@ -257,6 +290,10 @@ class Answers(ABC):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
         frame: None = None,
     ) -> Any: ...
     @overload
@@ -275,6 +312,10 @@ class Answers(ABC):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
         frame: FrameKind | None = None,
     ) -> Any:
         """Return the k best items for new users, folded in from their histories: a frame of history, item, rank, score.
@@ -294,7 +335,7 @@ class Answers(ABC):
             order. A history may then be empty ([], or [[], []] for two users). Without this argument a model with user
             features treats the new users as users without features
         exclude_seen : leave out the items of the history
-        candidates, exclude, frame : as for `recommend`
+        candidates, exclude, where, diversity, at_most, item_table, frame : as for `recommend`
 
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history without user
         features.
@@ -322,29 +363,39 @@ class Answers(ABC):
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         if has_ids and user_features is not None:
             user_features = user_features.only(people)
+        wanted = self._want(candidates, where, diversity, at_most, item_table)
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
-        among = self.candidates(candidates)
-        _ask_for_lists(len(people), k, len(among))
-        lists = self.scorer.rank_queries(queries, k, hidden, among)
+        _ask_for_lists(len(people), k, len(wanted.among))
+        lists = wanted.variety.rank(lambda depth: self.scorer.rank_queries(queries, depth, hidden, wanted.among), k)
         n_alike = self.scorer.count_alike(lists)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, len(people)), stacklevel=2)
         return self._list_items(people, lists, kind)
 
     def recommend_all(
-        self, path: str | Path, *, k: int = 10, exclude_seen: bool = True, candidates: Any = None, exclude: Any = None
+        self,
+        path: str | Path,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
     ) -> None:
         """Write the recommendations of every user with a training pair or features to a Parquet file.
 
-        k, exclude_seen, candidates, exclude : as for `recommend`
+        k, exclude_seen, candidates, exclude, where, diversity, at_most, item_table : as for `recommend`
 
         The file has the columns and rows that `recommend` returns, and is written whole or not at all. Users are ranked
         in batches, so memory does not grow with their number or with k.
         """
         check_whole("k", k, lowest=1)
-        candidates = None if candidates is None else list_values(candidates)  # each batch reads them
-        exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)
-        longest = max(min(k, len(self.candidates(candidates))), 1)
+        wanted = self._want(candidates, where, diversity, at_most, item_table)
+        exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
+        longest = max(min(k, len(wanted.among)), 1)
         at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         n_alike = 0
@@ -353,7 +404,7 @@ class Answers(ABC):
             nonlocal n_alike
             for start in range(0, len(users), at_once):
                 some = users[start : start + at_once]
-                shown, alike, _ = self._recommend(some, k, exclude_seen, candidates, exclude, "raise", "polars")
+                shown, alike, _ = self._recommend(some, k, exclude_seen, wanted, exclude, "raise", "polars")
                 n_alike += alike
                 yield shown
 
@@ -434,6 +485,8 @@ class Answers(ABC):
         metric: Closeness = "cosine",
         candidates: Any = None,
         min_pairs: int = 0,
+        where: Any = None,
+        item_table: Any = None,
         frame: None = None,
     ) -> Any: ...
     @overload
@@ -450,6 +503,8 @@ class Answers(ABC):
         metric: Closeness = "cosine",
         candidates: Any = None,
         min_pairs: int = 0,
+        where: Any = None,
+        item_table: Any = None,
         frame: FrameKind | None = None,
     ) -> Any:
         """Return the k items most similar to each item, itself left out: a frame of item, neighbour, rank, score.
@@ -460,6 +515,7 @@ class Answers(ABC):
         candidates : only these items may appear (ids)
         min_pairs : only items with at least so many training pairs may appear, because what is learned from a few is
             little more than chance; 0 for all, by default
+        where, item_table : as for `recommend`
 
         The cosine of models with factors y_i, without biases:
         score      cos(z_i, z_j) m_j / (m_j + 5),    z = A^-1/2 y
@@ -476,7 +532,7 @@ class Answers(ABC):
         """
         kind = self._choose_kind(frame)
         rows = self._item_rows(to_series(list_values(items), self.state.items.name))
-        among = None if candidates is None else self._candidate_rows(candidates)
+        among = self._find_rows_among(candidates, where, item_table)
         check_whole("k", k, lowest=1)
         check_whole("min_pairs", min_pairs, lowest=0)
         if min_pairs:
@@ -609,6 +665,45 @@ class Answers(ABC):
     def candidates(self, candidates: Any = None) -> Candidates:
         """Return the items to rank: those with these ids, or the whole catalogue for None."""
         return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
+
+    def _want(
+        self, candidates: Any, where: Any, diversity: float, at_most: Mapping[str, int] | None, item_table: Any
+    ) -> Wanted:
+        """Return what may be listed, and how lists are chosen."""
+        check_share("diversity", diversity)
+        rows = self._find_rows_among(candidates, where, item_table)
+        limits = None
+        if at_most is not None:
+            limits = self._align(item_table, "at_most").limit(at_most)
+        space: Alike | None = None
+        if diversity:
+            space = self._item_space
+            if not hasattr(space, "similarities"):  # of a model of somebody's own
+                raise NotSupportedError(f"{type(self).__name__} does not tell how alike items are: leave diversity out")
+        among = self.scorer.catalogue if rows is None else self.scorer.among(rows)
+        return Wanted(among, Variety(float(diversity), space, limits))
+
+    def _find_rows_among(self, candidates: Any, where: Any, item_table: Any) -> RowNumbers | None:
+        """Return the rows of the only items that may be listed, ascending; None for all."""
+        rows = None if candidates is None else self._candidate_rows(candidates)
+        conditions = read_conditions(where)
+        if not conditions:
+            return rows
+        fulfils = self._align(item_table, "where").mask(conditions)
+        return np.flatnonzero(fulfils & self.state.known_items) if rows is None else rows[fulfils[rows]]
+
+    def _align(self, item_table: Any, purpose: str) -> AlignedTable:
+        """Return what is known of the items, in the order of their rows."""
+        if item_table is None:
+            raise ParameterError(
+                f"{purpose} looks at what is known of items",
+                Remedy("pass a frame of it as item_table=", "item_table", ...),
+                parameter="item_table",
+                value=None,
+            )
+        items = self.state.items
+        table = item_table if isinstance(item_table, ItemTable) else ItemTable.from_frame(item_table, id=items.name)
+        return table.align(items)
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         items = self.state.items

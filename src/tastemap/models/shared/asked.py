@@ -5,6 +5,7 @@ Each class belongs to one method of `Answers`, which documents the options and h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
 from tastemap.data.features import Features
@@ -18,6 +19,10 @@ class _Options(TypedDict, total=False):
     exclude_seen: bool
     candidates: Any
     exclude: Any
+    where: Any
+    diversity: float
+    at_most: Mapping[str, int] | None
+    item_table: Any
 
 
 class Listing(_Options, total=False):
@@ -45,6 +50,8 @@ class ItemLikeness(Likeness, total=False):
 
     candidates: Any
     min_pairs: int
+    where: Any
+    item_table: Any
 
 
 class Audience(TypedDict, total=False):

@@ -152,9 +152,7 @@ def _read_pairs(data: Interactions, state: State, columns: Columns | None, ratin
     return _name(state.in_units(pairs), ids, state)
 
 
-def take_weights(
-    weights: npt.NDArray[Any], columns: Columns, *, ratings: bool
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def take_weights(weights: npt.NDArray[Any], columns: Columns, *, ratings: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return weights as the training took them, float32, (n,), and whether each pair counts, bool, (n,).
 
     weights : as the training's file had them
