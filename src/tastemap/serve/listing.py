@@ -11,8 +11,9 @@ import numpy as np
 import orjson
 
 from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.data.conditions import Condition
 from tastemap.errors import DataError, UnknownIdError, name_some
-from tastemap.ranking.top_k import Hidden, Lists
+from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.serve.asked import Recommend, SimilarItems
 from tastemap.serve.served import Served
 from tastemap.typing import Ints, RowNumbers
@@ -41,7 +42,8 @@ class Ready:
     row : of the user or item; -1 for a new user
     history : of a user to fold in: a row over the items; None for a user as the training left him
     left_out : rows of items that may not be listed, beside those of the training
-    among : rows of the only items that may be listed, None for all
+    among : rows of the only items that may be listed, None for all that fulfil the conditions
+    conditions : on the items that may be listed
     """
 
     place: int
@@ -49,6 +51,7 @@ class Ready:
     row: int
     left_out: Sequence[int]
     among: RowNumbers | None
+    conditions: tuple[Condition, ...]
     history: Rows | None = None
 
     @property
@@ -59,8 +62,13 @@ class Ready:
             size += 1
         among = None if self.among is None else self.among.tobytes()
         if isinstance(self.asked, SimilarItems):
-            return size, among, self.asked.metric
-        return size, among
+            return size, among, self.conditions, self.asked.metric
+        return size, among, self.conditions, self.asked.diversity, self.limits
+
+    @property
+    def limits(self) -> tuple[tuple[str, int], ...]:
+        """How many items of one value of a column may be listed."""
+        return tuple(sorted(self.asked.at_most.items())) if isinstance(self.asked, Recommend) else ()
 
 
 def make_lists(jobs: Sequence[Job]) -> list[bytes | Exception]:
@@ -88,15 +96,18 @@ def make_lists(jobs: Sequence[Job]) -> list[bytes | Exception]:
 def _prepare(place: int, job: Job) -> Ready:
     served, asked = job.served, job.asked
     left_out = [row for row in map(served.find_item, asked.exclude) if row >= 0]  # others cannot appear anyway
-    among = None
+    conditions, among = served.filter(asked.where), None
     if asked.candidates is not None:
         among = np.unique([served.require_item(item) for item in asked.candidates]).astype(np.int64)
+        among = among[served.require_table().mask(conditions)[among]] if conditions else among
     if isinstance(asked, SimilarItems):
         if asked.min_pairs:
             state = served.model.state
-            among = np.flatnonzero(state.known_items) if among is None else among
+            if among is None:
+                among = served.find_candidates(conditions) if conditions else np.flatnonzero(state.known_items)
             among = among[state.popularity[among] >= asked.min_pairs]
-        return Ready(place, asked, served.require_item(asked.item), left_out, among)
+        return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
+    served.find_variety(asked.diversity, tuple(sorted(asked.at_most.items())))
     row, news = _find_row(served, asked), {**job.came, **_read_history(served, asked)}
     history = None
     if news:
@@ -107,7 +118,7 @@ def _prepare(place: int, job: Job) -> Ready:
             if asked.user is None:
                 raise DataError("the history holds no like: give at least one of its items a weight that counts as one")
             row, history = -1, None  # every like was taken back: nothing is known of this user
-    return Ready(place, asked, row, left_out, among, history)
+    return Ready(place, asked, row, left_out, among, conditions, history)
 
 
 def _answer(served: Served, group: Sequence[Ready]) -> list[bytes]:
@@ -120,22 +131,32 @@ def _answer(served: Served, group: Sequence[Ready]) -> list[bytes]:
 
 def _rank(served: Served, group: Sequence[Ready], depth: int) -> Lists:
     """Rank items for users: some as the training left them, others folded in from their histories."""
-    scorer = served.scorer
+    scorer, first = served.scorer, group[0]
+    assert isinstance(first.asked, Recommend)
     rows = np.array([ready.row for ready in group])
-    among = None if group[0].among is None else scorer.among(group[0].among)
+    among = _find_candidates(served, first)
     hidden = _hide(scorer.hide_seen, group, rows)
+    variety = served.find_variety(first.asked.diversity, first.limits)
     is_folded = np.array([ready.history is not None for ready in group])
     if not is_folded.any():
-        return scorer.rank(rows, depth, hidden, among)
+        return variety.rank(lambda depth: scorer.rank(rows, depth, hidden, among), depth)
     folded, others = np.flatnonzero(is_folded), np.flatnonzero(~is_folded)
     histories = _stack([ready.history for ready in group if ready.history is not None])
     queries = scorer.fold(histories, served.find_features(rows[folded]))
-    lists = scorer.rank_queries(queries, depth, [one.of(is_folded) for one in hidden], among)
+    of_folded = [one.of(is_folded) for one in hidden]
+    lists = variety.rank(lambda depth: scorer.rank_queries(queries, depth, of_folded, among), depth)
     if not len(others):
         return lists
-    rest = scorer.rank(rows[others], depth, [one.of(~is_folded) for one in hidden], among)
+    of_others = [one.of(~is_folded) for one in hidden]
+    rest = variety.rank(lambda depth: scorer.rank(rows[others], depth, of_others, among), depth)
     place = np.argsort(np.concatenate([folded, others]))
     return Lists(*(np.concatenate([getattr(lists, name), getattr(rest, name)])[place] for name in Lists._fields))
+
+
+def _find_candidates(served: Served, ready: Ready) -> Candidates | None:
+    if ready.among is not None:
+        return served.scorer.among(ready.among)
+    return served.candidates_of(ready.conditions) if ready.conditions else None
 
 
 def _find_neighbours(served: Served, group: Sequence[Ready], depth: int) -> Lists:
@@ -143,7 +164,10 @@ def _find_neighbours(served: Served, group: Sequence[Ready], depth: int) -> List
     first = group[0].asked
     assert isinstance(first, SimilarItems)
     depth += max(len(ready.left_out) for ready in group)
-    lists = served.model.item_space.nearest(rows, depth, first.metric, group[0].among)
+    among = group[0].among
+    if among is None and group[0].conditions:
+        among = served.find_candidates(group[0].conditions)
+    lists = served.model.item_space.nearest(rows, depth, first.metric, among)
     dropped = np.array([np.isin(row, ready.left_out) for row, ready in zip(lists.rows, group, strict=True)])
     if not dropped.any():
         return lists

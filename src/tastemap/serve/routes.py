@@ -207,7 +207,9 @@ def search(served: Served, asked: Find) -> Json:
 def describe_item(served: Served, item: str) -> Json:
     """Return what is known of an item."""
     row = served.require_item(item)
-    return {**served.name_items(np.array([row]))[0], "pairs": int(served.model.popularity_[row])}
+    told = {**served.name_items(np.array([row]))[0], "pairs": int(served.model.popularity_[row])}
+    known = {} if served.table is None else served.table.frame.row(row, named=True)
+    return {**told, **{name: value for name, value in known.items() if name not in told}}
 
 
 def describe_user(served: Served, user: str) -> Json:
@@ -247,7 +249,7 @@ async def _read(request: Request, kind: type[Asked]) -> Asked:
 
 
 def _respond(told: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, media_type="application/json")
+    return Response(orjson.dumps(told, default=str), status, media_type="application/json")
 
 
 # -- the OpenAPI page -------------------------------------------------------------------------------------------------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,14 +15,21 @@ import polars as pl
 
 from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at
 from tastemap.data._spelling import parse_number
+from tastemap.data.conditions import Condition, read_conditions
 from tastemap.data.ids import IdMap
-from tastemap.errors import UnknownIdError, show
+from tastemap.data.item_table import AlignedTable, Limits
+from tastemap.errors import NotSupportedError, UnknownIdError, show
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.inputs import take_weights
+from tastemap.ranking.rerank import Variety
 from tastemap.ranking.scorer import Scorer
+from tastemap.ranking.top_k import Candidates
 from tastemap.serve.fragments import Fragments
 from tastemap.service.search import Search
 from tastemap.typing import Ints, RowNumbers
+
+# The bytes that the candidates of filters may take, each of some 400 bytes an item.
+KEPT_BYTES = 1 << 29
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +39,7 @@ class Served:
     name : the name that requests call it by
     digest : of its file
     titles : String, (n_items,): the title of each item, null where it has none; None without a file of items
+    table : what the file of items says of each; None without one
     loaded : seconds since 1970 at which it was read
     """
 
@@ -39,6 +48,7 @@ class Served:
     model: Model
     digest: str
     titles: pl.Series | None = None
+    table: AlignedTable | None = None
     loaded: float = field(default_factory=time.time)
 
     @property
@@ -100,6 +110,41 @@ class Served:
     def fragments(self) -> Fragments:
         """What answers say of each item."""
         return Fragments(self.model.items, self.titles)
+
+    # -- what may be listed -------------------------------------------------------------------------------------------
+
+    def filter(self, where: Any) -> tuple[Condition, ...]:
+        """Return conditions on items; raises ParameterError and DataError for those that cannot be asked."""
+        conditions = read_conditions(where)
+        if conditions:
+            self.require_table().mask(conditions)
+        return conditions
+
+    def require_table(self) -> AlignedTable:
+        """Return what is known of items; raises NotSupportedError without a file of it."""
+        if self.table is None:
+            raise NotSupportedError("this server knows no columns of items: start it with --items FILE")
+        return self.table
+
+    def find_candidates(self, conditions: tuple[Condition, ...]) -> RowNumbers:
+        """Return the rows of the known items that fulfil conditions."""
+        return np.flatnonzero(self.require_table().mask(conditions) & self.model.state.known_items)
+
+    @cached_property
+    def candidates_of(self) -> Callable[[tuple[Condition, ...]], Candidates]:
+        """Returns the candidates that fulfil conditions; those of the latest filters are kept."""
+        size = max(int(KEPT_BYTES / (400 * max(len(self.model.items), 1))), 4)
+        return lru_cache(maxsize=size)(lambda conditions: self.scorer.among(self.find_candidates(conditions)))
+
+    @cached_property
+    def limits_of(self) -> Callable[[tuple[tuple[str, int], ...]], Limits]:
+        """Returns the limits of columns; the latest are kept."""
+        return lru_cache(maxsize=16)(lambda at_most: self.require_table().limit(dict(at_most)))
+
+    def find_variety(self, diversity: float, at_most: tuple[tuple[str, int], ...]) -> Variety:
+        """Return how lists are chosen from what is ranked."""
+        limits = self.limits_of(at_most) if at_most else None
+        return Variety(diversity, self.model.item_space if diversity else None, limits)
 
     # -- histories ----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tastemap.errors import DataError, ParameterError, TastemapError, name_some, suggest
 from tastemap.models.load import load
 from tastemap.serve.served import Served
-from tastemap.service.titles import Titles
+from tastemap.service.titles import Titles, read_item_table
 
 # Seconds between two looks at the files.
 PAUSE = 1.0
@@ -121,11 +121,12 @@ class Shelf:
     def _read(self, name: str) -> Served:
         path = self._paths[name]
         model = load(path)
-        titles = None
+        titles = table = None
         if self._items is not None:
             read = Titles.read(self._items, model.items, id_column=self._item_id, title_column=self._title_column)
             titles = read.search.names
-        return Served(name, path, model, _read_digest(path), titles).warm()
+            table = read_item_table(self._items, model.items, id_column=self._item_id)[0].align(model.items)
+        return Served(name, path, model, _read_digest(path), titles, table).warm()
 
 
 class UnknownModelError(ParameterError):

@@ -13,7 +13,7 @@ from tastemap.data.names import guess_column
 from tastemap.errors import DataError, TastemapError
 from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
-from tastemap.service.titles import ItemTable, Titles
+from tastemap.service.titles import Titles, read_item_table
 
 # With fewer users, what a model has learned of an item is mostly chance.
 FEW_USERS = 5
@@ -58,8 +58,8 @@ def _is_file(text: str) -> bool:
 def _read_ids(path: Path, items: IdMap) -> tuple[list[int | str], list[Remark]]:
     ids, remarks = _read_list(path, items), list[Remark]()
     if ids is None:
-        table = ItemTable.read(path, items)
-        ids, remarks = table.frame[table.id_column], list(table.remarks)
+        table, remarks = read_item_table(path, items)
+        ids = table.frame[table.id_column]
     known = ids.filter(ids.is_in(items.ids.implode()))
     if known.is_empty():
         raise DataError(f"the model knows none of the items of {path}: the ids may be of another data set", path=path)

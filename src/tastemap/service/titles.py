@@ -13,6 +13,7 @@ from tastemap.data._lookup import as_texts
 from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.frames import check_columns
 from tastemap.data.ids import IdMap
+from tastemap.data.item_table import ItemTable
 from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile
 from tastemap.datasets import read_movies
@@ -117,29 +118,24 @@ class Titles:
         return found[0] if found else str(item)
 
 
-@dataclass(frozen=True)
-class ItemTable:
-    """All that a file says about items: ``frame`` has their ids, in the type of the model's, in ``id_column``."""
+def read_item_table(
+    path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False
+) -> tuple[ItemTable, list[Remark]]:
+    """Read a file of titles whole: all that it says about items, by ids in the type of the model's.
 
-    frame: pl.DataFrame
-    id_column: str
-    remarks: tuple[Remark, ...]
+    count_missing : say how many items are not in the file
 
-    @classmethod
-    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemTable:
-        """Read a file of titles whole; raises DataError as `Titles.read` does.
-
-        count_missing : say how many items are not in the file
-        """
-        table, remarks = _read_table(path, items, id_column)
-        id_column = id_column or _guess_id(table.columns, items)
-        if id_column is None:
-            raise _make_column_error(path, table, "id_column")
-        check_columns((id_column,), table.columns)
-        frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
-        if count_missing:
-            remarks += _count_untitled(path, items, frame[id_column], table[id_column])
-        return cls(frame, id_column, tuple(remarks))
+    Raises DataError as `Titles.read` does.
+    """
+    table, remarks = _read_table(path, items, id_column)
+    id_column = id_column or _guess_id(table.columns, items)
+    if id_column is None:
+        raise _make_column_error(path, table, "id_column")
+    check_columns((id_column,), table.columns)
+    frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
+    if count_missing:
+        remarks = [*remarks, *_count_untitled(path, items, frame[id_column], table[id_column])]
+    return ItemTable(frame, id_column), list(remarks)
 
 
 def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:
