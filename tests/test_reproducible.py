@@ -30,7 +30,7 @@ SCRIPT = """
     model = kind(**options).fit(ratings if kind.abilities.ratings else ratings.at_least(4).binarize())
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model")
-        arrays, header = read_arrays(Path(folder) / "model", "model")
+        arrays, header, _ = read_arrays(Path(folder) / "model", "model")
     for name in sorted(arrays):
         print(name, hashlib.blake2b(arrays[name].tobytes(), digest_size=8).hexdigest())
     for part in model.recommend_rows(np.arange(len(model.users)), 10):

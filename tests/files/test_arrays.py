@@ -15,7 +15,7 @@ ARRAYS = {"b": np.array([[1.5, -0.0]], np.float32), "a": np.array([2**62], np.in
 
 def test_arrays_and_header_come_back_bit_by_bit(tmp_path: Path) -> None:
     write_arrays(tmp_path / "x", ARRAYS, "model", {"name": "é", "n": np.int64(3)})
-    arrays, header = read_arrays(tmp_path / "x", "model")
+    arrays, header, _ = read_arrays(tmp_path / "x", "model")
     assert header == {"format": 1, "kind": "model", "name": "é", "n": 3}
     assert {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()} == {
         name: (array.dtype, array.shape, array.tobytes()) for name, array in ARRAYS.items()

@@ -240,7 +240,7 @@ def test_a_file_with_the_weights_of_all_items_is_read(tmp_path: Path) -> None:
     data = spread(weighted(), 200)
     model = tm.EASE(regularization=3.0).fit(data)
     model.save(tmp_path / "new")
-    arrays, header = read_arrays(tmp_path / "new", "model")
+    arrays, header, _ = read_arrays(tmp_path / "new", "model")
     older = {name: array for name, array in arrays.items() if name != "weights_"}
     older["item_weights_"] = np.pad(whole_weights(model), ((0, 0), (0, 8)))  # as it was written before
     write_arrays(tmp_path / "old", older, "model", header)
@@ -249,7 +249,7 @@ def test_a_file_with_the_weights_of_all_items_is_read(tmp_path: Path) -> None:
     assert loaded.recommend(k=9).equals(model.recommend(k=9))
     full = tm.EASE().fit(tm.Interactions.from_csr(sp.csr_array(weighted()[:, [0, 1, 2]])))
     full.save(tmp_path / "new")
-    arrays, header = read_arrays(tmp_path / "new", "model")
+    arrays, header, _ = read_arrays(tmp_path / "new", "model")
     arrays["item_weights_"] = arrays.pop("weights_")
     write_arrays(tmp_path / "old", arrays, "model", header)
     assert tm.load(tmp_path / "old").recommend(k=3).equals(full.recommend(k=3))
@@ -258,7 +258,7 @@ def test_a_file_with_the_weights_of_all_items_is_read(tmp_path: Path) -> None:
 def test_a_file_from_before_dropout_and_exponents_is_read_as_it_was(tmp_path: Path) -> None:
     model = fit_model(weighted(), regularization=3.0, **PLAIN)
     model.save(tmp_path / "new")
-    arrays, header = read_arrays(tmp_path / "new", "model")
+    arrays, header, _ = read_arrays(tmp_path / "new", "model")
     del arrays["item_scales_"]
     write_arrays(tmp_path / "old", arrays, "model", {**header, "parameters": {"regularization": 3.0}})
     loaded: Any = tm.load(tmp_path / "old")

@@ -41,13 +41,15 @@ def file(tmp_path: Path) -> Path:
 
 
 def assert_refused(path: Path, *words: str) -> None:
-    with pytest.raises(tm.ModelFileError) as refused:
-        tm.load(path)
-    text = str(refused.value)
-    assert str(path) in text
-    assert "\n" not in text
-    for word in words:
-        assert word in text
+    """Whether it is copied or mapped."""
+    for memory_map in (False, True):
+        with pytest.raises(tm.ModelFileError) as refused:
+            tm.load(path, memory_map=memory_map)
+        text = str(refused.value)
+        assert str(path) in text
+        assert "\n" not in text
+        for word in words:
+            assert word in text
 
 
 def header_size(content: bytes) -> int:
@@ -121,7 +123,7 @@ def test_a_file_of_a_newer_version_is_refused(file: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("changes", [{"class": "Oracle"}, {"parameters": {"factors": 3, "clairvoyance": 1}}], ids=str)
 def test_a_model_that_this_version_does_not_know_is_refused(file: Path, changes: dict[str, Any]) -> None:
-    arrays, header = read_arrays(file, "model")
+    arrays, header, _ = read_arrays(file, "model")
     own = {name: value for name, value in header.items() if name not in ("format", "kind")}
     write_arrays(file, arrays, "model", {**own, **changes})
     assert_refused(file)

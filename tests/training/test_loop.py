@@ -229,7 +229,7 @@ def test_a_checkpoint_of_other_arrays_is_refused_in_a_sentence(name: str, tmp_pa
         return model.fit(train, validation=validation, patience=2, checkpoint=file, progress=False)  # type: ignore[no-any-return]
 
     fit()
-    arrays, header = read_arrays(file, "checkpoint")
+    arrays, header, _ = read_arrays(file, "checkpoint")
     for part, array in arrays.items():
         others: list[Any] = [None, array[:-1], array[None], array.view(np.uint8)]
         if array.dtype.kind == "f":

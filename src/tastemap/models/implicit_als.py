@@ -334,6 +334,8 @@ class _FoldIn(Lean):
 
     @cached_property
     def _wide_items(self) -> Floats:
+        if self.item_factors.shape[1] == width_of(self.parameters.factors):
+            return self.item_factors  # no copy: processes may share them
         return widen(self.item_factors, width_of(self.parameters.factors), len(self.item_factors))
 
 

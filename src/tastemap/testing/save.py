@@ -44,15 +44,16 @@ def check_loaded_model_is_the_saved_one(make: Make) -> None:
     for kind in KINDS:
         model = make().fit(read(as_kind(pairs(), kind)), validation=data(1), progress=False)
         _check_loads(model, f" to data of {kind}")
+    _check_loads(model, " and memory-mapped", memory_map=True)
     if model.abilities.features:
         _check_loads(make_described(make), " with features")
 
 
-def _check_loads(model: Model, told: str) -> None:
+def _check_loads(model: Model, told: str, *, memory_map: bool = False) -> None:
     with temporary_folder() as folder:
         model.save(folder / "model")
         try:
-            again = load(folder / "model")
+            again = load(folder / "model", memory_map=memory_map)
         except ModelFileError as error:
             raise AssertionError(f"load must know the model: put @tastemap.register on it; it says: {error}") from error
         again_saved = folder / "again"
@@ -131,7 +132,7 @@ def check_altered_file_is_refused(make: Make) -> None:
     with temporary_folder() as folder:
         path = folder / "model"
         model.save(path)
-        held, header = read_arrays(path, "model")
+        held, header, _ = read_arrays(path, "model")
         sizes = model.find_sizes(model.activity_, model.popularity_)
         for name, spec in model.fitted_arrays.items():
             array = held[name]

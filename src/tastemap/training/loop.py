@@ -263,7 +263,7 @@ def _resume(path: Path, identity: dict[str, Any], fresh: Arrays, watch: _Watch) 
 
     Raises ModelFileError for the checkpoint of another training, and for one that is not whole.
     """
-    arrays, header = read_arrays(path, "checkpoint")
+    arrays, header, _ = read_arrays(path, "checkpoint")
     misfit = find_misfit(header, _Header)
     if misfit is not None:
         raise ModelFileError(f"{path}: {misfit}")

@@ -49,6 +49,7 @@ class Model(Answers):
     interactions : the training pairs, None where the model was saved without it
     popularity_, activity_ : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
     epochs_ : one `Epoch` for every epoch trained, empty for models that train without epochs
+    digest_ : the digest of the file that the model was loaded from, 32 hexadecimal digits; None where it was not loaded
     used_ : an unfitted model of the class with a value for every parameter, those that learning used: a parameter that
         is None was worked out from the training data, as `find_defaults` says. Before `fit`, the model itself
     abilities : what the model can do
@@ -398,6 +399,7 @@ class Model(Answers):
     def _remember(self, state: State, used: Self) -> None:
         self._state, self._used = state, used
         self.epochs_ = list[Epoch]()
+        self.digest_: str | None = None
 
     def _check_learned(self) -> None:
         set_arrays = {name: getattr(self, name) for name in self.fitted_arrays if hasattr(self, name)}
@@ -411,7 +413,7 @@ class Model(Answers):
 
     def __getstate__(self) -> dict[str, Any]:
         # Cached values can be computed again.
-        kept = {*(field.name for field in fields(self)), "_state", "_used", "epochs_", *self.fitted_arrays}
+        kept = {*(field.name for field in fields(self)), "_state", "_used", "epochs_", "digest_", *self.fitted_arrays}
         return {name: value for name, value in vars(self).items() if name in kept}
 
     # -- files --------------------------------------------------------------------------------------------------------
