@@ -21,6 +21,7 @@ def app(
     token: str | None = None,
     events: str | Path | None = None,
     hosts: Iterable[str] = (),
+    copies: str | Path | None = None,
 ) -> Guard:
     """Return the HTTP service of fitted models as an ASGI application, for uvicorn, granian, gunicorn and others.
 
@@ -30,6 +31,8 @@ def app(
     token : what requests have to show as `Authorization: Bearer TOKEN`; None asks for none
     events : a folder where `POST /events` writes
     hosts : the names by which the server may be called, beside those of this machine
+    copies : a private folder for copies of the models' files, which the processes that name it share in memory; None
+        has the models in the memory of this process alone
 
     The models are read, checked and tried at once. Raises ModelFileError, FileNotFoundError and DataError where one
     cannot be served, MissingPackageError without the extra `serve`.
@@ -48,6 +51,7 @@ def app(
         token=token,
         events=None if events is None else Path(events),
         hosts=hosts,
+        copies=None if copies is None else Path(copies),
     )
 
 

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class Settings:
 
     models : the files by name
     hosts : the names by which the server may be called
+    copies : a private folder for copies of the models' files, which the processes map
     """
 
     models: dict[str, str]
@@ -53,6 +54,7 @@ class Settings:
     hosts: Sequence[str]
     json_logs: bool
     log_requests: bool
+    copies: str | None = None
 
 
 def run(settings: Settings, host: str, port: int, processes: int, tell: Callable[[str], object]) -> None:
@@ -72,14 +74,13 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
         )
     read_token(settings.token_file)
     check_port(host, port)
-    app = make_app(settings)
-    os.environ[SETTINGS] = json.dumps(asdict(settings))
     # uvicorn raises the signal that ended it once more, when all is answered: that is a good end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    threading.Thread(target=_announce, args=(settings, host, port, tell), daemon=True).start()
-    with _share_counts() if processes > 1 else nullcontext():
+    with _share(settings) if processes > 1 else nullcontext(settings) as shared:
+        app = make_app(shared)
+        threading.Thread(target=_announce, args=(settings, host, port, tell), daemon=True).start()
         uvicorn.run(
-            # What several processes make of their own was read once before, to see that it can be.
+            # Several processes make their own; what is made here tells whether it can be made, and is gone again.
             app if processes == 1 else "tastemap.serve.run:make_process_app",
             factory=processes > 1,
             host=host,
@@ -100,11 +101,15 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
 
 
 @contextmanager
-def _share_counts() -> Iterator[None]:
-    """Give the processes a folder for what they count, as prometheus-client wants it."""
-    with tempfile.TemporaryDirectory(prefix="tastemap-counts-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        yield
+def _share(settings: Settings) -> Iterator[Settings]:
+    """Give several processes what they share: their settings, the copies of models, and what they count."""
+    with tempfile.TemporaryDirectory(prefix="tastemap-serve-") as folder:
+        counts = Path(folder, "counts")
+        counts.mkdir()
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counts)
+        shared = replace(settings, copies=str(Path(folder, "models")))
+        os.environ[SETTINGS] = json.dumps(asdict(shared))
+        yield shared
 
 
 def make_process_app() -> Guard:
@@ -128,6 +133,7 @@ def make_app(settings: Settings) -> Guard:
         token=read_token(settings.token_file),
         events=settings.events,
         hosts=settings.hosts,
+        copies=settings.copies,
     )
 
 

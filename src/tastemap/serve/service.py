@@ -101,8 +101,11 @@ def make_app(
     token: str | None,
     events: Path | None,
     hosts: Iterable[str],
+    copies: Path | None,
 ) -> Guard:
     """Make the application; see `tastemap.serve.app`."""
     metrics = Metrics()
-    shelf = Shelf(models, items=items, item_id=item_id, title_column=title_column, failed=metrics.count_failure)
+    shelf = Shelf(
+        models, items=items, item_id=item_id, title_column=title_column, copies=copies, failed=metrics.count_failure
+    )
     return Guard(App(shelf, events, metrics), metrics, token=token, hosts=hosts)

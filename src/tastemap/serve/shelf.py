@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tastemap.errors import DataError, ParameterError, TastemapError, name_some, suggest
-from tastemap.models.load import load
+from tastemap.models.load import load, load_private
 from tastemap.serve.served import Served
 from tastemap.service.titles import Titles, read_item_table
 
@@ -34,6 +34,8 @@ class Shelf:
 
     paths : the file of each model
     items : a file of what is known of items
+    copies : a private folder for copies of the models' files: the processes that share it map one copy, whatever
+        becomes of the files; None reads them into memory
     failed : gets the name of a model whose file could not be read again
     """
 
@@ -44,11 +46,13 @@ class Shelf:
         items: Path | None = None,
         item_id: str | None = None,
         title_column: str | None = None,
+        copies: Path | None = None,
         failed: Callable[[str], object] = lambda name: None,
     ) -> None:
         if not paths:
             raise DataError("there is no model to serve: name a file that Model.save wrote")
         self._paths = dict(paths)
+        self._copies = copies
         self._items, self._item_id, self._title_column = items, item_id, title_column
         self.failed: dict[str, str] = {}
         self._count_failure = failed
@@ -120,13 +124,13 @@ class Shelf:
 
     def _read(self, name: str) -> Served:
         path = self._paths[name]
-        model = load(path)
+        model = load(path) if self._copies is None else load_private(path, self._copies)
         titles = table = None
         if self._items is not None:
             read = Titles.read(self._items, model.items, id_column=self._item_id, title_column=self._title_column)
             titles = read.search.names
             table = read_item_table(self._items, model.items, id_column=self._item_id)[0].align(model.items)
-        return Served(name, path, model, _read_digest(path), titles, table).warm()
+        return Served(name, path, model, str(model.digest_), titles, table).warm()
 
 
 class UnknownModelError(ParameterError):
@@ -139,10 +143,3 @@ def _stamp(path: Path) -> Stamp:
     except OSError:
         return (0, 0, 0)
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _read_digest(path: Path) -> str:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return str(file.metadata()["tastemap"].partition(" ")[0])
