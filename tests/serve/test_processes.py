@@ -102,7 +102,7 @@ def test_two_processes_are_one_server(tmp_path: Path) -> None:
         assert float(posted[1]) == 1
         lists = re.search(r'^tastemap_requests_total\{route="/recommend",status="200"\} (\S+)', counted, re.MULTILINE)
         assert lists is not None
-        assert float(lists[1]) >= 30  # of both processes
+        assert float(lists[1]) >= 20  # of both processes
         assert server.stop() == 0
     assert "Traceback" not in server.log.read_text()
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tastemap.parallel import one_blas_thread
 from tastemap.serve.batching import Batcher
