@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from tastemap.parallel import one_blas_thread
 from tastemap.serve.batching import Batcher
