@@ -15,7 +15,7 @@ from serve.asking import ask
 from tastemap.data.events import Event
 from tastemap.serve import events as events_module
 from tastemap.serve.shelf import Shelf
-from tastemap.serve.since import Since
+from tastemap.serve.since import Since, find_news
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,13 @@ def test_what_a_model_has_learned_is_forgotten(data: tm.Interactions, tmp_path: 
         since.add(event)
     since.add(Event("1", "2", 2.0, 4, {}))  # came late
     old = Shelf({"m": tmp_path / "m.st"}).get("m")
-    assert since.find(old, 1) == {old.find_item(2): None, old.find_item(5): 1.0}
+    assert find_news(old, 1, since.of(1)) == {old.find_item(2): None, old.find_item(5): 1.0}
     news = tm.Interactions.from_frame(pl.DataFrame({"user": [1, 1], "item": [2, 5]}))
     model.update(news).save(tmp_path / "m.st")
     new = Shelf({"m": tmp_path / "m.st"}).get("m")
-    assert since.find(new, 1) == {}
+    assert find_news(new, 1, since.of(1)) == {}
     since.forget([old, new])
     assert len(since) == 3
     since.forget([new])
     assert len(since) == 1  # the like taken back is no part of the model yet
-    assert since.find(new, "2") == {new.find_item(2): 0.0}
+    assert find_news(new, "2", since.of("2")) == {new.find_item(2): 0.0}

@@ -66,8 +66,8 @@ class Hot:
 
     def _ask(self, asked: Recommend | SimilarItems) -> asyncio.Future[bytes]:
         served = self._shelf.get(asked.model)
-        came = self._since.find(served, asked.user) if isinstance(asked, Recommend) else {}
-        return self._batcher.ask(Job(served, asked, came))
+        events = self._since.of(asked.user) if isinstance(asked, Recommend) else ()
+        return self._batcher.ask(Job(served, asked, events))
 
 
 def _as_json(answer: bytes | BaseException) -> bytes:

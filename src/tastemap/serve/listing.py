@@ -12,10 +12,12 @@ import orjson
 
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.conditions import Condition
+from tastemap.data.events import Event
 from tastemap.errors import DataError, UnknownIdError, name_some
 from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.serve.asked import Recommend, SimilarItems
 from tastemap.serve.served import Served
+from tastemap.serve.since import find_news
 from tastemap.typing import Ints, RowNumbers
 
 # Lists of up to so many places are ranked together, and others with those of up to four times as many, and so on.
@@ -26,12 +28,12 @@ FEW_PLACES = 100
 class Job:
     """A request for a list, and the model that answers it.
 
-    came : the user's events since the training, by item row: weights as they came, None for an event without one
+    events : what the user did, the model may have learned some of it
     """
 
     served: Served
     asked: Recommend | SimilarItems
-    came: Mapping[int, float | None]
+    events: Sequence[Event]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,9 @@ def _prepare(place: int, job: Job) -> Ready:
             among = among[state.popularity[among] >= asked.min_pairs]
         return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
     served.find_variety(asked.diversity, tuple(sorted(asked.at_most.items())))
-    row, news = _find_row(served, asked), {**job.came, **_read_history(served, asked)}
+    row, news = _find_row(served, asked), _read_history(served, asked)
+    if job.events:
+        news = {**find_news(served, asked.user, job.events), **news}
     history = None
     if news:
         # What came since the training is not recommended again either.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -27,44 +27,58 @@ class Since:
         if known is None or known.time <= event.time:
             own[event.item] = event
 
-    def find(self, served: Served, user: str | int | None) -> dict[int, float | None]:
-        """Return what a user did that the model has not learned: weights by the rows of known items."""
+    def of(self, user: str | int | None) -> Sequence[Event]:
+        """Return the events of a user."""
         own = None if user is None else self._events.get(str(user))
-        if not own:
-            return {}
-        rows = {served.find_item(event.item): event.weight for event in own.values()}
-        rows.pop(-1, None)
-        return {item: weight for item, weight in rows.items() if not _has_learned(served, str(user), item, weight)}
+        return tuple(own.values()) if own else ()
 
-    def forget(self, models: Iterable[Served]) -> None:
+    def forget(self, models: Sequence[Served]) -> None:
         """Forget the events that every model has learned."""
-        models = list(models)
         for user, own in list(self._events.items()):
-            for item, event in list(own.items()):
-                rows = [served.find_item(item) for served in models]
-                if all(
-                    row >= 0 and _has_learned(served, user, row, event.weight)
-                    for served, row in zip(models, rows, strict=True)
-                ):
-                    del own[item]
+            events = tuple(own.values())
+            kept = set[str]()
+            for served in models:
+                rows = [served.find_item(event.item) for event in events]
+                learned = find_learned(served, user, rows, [event.weight for event in events])
+                kept |= {
+                    event.item for event, row, known in zip(events, rows, learned, strict=True) if row < 0 or not known
+                }
+            for event in events:
+                if event.item not in kept and own.get(event.item) is event:
+                    del own[event.item]
             if not own:
                 del self._events[user]
 
 
-def _has_learned(served: Served, user: str, item: int, weight: float | None) -> bool:
-    """Tell whether a pair is in the training: a like as one of any weight, a rating with its weight."""
-    seen, row = served.scorer.seen, served.find_user(user)
+def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float | None]:
+    """Return what events say that the model has not learned: weights by the rows of known items."""
+    rows = {served.find_item(event.item): event.weight for event in events}
+    rows.pop(-1, None)
+    if not rows:
+        return {}
+    learned = find_learned(served, str(user), list(rows), list(rows.values()))
+    return {row: weight for (row, weight), known in zip(rows.items(), learned, strict=True) if not known}
+
+
+def find_learned(served: Served, user: str, items: Sequence[int], weights: Sequence[float | None]) -> list[bool]:
+    """Tell which pairs of a user are in the training: a like with any weight, a rating with its own.
+
+    items : rows, -1 for none
+    weights : as the training's file has them, 0 for a like taken back; None where an event has none
+    """
+    seen, row, model = served.scorer.seen, served.find_user(user), served.model
     if seen is None or row < 0:
-        return False
+        return [False] * len(items)
     own = slice(seen.indptr[row], seen.indptr[row + 1])
-    place = int(np.searchsorted(seen.indices[own], item))
-    is_known = place < len(seen.indices[own]) and seen.indices[own][place] == item
-    if weight is None:
-        return is_known
-    state = served.model.state
-    taken, is_like = take_weights(np.array([weight]), state.columns, ratings=served.model.abilities.ratings)
-    if not is_like[0]:  # taken back
-        return row >= 0 and not is_known
-    if not served.model.abilities.ratings:
-        return is_known
-    return is_known and float(seen.data[own][place]) == float(taken[0])
+    known = dict(zip(seen.indices[own].tolist(), seen.data[own].tolist(), strict=True))
+    given = np.array([np.nan if weight is None else weight for weight in weights], np.float64)
+    taken, is_like = take_weights(given, model.state.columns, ratings=model.abilities.ratings)
+    learned = []
+    for item, weight, value, like in zip(items, weights, taken.tolist(), is_like.tolist(), strict=True):
+        if weight is None:
+            learned.append(item in known)
+        elif not like:  # taken back
+            learned.append(item >= 0 and item not in known)
+        else:
+            learned.append(known.get(item) == value if model.abilities.ratings else item in known)
+    return learned
