@@ -108,8 +108,8 @@ def test_what_a_model_has_learned_is_forgotten(data: tm.Interactions, tmp_path: 
     model.update(news).save(tmp_path / "m.st")
     new = Shelf({"m": tmp_path / "m.st"}).get("m")
     assert find_news(new, 1, since.of(1)) == {}
-    since.forget([old, new])
+    since.forget([old, new], since.users)
     assert len(since) == 3
-    since.forget([new])
+    since.forget([new], since.users)
     assert len(since) == 1  # the like taken back is no part of the model yet
     assert find_news(new, "2", since.of("2")) == {new.find_item(2): 0.0}

@@ -17,6 +17,7 @@ from tastemap.serve.hot import Hot
 from tastemap.serve.listing import Job, make_lists
 from tastemap.serve.metrics import Metrics
 from tastemap.serve.routes import make_routes
+from tastemap.serve.served import Served
 from tastemap.serve.shelf import Shelf
 from tastemap.serve.since import Since
 
@@ -26,6 +27,9 @@ logger = logging.getLogger("tastemap.serve")
 # the usual 5 ms are as long as many requests take.
 SWITCH = 0.0005
 
+# Users whose events are compared with a new model at a time.
+SOME_USERS = 100
+
 
 class App:
     """The HTTP service of the models on a shelf."""
@@ -33,13 +37,13 @@ class App:
     def __init__(self, shelf: Shelf, events: Path | None, metrics: Metrics) -> None:
         self._shelf, self._since = shelf, Since()
         self._events = None if events is None else Events(events, self._since, metrics.count_events)
-        self._since.forget(shelf.models)
+        self._since.forget(shelf.models, self._since.users)
         self._batcher = Batcher[Job, bytes](make_lists, observe=metrics.observe_batch)
         self._hot = Hot(shelf, self._since, self._batcher)
         self._rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
         self._limits = ExitStack()
-        shelf.changed.append(lambda _: self._since.forget(shelf.models))
+        shelf.changed.append(self._forget_soon)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -81,6 +85,18 @@ class App:
         self._tasks.append(loop.create_task(self._shelf.watch()))
         if self._events is not None:
             self._tasks.append(loop.create_task(self._events.follow()))
+
+    def _forget_soon(self, served: Served) -> None:
+        """Forget what a new model has learned, some users at a time, between which requests are answered."""
+
+        async def forget() -> None:
+            users = self._since.users
+            for start in range(0, len(users), SOME_USERS):
+                self._since.forget(self._shelf.models, users[start : start + SOME_USERS])
+                await asyncio.sleep(0)
+
+        running = [task for task in self._tasks if not task.done()]
+        self._tasks = [*running, asyncio.get_running_loop().create_task(forget())]
 
     async def _stop(self) -> None:
         for task in self._tasks:

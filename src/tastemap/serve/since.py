@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -32,22 +32,25 @@ class Since:
         own = None if user is None else self._events.get(str(user))
         return tuple(own.values()) if own else ()
 
-    def forget(self, models: Sequence[Served]) -> None:
-        """Forget the events that every model has learned."""
-        for user, own in list(self._events.items()):
-            events = tuple(own.values())
-            kept = set[str]()
+    @property
+    def users(self) -> list[str]:
+        """The users who have events."""
+        return list(self._events)
+
+    def forget(self, models: Sequence[Served], users: Iterable[str]) -> None:
+        """Forget the events of users that every model has learned."""
+        for user in users:
+            events = self.of(user)
+            learned = [True] * len(events)
             for served in models:
                 rows = [served.find_item(event.item) for event in events]
-                learned = find_learned(served, user, rows, [event.weight for event in events])
-                kept |= {
-                    event.item for event, row, known in zip(events, rows, learned, strict=True) if row < 0 or not known
-                }
-            for event in events:
-                if event.item not in kept and own.get(event.item) is event:
-                    del own[event.item]
-            if not own:
-                del self._events[user]
+                found = find_learned(served, user, rows, [event.weight for event in events])
+                learned = [both and one and row >= 0 for both, one, row in zip(learned, found, rows, strict=True)]
+            kept = {event.item: event for event, known in zip(events, learned, strict=True) if not known}
+            if kept:
+                self._events[user] = kept
+            else:
+                self._events.pop(user, None)
 
 
 def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float | None]:
