@@ -48,7 +48,7 @@ def test_an_event_counts_at_once_and_is_not_recommended_again(data: tm.Interacti
         assert items_of(after) == model.recommend_for([*own, new])["item"].to_list()
         many = [{"user": "someone", "item": item} for item in (1, "2")] + [{"user": "1", "item": "unknown"}]
         assert await ask(service, "POST", "/events", {"events": many}) == (200, {"accepted": 3})
-        _, someone = await ask(service, "GET", "/recommend?user=someone&on_unknown=popular")
+        _, someone = await ask(service, "GET", "/recommend?user=someone")
         assert items_of(someone) == model.recommend_for([1, 2])["item"].to_list()
         # A like that is taken back leaves the history and is not listed.
         await ask(service, "POST", "/events", {"user": "1", "item": own[0], "weight": 0})

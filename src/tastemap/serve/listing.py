@@ -110,9 +110,10 @@ def _prepare(place: int, job: Job) -> Ready:
             among = among[state.popularity[among] >= asked.min_pairs]
         return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
     served.find_variety(asked.diversity, tuple(sorted(asked.at_most.items())))
-    row, news = _find_row(served, asked), _read_history(served, asked)
+    news = _read_history(served, asked)
     if job.events:
         news = {**find_news(served, asked.user, job.events), **news}
+    row = _find_row(served, asked, has_news=bool(news))
     history = None
     if news:
         # What came since the training is not recommended again either.
@@ -223,13 +224,13 @@ def _name_asker(asked: Recommend | SimilarItems) -> bytes:
     return b"" if asked.user is None else b',"user":%b' % orjson.dumps(str(asked.user))
 
 
-def _find_row(served: Served, asked: Recommend) -> int:
+def _find_row(served: Served, asked: Recommend, *, has_news: bool) -> int:
     """Return the row of the user who asks, -1 for a new one."""
     if asked.user is None:
-        if not asked.history:
+        if not has_news:
             raise DataError("name a user, or the history of a new one")
         return -1
-    if asked.on_unknown == "raise" and not asked.history:
+    if asked.on_unknown == "raise" and not has_news:
         return served.require_user(asked.user)
     return served.find_user(asked.user)
 
