@@ -134,6 +134,26 @@ def test_events_come_back_as_they_were_written(written: list[Event]) -> None:
     assert rows == [event[:4] for event in written]
 
 
+TIMES = ["2026-11-28T12:00:00.5Z", "2026-11-28T13:00+01:00", "0000-01-01T00:00:00Z", "2026-2-3T4:5:6Z"]
+# Of the numbers with a fraction, polars gives whole ones as whole: 4.0 as an id is 4.
+ODD = st.one_of(
+    st.sampled_from(["", " ", "007", "NA", "true", "{x", "12", *TIMES, "2026-02-30T00:00:00Z", 2**63, 2.5, 1e300]),
+    st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers(), max_size=1),
+)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(["user", "item", "weight", "time"], ODD)))
+def test_many_lines_are_read_as_one_is(odd: dict[str, Any]) -> None:
+    line = json.dumps({"user": "u", "item": 3, "weight": 1.0, "time": "2026-11-28T12:00:00Z", **odd}).encode()
+    try:
+        expected = [parse_event(line)[:4]]
+    except DataError:
+        with pytest.raises(DataError):
+            tabulate(line + b"\n", "a line")
+    else:
+        assert tabulate(line + b"\n", "a line").with_columns(pl.col("time").dt.epoch("us")).rows() == expected
+
+
 def test_lines_in_other_spellings_are_read_too() -> None:
     lines = (
         b'{"time": 12.5, "item": 7, "user": "true"}\n\n{"user": "{a", "item": " b", "time": "2026-11-28T13:00+01:00"}\n'
@@ -224,6 +244,8 @@ def test_weights_go_through_what_those_known_went_through(tmp_path: Path) -> Non
     assert read(known.at_least(4)) == [0, 0, 4, 4, 7]  # no weight: a like
     assert read(known.at_least(4).binarize()) == [0, 0, 1, 1, 1]
     assert read(known.at_least(0.5)) == [0, 3, 4, 1, 7]
+    with pytest.raises(DataError, match=r"like takes tastemap.Interactions, got Popular"):
+        read(tm.Popular().fit(known))  # type: ignore[arg-type]
 
 
 def test_a_bad_line_is_named_by_its_file_and_number(tmp_path: Path) -> None:
@@ -231,7 +253,9 @@ def test_a_bad_line_is_named_by_its_file_and_number(tmp_path: Path) -> None:
     (tmp_path / "events-x.jsonl").write_text('{"user": 1, "item": 2, "time": 5}\n{"user": 1}\ntorn')
     with pytest.raises(DataError) as caught:
         Interactions.from_events(tmp_path)
-    assert str(caught.value) == f"line 2 of {tmp_path}/events-x.jsonl: the event has no 'time'"
+    assert (
+        str(caught.value) == f"line 2 of {tmp_path}/events-x.jsonl: the event has no 'time': correct it or take it out"
+    )
     (tmp_path / "events-x.jsonl").write_text('{"user": 1, "item": 2, "time": 5}\ntorn')
     assert len(Interactions.from_events(tmp_path)) == 2
 

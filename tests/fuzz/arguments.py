@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import tastemap as tm
 from fuzz import draw, small_models
 from fuzz.verdict import ensure
+from tastemap.files.journal import Journal
 
 _USERS, _ITEMS = ["a", "b", "c", "d", "e"], [10, 20, 30, 40, 50, 60]
 _KS = [1, 2, 3, 10, 100, 10**4, 10**6, 10**9, 2**31, 2**63, 0, -1]
@@ -149,6 +150,10 @@ CALLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"path": st.one_of(st.sampled_from(["", ".", "/dev/null", "no", "a\x00b", "\ud800"]), draw.wrong)},
         {"separator": draw.wrong},
     ),
+    "from_events": (
+        {"folder": st.one_of(st.sampled_from(["", ".", "events", "/dev/null", "no", "a\x00b", "\ud800"]), draw.wrong)},
+        {"since": draw.wrong, "duplicates": draw.wrong, "zeros": draw.wrong, "like": draw.wrong},
+    ),
     "from_frame": ({"df": draw.wrong}, {}),
     "from_csr": ({"matrix": draw.wrong}, {"users": _users, "items": _items}),
     "id_map": ({"ids": st.one_of(_users, _items)}, {"name": st.one_of(draw.texts, draw.wrong)}),
@@ -225,6 +230,7 @@ def _run(call: str, arguments: dict[str, Any], data: tm.Interactions, model: Any
         "save": lambda path, **more: model.save(folder / path if isinstance(path, str) else path, **more),
         "load": lambda path: tm.load(path),
         "from_file": tm.Interactions.from_file,
+        "from_events": lambda **more: _read_events(folder, **more),
         "from_frame": tm.Interactions.from_frame,
         "from_csr": tm.Interactions.from_csr,
         "id_map": tm.IdMap,
@@ -256,6 +262,11 @@ def _run(call: str, arguments: dict[str, Any], data: tm.Interactions, model: Any
             if name.partition("@")[0] not in ("rmse", "mae", "novelty")
         }
         ensure(all(np.isnan(mean) or 0 <= mean <= 1 + 1e-9 for mean in means.values()), "a mean is not between 0 and 1")
+
+
+def _read_events(place: Path, folder: Any, **more: Any) -> tm.Interactions:
+    Journal(place / "events").append([b'{"user": "1", "item": "2", "time": "2026-11-28T12:00:00Z"}'])
+    return tm.Interactions.from_events(place / "events" if folder == "events" else folder, **more)
 
 
 def _fit(model: Any, data: tm.Interactions, more: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -31,7 +32,12 @@ _TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+# How `write_event` spells times, and polars' name for it, which takes more; and what may not be an id or a weight, but
+# that polars gives as the same text as one in quotes.
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{1,6})?Z$"
 _TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%.fZ"
+_NO_ID = r"^(?:[\[{]|true$|false$|-?[0-9]+(?:\.|e|E)|-?[0-9]{20})"
+_QUOTED_WEIGHT = re.compile(rb'"weight"\s*:\s*"')
 
 
 class Event(NamedTuple):
@@ -149,14 +155,14 @@ def _read_at_once(lines: bytes) -> pl.DataFrame | None:
         return None
     for name in ("user", "item"):
         ids = texts[name]
-        # Other kinds of values are given as their texts.
-        is_odd = ids.str.starts_with("[") | ids.str.starts_with("{") | ids.is_in(("true", "false"))
-        if len(find_missing(ids, keep_na=True)) or is_odd.any():
+        if len(find_missing(ids, keep_na=True)) or ids.str.contains(_NO_ID).any():
             return None
     weights = texts["weight"].cast(pl.Float64, strict=False)
     times = texts["time"].str.to_datetime(_TIME_FORMAT, time_unit="us", time_zone="UTC", strict=False)
     is_right = (weights == 0) | ((weights >= _SMALLEST_FLOAT) & (weights <= LARGEST_FLOAT))
-    if weights.null_count() > texts["weight"].null_count() or times.null_count() or not is_right.all():
+    if weights.null_count() > texts["weight"].null_count() or not is_right.all() or _QUOTED_WEIGHT.search(lines):
+        return None
+    if times.null_count() or not texts["time"].str.contains(_TIME).all() or (times.dt.year() < 1).any():
         return None
     return texts.with_columns(weights, times)
 
@@ -169,7 +175,7 @@ def _read_one_by_one(lines: bytes, label: str) -> pl.DataFrame:
         try:
             rows.append(parse_event(line)[:4])
         except DataError as error:
-            raise error.about(f"line {number} of {label}") from None
+            raise error.about(f"line {number} of {label}", "correct it or take it out") from None
     return pl.DataFrame(rows, schema=_TYPES, orient="row")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypedDict, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -107,21 +107,21 @@ class Columns:
     least: float | None = None
     damping: Damping | None = None
 
-
-class Known(Protocol):
-    """What is known of earlier interactions: their ids, and what their weights went through."""
-
     @property
-    def users(self) -> IdMap:  # noqa: D102 - as in Interactions
-        ...
+    def usual(self) -> float:
+        """The weight, before anything was done to weights, of a like of which no weight is known."""
+        return max(1.0, self.least or 1.0)
 
-    @property
-    def items(self) -> IdMap:  # noqa: D102
-        ...
+    def weigh(self, weights: Array) -> Array:
+        """Return the weights of news, one a pair, after what those of the column went through.
 
-    @property
-    def columns(self) -> Columns:  # noqa: D102
-        ...
+        A weight below the bound says that an item is not liked any more: it becomes 0, as 0 is.
+        """
+        if self.least is not None:
+            weights = np.where(weights >= self.least, weights, np.zeros_like(weights))
+        if self.damping is None:
+            return weights
+        return _damp_to_log2(weights) if self.damping == "log2" else np.sign(weights)
 
 
 class Interactions:
@@ -332,7 +332,7 @@ class Interactions:
         since: datetime | str | float | None = None,
         duplicates: Duplicates = "last",
         zeros: Zeros = "keep",
-        like: Known | None = None,
+        like: Interactions | None = None,
     ) -> Interactions:
         """Read a journal of events, what users did after a model was fitted, as a service writes it.
 
@@ -354,14 +354,14 @@ class Interactions:
         table = read_events(folder, since)
         if like is None:
             table = table.with_columns(read_ids(table[name], keep_na=True) for name in ("user", "item"))
-            least = 1.0
         else:
+            check_interactions("like", like)
             table = _respell(table, like, str(folder))
-            least = max(1.0, like.columns.least or 1.0)
-        table = table.with_columns(pl.col("weight").fill_null(least))
+        known = Columns() if like is None else like.columns
+        table = table.with_columns(pl.col("weight").fill_null(known.usual))
         read = cls.from_frame(table, weight="weight", time="time", duplicates=duplicates, keep_na=True)
-        if like is not None:
-            read = read._treat_as(like.columns)
+        own = replace(read.columns, least=known.least, damping=known.damping)
+        read = read._reweigh(known.weigh(read.matrix.data), columns=own)
         return read.drop_zeros() if zeros == "negatives" else read
 
     @classmethod
@@ -583,7 +583,7 @@ class Interactions:
         """Damp every weight w to the binary logarithm of 1 + w; raises DataError where a w is -1 or less."""
         if len(self) and self.matrix.data.min() <= -1:
             raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
-        return self._damp("log2", np.log2(1 + self.matrix.data.astype(np.float64)))
+        return self._damp("log2", _damp_to_log2(self.matrix.data))
 
     def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
         """Keep the pairs of users and items that have enough pairs among those kept; the id maps stay.
@@ -757,20 +757,6 @@ class Interactions:
             **changes,
         )
 
-    def _treat_as(self, columns: Columns) -> Interactions:
-        """Return the same pairs with weights that went through what those of ``columns`` did.
-
-        Where pairs are news, a weight below the bound says that an item is not liked any more: it becomes 0, and is not
-        left out.
-        """
-        weights = self.matrix.data
-        if columns.least is not None:
-            weights = np.where(weights >= columns.least, weights, np.float32(0))
-        bounded = self._reweigh(weights, columns=replace(self.columns, least=columns.least))
-        if columns.damping is None:
-            return bounded
-        return bounded.log2() if columns.damping == "log2" else bounded._damp("binarize", np.sign(weights))
-
     def _reweigh(self, weights: Array, **changes: Any) -> Interactions:
         matrix = make_csr(self.matrix.indptr, self.matrix.indices, weights, len(self.items))
         return self._copy_with(matrix, **changes)
@@ -827,7 +813,11 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
 
 
-def _respell(table: pl.DataFrame, like: Known, label: str) -> pl.DataFrame:
+def _damp_to_log2(weights: Array) -> Array:
+    return np.log2(1 + weights.astype(np.float64))
+
+
+def _respell(table: pl.DataFrame, like: Interactions, label: str) -> pl.DataFrame:
     """Return events with ids of the type of those known; others are left out with a warning."""
     maps = {"user": like.users, "item": like.items}
     own = table.with_columns(respell_ids(table[name], known.ids.dtype) for name, known in maps.items())

@@ -18,6 +18,9 @@ from tastemap.files.whole import sync_folder
 # A file that has so many bytes is not written any more.
 ROTATE_BYTES = 64 << 20
 
+# O_BINARY is one of Windows' own, where ends of lines would be changed without it.
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
 
 class Journal:
     """Where a process appends lines. Threads may share one; each process writes files that no other writes.
@@ -86,7 +89,7 @@ class _File:
         self.pid, self.size = os.getpid(), 0
         began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self._path = folder / f"events-{began}-{self.pid}-{secrets.token_hex(4)}.jsonl"
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o666)
+        self._handle = os.open(self._path, _NEW_FILE, 0o666)
 
     def append(self, content: bytes) -> None:
         rest = memoryview(content)

@@ -32,15 +32,14 @@ def read_news(folder: Path, model: Model, since: str | None = None) -> News:
     Raises DataError where there are none, or where the model knows them all, NotSupportedError where it was saved
     without its training pairs.
     """
-    state = model.state
-    known = state.given("update")
-    data = Interactions.from_events(folder, since=since, like=state)
+    known = model.state.given("update")
+    data = Interactions.from_events(folder, since=since, like=known)
     # Of a model of likes, an item that is not liked and one that is absent are the same.
     data, is_new = _mark_news(data, known, absent=np.nan if model.abilities.ratings else 0)
     if not is_new.any():
         raise DataError(f"the model knows all that the journal {name_file(folder)} holds", path=folder)
     remarks = []
-    least, damping = state.columns.least, state.columns.damping
+    least, damping = known.columns.least, known.columns.damping
     below = int(np.count_nonzero(data.matrix.data == 0))
     if least is not None and below:
         remarks.append(Remark("events below", {"at_least": least, "below": below}))
