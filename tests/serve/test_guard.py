@@ -87,7 +87,7 @@ def test_bodies_have_a_limit_and_those_of_events_a_larger_one() -> None:
     assert post("/events", (1 << 20) + 1) == 200
     assert post("/events", (8 << 20) + 1) == 413
     assert post("/recommend", (1 << 20) + 1, **{"content-length": "5"}) == 413  # as it comes
-    assert post("/recommend", 3, **{"content-length": "-1"}) == 413
+    assert post("/recommend", 3, **{"content-length": "-1"}) == 400
 
 
 def test_a_body_that_does_not_come_and_an_answer_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

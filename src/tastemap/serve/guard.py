@@ -138,7 +138,9 @@ async def read_body(scope: Message, receive: Receive, most: int) -> bytes:
     """Return the whole body of a request; raises RefusedError for one that is too large, or does not come."""
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     too_large = RefusedError(413, f"the body is larger than {most:,} bytes")
-    if not length.isdigit() or int(length) > most:
+    if not length.isdigit():
+        raise RefusedError(400, "the length of the body must be a number")
+    if len(length) > 18 or int(length) > most:
         raise too_large
     parts, size = list[bytes](), 0
     try:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from tastemap.serve.served import Served
 
@@ -34,10 +37,7 @@ class Metrics:
         self._sizes = Histogram("tastemap_batch_size", "Requests that were ranked together", buckets=SIZES, **own)
         self._events = Counter("tastemap_events", "Events written to the journal", **own)
         self._failures = Counter("tastemap_reload_failures", "Files that could not be read again", ["model"], **own)
-        loaded = "When the model was read, in seconds since 1970"
-        self._loaded = Gauge("tastemap_model_loaded", loaded, ["model"], multiprocess_mode="livemin", **own)
-        age = "Seconds since the model was read"
-        self._age = Gauge("tastemap_model_age_seconds", age, ["model"], multiprocess_mode="livemax", **own)
+        self._waiting = Gauge("tastemap_waiting", "Requests that wait for a batch", multiprocess_mode="livesum", **own)
         self._count = cache(self._requests.labels)
         self._time = cache(self._seconds.labels)
 
@@ -58,14 +58,47 @@ class Metrics:
         """Count a file that could not be read again."""
         self._failures.labels(model).inc()
 
+    def observe_waiting(self, n: int) -> None:
+        """Note how many requests are waiting."""
+        self._waiting.set(n)
+
     def render(self, models: Iterable[Served]) -> bytes:
-        """Return everything in the form of Prometheus."""
-        now = time.time()
-        for served in models:
-            self._loaded.labels(served.name).set(served.loaded)
-            self._age.labels(served.name).set(now - served.loaded)
-        registry = self._registry
-        if FOLDER in os.environ:
-            registry = CollectorRegistry()
+        """Return everything in the form of Prometheus; the age of models is that in the process that is asked."""
+        shared = os.environ.get(FOLDER)
+        registry = self._registry if shared is None else CollectorRegistry()
+        if shared is not None:
+            _forget_dead(Path(shared))
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        ages = CollectorRegistry()
+        ages.register(_Ages(models))
+        return generate_latest(registry) + generate_latest(ages)
+
+
+class _Ages(Collector):
+    """How old models are at the moment when somebody asks."""
+
+    def __init__(self, models: Iterable[Served]) -> None:
+        self._models = models
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the age of each model."""
+        family = GaugeMetricFamily("tastemap_model_age_seconds", "Seconds since the model was read", labels=["model"])
+        for served in self._models:
+            family.add_metric([served.name], time.time() - served.loaded)
+        yield family
+
+
+def _forget_dead(folder: Path) -> None:
+    """Leave out what processes that have ended said of the moment; what they counted stays."""
+    pids = {file.stem.rpartition("_")[2] for file in folder.glob("gauge_live*_*.db")}
+    for pid in pids:
+        if pid.isdecimal() and not _runs(int(pid)):
+            mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tastemap.serve.errors import make_error
+from tastemap.serve.guard import BODY_SECONDS
 
 # Seconds that the head of a request may take to come, and bytes that it may have.
 HEAD_SECONDS, MOST_HEAD = 10.0, 64 << 10
+
+# Seconds after which a body that is still coming is cut off: the guard has answered before.
+WHOLE_BODY_SECONDS = BODY_SECONDS + 5
+
+# Connections of a process at a time.
+MOST_CONNECTIONS = 4_096
 
 
 class Protocol(HttpToolsProtocol):
@@ -23,7 +31,10 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
-        self._wait()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(503, "the server has too many connections: ask again in a second")
+        else:
+            self._wait(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -34,7 +45,7 @@ class Protocol(HttpToolsProtocol):
         """Wait for the rest of the head."""
         super().on_message_begin()
         self._size = 0
-        self._wait()
+        self._wait(HEAD_SECONDS)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; an error here is answered as what is no HTTP."""
@@ -44,21 +55,32 @@ class Protocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """Wait for the body."""
+        self._go_on()
+        self._wait(WHOLE_BODY_SECONDS)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
         """Wait no longer: the rest is the application's."""
         self._go_on()
-        super().on_headers_complete()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Answer with a sentence in JSON."""
+        self._refuse(400, "this is no HTTP request that can be read")
+
+    def _refuse(self, status: int, sentence: str) -> None:
         self._go_on()
-        body = orjson.dumps(make_error("this is no HTTP request that can be read", "RefusedError"))
-        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        body = orjson.dumps(make_error(sentence, "RefusedError"))
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        )
+        self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
         self.transport.close()
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float) -> None:
         if self._timer is None:
-            self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+            self._timer = self.loop.call_later(seconds, self.transport.close)
 
     def _go_on(self) -> None:
         if self._timer is not None:

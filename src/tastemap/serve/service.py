@@ -35,15 +35,19 @@ class App:
     """The HTTP service of the models on a shelf."""
 
     def __init__(self, shelf: Shelf, events: Path | None, metrics: Metrics) -> None:
-        self._shelf, self._since = shelf, Since()
+        self._shelf, self._since, self._metrics = shelf, Since(), metrics
         self._events = None if events is None else Events(events, self._since, metrics.count_events)
         self._since.forget(shelf.models, self._since.users)
-        self._batcher = Batcher[Job, bytes](make_lists, observe=metrics.observe_batch)
+        self._batcher = Batcher[Job, bytes](make_lists, observe=self._observe)
         self._hot = Hot(shelf, self._since, self._batcher)
         self._rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
         self._limits = ExitStack()
         shelf.changed.append(self._forget_soon)
+
+    def _observe(self, size: int) -> None:
+        self._metrics.observe_batch(size)
+        self._metrics.observe_waiting(len(self._batcher))
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -53,9 +53,10 @@ class Since:
                 self._events.pop(user, None)
 
 
-def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float | None]:
+def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float]:
     """Return what events say that the model has not learned: weights by the rows of known items."""
-    rows = {served.find_item(event.item): event.weight for event in events}
+    usual = served.model.state.columns.usual  # as an update takes an event without a weight
+    rows = {served.find_item(event.item): usual if event.weight is None else event.weight for event in events}
     rows.pop(-1, None)
     if not rows:
         return {}

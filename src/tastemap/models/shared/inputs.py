@@ -158,16 +158,11 @@ def take_weights(weights: npt.NDArray[Any], columns: Columns, *, ratings: bool) 
     weights : as the training's file had them
     ratings : whether weights are ratings, all of which count; else likes do, or those from the training's bound on
     """
-    kept = np.full(len(weights), True)
     if columns.least is not None:
         kept = weights >= columns.least
-    elif not ratings:
-        kept = weights > 0
-    if columns.damping == "binarize":
-        return np.ones(len(weights), np.float32), kept
-    if columns.damping == "log2":
-        return np.log2(1 + np.where(kept, weights, 0).astype(np.float64)).astype(np.float32), kept
-    return weights.astype(np.float32, copy=False), kept
+    else:
+        kept = np.full(len(weights), True) if ratings else weights > 0
+    return columns.weigh(weights).astype(np.float32, copy=False), kept
 
 
 def _keep(pairs: Rows, kept: npt.NDArray[np.bool_]) -> Rows:
