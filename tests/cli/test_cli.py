@@ -1034,3 +1034,40 @@ def test_what_a_file_lacks_of_the_weights_of_a_model_is_told(folder: Path) -> No
     more = tm.load("more.safetensors").interactions
     assert more is not None
     assert more.matrix.data.tolist() == [1, 1, 1]
+
+
+def _list_with(*options: str) -> list[str]:
+    """Return the items that --json lists for user 1, or the lines of an error."""
+    asked = ["recommend", "als.safetensors", "--user", "1", "--seen", "--json", *options]
+    result = CliRunner().invoke(app, asked)
+    if result.exit_code:
+        return [result.stderr]
+    return [str(row["movieId"]) for row in json.loads(result.stdout)["recommendations"]]
+
+
+def test_columns_of_a_file_choose_items(als: tm.ImplicitALS) -> None:
+    assert sorted(_list_with("--titles", "movies.csv", "--where", "genres=Horror|Action")) == ["10", "20"]
+    assert sorted(_list_with("--items", "movies.csv", "--where", "genres!=Horror")) == ["20", "30"]
+    assert _list_with("--items", "movies.csv", "--where", "genres!=Horror", "--where", "genres=Comedy") == ["30"]
+    Path("years.csv").write_text("movieId,nr,year\n7,10,1979\n8,20,1986\n9,30,1995\n")
+    years = ["--items", "years.csv", "--item-id", "nr", "--titles", "movies.csv"]
+    assert _list_with(*years, "--where", "year>1990") == ["30"]
+    Path("kinds.csv").write_text("movieId,kind\n10,a\n20,a\n30,b\n")
+    assert len(_list_with("--items", "kinds.csv", "--at-most", "kind=1")) == 2
+    assert len(_list_with("--diversity", ".5")) == 3
+    similar = ["similar", "als.safetensors", "--item", "10", "--items", "movies.csv", "--where", "genres=Comedy"]
+    rows = json.loads(CliRunner().invoke(app, [*similar, "--json"]).stdout)["neighbours"]
+    assert [row["neighbour"] for row in rows] == [30]
+
+
+def test_a_wrong_condition_is_one_sentence(als: tm.ImplicitALS) -> None:
+    assert _list_with("--where", "genres=Horror") == [
+        "Error: --where needs what is known of the items: pass a file of them as --items FILE\n"
+    ]
+    assert _list_with("--items", "movies.csv", "--where", "genres=horror") == [
+        "Error: no item has 'horror' in column 'genres'; did you mean 'Horror'?\n"
+    ]
+    assert _list_with("--items", "movies.csv", "--at-most", "genres") == [
+        "Error: --at-most must be COLUMN=NUMBER, such as genre=2, got 'genres'\n"
+    ]
+    assert _list_with("--diversity", "2") == ["Error: --diversity must be a number from 0 to 1, got 2.0\n"]

@@ -17,6 +17,7 @@ from tastemap.cli.errors import list_options
 from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_remark
 from tastemap.errors import Note, Remedy
 from tastemap.files.journal import Journal
+from tastemap.service.chosen import read_limits
 from tastemap.service.features import FeatureFile
 from tastemap.service.making import make_models, make_space
 from tastemap.service.reading import Reading, parse_event_weights
@@ -332,7 +333,10 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     again = Note("they are kept in a.db", Remedy("the same call goes on from them", "call", "again"))
     assert say(again) == "they are kept in a.db: the same command goes on from them"
     others = {("exclude", None), ("study", ...), ("call", "again"), ("zeros", "negatives"), ("damping", "binarize")}
-    others |= {("wide", True), ("token_file", ...)}  # of the latter a test starts a server
+    table = Remedy("pass a table of them as item_table=", "item_table", ...)
+    assert say(tm.DataError("none is there", table)) == "none is there: pass a file of them as --items FILE"
+    # Of the token a test starts a server.
+    others |= {("wide", True), ("item_table", ...), ("token_file", ...)}
     assert {*ADVISED, *others} == set(ADVICE)
 
 
@@ -363,6 +367,11 @@ def test_a_problem_is_worded_without_arguments(tmp_path: Path) -> None:
 
 NAMED: dict[str, tuple[Callable[[], object], str]] = {
     "at_least": (ADVISED["weight", ...][0], "--at-least is about ratings"),
+    "at_most": (lambda: read_limits(["genre"]), "--at-most must be COLUMN=NUMBER, such as genre=2, got 'genre'"),
+    "diversity": (
+        lambda: tm.Popular().fit(read()).recommend(diversity=2),
+        "--diversity must be a number from 0 to 1, got 2",
+    ),
     "event_weights": (lambda: parse_event_weights(["VIEW"]), "--event must be NAME=WEIGHT, e.g. 'LIKE=2', got 'VIEW'"),
     "k": (lambda: tm.Popular().fit(read()).recommend(k=0), "--k must be a whole number of at least 1, got 0"),
     "n": (
@@ -386,6 +395,7 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
         "--timeout must be a number of seconds above 0",
     ),
     "trials": (lambda: tm.tune(tm.EASE(), read(), trials=0), "--trials must be a whole number of at least 1, got 0"),
+    "where": (lambda: tm.Popular().fit(read()).recommend(where="a=b"), "--where needs what is known of the items"),
     "weight": (
         lambda: Reading(weight="w", count_rows=True).read(write("user,item\n1,2\n")),
         "--weight-column must be left out where every row counts as 1, got 'w'",

@@ -15,7 +15,7 @@ from fuzz.verdict import NotMade, ensure, without_refusal
 _NAMES = [name for name in small_models.NAMES if tm.MODELS[name].abilities.features]
 _ITEMS = [f"i{place}" for place in range(8)]
 _texts = st.one_of(st.none(), draw.texts, st.sampled_from(["war|noir", "war", "|", " | ", "noir|noir"]))
-_COLUMNS = {
+COLUMNS = {
     "genres": _texts,
     "words": st.one_of(_texts, st.sampled_from(["The war of the worlds", "Der Krieg", "война", "war war war"])),
     "year": st.one_of(st.none(), st.integers(1900, 2020), draw.integers),
@@ -31,7 +31,7 @@ _OPTIONS = {
     "bins": st.one_of(*[st.sampled_from([{"price": 3}, {"year": 2}, {"price": 10**9}])] * 3, draw.wrong),
     "scale": st.one_of(st.booleans(), st.booleans(), st.booleans(), draw.wrong),
 }
-_USES = {"separator": {"genres"}, "categorical": {"year", "codes"}, "bins": {"price", "year"}, "scale": {*_COLUMNS}}
+_USES = {"separator": {"genres"}, "categorical": {"year", "codes"}, "bins": {"price", "year"}, "scale": {*COLUMNS}}
 _TEXT_OPTIONS = {
     "languages": st.one_of(st.just("english"), st.just(["de", "en"]), draw.wrong),
     "min_documents": st.one_of(st.just(1), draw.wrong),
@@ -44,14 +44,14 @@ _TEXT_OPTIONS = {
 def _inputs(draw_: st.DrawFn) -> dict[str, Any]:
     n = draw_(st.integers(1, 9))
     is_text = draw_(st.integers(0, 4)) == 0
-    among = ["words", "genres"] if is_text and draw_(st.integers(0, 4)) else sorted(_COLUMNS)
+    among = ["words", "genres"] if is_text and draw_(st.integers(0, 4)) else sorted(COLUMNS)
     chosen = draw_(st.lists(st.sampled_from(among), min_size=1, max_size=3, unique=True))
     ids = draw_(st.one_of(st.just([f"i{place}" for place in range(n)]), draw.ids(n)))
     options = _TEXT_OPTIONS if is_text else {name: of for name, of in _OPTIONS.items() if _USES[name] & {*chosen}}
     asked = draw_(st.lists(st.sampled_from(sorted(options)), max_size=2, unique=True))
     return {
         "ids": ids,
-        "columns": {name: draw_(st.lists(_COLUMNS[name], min_size=n, max_size=n)) for name in chosen},
+        "columns": {name: draw_(st.lists(COLUMNS[name], min_size=n, max_size=n)) for name in chosen},
         "text": is_text,
         "options": {name: draw_(options[name]) for name in asked},
         "model": draw_(st.sampled_from([None, *_NAMES])),

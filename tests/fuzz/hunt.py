@@ -20,6 +20,7 @@ TARGETS = (
     "frames",
     "matrices",
     "features",
+    "filters",
     "text_files",
     "parameters",
     "arguments",

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,19 @@ def test_connections_that_begin_and_do_not_go_on_are_closed(tmp_path: Path) -> N
         for one in slow:
             one.join()
         assert all(8 < seconds < 15 for seconds in ended)
+
+
+def test_a_body_that_drips_is_answered_and_cut_off(tmp_path: Path) -> None:
+    with running(tmp_path) as server, server.connect(40) as connection:
+        head = f"POST /recommend HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\n".encode())
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < began + 35:
+                connection.sendall(b"{")
+                time.sleep(0.5)
+        assert 12 < time.monotonic() - began < 25
+        assert server.ask("/recommend?user=4").status == 200
 
 
 def test_the_log_is_json_and_names_no_user(tmp_path: Path) -> None:

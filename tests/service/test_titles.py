@@ -9,7 +9,7 @@ import pytest
 import tastemap as tm
 from tastemap.service.remarks import Remark
 from tastemap.service.search import parse_id
-from tastemap.service.titles import Titles, read_item_table
+from tastemap.service.titles import ItemFile, Titles
 
 ITEMS = tm.IdMap([10, 20, 30], "movieId")
 MOVIES = "movieId,title,genres\n10,Alien (1979),Horror\n20,Aliens (1986),Action\n30,Babe (1995),Comedy\n40,Alien 3,\n"
@@ -90,8 +90,8 @@ def test_items_without_a_title_are_counted() -> None:
     assert (some.name(20), some.find("20")) == ("20", 20)
     none = read("movieId,title\n0010,Alien (1979)\n")
     assert none.remarks == (Remark("untitled", {**facts, "untitled": 3, "item": 10, "written": "0010"}),)
-    assert read_item_table(Path("titles.csv"), ITEMS, count_missing=True)[1] == list(none.remarks)
-    assert read_item_table(Path("titles.csv"), ITEMS)[1] == []
+    assert ItemFile.read(Path("titles.csv"), ITEMS, count_missing=True).remarks == none.remarks
+    assert ItemFile.read(Path("titles.csv"), ITEMS).remarks == ()
 
 
 def test_movielens_data_bring_their_titles() -> None:
@@ -104,11 +104,11 @@ def test_movielens_data_bring_their_titles() -> None:
 
 
 def test_a_table_of_items_has_ids_of_their_type() -> None:
-    table, _ = read_item_table(Path("movies.csv"), tm.IdMap(["10", "20"], "movieId"))
+    table = ItemFile.read(Path("movies.csv"), tm.IdMap(["10", "20"], "movieId"))
     assert (table.id_column, table.frame.columns) == ("movieId", ["movieId", "title", "genres"])
     assert table.frame["movieId"].to_list() == ["10", "20", "30", "40"]
     with pytest.raises(tm.DataError, match="there is no column 'nr'"):
-        read_item_table(Path("movies.csv"), ITEMS, id_column="nr")
+        ItemFile.read(Path("movies.csv"), ITEMS, id_column="nr")
 
 
 def test_a_text_becomes_an_id_of_the_maps_type() -> None:
@@ -125,7 +125,7 @@ def test_titles_stand_by_ids_as_they_are_spelled() -> None:
     # Where ids are integers, another spelling of one names no item.
     titles = Titles.read(Path("titles.csv"), tm.IdMap([114709, 7], "item"))
     assert [titles.name(item) for item in (114709, 7)] == ["Other", "7"]
-    table, _ = read_item_table(Path("titles.csv"), tm.IdMap([114709], "item"))
+    table = ItemFile.read(Path("titles.csv"), tm.IdMap([114709], "item"))
     assert table.frame["item"].to_list() == [None, 114709, None, None]
 
 

@@ -212,6 +212,11 @@ def recommend(
     k: opt.Top = 10,
     candidates: opt.Candidates = None,
     exclude: opt.Exclude = None,
+    where: opt.Where = None,
+    diversity: opt.Diversity = 0.0,
+    at_most: opt.AtMost = None,
+    items: opt.Items = None,
+    item_id: opt.ItemId = None,
     seen: opt.Seen = False,
     on_unknown: Annotated[
         Literal["raise", "popular", "skip"], typer.Option(help="What to do with users that are not in the model.")
@@ -229,7 +234,7 @@ def recommend(
         raise typer.BadParameter("pass one of --user, --all, --liked and --history")
     if everyone and out is None and not as_json:
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
-    output.check_table(out, model, titles, history, *map(Path, (*(candidates or ()), *(exclude or ()))))
+    output.check_table(out, model, titles, items, history, *map(Path, (*(candidates or ()), *(exclude or ()))))
     import tastemap as tm
     from tastemap.service.chosen import choose_items
     from tastemap.service.histories import recommend_from_histories
@@ -245,11 +250,12 @@ def recommend(
         if texts:
             among[argument], remarks = choose_items(texts, names)
             output.print_remarks(remarks)
+    among |= opt.choose_where(ctx, fitted)
     with opt.use_threads(threads):
         if liked:
-            items, remarks = names.find_all(liked)
+            likes, remarks = names.find_all(liked)
             output.print_remarks(remarks)
-            frame = fitted.recommend_for(list(dict.fromkeys(items)), k=k, frame="polars", **among)
+            frame = fitted.recommend_for(list(dict.fromkeys(likes)), k=k, frame="polars", **among)
             frame = frame.drop(frame.columns[0])  # the number of the history, always 0
         elif history is not None:
             found = opt.make_reading(ctx).read(history, like=fitted)
@@ -278,6 +284,7 @@ def recommend(
 
 @app.command()
 def similar(
+    ctx: typer.Context,
     model: opt.ModelFile,
     item: Annotated[list[str], typer.Option(help="An item, by its id or, with --titles, its title; repeat it.")],
     k: opt.Top = 10,
@@ -285,6 +292,9 @@ def similar(
         Literal["cosine", "plain_cosine", "dot", "euclidean"], typer.Option(help="What near means.")
     ] = "cosine",
     min_users: Annotated[int, typer.Option(min=0, help="List only items that at least so many users have.")] = 0,
+    where: opt.Where = None,
+    items: opt.Items = None,
+    item_id: opt.ItemId = None,
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
@@ -294,7 +304,7 @@ def similar(
     as_json: opt.Json = False,
 ) -> None:
     """List the items most similar to an item."""
-    output.check_table(out, model, titles)
+    output.check_table(out, model, titles, items)
     import tastemap as tm
     from tastemap.service.chosen import find_rare_neighbours
     from tastemap.service.titles import Titles
@@ -304,9 +314,10 @@ def similar(
     names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
     output.print_remarks(names.remarks)
     with opt.use_threads(threads):
-        items, remarks = names.find_all(item)
+        wanted, remarks = names.find_all(item)
         output.print_remarks(remarks)
-        frame = fitted.similar_items(items, k=k, metric=metric, min_pairs=min_users, frame="polars")
+        among = opt.choose_where(ctx, fitted)
+        frame = fitted.similar_items(wanted, k=k, metric=metric, min_pairs=min_users, **among, frame="polars")
     if not min_users:
         output.print_remarks(find_rare_neighbours(fitted, frame))
     output.answer(

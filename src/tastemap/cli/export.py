@@ -35,13 +35,13 @@ def tensorboard(
 
     check_folder(out, FILES)
     import tastemap as tm
-    from tastemap.service.titles import read_item_table
+    from tastemap.service.titles import ItemFile
 
     fitted = tm.load(model)
     items: dict[str, Any] = {}
     if titles is not None:
-        table, remarks = read_item_table(titles, fitted.items, id_column=title_id, count_missing=True)
-        output.print_remarks(remarks)
+        table = ItemFile.read(titles, fitted.items, id_column=title_id, count_missing=True)
+        output.print_remarks(table.remarks)
         items = {"items": table.frame, "id": table.id_column}
     with output.explain_write_errors(out):
         tm.export.tensorboard(fitted, out, **items, n=n, escape_formulas=escape_formulas)

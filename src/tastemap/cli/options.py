@@ -118,6 +118,25 @@ Exclude = Annotated[
     list[str] | None,
     typer.Option(metavar="FILE_OR_IDS", help="Items that may not be on a list, given as for --candidates."),
 ]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="What a column of the items must be: genre=Drama|Comedy, genre!=Horror, year>=1990; repeat it.",
+    ),
+]
+AtMost = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN=NUMBER", help="At most so many items of one value on a list: genre=2; repeat it."),
+]
+Diversity = Annotated[
+    float, typer.Option(help="From 0, the best items, to 1: how much an item counts less if it is like one before it.")
+]
+Items = Annotated[
+    Path | None,
+    typer.Option(help="File that --where and --at-most look into, one row an item; without it, that of --titles."),
+]
+ItemId = Annotated[str | None, typer.Option(help="Column of items in --items; guessed if its name is usual.")]
 Features = Annotated[
     Path | None,
     typer.Option(help="File that describes items, one row an item: csv, tsv, parquet, movies.dat, MovieLens zip."),
@@ -260,3 +279,22 @@ def use_threads(n: int | None) -> AbstractContextManager[None]:
     import tastemap as tm
 
     return nullcontext() if n is None else tm.threads(n)
+
+
+def choose_where(ctx: typer.Context, fitted: tm.Model) -> dict[str, Any]:
+    """Return the arguments that --where, --at-most and --diversity stand for."""
+    from tastemap.service.chosen import read_limits
+    from tastemap.service.titles import ItemFile
+
+    given = ctx.params
+    asked: dict[str, Any] = {}
+    if given["where"]:
+        asked["where"] = given["where"]
+    if given.get("at_most"):
+        asked["at_most"] = read_limits(given["at_most"])
+    if asked and (path := given["items"] or given["titles"]) is not None:
+        id_column = given["item_id"] if given["items"] else given["title_id"]
+        asked["item_table"] = ItemFile.read(path, fitted.items, id_column=id_column).table
+    if given.get("diversity"):
+        asked["diversity"] = given["diversity"]
+    return asked

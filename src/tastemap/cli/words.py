@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # A parameter that a sentence begins with -> its option. Parameters of models keep their names, which --set takes.
 OPTIONS = {
     "at_least": "--at-least",
+    "at_most": "--at-most",
+    "diversity": "--diversity",
     "event_weights": "--event",
     "k": "--k",
     "n": "-n",
@@ -25,6 +27,7 @@ OPTIONS = {
     "test": "--holdout",
     "timeout": "--timeout",
     "trials": "--trials",
+    "where": "--where",
     "weight": "--weight-column",
 }
 
@@ -53,6 +56,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("item_feature_columns", ...): "name some with --feature-columns",
     ("item_feature_id", ...): "pass --feature-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
+    ("item_table", ...): "pass a file of them as --items FILE",
     ("keep_na", True): "--keep-na if these are names",
     ("on_unknown", "popular"): "pass --on-unknown popular",
     ("on_unknown", ...): "pass --on-unknown popular to give them the most popular items, or skip to leave them out",

@@ -1,24 +1,26 @@
-"""Chooses the items of lists among those that were ranked, one after the other. ranking/rerank.py has the formula.
+"""Chooses from ranked lists: by relevance and by what the list has already, and with at most so many items of a value.
 
-Arguments of `choose`:
+The lists are taken as they come, best first; a tie goes to the item that comes first. What a row gets depends on that
+row alone.
 
-    rows, scores   int32 (n, depth), float32 (n, depth): ranked lists, best first
-    counts         int64 (n,): the filled places of each
-    alike          float32 (n, pool, pool): how alike the items in the first places are; pool 0 for no diversity
-    diversity      float64, from 0 to 1
-    indptr         int64 (n_items + 1,): where the values of each item begin; (0,) without limits
-    values         int32: their numbers
-    most           int64 (values,): how many items with each value a list may have
-    used           int64 (values,): scratch of zeros, and zeros again at the end
-    chosen         int32 (n, k), written: the places of the chosen ones, in the order of the new list, -1 behind them
-    sizes          int64 (n,), written: how many were chosen
+Arguments, the same in all functions:
 
-and of `look_up`:
-
-    starts, near, values   int64 (n_items + 1,), int32, float32: the stored neighbours of each item
-    rows                   int32 (n, m): lists of items, -1 for none
-    place                  int32 (n_items,): scratch of -1, and -1 again at the end
-    out                    float32 (n, m, m), written: the value stored for each two items of a list, 0 for none
+    rows, scores                   int32 (n, depth), float32 (n, depth): item rows and scores, best first
+    counts                         int64 (n,): the filled places of each list
+    relevance                      float64 (n, pool), written: the scores of the first places, scaled to 0..1
+    closeness                      float64 (n, pool), written: to the nearest item chosen so far, at least 0
+    similarities                   float32 (n, pool): to the item that was chosen last
+    is_open                        bool (n, pool), written: what may still be chosen
+    chosen                         int64 (n, k), written: places in the list, in the order in which they are chosen
+    listed                         int64 (n,), written: how many are chosen
+    last                           int64 (n,), written: the item row that was chosen last, -1 for none
+    diversity                      from 0 to 1
+    first                          the place that the rest begins with
+    starts, values                 int64 (n_items + 1,), int32 (any,): the limited values of each item, CSR
+    most                           int64 (n_values,): how many items with this value a list may have
+    used                           int64 (n_values,), zeros: scratch, zeros again in the end
+    vectors, items, others, out    of `compare_vectors` float32 (n_items, d), int64 (n,), int32 (n, m), float32 (n, m)
+    indptr, indices, data          of `look_up_pairs` a CSR with ascending indices: int64, int32, float32
 """
 
 from __future__ import annotations
@@ -26,87 +28,119 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap.kernels.core.jit import jit_exact
+from tastemap.kernels.ranking import dot
 
 
 @jit_exact
-def choose(rows, scores, counts, alike, diversity, indptr, values, most, used, chosen, sizes):
-    """Choose up to k items of each list: by diversity among the first places, in order behind them, within limits."""
-    n, k = chosen.shape
-    widest = alike.shape[1]
-    worth = np.empty(widest)
-    nearest = np.empty(widest)
-    is_left = np.empty(widest, np.bool_)
-    has_limits = indptr.shape[0] > 0
+def open_pool(scores, counts, relevance, closeness, is_open):
+    """Scale the scores of each pool to 0..1, all 1 where they are equal, and open its filled places."""
+    pool = relevance.shape[1]
+    for r in range(relevance.shape[0]):
+        size = min(pool, counts[r])
+        if not size:
+            continue
+        low, high = np.float64(scores[r, size - 1]), np.float64(scores[r, 0])
+        for j in range(size):
+            relevance[r, j] = (np.float64(scores[r, j]) - low) / (high - low) if high > low else 1.0
+            closeness[r, j] = 0.0
+            is_open[r, j] = True
+
+
+@jit_exact
+def choose(rows, relevance, closeness, is_open, diversity, starts, values, most, chosen, listed, last):
+    """Choose for each list the open place with the highest (1 - d) relevance - d closeness, and close what is full."""
+    n, pool = relevance.shape
     for r in range(n):
-        size = 0
-        pool = min(widest, counts[r])
-        if pool > 0:
-            low, spread = np.float64(scores[r, pool - 1]), np.float64(scores[r, 0]) - np.float64(scores[r, pool - 1])
-            for i in range(pool):
-                worth[i] = (np.float64(scores[r, i]) - low) / spread if spread > 0.0 else 0.0
-                nearest[i] = 0.0
-                is_left[i] = True
-        while size < k and size < pool:
-            best, highest = -1, -np.inf
-            for i in range(pool):
-                if is_left[i]:
-                    value = (1.0 - diversity) * worth[i] - diversity * nearest[i]
-                    if value > highest:
-                        best, highest = i, value
-            if best < 0:
-                break
-            is_left[best] = False
-            if has_limits and not take(rows[r, best], indptr, values, most, used):
+        best, highest = -1, -np.inf
+        for j in range(pool):
+            if is_open[r, j]:
+                gain = (1.0 - diversity) * relevance[r, j] - diversity * closeness[r, j]
+                if gain > highest:
+                    best, highest = j, gain
+        last[r] = -1
+        if best < 0:
+            continue
+        item = rows[r, best]
+        last[r] = item
+        is_open[r, best] = False
+        chosen[r, listed[r]] = best
+        listed[r] += 1
+        for p in range(starts[item], starts[item + 1]):
+            value, times = values[p], 0
+            for c in range(listed[r]):
+                other = rows[r, chosen[r, c]]
+                for q in range(starts[other], starts[other + 1]):
+                    times += values[q] == value
+            if times < most[value]:
                 continue
-            chosen[r, size] = best
-            size += 1
-            for i in range(pool):
-                nearest[i] = max(nearest[i], np.float64(alike[r, best, i]))
-        for i in range(pool, counts[r]):
-            if size == k:
-                break
-            if has_limits and not take(rows[r, i], indptr, values, most, used):
-                continue
-            chosen[r, size] = i
-            size += 1
-        sizes[r] = size
-        for i in range(size, k):
-            chosen[r, i] = -1
-        if has_limits:
-            for i in range(size):
-                item = rows[r, chosen[r, i]]
-                for j in range(indptr[item], indptr[item + 1]):
-                    used[values[j]] = 0
+            for j in range(pool):
+                if is_open[r, j]:
+                    for q in range(starts[rows[r, j]], starts[rows[r, j] + 1]):
+                        if values[q] == value:
+                            is_open[r, j] = False
 
 
 @jit_exact
-def take(item, indptr, values, most, used):
-    """Count an item's values as used and return True, or False where one of them was used as often as it may be."""
-    for j in range(indptr[item], indptr[item + 1]):
-        if used[values[j]] >= most[values[j]]:
-            return False
-    for j in range(indptr[item], indptr[item + 1]):
-        used[values[j]] += 1
-    return True
+def come_closer(similarities, last, closeness):
+    """Raise the closeness of each pool to the similarities with the item that was chosen last."""
+    for r in range(closeness.shape[0]):
+        if last[r] >= 0:
+            for j in range(closeness.shape[1]):
+                closeness[r, j] = max(closeness[r, j], np.float64(similarities[r, j]))
 
 
 @jit_exact
-def look_up(starts, near, values, rows, place, out):
-    """Set out[r, a, b] to what is stored for item rows[r, a] and its neighbour rows[r, b]."""
-    n, m = rows.shape
-    for r in range(n):
-        for b in range(m):
-            if rows[r, b] >= 0:
-                place[rows[r, b]] = b
-        for a in range(m):
-            for b in range(m):
-                out[r, a, b] = 0.0
-            if rows[r, a] < 0:
+def choose_rest(rows, counts, first, starts, values, most, used, chosen, listed):
+    """Choose further places of each list, in order, whose values are not full, until the list is."""
+    k = chosen.shape[1]
+    for r in range(rows.shape[0]):
+        for c in range(listed[r]):
+            item = rows[r, chosen[r, c]]
+            for p in range(starts[item], starts[item + 1]):
+                used[values[p]] += 1
+        for j in range(first, counts[r]):
+            if listed[r] == k:
+                break
+            item, has_room = rows[r, j], True
+            for p in range(starts[item], starts[item + 1]):
+                has_room &= used[values[p]] < most[values[p]]
+            if not has_room:
                 continue
-            for j in range(starts[rows[r, a]], starts[rows[r, a] + 1]):
-                b = place[near[j]]
-                if b >= 0:
-                    out[r, a, b] = values[j]
-        for b in range(m):
-            if rows[r, b] >= 0:
-                place[rows[r, b]] = -1
+            chosen[r, listed[r]] = j
+            listed[r] += 1
+            for p in range(starts[item], starts[item + 1]):
+                used[values[p]] += 1
+        for c in range(listed[r]):
+            item = rows[r, chosen[r, c]]
+            for p in range(starts[item], starts[item + 1]):
+                used[values[p]] = 0
+
+
+@jit_exact
+def compare_vectors(vectors, items, others, out):
+    """Set out[r, j] to the product of the vectors of items[r] and others[r, j], 0 where either is -1."""
+    for r in range(others.shape[0]):
+        for j in range(others.shape[1]):
+            out[r, j] = 0.0
+            if items[r] >= 0 and others[r, j] >= 0:
+                out[r, j] = np.float32(dot(vectors[items[r]], vectors[others[r, j]]))
+
+
+@jit_exact
+def look_up_pairs(indptr, indices, data, items, others, out):
+    """Set out[r, j] to the entry of row items[r] and column others[r, j], 0 where there is none or either is -1."""
+    for r in range(others.shape[0]):
+        for j in range(others.shape[1]):
+            out[r, j] = 0.0
+            if items[r] < 0:
+                continue
+            low, stop = indptr[items[r]], indptr[items[r] + 1]
+            high = stop
+            while low < high:
+                middle = (low + high) // 2
+                if indices[middle] < others[r, j]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < stop and indices[low] == others[r, j]:
+                out[r, j] = data[low]

@@ -235,13 +235,13 @@ class _ItemSpace:
         among = self._active if among is None else among
         return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)
 
-    def similarities(self, rows: Ints) -> Floats:
-        """Return the partial correlation of each two rows of a list: int32 (n, m); float32 (n, m, m)."""
-        places = self._place[rows]
-        alike = self._weights[places[:, :, None], places[:, None, :]]
-        alike *= (self._roots[rows][:, None, :] / self._roots[rows][:, :, None]).astype(np.float32)
-        has_pairs = places >= 0
-        return alike * (has_pairs[:, :, None] & has_pairs[:, None, :])
+    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
+        """Return the partial correlations of rows[r] and others[r], the mean of both directions; float32, (n, m)."""
+        own, place = rows[:, None], self._place
+        has_both = (own >= 0) & (others >= 0) & (place[own] >= 0) & (place[others] >= 0)
+        ratio = self._roots[others] / self._roots[own]
+        both = self._weights[place[own], place[others]] * ratio + self._weights[place[others], place[own]] / ratio
+        return np.where(has_both, np.minimum(both / 2, 1), 0).astype(np.float32)
 
 
 class _Similarities(ComputedCandidates):

@@ -10,7 +10,7 @@ import numpy as np
 
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_of
+from tastemap.data._pairs import Rows, freeze, freeze_rows, make_csr, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
@@ -18,12 +18,13 @@ from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.ease import WINDOW
 from tastemap.kernels.graph_filter import TILE, add_products, count_entries, fill_entries
 from tastemap.kernels.item_knn import add_similarities
+from tastemap.kernels.rerank import compare_vectors, look_up_pairs
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
-from tastemap.ranking.similar import Closeness, Neighbours, check_metric, look_up, multiply_pairs, nearest
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.training.singular import SPARE, find_singular, multiply
@@ -258,12 +259,13 @@ class _ItemSpace:
         steps, roots = self._by_metric[metric]
         return nearest(rows, _Similarities(steps, roots, among), rows, k, self._ties)
 
-    def similarities(self, rows: Ints) -> Floats:
-        """Return the cosine of each two rows of a list: int32 (n, m); float32 (n, m, m)."""
-        roots = self._by_metric["cosine"][1][rows]
-        alike = look_up(self._kernel, rows)
-        alike += multiply_pairs(self._vectors[rows])
-        return alike / (roots[:, :, None] * roots[:, None, :])
+    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
+        """Return M_ij / sqrt(M_ii M_jj), at most 1, of rows[r] and others[r]: float32, (n, m); 0 where one is -1."""
+        steps, roots = self._by_metric["cosine"]
+        one_step, many_steps = np.empty(others.shape, np.float32), np.empty(others.shape, np.float32)
+        look_up_pairs(*steps.kernel, rows, others, one_step)
+        compare_vectors(freeze(self._vectors), rows, others, many_steps)
+        return np.minimum((one_step + many_steps) / (roots[rows][:, None] * roots[others]), np.float32(1))
 
     @cached_property
     def _by_metric(self) -> dict[Closeness, tuple[_Steps, Floats]]:

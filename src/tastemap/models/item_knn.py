@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from tastemap import memory, parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_share, check_whole
@@ -16,11 +17,12 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, Remedy
 from tastemap.kernels import item_knn as kernels
+from tastemap.kernels.rerank import look_up_pairs
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
-from tastemap.ranking.similar import Closeness, Neighbours, check_metric, look_up, nearest
+from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
@@ -275,10 +277,19 @@ class _ItemSpace:
         check_metric(metric, ("cosine",), "ItemKNN has one similarity, the one it was fitted with")
         return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k, self._ties)
 
-    def similarities(self, rows: Ints) -> Floats:
-        """Return the similarity of each two rows of a list, 0 where neither is stored: int32 (n, m); (n, m, m)."""
-        alike = look_up(self._stored, rows)
-        return np.maximum(alike, alike.transpose(0, 2, 1))
+    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
+        """Return the stored similarities of rows[r] and others[r], the higher of both directions, at most 1."""
+        out = np.empty(others.shape, np.float32)
+        look_up_pairs(*self._both_ways, rows, others, out)
+        return out
+
+    @cached_property
+    def _both_ways(self) -> Rows:
+        n_items = len(self._stored.counts)
+        stored = sp.csr_matrix((self._stored.data, self._stored.indices, self._stored.indptr), (n_items, n_items))
+        both = stored.maximum(stored.T).minimum(1).tocsr()
+        both.sort_indices()
+        return rows_of(both)
 
 
 class _Stored(ComputedCandidates):

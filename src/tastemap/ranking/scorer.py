@@ -91,7 +91,7 @@ class Scorer(Lean, ABC):
         rows, scores, counts = lists
         if rows.shape[1] < 2:
             return 0
-        alike = np.flatnonzero((counts > 1) & (scores[:, 0] == scores[np.arange(len(rows)), counts - 1]))
+        alike = np.flatnonzero((counts > 1) & ((scores == scores[:, :1]) | (rows < 0)).all(axis=1))
         is_unknown = (~self.known_items[rows[alike]] | (rows[alike] < 0)).all(axis=1)
         ends = np.nextafter(np.float32(0), np.array([-1, 1], np.float32))
         is_zero = (scores[alike, 0] == 0) & bool((self.show(ends) == ends).all())
@@ -288,7 +288,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, block: slice) -> Histories:
+    def __getitem__(self, block: slice | RowNumbers) -> Histories:
         return Histories(self.pairs, self.rows[block])
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from tastemap.data._checks import check_choice, check_whole
-from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.data._pairs import Rows, freeze, freeze_rows
 from tastemap.errors import NotSupportedError, show
-from tastemap.kernels import rerank as kernels
+from tastemap.kernels.rerank import compare_vectors
 from tastemap.parallel import one_blas_thread, row_blocks
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
 from tastemap.typing import Counts, Doubles, Flags, Floats, Ints, RowNumbers
@@ -54,8 +54,12 @@ class Neighbours(Protocol):
         """
         ...
 
-    def similarities(self, rows: Ints) -> Floats:
-        """Return the similarity of each two items of a list: rows int32 (n, m), -1 for none; float32 (n, m, m)."""
+    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
+        """Return the similarity of rows[r] to each of others[r], at most 1, and 0 where either is -1: float32, (n, m).
+
+        rows : int64, (n,)
+        others : int32, (n, m)
+        """
         ...
 
 
@@ -115,13 +119,17 @@ class Space:
         check_finite(lists.scores[lists.rows >= 0])
         return self._order_by_distance(rows, lists) if metric == "euclidean" else lists
 
-    def similarities(self, rows: Ints) -> Floats:
-        """Return the cosine of each two rows of a list, without trust: rows int32 (n, m); float32 (n, m, m)."""
-        return multiply_pairs(self._unit[rows])
+    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
+        """Return cos(z_r, z_j), without trust, of rows[r] and others[r, j]: float32, (n, m); 0 where one is -1."""
+        out = np.empty(others.shape, np.float32)
+        compare_vectors(self._units, rows, others, out)
+        return out
 
     @cached_property
-    def _unit(self) -> Floats:
-        return _scale_to_one(self.turned)
+    def _units(self) -> Floats:
+        with np.errstate(over="ignore", invalid="ignore"):  # reported by the check
+            units: Floats = freeze(check_finite(_scale_to_one(self.turned)))
+            return units
 
     def _prepare(self, metric: Closeness) -> tuple[Floats, Floats]:
         """Return queries and vectors whose products order neighbours by the metric."""
@@ -132,7 +140,7 @@ class Space:
             unit = _scale_to_one(vectors)
             return unit, unit
         if metric == "cosine":
-            unit = self._unit
+            unit = self._units
             return unit, unit if self._trust is None else unit * self._trust.astype(np.float32)[:, None]
         # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), rounding is least if the vectors lie around the origin.
         vectors = vectors - vectors.mean(axis=0)
@@ -194,24 +202,6 @@ def find_trust(n_pairs: Counts, described: Flags | None) -> Doubles:
     """
     m = n_pairs if described is None else n_pairs + SHRINKAGE * described
     return m / (m + SHRINKAGE)
-
-
-def multiply_pairs(vectors: Floats) -> Floats:
-    """Return the product of each two vectors of a list: float32 (n, m, d); (n, m, m)."""
-    out = np.empty((*vectors.shape[:2], vectors.shape[1]), np.float32)
-    with one_blas_thread():
-        return np.matmul(vectors, vectors.transpose(0, 2, 1), out=out)
-
-
-def look_up(stored: Rows, rows: Ints) -> Floats:
-    """Return what is stored for each two rows of a list, 0 for none: rows int32 (n, m); float32 (n, m, m).
-
-    stored : for each row what is stored of others, as a CSR matrix
-    """
-    out = np.empty((*rows.shape, rows.shape[1]), np.float32)
-    place = np.full(len(stored.counts), -1, np.int32)
-    kernels.look_up(*stored, np.ascontiguousarray(rows), place, out)
-    return out
 
 
 def _lengths(vectors: Floats) -> Doubles:

@@ -73,7 +73,7 @@ class Hidden(NamedTuple):
     items: Rows
     rows: RowNumbers
 
-    def of(self, chosen: npt.NDArray[np.bool_] | slice) -> Hidden:
+    def of(self, chosen: npt.NDArray[np.bool_] | RowNumbers | slice) -> Hidden:
         """Return the same for some of the queries."""
         return Hidden(self.items, self.rows[chosen])
 

@@ -14,6 +14,8 @@ from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.conditions import Condition
 from tastemap.data.events import Event
 from tastemap.errors import DataError, UnknownIdError, name_some
+from tastemap.ranking.rerank import Rank
+from tastemap.ranking.scorer import Scorer
 from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.serve.asked import Recommend, SimilarItems
 from tastemap.serve.served import Served
@@ -65,12 +67,7 @@ class Ready:
         among = None if self.among is None else self.among.tobytes()
         if isinstance(self.asked, SimilarItems):
             return size, among, self.conditions, self.asked.metric
-        return size, among, self.conditions, self.asked.diversity, self.limits
-
-    @property
-    def limits(self) -> tuple[tuple[str, int], ...]:
-        """How many items of one value of a column may be listed."""
-        return tuple(sorted(self.asked.at_most.items())) if isinstance(self.asked, Recommend) else ()
+        return size, among, self.conditions, self.asked.diversity, tuple(sorted(self.asked.at_most.items()))
 
 
 def make_lists(jobs: Sequence[Job]) -> list[bytes | Exception]:
@@ -101,7 +98,7 @@ def _prepare(place: int, job: Job) -> Ready:
     conditions, among = served.filter(asked.where), None
     if asked.candidates is not None:
         among = np.unique([served.require_item(item) for item in asked.candidates]).astype(np.int64)
-        among = among[served.require_table().mask(conditions)[among]] if conditions else among
+        among = among[served.require_table().select(conditions)[among]] if conditions else among
     if isinstance(asked, SimilarItems):
         if asked.min_pairs:
             state = served.model.state
@@ -109,7 +106,7 @@ def _prepare(place: int, job: Job) -> Ready:
                 among = served.find_candidates(conditions) if conditions else np.flatnonzero(state.known_items)
             among = among[state.popularity[among] >= asked.min_pairs]
         return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
-    served.find_variety(asked.diversity, tuple(sorted(asked.at_most.items())))
+    served.choose(served.scorer.catalogue, asked.diversity, asked.at_most)  # refuses what cannot be chosen by
     news = _read_history(served, asked)
     if job.events:
         news = {**find_news(served, asked.user, job.events), **news}
@@ -139,29 +136,39 @@ def _rank(served: Served, group: Sequence[Ready], depth: int) -> Lists:
     scorer, first = served.scorer, group[0]
     assert isinstance(first.asked, Recommend)
     rows = np.array([ready.row for ready in group])
-    among = _find_candidates(served, first)
+    choice = served.choose(_find_candidates(served, first), first.asked.diversity, first.asked.at_most)
     hidden = _hide(scorer.hide_seen, group, rows)
-    variety = served.find_variety(first.asked.diversity, first.limits)
-    is_folded = np.array([ready.history is not None for ready in group])
-    if not is_folded.any():
-        return variety.rank(lambda depth: scorer.rank(rows, depth, hidden, among), depth)
-    folded, others = np.flatnonzero(is_folded), np.flatnonzero(~is_folded)
+    folded = np.flatnonzero([ready.history is not None for ready in group])
+    if not len(folded):
+        return choice.rank(_rank_known(scorer, rows, hidden, choice.among), len(rows), depth)
+    others = np.setdiff1d(np.arange(len(group)), folded)
     histories = _stack([ready.history for ready in group if ready.history is not None])
     queries = scorer.fold(histories, served.find_features(rows[folded]))
-    of_folded = [one.of(is_folded) for one in hidden]
-    lists = variety.rank(lambda depth: scorer.rank_queries(queries, depth, of_folded, among), depth)
+
+    def rank(some: RowNumbers, depth: int) -> Lists:
+        own = queries if len(some) == len(folded) else queries[some]
+        return scorer.rank_queries(own, depth, [one.of(folded[some]) for one in hidden], choice.among)
+
+    lists = choice.rank(rank, len(folded), depth)
     if not len(others):
         return lists
-    of_others = [one.of(~is_folded) for one in hidden]
-    rest = variety.rank(lambda depth: scorer.rank(rows[others], depth, of_others, among), depth)
+    of_others = [one.of(others) for one in hidden]
+    rest = choice.rank(_rank_known(scorer, rows[others], of_others, choice.among), len(others), depth)
     place = np.argsort(np.concatenate([folded, others]))
     return Lists(*(np.concatenate([getattr(lists, name), getattr(rest, name)])[place] for name in Lists._fields))
 
 
-def _find_candidates(served: Served, ready: Ready) -> Candidates | None:
+def _rank_known(scorer: Scorer, rows: RowNumbers, hidden: Sequence[Hidden], among: Candidates) -> Rank:
+    def rank(some: RowNumbers, depth: int) -> Lists:
+        return scorer.rank(rows[some], depth, [one.of(some) for one in hidden], among)
+
+    return rank
+
+
+def _find_candidates(served: Served, ready: Ready) -> Candidates:
     if ready.among is not None:
         return served.scorer.among(ready.among)
-    return served.candidates_of(ready.conditions) if ready.conditions else None
+    return served.candidates_of(ready.conditions) if ready.conditions else served.scorer.catalogue
 
 
 def _find_neighbours(served: Served, group: Sequence[Ready], depth: int) -> Lists:

@@ -72,10 +72,9 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: int, sentence: str) -> None:
         self._go_on()
         body = orjson.dumps(make_error(sentence, "RefusedError"))
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        )
-        self.transport.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+        lines = [first, "content-type: application/json", "connection: close", f"content-length: {len(body)}", "", ""]
+        self.transport.write("\r\n".join(lines).encode() + body)
         self.transport.close()
 
     def _wait(self, seconds: float) -> None:

@@ -208,7 +208,7 @@ def describe_item(served: Served, item: str) -> Json:
     """Return what is known of an item."""
     row = served.require_item(item)
     told = {**served.name_items(np.array([row]))[0], "pairs": int(served.model.popularity_[row])}
-    known = {} if served.table is None else served.table.frame.row(row, named=True)
+    known = {} if served.known is None else served.known.row(row, named=True)
     return {**told, **{name: value for name, value in known.items() if name not in told}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,11 +17,11 @@ from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at
 from tastemap.data._spelling import parse_number
 from tastemap.data.conditions import Condition, read_conditions
 from tastemap.data.ids import IdMap
-from tastemap.data.item_table import AlignedTable, Limits
+from tastemap.data.item_table import AlignedTable
 from tastemap.errors import NotSupportedError, UnknownIdError, show
+from tastemap.models.shared.answers import Choice
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.inputs import take_weights
-from tastemap.ranking.rerank import Variety
 from tastemap.ranking.scorer import Scorer
 from tastemap.ranking.top_k import Candidates
 from tastemap.serve.fragments import Fragments
@@ -39,7 +39,8 @@ class Served:
     name : the name that requests call it by
     digest : of its file
     titles : String, (n_items,): the title of each item, null where it has none; None without a file of items
-    table : what the file of items says of each; None without one
+    table : what filters ask of the file of items; None without one
+    known : a row of that file for each item; None without one
     loaded : seconds since 1970 at which it was read
     """
 
@@ -49,6 +50,7 @@ class Served:
     digest: str
     titles: pl.Series | None = None
     table: AlignedTable | None = None
+    known: pl.DataFrame | None = None
     loaded: float = field(default_factory=time.time)
 
     @property
@@ -117,7 +119,7 @@ class Served:
         """Return conditions on items; raises ParameterError and DataError for those that cannot be asked."""
         conditions = read_conditions(where)
         if conditions:
-            self.require_table().mask(conditions)
+            self.require_table().select(conditions)
         return conditions
 
     def require_table(self) -> AlignedTable:
@@ -128,7 +130,7 @@ class Served:
 
     def find_candidates(self, conditions: tuple[Condition, ...]) -> RowNumbers:
         """Return the rows of the known items that fulfil conditions."""
-        return np.flatnonzero(self.require_table().mask(conditions) & self.model.state.known_items)
+        return np.flatnonzero(self.require_table().select(conditions) & self.model.state.known_items)
 
     @cached_property
     def candidates_of(self) -> Callable[[tuple[Condition, ...]], Candidates]:
@@ -136,15 +138,10 @@ class Served:
         size = max(int(KEPT_BYTES / (400 * max(len(self.model.items), 1))), 4)
         return lru_cache(maxsize=size)(lambda conditions: self.scorer.among(self.find_candidates(conditions)))
 
-    @cached_property
-    def limits_of(self) -> Callable[[tuple[tuple[str, int], ...]], Limits]:
-        """Returns the limits of columns; the latest are kept."""
-        return lru_cache(maxsize=16)(lambda at_most: self.require_table().limit(dict(at_most)))
-
-    def find_variety(self, diversity: float, at_most: tuple[tuple[str, int], ...]) -> Variety:
+    def choose(self, among: Candidates, diversity: float, at_most: Mapping[str, int]) -> Choice:
         """Return how lists are chosen from what is ranked."""
-        limits = self.limits_of(at_most) if at_most else None
-        return Variety(diversity, self.model.item_space if diversity else None, limits)
+        limits = self.require_table().limit(at_most) if at_most else None
+        return Choice(among, self.model.item_space if diversity else None, diversity, limits)
 
     # -- histories ----------------------------------------------------------------------------------------------------
 

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tastemap.data._lookup import look_up
 from tastemap.errors import DataError, ParameterError, TastemapError, name_some, suggest
 from tastemap.models.load import load, load_private
 from tastemap.serve.served import Served
-from tastemap.service.titles import Titles, read_item_table
+from tastemap.service.titles import ItemFile, Titles
 
 # Seconds between two looks at the files.
 PAUSE = 1.0
@@ -125,12 +126,14 @@ class Shelf:
     def _read(self, name: str) -> Served:
         path = self._paths[name]
         model = load(path) if self._copies is None else load_private(path, self._copies)
-        titles = table = None
+        titles = table = known = None
         if self._items is not None:
             read = Titles.read(self._items, model.items, id_column=self._item_id, title_column=self._title_column)
             titles = read.search.names
-            table = read_item_table(self._items, model.items, id_column=self._item_id)[0].align(model.items)
-        return Served(name, path, model, str(model.digest_), titles, table).warm()
+            file = ItemFile.read(self._items, model.items, id_column=self._item_id)
+            table = file.table.align(model.items)
+            known = look_up(model.items, model.items.ids, file.frame, file.id_column)
+        return Served(name, path, model, str(model.digest_), titles, table, known).warm()
 
 
 class UnknownModelError(ParameterError):

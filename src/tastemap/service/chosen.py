@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from tastemap.data._spelling import respell_ids
+from tastemap.data._spelling import parse_number, respell_ids
 from tastemap.data.ids import IdMap
 from tastemap.data.names import guess_column
-from tastemap.errors import DataError, TastemapError
+from tastemap.errors import DataError, ParameterError, TastemapError, show
 from tastemap.models.shared.base import Model
 from tastemap.service.remarks import Remark
-from tastemap.service.titles import Titles, read_item_table
+from tastemap.service.titles import ItemFile, Titles
 
 # With fewer users, what a model has learned of an item is mostly chance.
 FEW_USERS = 5
@@ -58,8 +58,8 @@ def _is_file(text: str) -> bool:
 def _read_ids(path: Path, items: IdMap) -> tuple[list[int | str], list[Remark]]:
     ids, remarks = _read_list(path, items), list[Remark]()
     if ids is None:
-        table, remarks = read_item_table(path, items)
-        ids = table.frame[table.id_column]
+        table = ItemFile.read(path, items)
+        ids, remarks = table.frame[table.id_column], list(table.remarks)
     known = ids.filter(ids.is_in(items.ids.implode()))
     if known.is_empty():
         raise DataError(f"the model knows none of the items of {path}: the ids may be of another data set", path=path)
@@ -80,6 +80,20 @@ def _read_list(path: Path, items: IdMap) -> pl.Series | None:
         return None
     is_name = guess_column("item", lines[:1], items.name) or guess_column("id", lines[:1])
     return respell_ids(pl.Series(items.name, lines[1:] if is_name else lines, dtype=pl.String), items.ids.dtype)
+
+
+def read_limits(texts: Sequence[str]) -> dict[str, int]:
+    """Return {"genre": 2} for the text genre=2; raises ParameterError for others."""
+    limits: dict[str, int] = {}
+    for text in texts:
+        column, _, most = text.rpartition("=")
+        number = parse_number(most.strip())
+        if not column.strip() or number is None:
+            raise ParameterError(
+                f"at_most must be COLUMN=NUMBER, such as genre=2, got {show(text)}", parameter="at_most", value=text
+            )
+        limits[column.strip()] = number
+    return limits
 
 
 def find_rare_neighbours(model: Model, neighbours: pl.DataFrame) -> list[Remark]:

@@ -18,13 +18,12 @@ def recommend_from_histories(
     *,
     k: int = 10,
     is_weighted: bool = True,
-    candidates: Any = None,
-    exclude: Any = None,
+    **among: Any,
 ) -> tuple[pl.DataFrame, list[Remark]]:
     """Recommend to each user as to a new one, from the history in ``data``: user, item, rank and score by its names.
 
     is_weighted : whether the weights were given; without them an item is taken as liked, as `recommend_for` does
-    candidates, exclude : ids of items, as for `recommend_for`
+    among : which items may be listed, as for `recommend_for`
 
     Pairs whose item the model does not know are left out, with a remark; for models of likes those of weight 0 too, and
     users who like nothing get no list. Raises DataError where none is left.
@@ -40,5 +39,5 @@ def recommend_from_histories(
     if not is_weighted:
         lists = known.to_frame("polars").group_by(known.users.name, maintain_order=True).agg(known.items.name)
         histories = dict(lists.iter_rows())
-        return model.recommend_for(histories, k=k, candidates=candidates, exclude=exclude, frame="polars"), remarks
-    return model.recommend_for(known, k=k, candidates=candidates, exclude=exclude, frame="polars"), remarks
+        return model.recommend_for(histories, k=k, **among, frame="polars"), remarks
+    return model.recommend_for(known, k=k, **among, frame="polars"), remarks

@@ -118,24 +118,35 @@ class Titles:
         return found[0] if found else str(item)
 
 
-def read_item_table(
-    path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False
-) -> tuple[ItemTable, list[Remark]]:
-    """Read a file of titles whole: all that it says about items, by ids in the type of the model's.
+@dataclass(frozen=True)
+class ItemFile:
+    """All that a file says about items: ``frame`` has their ids, in the type of the model's, in ``id_column``."""
 
-    count_missing : say how many items are not in the file
+    frame: pl.DataFrame
+    id_column: str
+    remarks: tuple[Remark, ...]
 
-    Raises DataError as `Titles.read` does.
-    """
-    table, remarks = _read_table(path, items, id_column)
-    id_column = id_column or _guess_id(table.columns, items)
-    if id_column is None:
-        raise _make_column_error(path, table, "id_column")
-    check_columns((id_column,), table.columns)
-    frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
-    if count_missing:
-        remarks = [*remarks, *_count_untitled(path, items, frame[id_column], table[id_column])]
-    return ItemTable(frame, id_column), list(remarks)
+    @classmethod
+    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemFile:
+        """Read a file of titles whole; raises DataError as `Titles.read` does.
+
+        count_missing : say how many items are not in the file
+        """
+        table, remarks = _read_table(path, items, id_column)
+        id_column = id_column or _guess_id(table.columns, items)
+        if id_column is None:
+            raise _make_column_error(path, table, "id_column")
+        check_columns((id_column,), table.columns)
+        frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
+        if count_missing:
+            remarks += _count_untitled(path, items, frame[id_column], table[id_column])
+        return cls(frame, id_column, tuple(remarks))
+
+    @cached_property
+    def table(self) -> ItemTable:
+        """What `where` and `at_most` choose from: the items of the model, each by its first row."""
+        known = self.frame.filter(self.frame[self.id_column].is_not_null())
+        return ItemTable.from_frame(known.unique(self.id_column, keep="first", maintain_order=True), self.id_column)
 
 
 def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:

@@ -15,12 +15,11 @@ import polars as pl
 
 from tastemap.data._checks import check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows
-from tastemap.data.conditions import read_conditions
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
-from tastemap.data.item_table import AlignedTable, ItemTable
+from tastemap.data.item_table import AlignedTable, ItemTable, Limits
 from tastemap.errors import (
     DataError,
     NotSupportedError,
@@ -37,7 +36,7 @@ from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusion
 from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
 from tastemap.ranking.audience import rank_users
-from tastemap.ranking.rerank import Alike, Variety
+from tastemap.ranking.rerank import Rank, rank_diverse
 from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space, find_trust, find_turns
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
@@ -77,11 +76,22 @@ class ScoringVectors(NamedTuple):
     items: Floats
 
 
-class Wanted(NamedTuple):
-    """The items that may be listed, and how lists are chosen from their ranking."""
+class Choice(NamedTuple):
+    """How lists are chosen.
+
+    among : the items that may be listed
+    space : compares items, for a diversity
+    diversity, limits : as `rank_diverse` takes them
+    """
 
     among: Candidates
-    variety: Variety
+    space: Neighbours | None
+    diversity: float
+    limits: Limits | None
+
+    def rank(self, rank: Rank, n: int, k: int) -> Lists:
+        """Return n lists of k items, chosen from what `rank` lists."""
+        return rank_diverse(rank, n, k, len(self.among), space=self.space, diversity=self.diversity, limits=self.limits)
 
 
 class Answers(ABC):
@@ -193,11 +203,11 @@ class Answers(ABC):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
-        on_unknown: OnUnknown = "raise",
         where: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
+        on_unknown: OnUnknown = "raise",
         frame: None = None,
     ) -> Any: ...
     @overload
@@ -214,11 +224,11 @@ class Answers(ABC):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
-        on_unknown: OnUnknown = "raise",
         where: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
+        on_unknown: OnUnknown = "raise",
         frame: FrameKind | None = None,
     ) -> Any:
         """Return the k best items of each user: a frame of user, item, rank (from 1) and score.
@@ -228,23 +238,35 @@ class Answers(ABC):
         exclude_seen : leave out the items of the user's own training pairs
         candidates : only these items may appear (ids), even those without a training pair or features
         exclude : items that may not appear: ids, or a frame of pairs under the training data's column names
+        where : conditions on columns of the items, all of which must hold: "genre=Drama|Comedy" (any of two),
+            "genre!=Horror" (none of), "year>=1990", also with <=, > and <; or {"genre": ["Drama", "Comedy"],
+            "year>=": 1990}; or a list of conditions. An item without a value fulfils no condition but !=
+        diversity : from 0, the order of the scores, to 1: the next item is the one with the highest
+            (1 - diversity) r - diversity c among the 100 best; r is the score, scaled to 0..1 within these, c the
+            highest similarity to an item already listed, as `similar_items` compares, without the factor of m_j, at
+            least 0. Behind these come the others, by score. Scores stay those of the model
+        at_most : how many items of one value of a column a list may hold: {"genre": 2}; with several columns or values
+            all must have room
+        item_table : what is known of the items, for where and at_most: an `ItemTable`, which is prepared once, or a
+            frame with one row an item and the ids under their name in the training data
         on_unknown : for users without a training pair or features: "raise" raises UnknownIdError, "popular" gives them
             the most popular items (the score is then the number of training pairs), "skip" leaves them out
-        where : conditions on what is known of items, all of which must hold: "genre=Drama|Comedy" one of them,
-            "genre!=Horror" none of them, "year>=1990"; several in a list, or {"genre": ["Drama", "Comedy"]}
-        diversity : from 0, the order of scores, to 1: how much an item that is like those above it moves down; .2 is
-            noticed, .5 much. `Variety` in ranking/rerank.py has the formula
-        at_most : how many items of one value of a column a list may have, such as {"genre": 2}
-        item_table : what `where` and `at_most` look at: an `ItemTable`, or a frame with a row an item, whose ids are in
-            a column called as in the training
         frame : "pandas", "polars" or "pyarrow"; None for the kind of the training data
 
         A user for whom fewer than k items are left gets fewer rows. Items with equal scores come in the order of a hash
         of their ids, `IdMap.tie_order`. A warning counts the lists of at least two items that all have the score 0, or
         one score and neither training pairs nor features: the model cannot tell these items apart.
+
+        A list with a diversity or at_most is the beginning of every longer one, as without them.
+
+        Raises DataError for an unknown column, ParameterError for a condition on a value that no item has,
+        NotSupportedError for a diversity where the model compares no items.
+
+        Carbonell and Goldstein, The use of MMR, diversity-based reranking for reordering documents and producing
+        summaries, SIGIR 1998.
         """
-        wanted = self._want(candidates, where, diversity, at_most, item_table)
-        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, wanted, exclude, on_unknown, frame)
+        choice = self._choose(candidates, where, diversity, at_most, item_table)
+        shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, choice, exclude, on_unknown, frame)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
         return shown
@@ -254,7 +276,7 @@ class Answers(ABC):
         users: Any,
         k: int,
         exclude_seen: bool,
-        wanted: Wanted,
+        choice: Choice,
         exclude: Any,
         on_unknown: OnUnknown,
         frame: FrameKind | None,
@@ -275,8 +297,12 @@ class Answers(ABC):
         hidden = [self.scorer.hide_seen(rows)] if exclude_seen else []
         if exclude is not None:
             hidden.append(read_exclusions(exclude, ids, state.users, state.items))
-        _ask_for_lists(len(rows), k, len(wanted.among))
-        lists = wanted.variety.rank(lambda depth: self.scorer.rank(rows, depth, hidden, wanted.among), k)
+        _ask_for_lists(len(rows), k, len(choice.among))
+
+        def rank(some: RowNumbers, depth: int) -> Lists:
+            return self.scorer.rank(rows[some], depth, [one.of(some) for one in hidden], choice.among)
+
+        lists = choice.rank(rank, len(rows), k)
         return self._list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
 
     @overload
@@ -363,10 +389,15 @@ class Answers(ABC):
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         if has_ids and user_features is not None:
             user_features = user_features.only(people)
-        wanted = self._want(candidates, where, diversity, at_most, item_table)
         queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
-        _ask_for_lists(len(people), k, len(wanted.among))
-        lists = wanted.variety.rank(lambda depth: self.scorer.rank_queries(queries, depth, hidden, wanted.among), k)
+        choice = self._choose(candidates, where, diversity, at_most, item_table)
+        _ask_for_lists(len(people), k, len(choice.among))
+
+        def rank(some: RowNumbers, depth: int) -> Lists:
+            own = queries if len(some) == len(people) else queries[some]
+            return self.scorer.rank_queries(own, depth, [one.of(some) for one in hidden], choice.among)
+
+        lists = choice.rank(rank, len(people), k)
         n_alike = self.scorer.count_alike(lists)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, len(people)), stacklevel=2)
@@ -393,9 +424,9 @@ class Answers(ABC):
         in batches, so memory does not grow with their number or with k.
         """
         check_whole("k", k, lowest=1)
-        wanted = self._want(candidates, where, diversity, at_most, item_table)
+        choice = self._choose(candidates, where, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
-        longest = max(min(k, len(wanted.among)), 1)
+        longest = max(min(k, len(choice.among)), 1)
         at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         n_alike = 0
@@ -404,7 +435,7 @@ class Answers(ABC):
             nonlocal n_alike
             for start in range(0, len(users), at_once):
                 some = users[start : start + at_once]
-                shown, alike, _ = self._recommend(some, k, exclude_seen, wanted, exclude, "raise", "polars")
+                shown, alike, _ = self._recommend(some, k, exclude_seen, choice, exclude, "raise", "polars")
                 n_alike += alike
                 yield shown
 
@@ -515,7 +546,7 @@ class Answers(ABC):
         candidates : only these items may appear (ids)
         min_pairs : only items with at least so many training pairs may appear, because what is learned from a few is
             little more than chance; 0 for all, by default
-        where, item_table : as for `recommend`
+        where, item_table : conditions on the neighbours, as for `recommend`
 
         The cosine of models with factors y_i, without biases:
         score      cos(z_i, z_j) m_j / (m_j + 5),    z = A^-1/2 y
@@ -532,12 +563,15 @@ class Answers(ABC):
         """
         kind = self._choose_kind(frame)
         rows = self._item_rows(to_series(list_values(items), self.state.items.name))
-        among = self._find_rows_among(candidates, where, item_table)
+        among = None if candidates is None else self._candidate_rows(candidates)
         check_whole("k", k, lowest=1)
         check_whole("min_pairs", min_pairs, lowest=0)
         if min_pairs:
             among = np.flatnonzero(self.state.known_items) if among is None else among
             among = among[self.state.popularity[among] >= min_pairs]
+        if where is not None:
+            among = np.flatnonzero(self.state.known_items) if among is None else among
+            among = among[self._align("where", item_table).select(where)[among]]
         _ask_for_lists(len(rows), k, len(self.state.items))
         lists = self._item_space.nearest(rows, k, metric, among)
         return self._list_neighbours(self.state.items, rows, lists, kind)
@@ -666,44 +700,30 @@ class Answers(ABC):
         """Return the items to rank: those with these ids, or the whole catalogue for None."""
         return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
 
-    def _want(
+    def _choose(
         self, candidates: Any, where: Any, diversity: float, at_most: Mapping[str, int] | None, item_table: Any
-    ) -> Wanted:
-        """Return what may be listed, and how lists are chosen."""
+    ) -> Choice:
+        """Return which items may be listed, and how lists are chosen from their ranking."""
         check_share("diversity", diversity)
-        rows = self._find_rows_among(candidates, where, item_table)
-        limits = None
-        if at_most is not None:
-            limits = self._align(item_table, "at_most").limit(at_most)
-        space: Alike | None = None
-        if diversity:
-            space = self._item_space
-            if not hasattr(space, "similarities"):  # of a model of somebody's own
-                raise NotSupportedError(f"{type(self).__name__} does not tell how alike items are: leave diversity out")
-        among = self.scorer.catalogue if rows is None else self.scorer.among(rows)
-        return Wanted(among, Variety(float(diversity), space, limits))
+        among = self.candidates(candidates)
+        if where is not None:
+            chosen = self._align("where", item_table).select(where)[among.rows]
+            among = among if chosen.all() else self.scorer.among(among.rows[chosen])
+        limits = self._align("at_most", item_table).limit(at_most) if at_most else None
+        return Choice(among, self.item_space if diversity else None, diversity, limits)
 
-    def _find_rows_among(self, candidates: Any, where: Any, item_table: Any) -> RowNumbers | None:
-        """Return the rows of the only items that may be listed, ascending; None for all."""
-        rows = None if candidates is None else self._candidate_rows(candidates)
-        conditions = read_conditions(where)
-        if not conditions:
-            return rows
-        fulfils = self._align(item_table, "where").mask(conditions)
-        return np.flatnonzero(fulfils & self.state.known_items) if rows is None else rows[fulfils[rows]]
-
-    def _align(self, item_table: Any, purpose: str) -> AlignedTable:
-        """Return what is known of the items, in the order of their rows."""
-        if item_table is None:
+    def _align(self, parameter: str, table: Any) -> AlignedTable:
+        """Return what is known of the items in their rows; `parameter` needs it."""
+        items = self.state.items
+        if table is None:
             raise ParameterError(
-                f"{purpose} looks at what is known of items",
-                Remedy("pass a frame of it as item_table=", "item_table", ...),
-                parameter="item_table",
+                f"{parameter} needs what is known of the items",
+                Remedy("pass a table of them as item_table=", "item_table", ...),
+                parameter=parameter,
                 value=None,
             )
-        items = self.state.items
-        table = item_table if isinstance(item_table, ItemTable) else ItemTable.from_frame(item_table, id=items.name)
-        return table.align(items)
+        own = table if isinstance(table, ItemTable) else ItemTable.from_frame(table, items.name)
+        return own.align(items)
 
     def _candidate_rows(self, candidates: Any) -> RowNumbers:
         items = self.state.items
