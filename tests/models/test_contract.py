@@ -110,7 +110,7 @@ def those(**wanted: bool) -> Any:
 
 def own_filter(model: Any) -> tuple[Any, ...]:
     """Return the parameters of a GraphFilter as its reference takes them."""
-    return model.factors, model.low_pass, model.damping, model.noise
+    return model.factors, model.low_pass, model.damping, model.used_.noise
 
 
 OURS = dict(tm.MODELS)

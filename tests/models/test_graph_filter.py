@@ -54,6 +54,16 @@ def test_scores_are_the_history_times_the_coefficients(
     np.testing.assert_allclose(folded["score"], own[folded["item"]], rtol=2e-4, atol=1e-4 * own.max())
 
 
+@pytest.mark.parametrize(("history", "expected"), [(3, 0.6), (16, 0.525), (60, 0.4)])
+def test_the_steps_of_short_histories_are_more_noise(history: int, expected: float) -> None:
+    W = np.zeros((8, 62), np.float32)
+    W[np.arange(7)[:, None], np.arange(history) + np.arange(7)[:, None] % 3] = 1  # the last has no pair
+    model = fit_model(W)
+    assert model.noise is None
+    assert model.used_.noise == expected
+    assert np.array_equal(model.item_vectors_, fit_model(W, noise=expected).item_vectors_)
+
+
 def test_at_no_damping_it_is_the_published_filter() -> None:
     W = (weighted() > 0).astype(np.float32)
     model = fit_model(W, factors=4, low_pass=0.3, damping=0.0, noise=0.0)

@@ -50,7 +50,7 @@ def test_popular_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> N
         ("WARP", 0.315, 0.345),
         ("BPR", 0.285, 0.32),
         ("ItemKNN", 0.295, 0.31),
-        ("GraphFilter", 0.318, 0.33),
+        ("GraphFilter", 0.328, 0.34),
     ],
 )
 def test_untouched_defaults_on_movielens_1m(
