@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import tastemap as tm
 from reference import knn as reference
 from tastemap.models import item_knn as knn
+from tastemap.models.shared import stored as stored_arrays
 
 Array = npt.NDArray[Any]
 EXPONENTS = ("user_exponent", "history_exponent", "item_exponent", "similarity_exponent")
@@ -60,7 +61,7 @@ def stored(model: tm.ItemKNN) -> Array:
 def test_all_similarities_are_those_of_the_formula(similarity: dict[str, Any], shrinkage: float) -> None:
     W = weighted()
     model = fit_model(W, neighbours=50, shrinkage=shrinkage, **similarity)
-    kind, k1, b, *exponents = (getattr(model, name) for name in ("similarity", "bm25_k1", "bm25_b", *EXPONENTS))
+    kind, k1, b, *exponents = (getattr(model.used_, name) for name in ("similarity", "bm25_k1", "bm25_b", *EXPONENTS))
     expected = reference.similarities(W, kind, shrinkage, k1, b, tuple(exponents))
     np.testing.assert_allclose(stored(model), expected, rtol=1e-5, atol=1e-7)
     assert expected.max() > 0.001
@@ -143,6 +144,27 @@ def test_emptier_data_get_more_neighbours(share: float, expected: int) -> None:
     assert model.neighbours is None
     assert model.used_.neighbours == expected
     assert "neighbours" in model.card()
+
+
+@pytest.mark.parametrize(("history", "expected"), [(2, 0.25), (10, 0.2993), (40, 0.4796), (200, 0.65)])
+def test_longer_histories_move_popular_items_further_down(history: int, expected: float) -> None:
+    W = np.full((6, 250), np.nan)
+    W[:, :history] = 1
+    model = fit_model(W)
+    assert model.item_exponent is None
+    assert model.used_.item_exponent == expected  # 0.13 ln(history)
+    given = fit_model(W, item_exponent=expected)
+    assert np.array_equal(given.similarities_, model.similarities_)
+
+
+def test_a_file_from_before_the_exponents_is_read() -> None:
+    model = fit_model(weighted(), neighbours=5, similarity="cosine", shrinkage=10.0)
+    header = model._header()
+    header["parameters"] = {name: value for name, value in header["parameters"].items() if name not in EXPONENTS}
+    header["used"] = {}
+    arrays = stored_arrays.arrays_of(model.state, {name: getattr(model, name) for name in model.fitted_arrays}, True)
+    again = tm.ItemKNN.from_arrays(arrays, header)
+    assert again.recommend_for({2: 1.0}, k=4).equals(model.recommend_for({2: 1.0}, k=4))
 
 
 def test_exponents_that_blow_small_weights_up_are_refused_in_a_sentence() -> None:

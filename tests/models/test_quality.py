@@ -49,7 +49,7 @@ def test_popular_on_movielens_1m(movielens_1m: tuple[tm.Interactions, ...]) -> N
         ("EASE", 0.338, 0.344),
         ("WARP", 0.315, 0.345),
         ("BPR", 0.285, 0.32),
-        ("ItemKNN", 0.295, 0.31),
+        ("ItemKNN", 0.305, 0.32),
         ("GraphFilter", 0.328, 0.34),
     ],
 )

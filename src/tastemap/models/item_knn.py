@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
@@ -25,7 +26,7 @@ from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_rang
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
 from tastemap.training.loop import Options
-from tastemap.typing import Doubles, Floats, Ints, RowNumbers
+from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
 
 # The number of items in a thread's block. Each block clears scratch space for all items: at most 256 blocks.
 BLOCK_ROWS = 32
@@ -62,7 +63,8 @@ class ItemKNN(Model):
     user_exponent, history_exponent, item_exponent : for "normalised" only, each from 0 to 2: how much less a busy user,
         a popular item of the history and a popular item scored count. A walk of two steps from the history (P3) has 1,
         1 and 0; RP3beta has 1, 1 and beta; Turbo-CF has 2 a, 1 - a and 1 - a, no shrinkage and as many neighbours as
-        there are items; asymmetric cosine has 0, a and 1 - a
+        there are items; asymmetric cosine has 0, a and 1 - a. An item_exponent of None is 0.13 ln(mean history), from
+        0.25 to 0.65, with the mean number of pairs of a user: long histories say enough to list rare items
     similarity_exponent : for "normalised" only, above 0 to 2: above 1 the nearest neighbours count for more
 
     neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
@@ -84,12 +86,12 @@ class ItemKNN(Model):
 
     neighbours: int | None = None
     similarity: Literal["cosine", "tfidf", "bm25", "normalised"] = "normalised"
-    shrinkage: float = 7.0
+    shrinkage: float = 15.0
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
-    user_exponent: float = 1.0
+    user_exponent: float = 0.9
     history_exponent: float = 0.9
-    item_exponent: float = 0.35
+    item_exponent: float | None = None
     similarity_exponent: float = 1.0
 
     # The parameters of "bm25" are left out: they matter only where weights differ much.
@@ -119,17 +121,21 @@ class ItemKNN(Model):
         exponents = ("user_exponent", "history_exponent", "item_exponent", "similarity_exponent")
         for name in exponents:
             value = getattr(self, name)
-            check_amount(name, value)
-            if value > LARGEST_EXPONENT:
+            check_amount(name, value, or_none=name == "item_exponent")
+            if value is not None and value > LARGEST_EXPONENT:
                 raise ValueError(f"{name} must be at most {LARGEST_EXPONENT}, got {value:g}")
         if self.similarity_exponent == 0:
             raise ValueError("similarity_exponent must be above 0, got 0: with it all neighbours would be equally near")
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return how many neighbours suit the density of the data."""
-        # Chosen with the other defaults on held-out likes of the training parts of six public sets.
+        """Return how many neighbours suit the density, and how far down popular items may go by the mean history."""
+        # Chosen with the other defaults on held-out likes of the training parts of six public sets and parts of these.
         density = len(interactions) / (interactions.n_users * interactions.n_items)
-        return {"neighbours": round(min(max(8 / density**0.5, 20), 400))}
+        history = len(interactions) / interactions.n_users
+        return {
+            "neighbours": round(min(max(8 / density**0.5, 20), 400)),
+            "item_exponent": min(max(0.13 * float(np.log(history)), 0.25), 0.65),
+        }
 
     @property
     def _longest(self) -> RowNumbers:
@@ -198,7 +204,7 @@ class ItemKNN(Model):
         if self.similarity == "normalised":
             own = w * np.bincount(users, w, n_users)[users] ** (-self.user_exponent / 2)
             totals = np.bincount(items, w, n_items)[items]
-            history, scored = own * totals**-self.history_exponent, own * totals**-self.item_exponent
+            history, scored = own * totals**-self.history_exponent, own * totals ** -float(self.used_.item_exponent)
             largest = max(history.max(), scored.max())
             if not largest <= LARGEST_FLOAT:
                 raise DataError(
@@ -237,7 +243,7 @@ class ItemKNN(Model):
 
     def make_item_space(self) -> Neighbours:
         """Return the space of the stored neighbours."""
-        difference = self.history_exponent - self.item_exponent if self.similarity == "normalised" else 0.0
+        difference = self.history_exponent - float(self.used_.item_exponent) if self.similarity == "normalised" else 0.0
         scales = np.maximum(self.popularity_, 1) ** (difference * self.similarity_exponent / 2)
         starts, near = self.neighbour_starts_, self.neighbours_
         closeness = self.similarities_ * scales[near] / np.repeat(scales, np.diff(starts))
@@ -250,6 +256,14 @@ class ItemKNN(Model):
         own = slice(self.neighbour_starts_[item], self.neighbour_starts_[item + 1])
         similarity[self.neighbours_[own]] = self.similarities_[own]
         return weights * similarity[items], 0.0
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
+        """Make a fitted model from what `save` wrote; older ones lack exponents, and have a similarity without."""
+        parameters = header.get("parameters")
+        if isinstance(parameters, dict) and "item_exponent" not in parameters:
+            header = {**header, "parameters": {**parameters, "item_exponent": 0.0}}
+        return super().from_arrays(arrays, header)
 
 
 class _Sums(ComputedCandidates):
