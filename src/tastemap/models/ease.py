@@ -236,12 +236,24 @@ class _ItemSpace:
         return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)
 
     def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
-        """Return the partial correlations of rows[r] and others[r], the mean of both directions; float32, (n, m)."""
+        """Return r_ij / sqrt(t_i t_j) of rows[r] and others[r], at most 1: float32, (n, m).
+
+        r : the partial correlations, the mean of both directions; t_i is the highest of item i. They are low, because
+            many items explain each one: without t a diversity would change no list
+        """
         own, place = rows[:, None], self._place
         has_both = (own >= 0) & (others >= 0) & (place[own] >= 0) & (place[others] >= 0)
         ratio = self._roots[others] / self._roots[own]
         both = self._weights[place[own], place[others]] * ratio + self._weights[place[others], place[own]] / ratio
-        return np.where(has_both, np.minimum(both / 2, 1), 0).astype(np.float32)
+        highest = np.sqrt(self._highest[place[own]] * self._highest[place[others]])
+        return np.where(has_both, np.minimum(both / 2 / highest, 1), 0).astype(np.float32)
+
+    @cached_property
+    def _highest(self) -> Doubles:
+        """The highest partial correlation of each row of W: float64, 1 where none is above 0."""
+        roots = self._roots[self._place >= 0]
+        highest = np.array([(row[: len(roots)] * roots).max(initial=0) for row in self._weights]) / roots
+        return np.where(highest > 0, highest, 1)
 
 
 class _Similarities(ComputedCandidates):

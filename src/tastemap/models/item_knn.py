@@ -292,7 +292,11 @@ class _ItemSpace:
         return nearest(rows, _Stored(self._stored, self._active if among is None else among), rows, k, self._ties)
 
     def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
-        """Return the stored similarities of rows[r] and others[r], the higher of both directions, at most 1."""
+        """Return s_ij / sqrt(t_i t_j) of rows[r] and others[r]: float32, (n, m); 0 where none is stored.
+
+        s : the stored similarities, the higher of both directions; t_i is the highest of item i. They may be on any
+            scale, so that without t a diversity could change no list
+        """
         out = np.empty(others.shape, np.float32)
         look_up_pairs(*self._both_ways, rows, others, out)
         return out
@@ -301,8 +305,11 @@ class _ItemSpace:
     def _both_ways(self) -> Rows:
         n_items = len(self._stored.counts)
         stored = sp.csr_matrix((self._stored.data, self._stored.indices, self._stored.indptr), (n_items, n_items))
-        both = stored.maximum(stored.T).minimum(1).tocsr()
+        both = stored.maximum(stored.T).tocsr()
         both.sort_indices()
+        highest = np.sqrt(both.max(axis=1).toarray().ravel().astype(np.float64))
+        own = np.repeat(highest, np.diff(both.indptr)) * highest[both.indices]
+        both.data = np.minimum(_divide(both.data, own), 1).astype(np.float32)
         return rows_of(both)
 
 
