@@ -243,8 +243,9 @@ class Answers(ABC):
             "year>=": 1990}; or a list of conditions. An item without a value fulfils no condition but !=
         diversity : from 0, the order of the scores, to 1: the next item is the one with the highest
             (1 - diversity) r - diversity c among the 100 best; r is the score, scaled to 0..1 within these, c the
-            highest similarity to an item already listed, as `similar_items` compares, without the factor of m_j, at
-            least 0. Behind these come the others, by score. Scores stay those of the model
+            highest similarity to an item already listed, at least 0: the cosine of `similar_items` without the factor
+            of m_j, for EASE and ItemKNN their own over the highest of either item. Behind these come the others, by
+            score. Scores stay those of the model. Try .2 or .3
         at_most : how many items of one value of a column a list may hold: {"genre": 2}; with several columns or values
             all must have room
         item_table : what is known of the items, for where and at_most: an `ItemTable`, which is prepared once, or a
