@@ -92,6 +92,13 @@ def test_similarities_are_alike_in_both_directions(model: tm.Model) -> None:
     assert (model.item_space.similarities(np.array([-1]), np.arange(3, dtype=np.int32)[None]) == 0).all()
 
 
+def test_similarities_are_on_the_scale_of_a_diversity(model: tm.Model) -> None:
+    rows = np.flatnonzero(model.popularity_)
+    found = model.item_space.similarities(rows, np.tile(rows.astype(np.int32), (len(rows), 1)))
+    np.fill_diagonal(found, 0)
+    assert 0.4 < found.max() <= 1 + 1e-6
+
+
 def test_new_users_and_neighbours_are_filtered_too(model: tm.Model, table: tm.ItemTable) -> None:
     lists = model.recommend_for([[1, 2], [3]], diversity=0.2, where="kind=x", item_table=table, frame="polars")
     assert (lists["item"] % 3 == 0).all()
