@@ -54,6 +54,8 @@ numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tast
 
 # Types of other packages: finding their pages would take a network.
 nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
+# What a table of items is made of and becomes inside the models: nobody makes these by hand.
+nitpick_ignore = [("py:class", f"tastemap.data.item_table.{name}") for name in ("Column", "AlignedTable")]
 
 # -- pages and tutorials ----------------------------------------------------------------------------------------------
 
