@@ -58,7 +58,7 @@ def test_a_pair_of_weight_zero_is_as_if_it_were_absent(name: str) -> None:
     assert tm.evaluate(model, test, metrics=metrics).means == tm.evaluate(plain, test.likes(), metrics=metrics).means
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("Popular", 0.2, 0.32), ("EASE", 0.84, 1), ("ItemKNN", 0.84, 1)])
+@pytest.mark.parametrize(("name", "low", "high"), [("Popular", 0.2, 0.32), ("EASE", 0.84, 1), ("ItemKNN", 0.82, 1)])
 def test_who_ranks_what_was_liked_is_measured_as_better_than_popularity(name: str, low: float, high: float) -> None:
     train, test = split(read(camps()))
     with pytest.warns(tm.TastemapWarning, match="the weight 0"):

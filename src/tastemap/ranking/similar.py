@@ -122,13 +122,13 @@ class Space:
     def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
         """Return cos(z_r, z_j), without trust, of rows[r] and others[r, j]: float32, (n, m); 0 where one is -1."""
         out = np.empty(others.shape, np.float32)
-        compare_vectors(self._units, rows, others, out)
+        compare_vectors(freeze(self._units), rows, others, out)
         return out
 
     @cached_property
     def _units(self) -> Floats:
         with np.errstate(over="ignore", invalid="ignore"):  # reported by the check
-            units: Floats = freeze(check_finite(_scale_to_one(self.turned)))
+            units: Floats = check_finite(_scale_to_one(self.turned))
             return units
 
     def _prepare(self, metric: Closeness) -> tuple[Floats, Floats]:
