@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ import tastemap as tm
 from reference.rerank import rerank
 from tastemap.data._pairs import freeze
 from tastemap.data.item_table import Limits
+from tastemap.kernels import rerank as kernels
 from tastemap.ranking import rerank as module
 from tastemap.ranking.rerank import rank_diverse
 from tastemap.ranking.top_k import Lists
@@ -76,3 +78,19 @@ def test_lists_are_those_of_the_plain_version(seed: int, diversity: float, k: in
 def test_a_diversity_is_a_share(value: Any) -> None:
     with pytest.raises(tm.ParameterError, match="diversity must be a number from 0 to 1"):
         rank_diverse(lambda some, depth: pytest.fail("ranked"), 1, 1, 1, diversity=value)
+
+
+def test_similarities_are_looked_up_and_vectors_multiplied() -> None:
+    random = np.random.default_rng(3)
+    dense = np.round(random.random((7, 7)), 2) * (random.random((7, 7)) < 0.5)
+    stored = sp.csr_matrix(dense.astype(np.float32))
+    vectors = random.normal(size=(7, 5)).astype(np.float32)
+    rows, others = np.array([2, -1, 6]), np.array([[0, 2, -1, 5], [1, 2, 3, 4], [6, 6, 0, -1]], np.int32)
+    is_there = (rows[:, None] >= 0) & (others >= 0)
+    found, products = np.empty(others.shape, np.float32), np.empty(others.shape, np.float32)
+    arrays = (stored.indptr.astype(np.int64), stored.indices.astype(np.int32), stored.data)
+    kernels.look_up_pairs(*map(freeze, arrays), rows, others, found)
+    kernels.compare_vectors(freeze(vectors), rows, others, products)
+    assert np.array_equal(found, np.where(is_there, dense[rows[:, None], others], 0).astype(np.float32))
+    expected = np.where(is_there, (vectors[rows][:, None] * vectors[others]).sum(axis=2), 0)
+    assert np.allclose(products, expected, atol=1e-6)
