@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,9 @@ HEAD_SECONDS, MOST_HEAD = 10.0, 64 << 10
 # Seconds after which a body that is still coming is cut off: the guard has answered before.
 WHOLE_BODY_SECONDS = BODY_SECONDS + 5
 
+# Milliseconds after which the system ends a connection whose client takes none of its answer.
+UNREAD_MILLISECONDS = 30_000
+
 # Connections of a process at a time.
 MOST_CONNECTIONS = 4_096
 
@@ -31,6 +35,9 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for the first request."""
         super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
         if len(self.connections) > MOST_CONNECTIONS:
             self._refuse(503, "the server has too many connections: ask again in a second")
         else:
