@@ -53,4 +53,11 @@ def serve(
     )
     if threads is not None:
         os.environ["TASTEMAP_THREADS"] = str(threads)  # for every thread and process of the server
-    run(settings, host, port, processes, output.note)
+    names = ", ".join(settings.models)
+    run(
+        settings,
+        host,
+        port,
+        processes,
+        lambda url: output.note(f"serving {names} on {url}, what it takes is at /docs"),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from tastemap.errors import DataError
 
 if TYPE_CHECKING:
     from tastemap.serve.guard import Guard
+    from tastemap.serve.service import App
 
 
 def app(
@@ -22,6 +23,7 @@ def app(
     events: str | Path | None = None,
     hosts: Iterable[str] = (),
     copies: str | Path | None = None,
+    pages: Callable[[App], object] | None = None,
 ) -> Guard:
     """Return the HTTP service of fitted models as an ASGI application, for uvicorn, granian, gunicorn and others.
 
@@ -33,6 +35,7 @@ def app(
     hosts : the names by which the server may be called, beside those of this machine
     copies : a private folder for copies of the models' files, which the processes that name it share in memory; None
         has the models in the memory of this process alone
+    pages : adds pages for people, such as `tastemap.explore.service.add_pages` makes them
 
     The models are read, checked and tried at once. Raises ModelFileError, FileNotFoundError and DataError where one
     cannot be served, MissingPackageError without the extra `serve`.
@@ -52,6 +55,7 @@ def app(
         events=None if events is None else Path(events),
         hosts=hosts,
         copies=None if copies is None else Path(copies),
+        pages=pages,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 import orjson
 
@@ -39,7 +42,20 @@ PATHS = frozenset(
         *("/openapi.json", "/docs"),
     }
 )
-PARTS = {"items": "/items/{item}", "users": "/users/{user}", "models": "/models/{name}", "docs": "/docs/{name}"}
+PARTS = {
+    "items": "/items/{item}",
+    "users": "/users/{user}",
+    "models": "/models/{name}",
+    "docs": "/docs/{name}",
+    "explore": "/explore/{page}",
+}
+
+# Pages for people, who cannot send a header: they show the token once, in the address, and then have a cookie.
+PAGES = "/explore"
+COOKIE = "tastemap"
+
+# Code that WebSockets close with where a request would be refused.
+POLICY_VIOLATION = 1008
 
 logger = logging.getLogger("tastemap.requests")
 
@@ -47,7 +63,8 @@ logger = logging.getLogger("tastemap.requests")
 class Guard:
     """Lets through what may be asked, and answers everything else with one sentence.
 
-    token : what requests have to show as `Authorization: Bearer TOKEN`, except those about health; None asks for none
+    token : what requests have to show as `Authorization: Bearer TOKEN`, except those about health; None asks for none.
+        Whoever opens a page with ?token=TOKEN gets a cookie that does as well
     hosts : the names by which the server may be called: another name in a request comes from a page that had its own
         name point here. Names of the loopback are always among them; "*" is all, "0.0.0.0" all that are addresses
     """
@@ -55,6 +72,7 @@ class Guard:
     def __init__(self, app: Application, metrics: Metrics, *, token: str | None, hosts: Iterable[str] = ()) -> None:
         self._app, self._metrics = app, metrics
         self._token = None if token is None else b"Bearer " + token.encode()
+        self._cookie = "" if token is None else hashlib.blake2b(token.encode(), person=b"tastemap cookie").hexdigest()
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self._takes_addresses = not self._hosts.isdisjoint(ANY_ADDRESS)
 
@@ -62,6 +80,8 @@ class Guard:
         """Answer a request, or refuse it."""
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._connect(scope, receive, send)
         if scope["type"] != "http":
             return None
         started, status = time.perf_counter(), 0
@@ -73,6 +93,8 @@ class Guard:
             await send(message)
 
         try:
+            if self._shows_token(scope):
+                return await self._give_cookie(scope, tell)
             self.check(scope)
             async with asyncio.timeout(ANSWER_SECONDS + BODY_SECONDS):
                 if scope["method"] in ("POST", "PUT", "PATCH", "DELETE"):
@@ -84,7 +106,11 @@ class Guard:
                 if isinstance(error, TimeoutError):
                     error = RefusedError(503, f"the answer took longer than {ANSWER_SECONDS:g} s: ask for less")
                 code, told = describe_error(error)
-                await send_json(tell, code, orjson.dumps(told), HEADERS.get(code, ()))
+                if _is_page(scope):
+                    sentence = told["error"]["message"].encode()
+                    await _send(tell, code, sentence, [(b"content-type", b"text/plain; charset=utf-8")])
+                else:
+                    await send_json(tell, code, orjson.dumps(told), HEADERS.get(code, ()))
             elif not isinstance(error, OSError):  # the client has gone
                 describe_error(error)
         seconds = time.perf_counter() - started
@@ -98,7 +124,7 @@ class Guard:
 
     def check(self, scope: Message) -> None:
         """Raise RefusedError for a request that may not be asked."""
-        host = origin = token = site = b""
+        host = origin = token = site = cookies = mode = b""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
@@ -108,6 +134,10 @@ class Guard:
                 token = value
             elif name == b"sec-fetch-site":
                 site = value
+            elif name == b"sec-fetch-mode":
+                mode = value
+            elif name == b"cookie":
+                cookies = value
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_PATH:
             raise RefusedError(414, f"the path and the query are longer than {LONGEST_PATH:,} bytes: POST takes more")
         if scope["path"].startswith("/health/"):
@@ -115,10 +145,40 @@ class Guard:
         if not self._may_be_called(_take_name(host)):
             raise RefusedError(403, "the server is not called by this name: start it with --allow-host to allow it")
         is_foreign = origin and origin.partition(b"://")[2].lower() != host.lower()
-        if is_foreign or site in (b"cross-site", b"same-site"):
+        follows_link = _is_page(scope) and mode == b"navigate" and scope.get("method") == "GET"
+        if is_foreign or (site in (b"cross-site", b"same-site") and not follows_link):
             raise RefusedError(403, "pages of other origins may not ask this server")
-        if self._token is not None and not hmac.compare_digest(token, self._token):
+        if self._token is None or hmac.compare_digest(token, self._token):
+            return
+        if not hmac.compare_digest(_read_cookie(cookies).encode(), self._cookie.encode()):
+            if _is_page(scope):
+                raise RefusedError(401, "this page needs the server's token: open it as /explore/?token=TOKEN")
             raise RefusedError(401, "this needs the header Authorization: Bearer with the server's token")
+
+    async def _connect(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Let a WebSocket through, or close it."""
+        try:
+            self.check(scope)
+        except RefusedError as error:
+            await receive()
+            return await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": str(error)[:100]})
+        await self._app(scope, receive, send)
+
+    def _shows_token(self, scope: Message) -> bool:
+        """Tell whether the address of a page has the token."""
+        if self._token is None or not _is_page(scope) or b"token=" not in scope["query_string"]:
+            return False
+        shown = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token", "")
+        return hmac.compare_digest(b"Bearer " + shown.encode(), self._token)
+
+    async def _give_cookie(self, scope: Message, send: Send) -> None:
+        """Send the browser to the same page without the token, which it need not show again."""
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        rest = urlencode([(name, value) for name, value in pairs if name != "token"])
+        place = quote(scope["path"]) + ("?" + rest if rest else "")
+        cookie = f"{COOKIE}={self._cookie}; Path=/; HttpOnly; SameSite=Lax"
+        headers = [(b"location", place.encode()), (b"set-cookie", cookie.encode()), (b"cache-control", b"no-store")]
+        await _send(send, 303, b"", headers)
 
     def _may_be_called(self, name: str) -> bool:
         return name in self._hosts or "*" in self._hosts or (self._takes_addresses and _is_address(name))
@@ -161,9 +221,27 @@ async def read_body(scope: Message, receive: Receive, most: int) -> bytes:
 
 async def send_json(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
     """Answer with JSON."""
-    own = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+    await _send(send, status, body, [(b"content-type", b"application/json"), *headers])
+
+
+async def _send(send: Send, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> None:
+    own = [(b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": own})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_page(scope: Message) -> bool:
+    path: str = scope["path"]
+    return path == PAGES or path.startswith(PAGES + "/")
+
+
+def _read_cookie(header: bytes) -> str:
+    """Return the value of the guard's cookie, "" without one."""
+    try:
+        found = SimpleCookie(header.decode("latin-1")).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
 
 
 def _give(body: bytes, receive: Receive) -> Receive:

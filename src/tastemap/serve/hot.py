@@ -42,7 +42,7 @@ class Hot:
             return None
         try:
             asked = kind.of_query(query) if method == "GET" else kind.of_body(await read())
-            return 200, await self._ask(asked)
+            return 200, await self.ask(asked)
         except Exception as error:
             status, told = describe_error(error)
             return status, orjson.dumps(told)
@@ -58,13 +58,14 @@ class Hot:
 
     def _try(self, kind: type[Recommend] | type[SimilarItems], values: Any) -> asyncio.Future[bytes]:
         try:
-            return self._ask(kind.of(values))
+            return self.ask(kind.of(values))
         except Exception as error:
             failed: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
             return failed
 
-    def _ask(self, asked: Recommend | SimilarItems) -> asyncio.Future[bytes]:
+    def ask(self, asked: Recommend | SimilarItems) -> asyncio.Future[bytes]:
+        """Return the future JSON of a list."""
         served = self._shelf.get(asked.model)
         events = self._since.of(asked.user) if isinstance(asked, Recommend) else ()
         return self._batcher.ask(Job(served, asked, events))

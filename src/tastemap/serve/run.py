@@ -25,12 +25,16 @@ from tastemap.extras import import_extra
 
 if TYPE_CHECKING:
     from tastemap.serve.guard import Guard
+    from tastemap.serve.service import App
 
 # Where the processes find their settings.
 SETTINGS = "TASTEMAP_SERVE"
 
 # Seconds that requests in flight may take after SIGTERM, and that a connection is kept without any.
 LAST_SECONDS, IDLE_SECONDS = 30, 30
+
+# Bytes of a message that a page sends.
+MOST_MESSAGE = 1 << 20
 
 # Seconds after which nobody waits any more for a server to be ready.
 LONGEST_START = 600
@@ -57,10 +61,18 @@ class Settings:
     copies: str | None = None
 
 
-def run(settings: Settings, host: str, port: int, processes: int, tell: Callable[[str], object]) -> None:
+def run(
+    settings: Settings,
+    host: str,
+    port: int,
+    processes: int,
+    tell: Callable[[str], object],
+    pages: Callable[[App], object] | None = None,
+) -> None:
     """Serve until a signal ends it; requests in flight are answered first.
 
-    tell : gets one line when the server answers
+    tell : gets the address of the server when it answers
+    pages : adds pages for people, which need WebSockets and one process
 
     Raises ParameterError, DataError and OSError, before anything is served, for what cannot be.
     """
@@ -77,8 +89,8 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
     # uvicorn raises the signal that ended it once more, when all is answered: that is a good end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _share(settings) if processes > 1 else nullcontext(settings) as shared:
-        app = make_app(shared)
-        threading.Thread(target=_announce, args=(settings, host, port, tell), daemon=True).start()
+        app = make_app(shared, pages)
+        threading.Thread(target=_announce, args=(host, port, tell), daemon=True).start()
         uvicorn.run(
             # Several processes make their own; what is made here tells whether it can be made, and is gone again.
             app if processes == 1 else "tastemap.serve.run:make_process_app",
@@ -88,7 +100,8 @@ def run(settings: Settings, host: str, port: int, processes: int, tell: Callable
             workers=processes,
             http=_find_protocol(),
             loop="uvloop" if sys.platform != "win32" else "asyncio",
-            ws="none",
+            ws="none" if pages is None else "websockets-sansio",
+            ws_max_size=MOST_MESSAGE,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -117,7 +130,7 @@ def make_process_app() -> Guard:
     return make_app(Settings(**json.loads(os.environ[SETTINGS])))
 
 
-def make_app(settings: Settings) -> Guard:
+def make_app(settings: Settings, pages: Callable[[App], object] | None = None) -> Guard:
     """Make the application."""
     from tastemap.serve import app
 
@@ -134,6 +147,7 @@ def make_app(settings: Settings) -> Guard:
         events=settings.events,
         hosts=settings.hosts,
         copies=settings.copies,
+        pages=pages,
     )
 
 
@@ -180,7 +194,7 @@ def _find_protocol() -> Any:
     return Protocol
 
 
-def _announce(settings: Settings, host: str, port: int, tell: Callable[[str], object]) -> None:
+def _announce(host: str, port: int, tell: Callable[[str], object]) -> None:
     """Tell that the server answers, once it does."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     end = time.monotonic() + LONGEST_START
@@ -189,9 +203,7 @@ def _announce(settings: Settings, host: str, port: int, tell: Callable[[str], ob
         try:
             connection.request("GET", "/health/ready")
             if connection.getresponse().status == 200:
-                names = ", ".join(settings.models)
-                shown = f"[{host}]" if ":" in host else host
-                tell(f"serving {names} on http://{shown}:{port}, what it takes is at /docs")
+                tell(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
                 return
         except OSError:
             time.sleep(0.05)

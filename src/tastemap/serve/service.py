@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tastemap.parallel import one_blas_thread
+from tastemap.serve.asked import Recommend, SimilarItems
 from tastemap.serve.batching import Batcher
 from tastemap.serve.events import Events
 from tastemap.serve.guard import Guard, Message, Receive, Send, send_json
@@ -32,18 +33,26 @@ SOME_USERS = 100
 
 
 class App:
-    """The HTTP service of the models on a shelf."""
+    """The HTTP service of the models on a shelf.
+
+    shelf : the models
+    rest : the application of the routes that are not hot, to which others can be added
+    """
 
     def __init__(self, shelf: Shelf, events: Path | None, metrics: Metrics) -> None:
-        self._shelf, self._since, self._metrics = shelf, Since(), metrics
+        self.shelf, self._since, self._metrics = shelf, Since(), metrics
         self._events = None if events is None else Events(events, self._since, metrics.count_events)
         self._since.forget(shelf.models, self._since.users)
         self._batcher = Batcher[Job, bytes](make_lists, observe=self._observe)
         self._hot = Hot(shelf, self._since, self._batcher)
-        self._rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
+        self.rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
         self._tasks = list[asyncio.Task[None]]()
-        self._limits = ExitStack()
+        self._running = AsyncExitStack()
         shelf.changed.append(self._forget_soon)
+
+    def ask(self, asked: Recommend | SimilarItems) -> asyncio.Future[bytes]:
+        """Return the future JSON of a list, which is made with those of the others who ask now."""
+        return self._hot.ask(asked)
 
     def _observe(self, size: int) -> None:
         self._metrics.observe_batch(size)
@@ -53,10 +62,10 @@ class App:
         """Answer a request."""
         if scope["type"] == "lifespan":
             return await self._live(receive, send)
-        if scope["type"] != "http":
-            return None
         if not self._tasks:  # a server without a lifespan
-            self._start()
+            await self._start()
+        if scope["type"] == "websocket":
+            return await self.rest(scope, receive, send)
 
         async def read() -> bytes:
             return bytes((await receive())["body"])  # the guard has read all of it
@@ -65,7 +74,7 @@ class App:
         if answer is not None:
             return await send_json(send, *answer)
         try:
-            await self._rest(scope, receive, send)
+            await self.rest(scope, receive, send)
         except Exception:
             # Starlette has answered with `describe_error`, and raises again for the server's log.
             logger.exception("%s %s failed", scope["method"], scope["path"])
@@ -74,21 +83,22 @@ class App:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._start()
+                await self._start()
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self._stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         sys.setswitchinterval(SWITCH)
         # For good: a batch would set and lift the limit, and BLAS's threads would spin between two batches.
-        self._limits.enter_context(one_blas_thread())
+        self._running.enter_context(one_blas_thread())
         loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self._shelf.watch()))
+        self._tasks.append(loop.create_task(self.shelf.watch()))
         if self._events is not None:
             self._tasks.append(loop.create_task(self._events.follow()))
+        await self._running.enter_async_context(self.rest.router.lifespan_context(self.rest))
 
     def _forget_soon(self, served: Served) -> None:
         """Forget what a new model has learned, some users at a time, between which requests are answered."""
@@ -96,7 +106,7 @@ class App:
         async def forget() -> None:
             users = self._since.users
             for start in range(0, len(users), SOME_USERS):
-                self._since.forget(self._shelf.models, users[start : start + SOME_USERS])
+                self._since.forget(self.shelf.models, users[start : start + SOME_USERS])
                 await asyncio.sleep(0)
 
         running = [task for task in self._tasks if not task.done()]
@@ -108,8 +118,8 @@ class App:
         if self._events is not None:
             await self._events.close()
         self._batcher.close()
-        self._shelf.close()
-        self._limits.close()
+        self.shelf.close()
+        await self._running.aclose()
 
 
 def make_app(
@@ -122,10 +132,14 @@ def make_app(
     events: Path | None,
     hosts: Iterable[str],
     copies: Path | None,
+    pages: Callable[[App], object] | None = None,
 ) -> Guard:
     """Make the application; see `tastemap.serve.app`."""
     metrics = Metrics()
     shelf = Shelf(
         models, items=items, item_id=item_id, title_column=title_column, copies=copies, failed=metrics.count_failure
     )
-    return Guard(App(shelf, events, metrics), metrics, token=token, hosts=hosts)
+    app = App(shelf, events, metrics)
+    if pages is not None:
+        pages(app)
+    return Guard(app, metrics, token=token, hosts=hosts)
