@@ -7,7 +7,7 @@ Here and in the files beside it heavy imports, `service` among them, stand insid
 --help and wrong usage are answered at once.
 """
 
-from tastemap.cli import commands, compare, export, serve, tune  # noqa: F401 - they put the commands into the app
+from tastemap.cli import commands, compare, explore, export, serve, tune  # noqa: F401 - they put the commands into the app
 from tastemap.cli.app import app
 
 __all__ = ["app", "main"]

@@ -165,6 +165,29 @@ class AlignedTable:
         self._columns, self._others = dict(columns), dict(others)
         self._masks, self._limits = _Kept[Flags](), _Kept[Limits]()
 
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The columns that conditions may name, and what each holds."""
+        return {name: column.kind for name, column in self._columns.items()}
+
+    def texts_of(self, row: int) -> list[str]:
+        """Return the values of an item in all columns of texts."""
+        texts = list[str]()
+        for column in self._columns.values():
+            if column.kind == "text":
+                own = slice(*np.searchsorted(column.rows, [row, row + 1]))
+                texts += column.distinct[column.codes[own]].tolist()
+        return list(dict.fromkeys(texts))
+
+    def common_values(self, name: str, most: int) -> list[tuple[str, int]]:
+        """Return the most frequent values of a column, as conditions write them, and how many items have each."""
+        column = self._find(name)
+        counts = np.bincount(column.codes, minlength=len(column.distinct))
+        order = np.lexsort((np.arange(len(counts)), -counts))[:most]
+        return [
+            (_show_value(column.kind, column.distinct[place]), int(counts[place])) for place in order if counts[place]
+        ]
+
     def select(self, where: Any) -> Flags:
         """Return which items fulfil all conditions: bool, (n_items,).
 

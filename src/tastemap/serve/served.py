@@ -103,7 +103,7 @@ class Served:
         """Return the id and, with a file of items, the title of each row."""
         return [orjson.loads(fragment + b"}") for fragment in self.fragments.take(rows)]
 
-    def name_users(self, rows: Ints) -> list[str]:
+    def name_users(self, rows: Ints | RowNumbers) -> list[str]:
         """Return the id of each row as a text."""
         names: list[str] = self.model.users.take(rows).cast(pl.String).to_list()
         return names

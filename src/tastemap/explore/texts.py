@@ -1,0 +1,120 @@
+"""Every text of the explorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# -- on every page ----------------------------------------------------------------------------------------------------
+
+NAME = "tastemap"
+PAGES = {
+    "/": "Items",
+    "/people": "People",
+    "/taste": "My taste",
+}
+SKIP = "Skip to the content"
+NAVIGATION = "Pages"
+THEME = {"auto": "Theme: as the system", "light": "Theme: light", "dark": "Theme: dark"}
+UNKNOWN_PAGE = "There is no such page."
+FAILED = "This did not work: {sentence}"
+MODELS_SHOWN = "Models shown"
+METRIC = "Metric"
+METRICS = {
+    "cosine": "cosine, trusting what many people like",
+    "plain_cosine": "plain cosine",
+    "dot": "dot product",
+    "euclidean": "distance",
+}
+EMPTY = "Nothing to list."
+WORKING = "Working …"
+UPDATED = "The lists are up to date."
+COPY_LINK = "Copy the link"
+COPY_CODE = "Copy the lines"
+COPIED = "Copied."
+
+# -- search -----------------------------------------------------------------------------------------------------------
+
+SEARCH_ITEM = "Search an item by title or id"
+SEARCH_PERSON = "Search a person by name or id"
+NOTHING_FOUND = "Nothing is called like that."
+NEAR = "Did you mean one of these?"
+START_WITH = "Or start with one that many people like:"
+START_WITH_PERSON = "Or start with one of these people:"
+
+# -- lists ------------------------------------------------------------------------------------------------------------
+
+BECAUSE = "because of {names}"
+NO_REASON = "as many people like it"
+NEW = "new"
+UP = "up {places}"
+DOWN = "down {places}"
+GONE = "No longer listed: {names}."
+UNCHANGED = "The list stays as it is."
+LIKE = "Like"
+DISLIKE = "Dislike"
+LIKE_NAME = "Like {name}"
+DISLIKE_NAME = "Dislike {name}"
+REMOVE_NAME = "Remove {name}"
+
+# -- filters ----------------------------------------------------------------------------------------------------------
+
+FILTERS = "Filters and diversity"
+FILTERS_SET = "Filters and diversity ({number} set)"
+COLUMN = "Column"
+SIGN = "Is"
+SIGNS = {"=": "is", "!=": "is not", ">=": "at least", "<=": "at most"}
+VALUE = "Value, several with | between them"
+ADD_FILTER = "Add the filter"
+REMOVE_FILTER = "Remove the filter {filter}"
+DIVERSITY = "Diversity, from the best (0) to the most different (1)"
+AT_MOST = "At most so many of one value"
+NO_LIMIT = "no limit"
+ANY_COLUMN = "of no column"
+
+# -- items ------------------------------------------------------------------------------------------------------------
+
+ITEMS_TITLE = "What is like it?"
+ITEMS_INTRO = "Search an item and compare its neighbours under each model."
+LIKED_BY = "in the training of {people} people"
+SHARED = "both {values}"
+BOTH = "{people} have both"
+WHO_BOTH = "Who has both {first} and {second}"
+WHO_MORE = "and {people} more"
+CLOSE = "Close"
+OPEN_TASTE = "Like it in My taste"
+
+# -- people -----------------------------------------------------------------------------------------------------------
+
+PEOPLE_TITLE = "What does each model recommend to this person?"
+PEOPLE_INTRO = "Search a person: the history, each model's list, and the reason for every item."
+HISTORY = "History, {pairs} items"
+HISTORY_NAME = "History"
+PAIRS = "{pairs} items"
+HISTORY_MISSING = "The files of these models were saved without histories, so there is none to show."
+SWITCH = "Count {name}"
+SWITCH_HINT = "Switch an item off to see what each list would be without it."
+SWITCHED = "Without: {names}. The lists are those of a new person with the rest of this history."
+MORE_HISTORY = "Show all {pairs}"
+
+# -- my taste ---------------------------------------------------------------------------------------------------------
+
+TASTE_TITLE = "My taste"
+TASTE_INTRO = "Pick what you like and what you do not. Every model's list changes at once."
+TASTE = "What you said"
+TASTE_EMPTY = "Pick an item, and the lists appear here."
+TASTE_ONLY_DISLIKED = "Like at least one item, and the lists appear here."
+SHARE = "Share this taste"
+SHARE_MODEL = "Model"
+SHARE_CODE = "The lines of Python that give the list of {model}"
+START_OVER = "Start over"
+
+# -- wrong starts -----------------------------------------------------------------------------------------------------
+
+UNKNOWN_ITEM = "No model knows an item {item}."
+UNKNOWN_PERSON = "No model knows a person {person}."
+UNKNOWN_IN_MODEL = "This model does not know it."
+
+
+def join(names: Sequence[str]) -> str:
+    """Join names to a text: "Alien, Aliens and Brazil"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
