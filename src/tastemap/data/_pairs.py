@@ -69,6 +69,15 @@ def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
     return freeze_rows(Rows(starts, indices[entries], data[entries]))
 
 
+def merge_rows(first: Rows, second: Rows) -> Rows:
+    """Return rows with the pairs of both, ascending; a pair may be in one of them only."""
+    n = len(first.indptr) - 1
+    rows = np.concatenate([np.repeat(np.arange(n), np.diff(both.indptr)) for both in (first, second)])
+    indices, data = (np.concatenate([getattr(both, name) for both in (first, second)]) for name in ("indices", "data"))
+    order = np.lexsort((indices, rows))
+    return freeze_rows(Rows(first.indptr + second.indptr, indices[order], data[order]))
+
+
 def divide_weights(weights: Floats | Doubles, unit: float) -> Floats:
     """Return weights as multiples of ``unit``: float32, (pairs,). No weight above 0 becomes 0.
 

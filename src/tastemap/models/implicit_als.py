@@ -249,7 +249,7 @@ class ImplicitALS(Model):
         factors, features = self.factors, self.state.user_features
         m = np.zeros(factors)
         if features is not None:
-            m += features.means_of(rows_at(features.known_rows, np.array([user])))[0]
+            m += features.means_of(rows_at(features.known_rows, np.array([user])))[0]  # those of user -1 are zeros
         with parallel.one_blas_thread():  # its bits depend on the number of BLAS threads
             ridge = self._ridge(np.array([len(c)]), self._fold_in.n_items)[0]
             A = self._fold_in.gram[:factors, :factors] + (Y.T * c) @ Y

@@ -16,11 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
-from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.data._pairs import Rows, freeze_rows, merge_rows, rows_at
 from tastemap.data._sparse import check_csr
 from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
 from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
+
+# How much a disliked item counts beside a liked one. What people rate low is nearer to what they like than chance is,
+# so every share lowers NDCG on MovieLens 1M, this one by 1 to 4 % with 35 dislikes a person; and it clears lists of
+# what is disliked.
+DISLIKE = 0.25
 
 
 def make_alike_warning(n_alike: int, n_lists: int) -> TastemapWarning:
@@ -73,6 +78,16 @@ class Scorer(Lean, ABC):
 
         Raises DataError for a history that has no finite scores.
         """
+
+    def oppose(self, queries: Any, disliked: Rows) -> Any:
+        """Return queries of new users who dislike some items as well: scores are s - .25 times those of the disliked.
+
+        queries : as `fold` returned them
+        disliked : CSR arrays over the items, a row for each new user, which may be empty
+
+        A scorer whose scores have nothing to do with histories leaves queries as they are.
+        """
+        return queries
 
     @abstractmethod
     def among(self, rows: RowNumbers) -> Candidates:
@@ -243,6 +258,16 @@ class FactorScorer(Scorer):
             _check_floats("the biases that fold_in returns", biases, (n_people,))
         return self._as_queries(factors, biases)
 
+    def oppose(self, queries: Floats, disliked: Rows) -> Floats:
+        """Return the vectors less a quarter of those of who likes what is disliked; the items' biases stay."""
+        opposed, people = queries.copy(), np.flatnonzero(disliked.counts)
+        if len(people):
+            others = self.fold(rows_at(disliked, people))
+            if self.item_biases is not None:
+                others[:, -1] = 0
+            opposed[people] -= np.float32(DISLIKE) * others
+        return opposed
+
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""
         return VectorCandidates(self.item_vectors, rows)
@@ -327,6 +352,12 @@ class HistoryScorer(Scorer):
         self.check_histories(histories)
         check_range(histories, self._largest_coefficient, "a history")
         return Histories(self._put(histories), np.arange(len(histories.counts)))
+
+    def oppose(self, queries: Histories, disliked: Rows) -> Histories:
+        """Return the histories with what is disliked, at minus a quarter of its weight."""
+        against = self._put(disliked)
+        against = freeze_rows(against._replace(data=np.float32(-DISLIKE) * against.data))
+        return Histories(merge_rows(rows_at(queries.pairs, queries.rows), against), np.arange(len(queries)))
 
     def among(self, rows: RowNumbers) -> Candidates:
         """Return the items in these rows, ascending, ready for ranking."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tastemap.data._checks import check_choice, check_share, check_whole
-from tastemap.data._pairs import Rows
+from tastemap.data._pairs import Rows, merge_rows, rows_at
 from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
 from tastemap.data.ids import IdMap
@@ -30,14 +30,21 @@ from tastemap.errors import (
     name_some,
 )
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown
-from tastemap.models.shared.explain import Explanation, leave_one_out
-from tastemap.models.shared.inputs import UNKNOWN_ITEM, is_frame, read_exclusions, read_histories
+from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown, Taste
+from tastemap.models.shared.explain import Explanation, Parts, leave_one_out
+from tastemap.models.shared.inputs import (
+    UNKNOWN_ITEM,
+    check_known,
+    is_frame,
+    read_disliked,
+    read_exclusions,
+    read_histories,
+)
 from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
 from tastemap.ranking.audience import rank_users
 from tastemap.ranking.rerank import Rank, rank_diverse
-from tastemap.ranking.scorer import FactorScorer, Scorer, make_alike_warning
+from tastemap.ranking.scorer import DISLIKE, FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space, find_trust, find_turns
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
 from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
@@ -131,10 +138,15 @@ class Answers(ABC):
         """The weight of an item in a history without weights: 1, the mean of the training; for ratings the highest."""
         return 1.0
 
+    @property
+    def disliked_weight(self) -> float:
+        """The weight of an item that is disliked: that of a like, which then counts against; for ratings the lowest."""
+        return 1.0
+
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return what each item of a user's history adds to a score, float64, (n,), and the rest of the score.
 
-        user, item : their rows
+        user, item : their rows; user -1 is somebody new, without features
         items, weights : the user's history: item rows, int32, (n,), and weights, float32, (n,)
 
         Models whose abilities have explains="exact" override it; for others it raises NotSupportedError.
@@ -313,6 +325,7 @@ class Answers(ABC):
         *,
         k: int = 10,
         weights: Any = None,
+        disliked: Any = None,
         user_features: Features | None = None,
         exclude_seen: bool = True,
         candidates: Any = None,
@@ -335,6 +348,7 @@ class Answers(ABC):
         *,
         k: int = 10,
         weights: Any = None,
+        disliked: Any = None,
         user_features: Features | None = None,
         exclude_seen: bool = True,
         candidates: Any = None,
@@ -358,6 +372,9 @@ class Answers(ABC):
             fit to `interactions.log2()`; None for their mean, or, where the model predicts ratings, for the highest
             rating, because an item named without a rating is taken as liked.
             An item of weight 0 is not liked: models of likes leave it out of the history
+        disliked : item ids, or with several users a list of them for each: they are not listed, and what is like them
+            comes later. Where the model predicts ratings they have the lowest one; in models of likes a dislike is a
+            quarter of a like with the sign turned: s(history) - .25 s(disliked)
         user_features : the new users' features: by their ids, or without ids one row for each history in the same
             order. A history may then be empty ([], or [[], []] for two users). Without this argument a model with user
             features treats the new users as users without features
@@ -365,7 +382,7 @@ class Answers(ABC):
         candidates, exclude, where, diversity, at_most, item_table, frame : as for `recommend`
 
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history without user
-        features.
+        features, and for an item that is disliked and in the history.
         """
         state, kind = self.state, self._choose_kind(frame)
         check_whole("k", k, lowest=1)
@@ -380,17 +397,19 @@ class Answers(ABC):
             ratings=self.abilities.ratings,
             may_be_empty=user_features is not None,
         )
-        if not state.known_items[histories.indices].all():
-            without = state.items.take(histories.indices[~state.known_items[histories.indices]])
-            raise UnknownIdError(f"{name_some(without)} have no training pair: leave them out of the history")
+        check_known(histories.indices, state, "leave them out of the history")
         hidden = [Hidden(histories, np.arange(len(people)))] if exclude_seen else []
+        against = None
+        if disliked is not None:
+            against = read_disliked(disliked, histories, state, self.disliked_weight)
+            hidden.append(Hidden(against, np.arange(len(people))))
         if exclude is not None:
             if is_frame(exclude) and not has_ids:
                 raise ValueError("exclude must be item ids here: a frame of pairs needs users with ids")
             hidden.append(read_exclusions(exclude, people, state.users, state.items))
         if has_ids and user_features is not None:
             user_features = user_features.only(people)
-        queries = self.scorer.fold(histories, self._features_of(len(people), user_features))
+        queries = self.fold(histories, self._features_of(len(people), user_features), against)
         choice = self._choose(candidates, where, diversity, at_most, item_table)
         _ask_for_lists(len(people), k, len(choice.among))
 
@@ -673,22 +692,117 @@ class Answers(ABC):
         Raises NotSupportedError for a model whose scores do not come from a history, UnknownIdError for an id without a
         training pair or features.
         """
-        state, kind, how = self.state, self._choose_kind(frame), self.abilities.explains
-        if how is None:
-            raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
+        state, kind = self.state, self._choose_kind(frame)
+        self._check_explains()
         (row,) = self._user_rows(_read_one("user", user), "They have no history to explain from.").tolist()
         (column,) = self._item_rows(_read_one("item", item)).tolist()
-        pairs = state.training("explain").by_user
-        mine = slice(pairs.indptr[row], pairs.indptr[row + 1])
-        items, weights = pairs.indices[mine], pairs.data[mine]
-        if how == "exact":
-            parts, baseline = self.contributions(row, column, items, weights)
-            score = float(parts.sum()) + baseline
-        else:
-            items, parts = leave_one_out(self.scorer, state.user_features, row, column, items, weights)
-            (score,), baseline = self.predict(user, item).tolist(), 0.0
-        order = np.lexsort((state.items.tie_order[items], -parts))
-        columns = {state.items.name: state.items.take(items[order]), "contribution": parts[order]}
+        history = rows_at(state.training("explain").by_user, np.array([row]))
+        parts = self.take_apart(row, np.array([column]), history)
+        score = None if self.abilities.explains == "exact" else float(self.predict(user, item)[0])
+        return self._explain(parts, score, kind)
+
+    @overload
+    def explain_for(self, history: Any, item: Any, *, frame: None = None, **asked: Unpack[Taste]) -> Explanation: ...
+    @overload
+    def explain_for(
+        self, history: Any, item: Any, *, frame: Literal["pandas"], **asked: Unpack[Taste]
+    ) -> Explanation[pd.DataFrame]: ...
+    @overload
+    def explain_for(
+        self, history: Any, item: Any, *, frame: Literal["polars"], **asked: Unpack[Taste]
+    ) -> Explanation[pl.DataFrame]: ...
+    @overload
+    def explain_for(
+        self, history: Any, item: Any, *, frame: Literal["pyarrow"], **asked: Unpack[Taste]
+    ) -> Explanation[pa.Table]: ...
+    def explain_for(
+        self, history: Any, item: Any, *, weights: Any = None, disliked: Any = None, frame: FrameKind | None = None
+    ) -> Explanation:
+        """Return how much each item of a new user's history, and each disliked one, contributes to a score.
+
+        history, weights, disliked : of one user, as for `recommend_for`
+        item : one id
+        frame : the kind of frame in the explanation; None for the kind of the training data
+
+        The score is that of `recommend_for`. Raises as `explain` and `recommend_for` do.
+        """
+        state, kind = self.state, self._choose_kind(frame)
+        self._check_explains()
+        (column,) = self._item_rows(_read_one("item", item)).tolist()
+        asked = read_histories(
+            history,
+            weights,
+            state,
+            unweighted=self.unstated_weight,
+            ratings=self.abilities.ratings,
+            may_be_empty=False,
+        )
+        if len(asked.people) != 1:
+            raise ValueError(f"history must be of one user, got {len(asked.people)}: explain one at a time")
+        check_known(asked.pairs.indices, state, "leave them out of the history")
+        against = None if disliked is None else read_disliked(disliked, asked.pairs, state, self.disliked_weight)
+        parts = self.take_apart(-1, np.array([column]), asked.pairs, against)
+        score = None
+        if self.abilities.explains != "exact":
+            query = self.fold(asked.pairs, None, against)
+            score = float(self.scorer.catalogue.pair_scores(query, np.zeros(1, np.int64), np.array([column]))[0])
+        return self._explain(parts, score, kind)
+
+    def fold(self, histories: Rows, features: Rows | None = None, disliked: Rows | None = None) -> Any:
+        """Return the scorer's queries of new users: of who dislikes some items as well.
+
+        histories, disliked : CSR arrays over the items, a row for each new user, with weights in the model's units
+        features : CSR arrays over the features of the training
+        """
+        if disliked is None or not len(disliked.indices) or self.abilities.explains is None:
+            return self.scorer.fold(histories, features)
+        if self.abilities.ratings:
+            return self.scorer.fold(merge_rows(histories, disliked), features)
+        return self.scorer.oppose(self.scorer.fold(histories, features), disliked)
+
+    def take_apart(self, user: int, targets: RowNumbers, history: Rows, disliked: Rows | None = None) -> Parts:
+        """Return what each item of one history adds to the score of each target.
+
+        user : the row of a user whose features count, -1 for nobody's
+        targets : int64, (t,): item rows
+        history, disliked : CSR arrays over the items with one row, with weights in the model's units
+
+        Raises NotSupportedError for a model whose scores do not come from a history.
+        """
+        self._check_explains()
+        sides = [(user, history, 1.0)]
+        if disliked is not None and len(disliked.indices):
+            if self.abilities.ratings:
+                sides = [(user, merge_rows(history, disliked), 1.0)]
+            else:
+                sides.append((-1, disliked, -DISLIKE))
+        taken = [self._take_apart(whose, targets, pairs) for whose, pairs, _ in sides]
+        items = np.concatenate([one.items for one in taken])
+        shares = np.hstack([sign * one.shares for one, (*_, sign) in zip(taken, sides, strict=True)])
+        return Parts(items, shares, taken[0].baselines)
+
+    def _take_apart(self, user: int, targets: RowNumbers, pairs: Rows) -> Parts:
+        if self.abilities.explains != "exact":
+            items, shares = leave_one_out(
+                self.scorer, self.state.user_features, user, targets, pairs.indices, pairs.data
+            )
+            return Parts(items, shares, np.zeros(len(targets)))
+        each = [self.contributions(user, target, pairs.indices, pairs.data) for target in targets.tolist()]
+        shares = np.array([own for own, _ in each], np.float64).reshape(len(targets), len(pairs.indices))
+        return Parts(pairs.indices, shares, np.array([rest for _, rest in each], np.float64))
+
+    def _check_explains(self) -> None:
+        if self.abilities.explains is None:
+            raise NotSupportedError(f"the scores of {type(self).__name__} do not come from the user's own history")
+
+    def _explain(self, parts: Parts, score: float | None, kind: FrameKind) -> Explanation:
+        """Return the explanation of the first target; its score is the sum where none is given."""
+        state, how = self.state, self.abilities.explains
+        assert how is not None
+        items, own, baseline = parts.items, parts.shares[0], float(parts.baselines[0])
+        order = np.lexsort((state.items.tie_order[items], -own))
+        columns = {state.items.name: state.items.take(items[order]), "contribution": own[order]}
+        score = float(own.sum()) + baseline if score is None else score
         return Explanation(as_kind(pl.DataFrame(columns), kind), how, score, baseline)
 
     # -- ids in, frames out -------------------------------------------------------------------------------------------

@@ -35,7 +35,15 @@ class NewListing(_Options, total=False):
     """The options of `recommend_for`."""
 
     weights: Any
+    disliked: Any
     user_features: Features | None
+
+
+class Taste(TypedDict, total=False):
+    """The options of `explain_for`."""
+
+    weights: Any
+    disliked: Any
 
 
 class Likeness(TypedDict, total=False):

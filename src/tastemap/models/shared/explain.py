@@ -12,7 +12,7 @@ from tastemap.errors import DataError
 from tastemap.ranking.scorer import Scorer
 from tastemap.tables import write_html
 from tastemap.training.side_features import SideFeatures
-from tastemap.typing import Doubles, Floats, Ints
+from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault  # typing's own has one from Python 3.13 on
@@ -50,6 +50,19 @@ class Explanation(NamedTuple, Generic[Frame]):
         return write_html(frame.columns, rows, *filter(None, (left, whole)))
 
 
+class Parts(NamedTuple):
+    """What the items of one history add to the scores of targets.
+
+    items : int32, (n,): item rows
+    shares : float64, (t, n): what each adds to the score of each of t targets
+    baselines : float64, (t,): the rest of each score, 0 for leave-one-out
+    """
+
+    items: Ints
+    shares: Doubles
+    baselines: Doubles
+
+
 def solve(A: Doubles, b: Doubles) -> Doubles:
     """Return A^-1 b; raises DataError where the equations have no one solution, as with next to no regularization."""
     try:
@@ -61,15 +74,16 @@ def solve(A: Doubles, b: Doubles) -> Doubles:
 
 
 def leave_one_out(
-    scorer: Scorer, features: SideFeatures | None, user: int, item: int, items: Ints, weights: Floats
+    scorer: Scorer, features: SideFeatures | None, user: int, targets: RowNumbers, items: Ints, weights: Floats
 ) -> tuple[Ints, Doubles]:
-    """Return, for each item of a user's history, how much lower the score is without that item.
+    """Return, for each item of a user's history, how much lower the score of each target is without that item.
 
-    user, item : their rows
+    user : their row, -1 for somebody new
+    targets : int64, (t,): the rows of the items whose scores are explained
     items, weights : the user's history; only the LONGEST_HISTORY heaviest items of a longer one are used
     features : features of the users, None without any
 
-    Returns the items, int32, and the differences, float64, of the same length. Both scores of a difference are those of
+    Returns the items, int32, (n,), and the differences, float64, (t, n). Both scores of a difference are those of
     a new user, folded in from the history and the user's features, so the differences do not add up to the score of the
     fitted user.
     """
@@ -83,5 +97,6 @@ def leave_one_out(
     histories = freeze_rows(Rows(np.concatenate(([0], np.cumsum(lengths))), indices, data))
     own = None if features is None else rows_at(features.known_rows, np.full(n + 1, user))
     people = scorer.fold(histories, own)
-    scores = scorer.catalogue.pair_scores(people, np.arange(n + 1), np.full(n + 1, item))
-    return items, (scores[0] - scores[1:]).astype(np.float64)
+    who = np.tile(np.arange(n + 1), len(targets))
+    scores = scorer.catalogue.pair_scores(people, who, np.repeat(targets, n + 1)).reshape(len(targets), n + 1)
+    return items, (scores[:, :1] - scores[:, 1:]).astype(np.float64)

@@ -15,7 +15,7 @@ from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at, row
 from tastemap.data.frames import is_single, kind_of, list_values, name_of, to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
-from tastemap.errors import DataError, Remedy, name_some, show
+from tastemap.errors import DataError, Remedy, UnknownIdError, name_some, show
 from tastemap.models.shared.state import State, check_names
 from tastemap.ranking.top_k import Hidden
 from tastemap.typing import Floats
@@ -150,6 +150,35 @@ def _read_pairs(data: Interactions, state: State, columns: Columns | None, ratin
             "items a weight above 0"
         )
     return _name(state.in_units(pairs), ids, state)
+
+
+def read_disliked(disliked: Any, histories: Rows, state: State, weight: float) -> Rows:
+    """Return what new users dislike, a row for each: item ids, or with several users a list of them for each.
+
+    Raises UnknownIdError for items without a training pair, DataError for one that a history holds too.
+    """
+    n_people = len(histories.indptr) - 1
+    given = (
+        [disliked] if n_people == 1 and not (len(disliked) and not is_single(next(iter(disliked)))) else list(disliked)
+    )
+    if len(given) != n_people:
+        raise ValueError(f"disliked must be a list of items for each history: got {len(given)} for {n_people}")
+    rows = [_read_history(one, None, state.items, weight, True, True, 1.0)[0] for one in given]
+    indptr = np.concatenate(([0], np.cumsum([len(one) for one in rows])))
+    indices: npt.NDArray[np.int32] = np.concatenate([np.empty(0, np.int32), *rows])
+    check_known(indices, state, "leave them out of the disliked ones")
+    for person, own in enumerate(rows):
+        both = np.intersect1d(own, histories.indices[histories.indptr[person] : histories.indptr[person + 1]])
+        if len(both):
+            raise DataError(f"{name_some(state.items.take(both))} are both in the history and disliked")
+    return freeze_rows(Rows(indptr, indices, np.full(len(indices), weight, np.float32)))
+
+
+def check_known(rows: npt.NDArray[np.int32], state: State, way: str) -> None:
+    """Raise UnknownIdError where items have no training pair and no features."""
+    if not state.known_items[rows].all():
+        without = state.items.take(rows[~state.known_items[rows]])
+        raise UnknownIdError(f"{name_some(without)} have no training pair: {way}")
 
 
 def take_weights(weights: npt.NDArray[Any], columns: Columns, *, ratings: bool) -> tuple[Floats, npt.NDArray[np.bool_]]:

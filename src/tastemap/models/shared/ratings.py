@@ -213,6 +213,11 @@ class RatingModel(Model):
         """The weight of an item that a history names without one: the highest rating."""
         return float(self.range_[1])
 
+    @property
+    def disliked_weight(self) -> float:
+        """The weight of an item that is disliked: the lowest rating."""
+        return float(self.range_[0])
+
 
 @dataclass(frozen=True, eq=False)
 class RowSolver:
