@@ -15,7 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from tastemap.data._pairs import Rows
 from tastemap.data.ids import IdMap
 from tastemap.explore.filters import Filters
-from tastemap.serve.asked import Recommend, SimilarItems
+from tastemap.serve.asked import Explain, Recommend, SimilarItems
 from tastemap.serve.routes import describe_item, describe_user
 from tastemap.serve.served import Served
 from tastemap.serve.service import App
@@ -129,8 +129,20 @@ class Desk:
     async def explain(
         self, served: Served, asked: Mapping[str, Any], items: Sequence[str]
     ) -> list[list[tuple[str, float]]]:
-        """Return for each item what the items of the history add to its score, by their names, the largest first."""
-        return [[] for _ in items]
+        """Return for each item what the items of the history add to its score, by their names, the largest first.
+
+        asked : as for `recommend`
+
+        It is empty where the scores of a model do not come from a history.
+        """
+        if not items or served.model.abilities.explains is None:
+            return [[] for _ in items]
+        question = Explain.of({**asked, "model": served.name, "items": list(items)})
+        told = await self._run(lambda: self._app.explain(question))
+        return [
+            [(part.get("title") or part["item"], part["contribution"]) for part in one["contributions"]]
+            for one in told["explanations"]
+        ]
 
     # -- items --------------------------------------------------------------------------------------------------------
 

@@ -147,8 +147,7 @@ def say_reasons(visit: Visit, contributions: Sequence[tuple[str, float]]) -> str
     best = [(name, part) for name, part in contributions if part > 0][:2]
     if not best:
         return texts.NO_REASON
-    names = [f"{name} ({visit.numbers.percent(part / whole)})" for name, part in best]
-    return texts.BECAUSE.format(names=texts.join(names))
+    return texts.BECAUSE.format(names=", ".join(f"{name} {visit.numbers.percent(part / whole)}" for name, part in best))
 
 
 def address_of_models(names: Sequence[str]) -> Mapping[str, str]:

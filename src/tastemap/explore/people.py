@@ -54,7 +54,7 @@ async def build_people(visit: Visit) -> None:
         await lists.show(ask, say, compare=bool(without))
 
     names = {"models": visit.query.get("models", "")}
-    Tag("h2", told["name"])
+    Tag("h2", told["name"] if told["name"] != told["user"] else texts.PERSON.format(person=told["user"]))
     choose_models(visit, lambda chosen: _open(visit, user=user, **address_of_models(chosen)))
     panel = FilterPanel(visit, show)
     with Tag("div", classes="beside"):

@@ -21,6 +21,7 @@ from pydantic import (
 from tastemap.errors import ParameterError, show, suggest
 
 MOST_LISTED, DEEPEST = 1_000, 10_000
+MOST_EXPLAINED = 100
 MOST_ITEMS, MOST_REQUESTS, MOST_PAIRS, MOST_EVENTS = 10_000, 1_000, 10_000, 10_000
 LONGEST_TEXT = 1_000
 
@@ -120,15 +121,24 @@ class Among(Places):
     )
 
 
-class Recommend(Among):
-    """Asks for the best items of a user, of a history, or of a user and what happened since."""
+class Whose(Asked):
+    """Says who asks: a user, a new one with a history, or a user and what happened since."""
 
-    many: ClassVar[frozenset[str]] = Among.many | {"history", "at_most"}
+    many: ClassVar[frozenset[str]] = frozenset({"history", "disliked", "without"})
 
     user: Id | None = None
     history: Ids | Annotated[dict[str, Number | None], Field(max_length=MOST_ITEMS)] | None = Field(
         None, description="items, or items with weights; of a user, what happened since the training"
     )
+    disliked: Ids = Field(default_factory=list, description="items that are disliked, which are not listed")
+    without: Ids = Field(default_factory=list, description="items of the user's own history that do not count")
+
+
+class Recommend(Among, Whose):
+    """Asks for the best items of a user, of a history, or of a user and what happened since."""
+
+    many: ClassVar[frozenset[str]] = Among.many | Whose.many | {"at_most"}
+
     seen: bool = Field(False, description="whether items of the user's own history may be listed")
     on_unknown: Literal["raise", "popular"] = "raise"
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -158,6 +168,27 @@ class Pair(Asked):
 
     user: Id
     item: Id
+
+
+class Explain(Whose):
+    """Asks why an item, or each of several, has its score."""
+
+    many: ClassVar[frozenset[str]] = Whose.many | {"items"}
+
+    item: Id | None = None
+    items: Annotated[list[Id], Field(max_length=MOST_EXPLAINED)] | None = None
+
+    @model_validator(mode="after")
+    def check_items(self) -> Self:
+        """Raise ValueError unless one item or several are named."""
+        if (self.item is None) == (not self.items):
+            raise ValueError("name one item, or several as items")
+        return self
+
+    @property
+    def wanted(self) -> list[str | int]:
+        """The items, however many were named."""
+        return self.items or ([] if self.item is None else [self.item])
 
 
 class Pairs(Asked):

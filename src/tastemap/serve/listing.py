@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,18 @@ import orjson
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.conditions import Condition
 from tastemap.data.events import Event
-from tastemap.errors import DataError, UnknownIdError, name_some
 from tastemap.ranking.rerank import Rank
 from tastemap.ranking.scorer import Scorer
 from tastemap.ranking.top_k import Candidates, Hidden, Lists
 from tastemap.serve.asked import Recommend, SimilarItems
 from tastemap.serve.served import Served
-from tastemap.serve.since import find_news
+from tastemap.serve.tastes import read_taste
 from tastemap.typing import Ints, RowNumbers
 
 # Lists of up to so many places are ranked together, and others with those of up to four times as many, and so on.
 FEW_PLACES = 100
+
+EMPTY = freeze_rows(Rows(np.zeros(2, np.int64), np.empty(0, np.int32), np.empty(0, np.float32)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Ready:
     left_out : rows of items that may not be listed, beside those of the training
     among : rows of the only items that may be listed, None for all that fulfil the conditions
     conditions : on the items that may be listed
+    disliked : of a user to fold in: a row over the items; None where nothing is disliked
     """
 
     place: int
@@ -57,6 +59,7 @@ class Ready:
     among: RowNumbers | None
     conditions: tuple[Condition, ...]
     history: Rows | None = None
+    disliked: Rows | None = None
 
     @property
     def group(self) -> Hashable:
@@ -107,20 +110,12 @@ def _prepare(place: int, job: Job) -> Ready:
             among = among[state.popularity[among] >= asked.min_pairs]
         return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
     served.choose(served.scorer.catalogue, asked.diversity, asked.at_most)  # refuses what cannot be chosen by
-    news = _read_history(served, asked)
-    if job.events:
-        news = {**find_news(served, asked.user, job.events), **news}
-    row = _find_row(served, asked, has_news=bool(news))
-    history = None
-    if news:
-        # What came since the training is not recommended again either.
-        left_out = left_out if asked.seen else [*left_out, *news]
-        history = served.merge_history(row, news)
-        if not len(history.indices):
-            if asked.user is None:
-                raise DataError("the history holds no like: give at least one of its items a weight that counts as one")
-            row, history = -1, None  # every like was taken back: nothing is known of this user
-    return Ready(place, asked, row, left_out, among, conditions, history)
+    taste = read_taste(served, asked, job.events, may_be_unknown=asked.on_unknown == "popular")
+    # What came since the training is not recommended again either.
+    left_out = left_out if asked.seen else [*left_out, *taste.came]
+    if taste.disliked is not None:
+        left_out = [*left_out, *taste.disliked.indices.tolist()]
+    return Ready(place, asked, taste.row, left_out, among, conditions, taste.history, taste.disliked)
 
 
 def _answer(served: Served, group: Sequence[Ready]) -> list[bytes]:
@@ -143,7 +138,10 @@ def _rank(served: Served, group: Sequence[Ready], depth: int) -> Lists:
         return choice.rank(_rank_known(scorer, rows, hidden, choice.among), len(rows), depth)
     others = np.setdiff1d(np.arange(len(group)), folded)
     histories = _stack([ready.history for ready in group if ready.history is not None])
-    queries = scorer.fold(histories, served.find_features(rows[folded]))
+    disliked = None
+    if any(ready.disliked is not None for ready in group):
+        disliked = _stack([ready.disliked or EMPTY for ready in group if ready.history is not None])
+    queries = served.model.fold(histories, served.find_features(rows[folded]), disliked)
 
     def rank(some: RowNumbers, depth: int) -> Lists:
         own = queries if len(some) == len(folded) else queries[some]
@@ -229,38 +227,6 @@ def _name_asker(asked: Recommend | SimilarItems) -> bytes:
     if isinstance(asked, SimilarItems):
         return b',"item":%b' % orjson.dumps(str(asked.item))
     return b"" if asked.user is None else b',"user":%b' % orjson.dumps(str(asked.user))
-
-
-def _find_row(served: Served, asked: Recommend, *, has_news: bool) -> int:
-    """Return the row of the user who asks, -1 for a new one."""
-    if asked.user is None:
-        if not has_news:
-            raise DataError("name a user, or the history of a new one")
-        return -1
-    if asked.on_unknown == "raise" and not has_news:
-        return served.require_user(asked.user)
-    return served.find_user(asked.user)
-
-
-def _read_history(served: Served, asked: Recommend) -> dict[int, float | None]:
-    """Return the history of a request by item row."""
-    if not asked.history:
-        return {}
-    given: Mapping[Any, float | None] = (
-        asked.history if isinstance(asked.history, dict) else dict.fromkeys(asked.history)
-    )
-    rows = {item: served.find_item(item) for item in given}
-    unknown = [str(item) for item, row in rows.items() if row < 0]
-    if unknown:
-        raise UnknownIdError(
-            f"{len(unknown)} of {len(rows)} items of the history are not in the model, {name_some(unknown)}",
-            "leave them out",
-            column=served.model.items.name,
-            ids=unknown,
-        )
-    if not served.model.abilities.ratings and any(weight is not None and weight < 0 for weight in given.values()):
-        raise DataError("weights of a history must not be negative")
-    return {rows[item]: weight for item, weight in given.items()}
 
 
 def _stack(histories: Sequence[Rows]) -> Rows:

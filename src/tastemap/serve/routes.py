@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from importlib import resources
 from importlib.metadata import version
 from typing import Any
@@ -17,12 +17,27 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tastemap.data._checks import as_python
+from tastemap.data._pairs import rows_at
+from tastemap.data.events import Event
 from tastemap.errors import NotSupportedError, TastemapError
-from tastemap.serve.asked import Asked, Find, Named, Pair, Pairs, Recommend, SimilarItems, SimilarUsers, read_object
+from tastemap.serve.asked import (
+    Asked,
+    Explain,
+    Find,
+    Named,
+    Pair,
+    Pairs,
+    Recommend,
+    SimilarItems,
+    SimilarUsers,
+    read_object,
+)
 from tastemap.serve.errors import RefusedError, describe_error
 from tastemap.serve.metrics import Metrics
 from tastemap.serve.served import Served
 from tastemap.serve.shelf import Shelf
+from tastemap.serve.since import Since
+from tastemap.serve.tastes import read_taste
 
 # The files of the OpenAPI page: they come with a package, so that it needs no network.
 PAGE_FILES = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
@@ -46,7 +61,9 @@ AT_ONCE = 4
 Json = dict[str, Any]
 
 
-def make_routes(shelf: Shelf, metrics: Metrics, *, take_events: Callable[[Json], Awaitable[int]] | None) -> FastAPI:
+def make_routes(
+    shelf: Shelf, since: Since, metrics: Metrics, *, take_events: Callable[[Json], Awaitable[int]] | None
+) -> FastAPI:
     """Make the application of all routes but the lists of items, which it only describes.
 
     take_events : writes events down, None where no folder for them was given
@@ -74,7 +91,10 @@ def make_routes(shelf: Shelf, metrics: Metrics, *, take_events: Callable[[Json],
     add("/similar/users", SimilarUsers, find_similar_users, "GET", "POST", summary="The users who are most like a user")
     add("/predict", Pair, predict_one, "GET", summary="The score of an item for a user")
     add("/predict", Pairs, predict, "POST", summary="The scores of pairs of users and items")
-    add("/explain", Pair, explain, "GET", "POST", summary="What each item of a user's history adds to a score")
+    add(
+        *("/explain", Explain, lambda served, asked: explain(served, asked, since.of(asked.user)), "GET", "POST"),
+        summary="What each item of a history adds to a score",
+    )
     add("/search", Find, search, "GET", summary="The items whose titles or ids match a text")
 
     @api.get("/items/{item:path}", summary="What is known of an item")
@@ -177,22 +197,39 @@ def _score(served: Served, pairs: list[tuple[str | int, str | int]]) -> list[flo
     return scores
 
 
-def explain(served: Served, asked: Pair) -> Json:
-    """Return what each item of a user's history adds to the score of an item."""
-    user, item = served.require_user(asked.user), served.require_item(asked.item)
-    model = served.model
-    why = model.explain(model.users[user], model.items[item], frame="polars")
-    named = served.name_items(model.items.find(why.frame[model.items.name]))
-    parts = why.frame["contribution"].to_list()
-    contributions = [{**one, "contribution": part} for one, part in zip(named, parts, strict=True)]
-    return {
-        "user": str(asked.user),
-        "item": str(asked.item),
-        "score": why.score,
-        "baseline": why.baseline,
-        "how": why.kind,
-        "contributions": contributions,
-    }
+def explain(served: Served, asked: Explain, events: Sequence[Event]) -> Json:
+    """Return what each item of a history adds to the score of an item, or of several."""
+    model, scorer = served.model, served.scorer
+    items = asked.wanted
+    targets = np.array([served.require_item(item) for item in items])
+    taste = read_taste(served, asked, events)
+    if taste.history is None:
+        rows = np.array([taste.row])
+        history = rows_at(model.state.training("explain").by_user, rows)
+        query = scorer.queries(rows)
+    else:
+        history = taste.history
+        query = model.fold(history, served.find_features(np.array([taste.row])), taste.disliked)
+    parts = model.take_apart(taste.row, targets, history, taste.disliked)
+    if model.abilities.explains == "exact":
+        scores = parts.shares.sum(axis=1) + parts.baselines
+    else:
+        scores = scorer.score_pairs(query, np.zeros(len(targets), np.int64), targets)
+    named = served.name_items(parts.items)
+    told = []
+    for item, shares, baseline, score in zip(items, parts.shares, parts.baselines, scores.tolist(), strict=True):
+        order = np.lexsort((scorer.ties.places[parts.items], -shares))
+        told.append(
+            {
+                "item": str(item),
+                "score": score,
+                "baseline": float(baseline),
+                "how": model.abilities.explains,
+                "contributions": [{**named[place], "contribution": float(shares[place])} for place in order],
+            }
+        )
+    who = {} if asked.user is None else {"user": str(asked.user)}
+    return who | (told[0] if asked.items is None else {"explanations": told})
 
 
 def search(served: Served, asked: Find) -> Json:

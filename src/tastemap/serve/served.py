@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -145,12 +145,13 @@ class Served:
 
     # -- histories ----------------------------------------------------------------------------------------------------
 
-    def merge_history(self, row: int, news: dict[int, float | None]) -> Rows:
+    def merge_history(self, row: int, news: dict[int, float | None], without: Sequence[int] = ()) -> Rows:
         """Return the history of a user with what came since: one row over the items, weights in the model's units.
 
         row : of the user, -1 for a new one
         news : weights by item row, as the training's file had them; None for the weight of an item without one. An item
             of weight 0, or below the bound of the training, leaves a history of likes
+        without : rows of items of the user's own history that do not count
         """
         state = self.model.state
         seen = self.scorer.seen
@@ -159,7 +160,7 @@ class Served:
             own = slice(seen.indptr[row], seen.indptr[row + 1])
             items, weights = seen.indices[own], seen.data[own]
         came = np.fromiter(news, np.int32, len(news))
-        stays = ~np.isin(items, came)
+        stays = ~np.isin(items, [*news, *without])
         unstated = self.model.unstated_weight
         given = np.array([np.nan if weight is None else weight for weight in news.values()], np.float64)
         ratings = self.model.abilities.ratings

@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from tastemap.parallel import one_blas_thread
-from tastemap.serve.asked import Recommend, SimilarItems
+from tastemap.serve.asked import Explain, Recommend, SimilarItems
 from tastemap.serve.batching import Batcher
 from tastemap.serve.events import Events
 from tastemap.serve.guard import Guard, Message, Receive, Send, send_json
 from tastemap.serve.hot import Hot
 from tastemap.serve.listing import Job, make_lists
 from tastemap.serve.metrics import Metrics
-from tastemap.serve.routes import make_routes
+from tastemap.serve.routes import Json, explain, make_routes
 from tastemap.serve.served import Served
 from tastemap.serve.shelf import Shelf
 from tastemap.serve.since import Since
@@ -45,7 +45,9 @@ class App:
         self._since.forget(shelf.models, self._since.users)
         self._batcher = Batcher[Job, bytes](make_lists, observe=self._observe)
         self._hot = Hot(shelf, self._since, self._batcher)
-        self.rest = make_routes(shelf, metrics, take_events=None if self._events is None else self._events.take)
+        self.rest = make_routes(
+            shelf, self._since, metrics, take_events=None if self._events is None else self._events.take
+        )
         self._tasks = list[asyncio.Task[None]]()
         self._running = AsyncExitStack()
         shelf.changed.append(self._forget_soon)
@@ -53,6 +55,10 @@ class App:
     def ask(self, asked: Recommend | SimilarItems) -> asyncio.Future[bytes]:
         """Return the future JSON of a list, which is made with those of the others who ask now."""
         return self._hot.ask(asked)
+
+    def explain(self, asked: Explain) -> Json:
+        """Return what the route /explain answers, beside the model's name."""
+        return explain(self.shelf.get(asked.model), asked, self._since.of(asked.user))
 
     def _observe(self, size: int) -> None:
         self._metrics.observe_batch(size)
