@@ -11,7 +11,7 @@ from tastemap.errors import TastemapError
 from tastemap.explore import texts
 from tastemap.explore.filters import Filters
 from tastemap.explore.frame import Visit, tell_error
-from tastemap.explore.parts import Tag, button, choice, slide, write
+from tastemap.explore.parts import Tag, button, choice, slide, within_page, write
 
 # The most values of a column that are proposed.
 PROPOSED = 200
@@ -61,7 +61,7 @@ class FilterPanel:
         field.on(
             "input", lambda event: setattr(self, "_value", str(event.args)), js_handler="(e) => emit(e.target.value)"
         )
-        field.on("keydown.enter", self._add, args=[])
+        field.on("keydown.enter", within_page(self._add), args=[])
         self._propose()
         button(texts.ADD_FILTER, self._add)
 

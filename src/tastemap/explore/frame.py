@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,12 +13,10 @@ from nicegui import ui
 
 from tastemap.explore import texts
 from tastemap.explore.desk import Desk
+from tastemap.explore.faults import word_error
 from tastemap.explore.numbers import Numbers
-from tastemap.explore.parts import Tag, link
-from tastemap.serve.errors import describe_error
+from tastemap.explore.parts import Tag, button, link
 from tastemap.serve.served import Served
-
-logger = logging.getLogger("tastemap.explore")
 
 LOOK = (resources.files("tastemap.explore") / "look.css").read_text(encoding="utf-8")
 
@@ -63,7 +60,11 @@ class Visit:
 
 
 def make_address(path: str, query: Query) -> str:
-    """Return an address; parameters that are None or empty are left out."""
+    """Return the address of a page as other pages have it; parameters that are None or empty are left out.
+
+    path : as in `texts.PAGES`; "" for the same page
+    """
+    path = path[1:] if len(path) > 1 else path and "./"
     pairs = [(name, [value] if isinstance(value, str) else value) for name, value in query.items() if value]
     text = urlencode([(name, values) for name, values in pairs], doseq=True)
     return f"{path}?{text}" if text else path
@@ -91,10 +92,7 @@ def add_page(desk: Desk, path: str, build: Callable[[Visit], Awaitable[None]]) -
 
 def tell_error(error: Exception) -> None:
     """Show an error as a sentence, where a list or a page would be."""
-    status, told = describe_error(error)
-    if status >= 500:
-        logger.error("a page failed", exc_info=error)
-    Tag("p", texts.FAILED.format(sentence=told["error"]["message"]), "error", role="alert")
+    Tag("p", word_error(error), "error", role="alert")
 
 
 def _make_header(path: str, theme: str) -> None:
@@ -102,19 +100,16 @@ def _make_header(path: str, theme: str) -> None:
     dark = ui.dark_mode(AS_DARK[theme])
     with Tag("header", classes="header"):
         Tag("a", texts.SKIP, "skip", href="#content")
-        link(texts.NAME, "/", "brand")
+        link(texts.NAME, make_address("/", {}), "brand")
         with Tag("nav", classes="nav", aria_label=texts.NAVIGATION):
             for target, name in texts.PAGES.items():
-                made = link(name, target)
-                if target == path:
-                    made.props("aria-current=page")
-        button = Tag("button", texts.THEME[theme], "button theme", type="button")
+                link(name, make_address(target, {}), aria_current="page" if target == path else None)
 
         def turn() -> None:
             nonlocal theme
             theme = THEMES[theme]
             dark.value = AS_DARK[theme]
-            button.text = texts.THEME[theme]
+            turner.change(texts.THEME[theme])
             ui.run_javascript(f"document.cookie = '{THEME_COOKIE}={theme}; path=/; max-age=31536000; samesite=lax'")
 
-        button.on("click", turn, args=[])
+        turner = button(texts.THEME[theme], turn, "theme")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from nicegui import ui
@@ -104,20 +103,30 @@ class _Who:
             self._content = Tag("div")
             button(texts.CLOSE, self._dialog.close)
 
-    def add_button(self, served: Served, entry: Entry) -> None:
-        """Add the button that opens the list of people."""
-        if served.model.interactions is None:
-            return
-        name = texts.WHO_BOTH.format(first=self._name, second=entry.name)
-        made = button("", partial(self._show, served, entry), "small", name)
-        made.set_visibility(False)
-        self._buttons[served.name, entry.item] = made
+    def add_button(self, served: Served) -> Callable[[Entry], None]:
+        """Add a button that opens the list of people."""
+        at: Entry | None = None
+
+        async def show() -> None:
+            if at is not None:
+                await self._show(served, at)
+
+        made = button("", show, "small")
+
+        def change(entry: Entry) -> None:
+            nonlocal at
+            at = entry
+            name = texts.WHO_BOTH.format(first=self._name, second=entry.name)
+            made.set(aria_label=name, title=name).set_visibility(False)
+            self._buttons[served.name, entry.item] = made
+
+        return change
 
     def tell_counts(self, served: Served, entries: Sequence[Entry], counts: Sequence[int]) -> None:
         """Write on the buttons how many people have both items; where nobody has there is none."""
         for entry, count in zip(entries, counts, strict=True):
             if count and (made := self._buttons.get((served.name, entry.item))) is not None:
-                made.text = texts.BOTH.format(people=self._visit.numbers.whole(count))
+                made.change(texts.BOTH.format(people=self._visit.numbers.whole(count)))
                 made.set_visibility(True)
 
     async def _show(self, served: Served, entry: Entry) -> None:

@@ -5,44 +5,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from nicegui import context
 
 from tastemap.explore import texts
 from tastemap.explore.desk import Entry
 from tastemap.explore.frame import Visit, make_address, tell_error
-from tastemap.explore.parts import Tag, link, switch
+from tastemap.explore.parts import Tag, switch
 from tastemap.serve.served import Served
+
+Answer = TypeVar("Answer")
+
+# How many places a list has.
+PLACES = 10
 
 # Takes a model and returns its list.
 Ask = Callable[[Served], Awaitable[Sequence[Entry]]]
 # Takes a model and its list and returns what is said below each item.
 Explain = Callable[[Served, Sequence[Entry]], Awaitable[Sequence[str]]]
-# Adds what stands beside an item, such as buttons.
-Decorate = Callable[[Served, Entry], None]
+# Makes what stands beside an item of a model's list, such as buttons, and returns what puts it right for an item.
+Decorate = Callable[[Served], Callable[[Entry], None]]
 
 
 class Lists:
     """A column for each model that is shown.
 
-    decorate : adds what stands beside each item
+    decorate : makes what stands beside each item
+    k : how many places a list has
     """
 
-    def __init__(self, visit: Visit, decorate: Decorate | None = None) -> None:
-        self._visit, self._decorate = visit, decorate
+    def __init__(self, visit: Visit, decorate: Decorate | None = None, k: int = PLACES) -> None:
+        self._visit = visit
         self._before = dict[str, list[str]]()
         self._asked = 0
-        self._columns = dict[str, Tag]()
         self._told = Tag("p", classes="told", role="status")
         with Tag("div", classes="side-by-side"):
-            for served in visit.shown:
-                with Tag("section", classes="model", aria_label=served.name):
-                    with Tag("h2"):
-                        Tag("span", served.name)
-                        kind = type(served.model).__name__
-                        if kind.lower() != served.name.lower():
-                            Tag("small", kind)
-                    self._columns[served.name] = Tag("div")
+            self._columns = {served.name: _Column(visit, served, decorate, k) for served in visit.shown}
 
     async def show(self, ask: Ask, explain: Explain | None = None, compare: bool = False) -> None:
         """Show the list of every model; a model that fails says why in its place.
@@ -51,25 +50,25 @@ class Lists:
         """
         self._asked += 1
         asked = self._asked
-        lists = await asyncio.gather(*(ask(served) for served in self._visit.shown), return_exceptions=True)
+        answers = await asyncio.gather(*map(_catch(ask), self._visit.shown))
         if asked != self._asked:  # somebody has asked for others already
             return
-        reasons = dict[str, list[Tag]]()
-        for served, entries in zip(self._visit.shown, lists, strict=True):
-            column = self._columns[served.name]
-            column.clear()
-            with column:
-                if isinstance(entries, Exception):
-                    tell_error(entries)
-                elif isinstance(entries, BaseException):
-                    raise entries
-                else:
-                    reasons[served.name] = self._fill(served, entries, compare)
+        for served, entries in zip(self._visit.shown, answers, strict=True):
+            if isinstance(entries, Exception):
+                self._columns[served.name].fail(entries)
+                continue
+            self._columns[served.name].fill(entries, self._before.get(served.name, []) if compare else [])
+            if not compare:
+                self._before[served.name] = [entry.item for entry in entries]
         self._told.text = texts.UPDATED
-        if explain is not None:
-            for served, entries in zip(self._visit.shown, lists, strict=True):
-                if served.name in reasons and not isinstance(entries, BaseException):
-                    await self._say_why(served, entries, explain, reasons[served.name], asked)
+        if explain is None:
+            return
+        for served, entries in zip(self._visit.shown, answers, strict=True):
+            if not isinstance(entries, Exception):
+                said = await _catch(partial(_swap, explain, entries))(served)
+                if asked != self._asked or context.client.is_deleted:
+                    return
+                self._columns[served.name].say(said)
 
     def clear(self, text: str) -> None:
         """Show a text in place of all lists."""
@@ -77,51 +76,106 @@ class Lists:
         self._before = {}
         self._told.text = text
         for column in self._columns.values():
-            column.clear()
+            column.fill((), ())
 
-    def _fill(self, served: Served, entries: Sequence[Entry], compare: bool) -> list[Tag]:
-        before = self._before.get(served.name, []) if compare else []
-        if not compare:
-            self._before[served.name] = [entry.item for entry in entries]
+
+class _Column:
+    """The list of a model: its places are made once, and take other items when the list changes."""
+
+    def __init__(self, visit: Visit, served: Served, decorate: Decorate | None, k: int) -> None:
+        with Tag("section", classes="model", aria_label=served.name):
+            with Tag("h2"):
+                Tag("span", served.name)
+                kind = type(served.model).__name__
+                if kind.lower() != served.name.lower():
+                    Tag("small", kind)
+            self._list = Tag("ol", classes="list")
+            with self._list:
+                self._places = [_Place(visit, served, decorate) for _ in range(k)]
+            self._fault = Tag("div")
+
+    def fill(self, entries: Sequence[Entry], before: Sequence[str]) -> None:
+        self._fault.clear()
+        self._list.set_visibility(bool(entries))
+        for number, place in enumerate(self._places):
+            if number < len(entries):
+                place.fill(entries[number], _find_move(entries[number].item, number, before))
+            else:
+                place.hide()
         if not entries:
-            Tag("p", texts.EMPTY)
-            return []
-        reasons = []
-        with Tag("ol", classes="list"):
-            for place, entry in enumerate(entries):
-                with Tag("li"):
-                    with Tag("div", classes="line"):
-                        link(entry.name, make_address("/", {"item": entry.item}), "name")
-                        if before:
-                            self._mark(entry.item, place, before)
-                        Tag("span", self._visit.numbers.score(entry.score), "score")
-                    reasons.append(Tag("p", classes="why"))
-                    if self._decorate is not None:
-                        self._decorate(served, entry)
-        return reasons
+            with self._fault:
+                Tag("p", texts.EMPTY)
 
-    def _mark(self, item: str, place: int, before: Sequence[str]) -> None:
-        if item not in before:
-            Tag("span", texts.NEW, "mark new")
+    def fail(self, error: Exception) -> None:
+        self.fill((), ())
+        self._fault.clear()
+        with self._fault:
+            tell_error(error)
+
+    def say(self, said: Sequence[str] | Exception) -> None:
+        if isinstance(said, Exception):
+            with self._fault:
+                tell_error(said)
             return
-        moved = before.index(item) - place
-        if moved:
-            text = (texts.UP if moved > 0 else texts.DOWN).format(places=abs(moved))
-            Tag("span", text, "mark up" if moved > 0 else "mark down")
+        for place, text in zip(self._places, said, strict=False):
+            place.say(text)
 
-    async def _say_why(
-        self, served: Served, entries: Sequence[Entry], explain: Explain, places: Sequence[Tag], asked: int
-    ) -> None:
+
+class _Place:
+    """A place of a list."""
+
+    def __init__(self, visit: Visit, served: Served, decorate: Decorate | None) -> None:
+        self._numbers = visit.numbers
+        with Tag("li") as self._item:
+            with Tag("div", classes="line"):
+                self._name = Tag("a", classes="name")
+                self._mark = Tag("span")
+                self._score = Tag("span", classes="score")
+            self._why = Tag("p", classes="why")
+            self._change = decorate(served) if decorate is not None else None
+
+    def fill(self, entry: Entry, move: tuple[str, str]) -> None:
+        self._item.set_visibility(True)
+        self._name.change(entry.name).set(href=make_address("/", {"item": entry.item}))
+        self._score.change(self._numbers.score(entry.score))
+        self._mark.change(move[1]).restyle(move[0])
+        self._why.change("")
+        if self._change is not None:
+            self._change(entry)
+
+    def hide(self) -> None:
+        self._item.set_visibility(False)
+
+    def say(self, text: str) -> None:
+        self._why.change(text)
+
+
+def _swap(explain: Explain, entries: Sequence[Entry], served: Served) -> Awaitable[Sequence[str]]:
+    return explain(served, entries)
+
+
+def _find_move(item: str, number: int, before: Sequence[str]) -> tuple[str, str]:
+    """Return the style and the text that say how an item has moved, empty where it has not."""
+    if not before:
+        return "mark", ""
+    if item not in before:
+        return "mark new", texts.NEW
+    places = before.index(item) - number
+    if not places:
+        return "mark", ""
+    if places > 0:
+        return "mark up", texts.UP.format(places=places)
+    return "mark down", texts.DOWN.format(places=-places)
+
+
+def _catch(ask: Callable[[Served], Awaitable[Answer]]) -> Callable[[Served], Awaitable[Answer | Exception]]:
+    async def try_to_ask(served: Served) -> Answer | Exception:
         try:
-            said = await explain(served, entries)
+            return await ask(served)
         except Exception as error:
-            if asked == self._asked:
-                with self._columns[served.name]:
-                    tell_error(error)
-            return
-        if asked == self._asked and not context.client.is_deleted:
-            for place, text in zip(places, said, strict=True):
-                place.text = text
+            return error
+
+    return try_to_ask
 
 
 def choose_models(visit: Visit, on_change: Callable[[Sequence[str]], None]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from nicegui import ui
+from nicegui import context, ui
 from nicegui.elements.mixins.text_element import TextElement
+
+from tastemap.explore import texts
+from tastemap.explore.faults import word_error
 
 Handler = Callable[..., Any]
 
@@ -25,28 +28,58 @@ class Tag(TextElement):
         self.set(**attributes)
 
     def set(self, **attributes: Any) -> Tag:
-        """Set attributes; None takes one away."""
-        for name, value in attributes.items():
-            key = name.rstrip("_").replace("_", "-")
+        """Set attributes; None takes one away. Only what changes goes to the browser."""
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+        changed = {name: value for name, value in wanted.items() if self._props.get(name) != value}
+        for name, value in changed.items():
             if value is None:
-                self._props.pop(key, None)
+                self._props.pop(name, None)
             else:
-                self._props[key] = value
-        self.update()
+                self._props[name] = value
+        if changed:
+            self.update()
+        return self
+
+    def change(self, text: str) -> Tag:
+        """Show another text."""
+        if text != self.text:
+            self.text = text
+        return self
+
+    def restyle(self, classes: str) -> Tag:
+        """Take other styles."""
+        if classes.split() != list(self._classes):
+            self._classes[:] = classes.split()
+            self.update()
         return self
 
 
-def link(text: str, target: str, classes: str = "") -> ui.link:
-    """Make a link within the explorer; its target begins with a slash."""
-    made = ui.link(text, target)
-    made._classes[:] = classes.split()
-    return made
+def within_page(handler: Handler) -> Callable[..., Awaitable[None]]:
+    """Return a handler that outlives the element which calls it, and says in a sentence what went wrong."""
+    client = context.client
+
+    async def handle(*given: Any) -> None:
+        with client:
+            try:
+                done = handler(*given)
+                if isinstance(done, Awaitable):
+                    await done
+            except Exception as error:
+                ui.notify(word_error(error), type="negative", close_button=texts.CLOSE)
+
+    # Without a parameter that NiceGUI would fill with its event.
+    return handle
+
+
+def link(text: str, target: str, classes: str = "", **attributes: Any) -> Tag:
+    """Make a link; `make_address` makes those within the explorer."""
+    return Tag("a", text, classes, href=target, **attributes)
 
 
 def button(text: str, on_click: Handler, classes: str = "", name: str | None = None, **attributes: Any) -> Tag:
     """Make a button; name is what a screen reader says in place of the text."""
     made = Tag("button", text, f"button {classes}", type="button", aria_label=name, title=name, **attributes)
-    made.on("click", on_click, args=[])
+    made.on("click", within_page(on_click), args=[])
     return made
 
 
@@ -68,7 +101,8 @@ def switch(name: str, is_on: bool, on_change: Callable[[bool], Awaitable[None] |
     """Make a box to tick; name is what a screen reader says, text what is shown beside it."""
     with Tag("label", classes="switch"):
         box = Tag("input", type="checkbox", checked=is_on or None, aria_label=None if text else name)
-        box.on("change", lambda event: on_change(bool(event.args)), js_handler="(e) => emit(e.target.checked)")
+        turn = within_page(on_change)
+        box.on("change", lambda event: turn(bool(event.args)), js_handler="(e) => emit(e.target.checked)")
         if text:
             Tag("span", text)
     return box
@@ -93,4 +127,5 @@ def write(label: str, on_change: Callable[[str], Awaitable[None] | None], **attr
 
 
 def _on_value(element: Tag, on_change: Callable[[str], Awaitable[None] | None]) -> None:
-    element.on("change", lambda event: on_change(str(event.args)), js_handler="(e) => emit(e.target.value)")
+    take = within_page(on_change)
+    element.on("change", lambda event: take(str(event.args)), js_handler="(e) => emit(e.target.value)")

@@ -9,8 +9,7 @@ from functools import partial
 from nicegui import ui
 
 from tastemap.explore import texts
-from tastemap.explore.frame import tell_error
-from tastemap.explore.parts import Tag
+from tastemap.explore.parts import Tag, within_page
 
 
 @dataclass(frozen=True)
@@ -54,22 +53,20 @@ class Pick:
             self._told = Tag("p", classes="told", role="status")
         self._input.set(aria_controls=self._list.html_id)
         self._list.set_visibility(False)
-        self._input.on("input", self._look, js_handler="(e) => emit(e.target.value)", throttle=0.05)
-        self._input.on("keydown", self._press, js_handler=_KEYS)
+        look, press = within_page(self._look), within_page(self._press)
+        self._input.on(
+            "input", lambda event: look(str(event.args)), js_handler="(e) => emit(e.target.value)", throttle=0.05
+        )
+        self._input.on("keydown", lambda event: press(str(event.args)), js_handler=_KEYS)
         self._input.on("blur", self._close, args=[])
         # A click must not take the focus away, or the list would be closed before it.
         self._list.on("mousedown", js_handler="(e) => e.preventDefault()")
 
-    async def _look(self, event: object) -> None:
-        text = str(getattr(event, "args", "")).strip()
+    async def _look(self, text: str) -> None:
+        text = text.strip()
         self._asked += 1
         asked = self._asked
-        try:
-            found, near = await self._find(text) if text else ((), False)
-        except Exception as error:
-            with self._told:
-                tell_error(error)
-            return
+        found, near = await self._find(text) if text else ((), False)
         if asked == self._asked:  # nobody has typed on
             self._show(found)
             self._told.text = "" if not text else texts.NOTHING_FOUND if not found else texts.NEAR if near else ""
@@ -84,20 +81,19 @@ class Pick:
                     Tag("span", proposal.name)
                     if proposal.detail:
                         Tag("small", proposal.detail)
-                option.on("click", partial(self._take, place), args=[])
+                option.on("click", within_page(partial(self._take, place)), args=[])
                 self._options.append(option)
         self._list.set_visibility(bool(found))
         self._input.set(aria_expanded="true" if found else "false", aria_activedescendant=None)
 
-    async def _press(self, event: object) -> None:
-        key = getattr(event, "args", "")
+    async def _press(self, key: str) -> None:
         if key == "Escape":
             self._close()
         elif key == "Enter":
             if self._found:
                 await self._take(max(self._at, 0))
         elif self._found:
-            step = {"ArrowDown": 1, "ArrowUp": -1}[str(key)]
+            step = 1 if key == "ArrowDown" else -1
             self._mark((self._at + step) % len(self._found) if self._at >= 0 or step > 0 else len(self._found) - 1)
 
     def _mark(self, place: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,8 @@ class _TastePage:
         known = {entry.item: entry.name for entry in visit.desk.name_items(list(said)[:MOST])}
         self._said = {item: said[item] for item in known}
         self._names = known
+        self._shown = dict[str, tuple[Tag, _Opinions]]()
+        self._model = visit.shown[0].name
         self._unknown = [item for item in list(said)[:MOST] if item not in known]
 
     async def build(self) -> None:
@@ -55,10 +57,9 @@ class _TastePage:
                 Tag("h2", texts.TASTE)
                 self._rows = Tag("ul", classes="said")
                 self._over = button(texts.START_OVER, self._start_over)
-                self._starts = Tag("div")
+                self._add_starts()
             self._lists = Lists(visit, self._add_buttons)
-        self._share = Tag("section", classes="share", aria_label=texts.SHARE)
-        self._model = visit.shown[0].name
+        self._add_share()
         await self._show()
 
     # -- what is said -------------------------------------------------------------------------------------------------
@@ -97,9 +98,9 @@ class _TastePage:
     async def _show(self) -> None:
         self._visit.remember(self._query())
         self._show_said()
+        self._show_share()
         if not self._likes:
             self._lists.clear(texts.TASTE_ONLY_DISLIKED if self._said else texts.TASTE_EMPTY)
-            self._share.clear()
             return
         asked = {"history": self._likes, "disliked": self._dislikes}
 
@@ -111,54 +112,58 @@ class _TastePage:
             return [say_reasons(self._visit, parts) for parts in why]
 
         await self._lists.show(ask, say)
-        self._show_share()
 
     def _show_said(self) -> None:
-        self._rows.clear()
         self._over.set_visibility(bool(self._said))
+        self._starts.set_visibility(not self._said)
+        for item in [item for item in self._shown if item not in self._said]:
+            self._shown.pop(item)[0].delete()
         with self._rows:
             for item, likes in self._said.items():
                 name = self._names[item]
-                with Tag("li"):
-                    link(name, make_address("/", {"item": item}), "name")
-                    self._add_opinions(item, name, likes)
-                    removes = texts.REMOVE_NAME.format(name=name)
-                    button("×", partial(self._say, item, None), "small", removes)
-        self._starts.clear()
-        if not self._said:
-            with self._starts:
-                Tag("p", texts.START_WITH)
-                with Tag("ul", classes="chips"):
-                    for entry in self._desk.list_popular(STARTS):
-                        with Tag("li", classes="chip"):
-                            Tag("span", entry.name)
-                            self._add_opinions(entry.item, entry.name, None)
+                if item not in self._shown:
+                    with Tag("li") as row:
+                        link(name, make_address("/", {"item": item}), "name")
+                        opinions = _Opinions(self._say)
+                        removes = texts.REMOVE_NAME.format(name=name)
+                        button("×", partial(self._say, item, None), "small", removes)
+                    self._shown[item] = row, opinions
+                self._shown[item][1].change(item, name, likes)
 
-    def _add_buttons(self, served: Served, entry: Entry) -> None:
+    def _add_starts(self) -> None:
+        with Tag("div") as self._starts:
+            Tag("p", texts.START_WITH)
+            with Tag("ul", classes="chips"):
+                for entry in self._desk.list_popular(STARTS):
+                    with Tag("li", classes="chip"):
+                        Tag("span", entry.name)
+                        _Opinions(self._say).change(entry.item, entry.name, None)
+
+    def _add_buttons(self, served: Served) -> Callable[[Entry], None]:
         with Tag("div", classes="opinions"):
-            self._add_opinions(entry.item, entry.name, None)
-
-    def _add_opinions(self, item: str, name: str, likes: bool | None) -> None:
-        like, dislike = texts.LIKE_NAME.format(name=name), texts.DISLIKE_NAME.format(name=name)
-        button(texts.LIKE, partial(self._say, item, True), "small", like, aria_pressed=_press(likes is True))
-        button(texts.DISLIKE, partial(self._say, item, False), "small", dislike, aria_pressed=_press(likes is False))
+            opinions = _Opinions(self._say)
+        return lambda entry: opinions.change(entry.item, entry.name, None)
 
     # -- what is shared -----------------------------------------------------------------------------------------------
 
-    def _show_share(self) -> None:
-        self._share.clear()
+    def _add_share(self) -> None:
         names = {served.name: served.name for served in self._visit.shown}
-        served = self._desk.get(self._model)
-        code = write_code(served, self._likes, self._dislikes, self._panel.filters)
-        with self._share:
+        with Tag("section", classes="share", aria_label=texts.SHARE) as self._share:
             Tag("h2", texts.SHARE)
             with Tag("div", classes="fields"):
                 button(texts.COPY_LINK, self._copy_link)
                 if len(names) > 1:
                     choice(texts.SHARE_MODEL, names, self._model, self._choose_model)
-            Tag("p", texts.SHARE_CODE.format(model=self._model))
-            Tag("pre", code, "code", tabindex="0")
-            button(texts.COPY_CODE, partial(self._copy, json.dumps(code)))
+            self._about = Tag("p")
+            self._code = Tag("pre", classes="code", tabindex="0", role="region", aria_label=texts.SHARE_LINES)
+            button(texts.COPY_CODE, lambda: self._copy(json.dumps(self._code.text)))
+
+    def _show_share(self) -> None:
+        self._share.set_visibility(bool(self._likes))
+        if self._likes:
+            served = self._desk.get(self._model)
+            self._about.change(texts.SHARE_CODE.format(model=self._model))
+            self._code.change(write_code(served, self._likes, self._dislikes, self._panel.filters))
 
     def _choose_model(self, name: str) -> None:
         self._model = name
@@ -170,6 +175,22 @@ class _TastePage:
     def _copy(self, expression: str) -> None:
         ui.run_javascript(f"navigator.clipboard?.writeText({expression})")
         ui.notify(texts.COPIED)
+
+
+class _Opinions:
+    """Two buttons, to like an item and to dislike it."""
+
+    def __init__(self, say: Callable[[str, bool], Awaitable[None]]) -> None:
+        self._item = ""
+        self._like = button(texts.LIKE, lambda: say(self._item, True), "small")
+        self._dislike = button(texts.DISLIKE, lambda: say(self._item, False), "small")
+
+    def change(self, item: str, name: str, likes: bool | None) -> None:
+        """Take an item; likes says what was said of it."""
+        self._item = item
+        like, dislike = texts.LIKE_NAME.format(name=name), texts.DISLIKE_NAME.format(name=name)
+        self._like.set(aria_label=like, title=like, aria_pressed=_press(likes is True))
+        self._dislike.set(aria_label=dislike, title=dislike, aria_pressed=_press(likes is False))
 
 
 def _press(is_pressed: bool) -> str:
