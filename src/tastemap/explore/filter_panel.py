@@ -14,7 +14,7 @@ from tastemap.explore.frame import Visit, tell_error
 from tastemap.explore.parts import Tag, button, choice, slide, within_page, write
 
 # The most values of a column that are proposed.
-PROPOSED = 200
+PROPOSED = 100
 
 LIMITS = ("1", "2", "3", "5")
 
@@ -33,7 +33,7 @@ class FilterPanel:
         self._table = visit.desk.models[0].table
         if self._table is None and not with_diversity:
             return
-        with Tag("details", classes="filters", open=self._count() > 0 or None):
+        with Tag("details", classes="filters", open=self._count() > 0 or None) as details:
             self._summary = Tag("summary", self._summarise())
             with Tag("div", classes="fields"):
                 if self._table is not None:
@@ -44,6 +44,8 @@ class FilterPanel:
                         self._add_limits()
             self._set = Tag("ul", classes="chips")
             self._fault = Tag("div")
+        # A page draws every element again with each change, those that nobody sees too.
+        details.on("toggle", within_page(self._propose), args=[])
         self._show_conditions()
 
     def _add_conditions(self) -> None:
@@ -62,7 +64,6 @@ class FilterPanel:
             "input", lambda event: setattr(self, "_value", str(event.args)), js_handler="(e) => emit(e.target.value)"
         )
         field.on("keydown.enter", within_page(self._add), args=[])
-        self._propose()
         button(texts.ADD_FILTER, self._add)
 
     def _add_limits(self) -> None:
@@ -76,7 +77,8 @@ class FilterPanel:
             choice(texts.COLUMN, {name: name for name in names}, self._limited, self._set_limited)
 
     def _propose(self) -> None:
-        assert self._table is not None
+        if self._table is None or not self._table.kinds:
+            return
         self._values.clear()
         with self._values:
             for value, count in self._table.common_values(self._column, PROPOSED):

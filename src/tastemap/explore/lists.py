@@ -43,16 +43,24 @@ class Lists:
         with Tag("div", classes="side-by-side"):
             self._columns = {served.name: _Column(visit, served, decorate, k) for served in visit.shown}
 
-    async def show(self, ask: Ask, explain: Explain | None = None, compare: bool = False) -> None:
+    async def show(
+        self,
+        ask: Ask,
+        explain: Explain | None = None,
+        compare: bool = False,
+        together: Callable[[], None] = lambda: None,
+    ) -> None:
         """Show the list of every model; a model that fails says why in its place.
 
         compare : mark what is new or moved since the lists that were shown before
+        together : changes what is to change with the lists: a browser draws the whole page at each change
         """
         self._asked += 1
         asked = self._asked
         answers = await asyncio.gather(*map(_catch(ask), self._visit.shown))
         if asked != self._asked:  # somebody has asked for others already
             return
+        together()
         for served, entries in zip(self._visit.shown, answers, strict=True):
             if isinstance(entries, Exception):
                 self._columns[served.name].fail(entries)

@@ -57,7 +57,7 @@ class _TastePage:
                 Tag("h2", texts.TASTE)
                 self._rows = Tag("ul", classes="said")
                 self._over = button(texts.START_OVER, self._start_over)
-                self._add_starts()
+                self._starts = Tag("div")
             self._lists = Lists(visit, self._add_buttons)
         self._add_share()
         await self._show()
@@ -96,10 +96,8 @@ class _TastePage:
     # -- what is shown ------------------------------------------------------------------------------------------------
 
     async def _show(self) -> None:
-        self._visit.remember(self._query())
-        self._show_said()
-        self._show_share()
         if not self._likes:
+            self._show_said()
             self._lists.clear(texts.TASTE_ONLY_DISLIKED if self._said else texts.TASTE_EMPTY)
             return
         asked = {"history": self._likes, "disliked": self._dislikes}
@@ -111,11 +109,15 @@ class _TastePage:
             why = await self._desk.explain(served, asked, [entry.item for entry in entries])
             return [say_reasons(self._visit, parts) for parts in why]
 
-        await self._lists.show(ask, say)
+        await self._lists.show(ask, say, together=self._show_said)
 
     def _show_said(self) -> None:
+        self._visit.remember(self._query())
+        self._show_share()
         self._over.set_visibility(bool(self._said))
-        self._starts.set_visibility(not self._said)
+        self._starts.clear()
+        if not self._said:
+            self._add_starts()
         for item in [item for item in self._shown if item not in self._said]:
             self._shown.pop(item)[0].delete()
         with self._rows:
@@ -131,7 +133,7 @@ class _TastePage:
                 self._shown[item][1].change(item, name, likes)
 
     def _add_starts(self) -> None:
-        with Tag("div") as self._starts:
+        with self._starts:
             Tag("p", texts.START_WITH)
             with Tag("ul", classes="chips"):
                 for entry in self._desk.list_popular(STARTS):
