@@ -56,7 +56,8 @@ def read_taste(served: Served, asked: Whose, events: Sequence[Event], *, may_be_
         return Taste(row, history, disliked, list(news))
     if asked.user is None:
         raise DataError("the history holds no like: give at least one of its items a weight that counts as one")
-    return Taste(-1, None, None, list(news))  # every like was taken back: nothing is known of this user
+    # Every like was taken back or does not count: nothing is known of this user.
+    return Taste(-1, None, disliked, [*news, *without])
 
 
 def _read_history(served: Served, history: Any) -> dict[int, float | None]:

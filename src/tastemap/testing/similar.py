@@ -155,6 +155,61 @@ def check_explanations(make: Make) -> None:
         )
 
 
+def check_explanations_of_histories(make: Make) -> None:
+    """The score of a new user's item is explained by the history and by what is disliked: it is that of the list."""
+    model = make_fitted(make)
+    kind = model.abilities.explains
+    history = {103: 2.0, 105: 1.0}
+    if not kind:
+        ensure_refused(
+            lambda: model.explain_for(history, 100), NotSupportedError, type(model).__name__, what="explain_for"
+        )
+        return
+    for disliked in (None, [101], [101, 104]):
+        shown = model.recommend_for(history, disliked=disliked, k=100)
+        scores = dict(zip(shown["film"], shown["score"], strict=True))
+        for item in (100, 106):
+            why = model.explain_for(history, item, disliked=disliked)
+            ensure(why.kind == kind, f"the abilities say that it explains {kind!r}, got {why.kind!r}")
+            named = set(why.frame["film"])
+            ensure(
+                named == {*history, *(disliked or ())}, f"the history and what is disliked must be named, got {named}"
+            )
+            ensure(why.frame["contribution"].is_sorted(descending=True), "contributions must fall")
+            if kind == "exact":
+                whole = why.baseline + why.frame["contribution"].sum()
+                ensure_near(whole, why.score, "an exact explanation must add up to its score")
+            if not model.abilities.ratings:  # lists clip ratings to their range
+                ensure_near(scores[item], why.score, "the score explained must be that of the list")
+    ensure_refused(lambda: model.explain_for([[103], [105]], 100), ValueError, "one user", what="two histories")
+    ensure_refused(lambda: model.explain_for([], 100), DataError, "empty", what="an empty history")
+    ensure_refused(
+        lambda: model.explain_for([103], UNSEEN), UnknownIdError, UNSEEN, what="explain_for of an unknown item"
+    )
+
+
+def check_disliked_items(make: Make) -> None:
+    """Disliked items are not listed, each history has its own, and none changes nothing."""
+    model = make_fitted(make)
+    one = model.recommend_for([103, 105], disliked=[101], k=100)
+    ensure(set(one["film"]).isdisjoint({101, 103, 105}), "disliked items must not be listed")
+    two = model.recommend_for([104], disliked=[100, 101], k=100)
+    both = model.recommend_for([[103, 105], [104]], disliked=[[101], [100, 101]], k=100)
+    each = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
+    ensure_same_lists(both, each, "two histories must get the lists of each, with what each dislikes")
+    none = model.recommend_for([103, 105], k=100)
+    ensure_same_lists(model.recommend_for([103, 105], disliked=[], k=100), none, "no dislikes must change nothing")
+    some = model.recommend_for([[103, 105], [104]], disliked=[[], [100, 101]], k=100).filter(pl.col("history") == 0)
+    ensure_same_lists(some, none, "the dislikes of one must change nothing for another")
+    ensure_refused(
+        lambda: model.recommend_for([103], disliked=[103]), DataError, 103, what="an item liked and disliked"
+    )
+    ensure_refused(lambda: model.recommend_for([103], disliked=[5]), UnknownIdError, 5, what="an unknown disliked item")
+    ensure_refused(
+        lambda: model.recommend_for([[103], [104]], disliked=[[101]]), ValueError, "each history", what="too few lists"
+    )
+
+
 def check_negative_weights(make: Make) -> None:
     """A model that explains by the history refuses weights below 0, unless weights are ratings."""
     model = make()
