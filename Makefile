@@ -16,18 +16,24 @@ COUNT ?= 10000
 # How long `make fuzz` goes on.
 MINUTES := 20
 
+# Where `make demo` leaves its models.
+DEMO = $(shell $(BIN)/python -c 'from tastemap.files.cache import cache_folder; print(cache_folder() / "demo-100k")')
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz kill pester lint types format docs layers bench clean
+.PHONY: help demo explore test coverage fuzz kill pester lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/package  ## see it work on MovieLens 100K, or on DATA=<folder of MovieLens>
 	@$(BIN)/tastemap demo $(if $(DATA),--data "$(DATA)")
+
+explore: $(VENV)/explore  ## look at the demo's models in a browser, or at MODELS="<files>", with ITEMS=<file>
+	@$(BIN)/tastemap explore $(or $(MODELS),$(wildcard $(DEMO)/*.safetensors)) $(if $(MODELS),$(if $(ITEMS),--items "$(ITEMS)"),--items $(DEMO)/films.csv)
 
 # Kernels compile once and are cached on disk; two workers then halve the time. More would share two cores.
 test: $(VENV)/dev  ## run the tests, on real data too where TASTEMAP_DATA is a folder of it
@@ -96,6 +102,11 @@ $(VENV)/dev: $(VENV)/package pyproject.toml
 	@echo "Installing the development tools into $(VENV) ..."
 	@$(PIP) install 'pip>=25.1'
 	@$(PIP) install --group dev
+	@touch $@
+
+$(VENV)/explore: $(VENV)/package pyproject.toml
+	@echo "Installing what the explorer needs into $(VENV) ..."
+	@$(PIP) install --editable '.[explore]'
 	@touch $@
 
 $(VENV)/docs: $(VENV)/dev pyproject.toml

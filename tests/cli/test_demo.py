@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from tastemap.cli import app
+from tastemap.cli.demo import FILM
 from tastemap.datasets import Dataset
 
 
@@ -25,7 +27,8 @@ def test_the_demo_measures_and_recommends(ml100k: Dataset) -> None:
     assert lines[-1].strip().startswith("tastemap recommend")
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in result.stdout
-    assert "fitting WARP to all likes" in result.stderr
+    assert "fitting WARP, EASE and ImplicitALS to all likes" in result.stderr
+    assert "tastemap explore " in result.stdout
 
 
 def test_the_demo_answers_programs_too(ml100k: Dataset) -> None:
@@ -37,6 +40,9 @@ def test_the_demo_answers_programs_too(ml100k: Dataset) -> None:
     assert len(told["similar"]) == len(told["recommended"]) == 10
     liked = {film["title"] for film in told["liked"]}
     assert not liked & {film["title"] for film in told["recommended"]}
+    kept = Path(told["kept"])
+    assert sorted(path.stem for path in kept.parent.glob("*.safetensors")) == ["als", "ease", "warp"]
+    assert FILM in pl.read_csv(kept)["title"]
 
 
 def test_the_demo_takes_a_folder_of_movielens_1m(data_folder: Path) -> None:

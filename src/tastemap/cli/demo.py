@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import polars as pl
 
 import tastemap as tm
+from tastemap.files.cache import cache_folder
+from tastemap.files.whole import whole_file
 from tastemap.tables import Column, PlainTable
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ class Demo:
     board : the models compared, trained on 80 % of the likes and measured on the rest
     similar : the films most like `FILM`: rank, title, genres, score
     person, liked, recommended : a user, titles and genres of what they liked and of what they are recommended
+    kept : a file of the films, beside those of models fitted to all likes, for the explorer
     """
 
     data: str
@@ -41,10 +45,12 @@ class Demo:
     person: int | str
     liked: pl.DataFrame
     recommended: pl.DataFrame
+    kept: Path
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything in types that JSON has, the board as its frames."""
         told = {k: v.to_dicts() if isinstance(v, pl.DataFrame) else v for k, v in vars(self).items() if k != "board"}
+        told["kept"] = str(self.kept)
         frames = {"leaderboard": self.board.frame, "differences": self.board.differences}
         return told | {name: frame.to_dicts() for name, frame in frames.items()}
 
@@ -74,8 +80,9 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
     say("the first time their kernels are compiled, which takes some seconds")
     board = tm.compare(models, test, train=train, metrics=DEFAULT_METRICS)
 
-    say("fitting WARP to all likes")
+    say("fitting WARP, EASE and ImplicitALS to all likes")
     model = tm.WARP().fit(likes)
+    kept = _keep(name, films, warp=model, ease=tm.EASE().fit(likes), als=tm.ImplicitALS().fit(likes))
     toy_story = films.filter(pl.col("title") == FILM)["movie_id"].item()
     similar = model.similar_items(toy_story, k=10).join(
         films, left_on="neighbour", right_on="movie_id", maintain_order="left"
@@ -94,7 +101,19 @@ def run(name: Name = "100k", path: Path | None = None, say: Callable[[str], None
         person=person,
         liked=liked.select("title", "genres"),
         recommended=recommended.select("rank", "title", "genres", "score"),
+        kept=kept,
     )
+
+
+def _keep(name: Name, films: pl.DataFrame, **models: tm.Model) -> Path:
+    """Write the models and the films into the cache folder; returns the path of the films."""
+    folder = cache_folder() / f"demo-{name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, model in models.items():
+        model.save(folder / f"{stem}.safetensors")
+    with whole_file(folder / "films.csv") as file:
+        films.write_csv(file)
+    return folder / "films.csv"
 
 
 def show(demo: Demo, console: Console) -> None:
@@ -129,6 +148,12 @@ def show(demo: Demo, console: Console) -> None:
         "tastemap recommend als.safetensors --user 4",
     ):
         console.print(f"  {line}")
+
+    console.print()
+    _show_heading(console, "Look at these models in a browser")
+    folder = shlex.quote(str(demo.kept.parent))
+    films = f"{folder}/{demo.kept.name}"
+    console.print(f"  tastemap explore {folder}/*.safetensors --items {films}", soft_wrap=True, highlight=False)
 
 
 # Long titles are cut, so that genres and numbers are whole in 100 columns.
