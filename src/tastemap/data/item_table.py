@@ -170,6 +170,10 @@ class AlignedTable:
         """The columns that conditions may name, and what each holds."""
         return {name: column.kind for name, column in self._columns.items()}
 
+    def column(self, name: str) -> Column:
+        """Return the values of a column; raises DataError where there is none that conditions may name."""
+        return self._find(name)
+
     def texts_of(self, row: int) -> list[str]:
         """Return the values of an item in all columns of texts."""
         texts = list[str]()

@@ -10,7 +10,7 @@ import numpy as np
 
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, freeze, freeze_rows, make_csr, rows_of
+from tastemap.data._pairs import Rows, freeze, freeze_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
@@ -26,6 +26,7 @@ from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
+from tastemap.training.graph import normalize_pairs, transpose
 from tastemap.training.loop import Options
 from tastemap.training.singular import SPARE, find_singular, multiply
 from tastemap.training.wide import widen, width_of
@@ -137,8 +138,8 @@ class GraphFilter(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the singular vectors of R, then sum its kernel."""
-        by_user, scales, edge = self._normalize(interactions)
-        by_item = _transpose(by_user, len(scales))
+        by_user, scales, edge = normalize_pairs(interactions, self.damping)
+        by_item = transpose(by_user, len(scales))
         state = derive_state(self.seed, Stream.FIRST_ITEMS_ALONE)
         values, vectors = find_singular(by_user, by_item, int(self.factors), state)
         shares = 1 - (self.used_.noise * edge / values) ** 2
@@ -169,17 +170,6 @@ class GraphFilter(Model):
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn again from all pairs."""
         self.learn(self.state.training("update"), Options())
-
-    def _normalize(self, interactions: Interactions) -> tuple[Rows, Floats, float]:
-        """Return R by user, a_i, and s_0."""
-        pairs, users = interactions.by_user, interactions.row_of_pair()
-        w = pairs.data.astype(np.float64)
-        (of_users, f_u), (of_items, f_i) = (
-            _damp(np.bincount(rows, w, n).astype(np.float64), self.damping)
-            for rows, n in zip((users, pairs.indices), interactions.shape, strict=True)
-        )
-        R = (w / (of_users[users] * of_items[pairs.indices])).astype(np.float32)
-        return freeze_rows(pairs._replace(data=R)), of_items.astype(np.float32), np.sqrt(f_u) + np.sqrt(f_i)
 
     # -- answering ----------------------------------------------------------------------------------------------------
 
@@ -306,16 +296,3 @@ class _Similarities(ComputedCandidates):
 
 def _cut(n_items: int) -> list[slice]:
     return parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
-
-
-def _damp(sums: Doubles, damping: float) -> tuple[Doubles, float]:
-    """Return sqrt(d + damping mean), 1 where there is no pair, and the mean of d / (d + damping mean) over the mean."""
-    has_pairs = sums > 0
-    mean = sums.sum() / np.count_nonzero(has_pairs)
-    damped = np.where(has_pairs, sums + damping * mean, 1)
-    return np.sqrt(damped), float((sums / damped)[has_pairs].mean() / mean)
-
-
-def _transpose(pairs: Rows, n_columns: int) -> Rows:
-    by_column = make_csr(*pairs, n_columns).tocsc()
-    return rows_of(make_csr(by_column.indptr, by_column.indices, by_column.data, len(pairs.counts)))
