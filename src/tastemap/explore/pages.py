@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from nicegui import core
+
+from tastemap.explore.atlas.making import Cartographer
 from tastemap.explore.desk import Desk
 from tastemap.explore.frame import add_page
 from tastemap.explore.items import build_items
+from tastemap.explore.map import build_map
 from tastemap.explore.people import build_people
 from tastemap.explore.taste import build_taste
 
@@ -14,3 +20,6 @@ def add_all(desk: Desk) -> None:
     add_page(desk, "/", build_items)
     add_page(desk, "/people", build_people)
     add_page(desk, "/taste", build_taste)
+    cartographer = Cartographer()
+    core.app.on_shutdown(cartographer.close)
+    add_page(desk, "/map", partial(build_map, cartographer))

@@ -25,7 +25,7 @@ async def build_people(visit: Visit) -> None:
     """Fill the page."""
     user = visit.query.get("user", "")
     Tag("h1", texts.PEOPLE_TITLE)
-    Pick(texts.SEARCH_PERSON, lambda text: _propose(visit, text), lambda found: _open(visit, user=found))
+    Pick(texts.SEARCH_PERSON, lambda text: propose_people(visit, text), lambda found: _open(visit, user=found))
     told = await visit.desk.describe_user(user) if user else None
     if told is None:
         if user:
@@ -120,7 +120,8 @@ class _History:
         return texts.SWITCHED.format(names=texts.join(names))
 
 
-async def _propose(visit: Visit, text: str) -> tuple[list[Proposal], bool]:
+async def propose_people(visit: Visit, text: str) -> tuple[list[Proposal], bool]:
+    """Return the users whom a text may mean."""
     found = await visit.desk.find_people(text)
     pairs = [texts.PAIRS.format(pairs=visit.numbers.whole(person.pairs)) for person in found]
     return [Proposal(person.user, person.name, detail) for person, detail in zip(found, pairs, strict=True)], False

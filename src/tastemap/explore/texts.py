@@ -11,6 +11,7 @@ PAGES = {
     "/": "Items",
     "/people": "People",
     "/taste": "My taste",
+    "/map": "Map",
 }
 SKIP = "Skip to the content"
 NAVIGATION = "Pages"
@@ -109,6 +110,56 @@ SHARE_LINES = "Lines of Python"
 SHARE_MODEL = "Model"
 SHARE_CODE = "The lines of Python that give the list of {model}"
 START_OVER = "Start over"
+
+# -- map --------------------------------------------------------------------------------------------------------------
+
+MAP_TITLE = "The map of items"
+MAP_INTRO = "Items that the same people like are near each other. The larger a point, the more people have the item."
+MAP_HINT = "Zoom with the wheel or two fingers, drag to move, click a point to open its item."
+MAP_NAME = "Map of {items} items in {regions} regions, which the table below lists"
+MAP_OF = "{items} items"
+MAP_OF_MOST = "the {items} most popular of {all} items"
+MAP_MODEL = "Model"
+MAP_COLOUR = "Colour"
+MAP_BY_REGION = "Region"
+MAP_FIND = "Find an item on the map"
+MAP_PERSON = "Show a person on the map"
+MAP_LEGEND = "Colours"
+MAP_OVERLAYS = {"history": "what the person has", "listed": "recommended", "found": "found"}
+MAP_TASTE_OVERLAYS = {"history": "what you like", "listed": "recommended to you", "found": "found"}
+MAP_SHOWN_PERSON = "{name}: {history} items of the history and {listed} recommendations are on the map."
+MAP_SHOWN_TASTE = "My taste: {history} liked items and {listed} recommendations are on the map."
+MAP_HIDE = "Take them off the map"
+MAP_FOUND = "{name} is on the map, in the region {region}."
+MAP_NOT_ON = "{name} is not on the map: no person of the training has it, or it is too rare."
+MAP_ZOOM_IN = "Zoom in"
+MAP_ZOOM_OUT = "Zoom out"
+MAP_WHOLE = "Whole map"
+MAP_TO_REGION = "Show {region} on the map"
+MAP_TO_REGION_SHORT = "Show"
+MAP_MAKING = "The map is being made, once for this model. It appears here by itself; other pages work meanwhile."
+MAP_STAGES = {
+    "wait": "Waiting for its turn",
+    "load": "Reading the model",
+    "vectors": "Comparing items",
+    "neighbours": "Finding neighbours",
+    "place": "Placing items",
+    "regions": "Finding regions",
+}
+MAP_TIME = "{seconds} s so far, of about {all} s"
+MAP_READY = "The map is ready."
+MAP_EMPTY = "The model knows no item that a person has."
+REGIONS = "Regions"
+REGIONS_SMALL = "All {number} small regions"
+REGION = "Region"
+REGION_ITEMS = "Items"
+REGION_KNOWN = "Best known"
+REGION_AROUND = "around {item}"
+REGION_WORD = "“{word}”"
+REGION_DECADE = "{decade}s"
+OTHER_VALUES = "others"
+NO_VALUE = "unknown"
+FROM_TO = "{low} to {high}"
 
 # -- wrong starts -----------------------------------------------------------------------------------------------------
 

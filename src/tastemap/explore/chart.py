@@ -1,0 +1,185 @@
+"""The options of the chart that draws a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tastemap.explore.atlas.making import Map
+from tastemap.explore.shades import Shades
+from tastemap.typing import Counts, Floats, RowNumbers
+
+Options = dict[str, Any]
+
+# The shares of the items that are drawn larger, the most popular ones, and by how much.
+SIZES = ((1.0, 1.0), (0.15, 1.7), (0.02, 3.0))
+
+# Pixels of an item that is drawn smallest: fewer the more there are.
+LARGEST, SMALLEST, PIXELS = 8.0, 2.5, 300.0
+
+# Up to so many items of a series are shapes of their own, which light up.
+SHAPES = 2000
+
+# Around the places, and where names are written inwards, in shares of the map.
+MARGIN, EDGE = 0.04, 0.1
+
+# Names are dark on light in any theme.
+PLATE = {
+    "color": "#1b2430", "backgroundColor": "rgba(255,255,255,0.86)", "borderRadius": 4, "padding": [2, 5],
+}  # fmt: skip
+
+# What is shown over the map: the series' names, and how they look.
+OVERLAYS: dict[str, dict[str, Any]] = {
+    "history": {"symbol": "diamond", "symbolSize": 15, "color": "#ffffff", "borderColor": "#111111"},
+    "listed": {"symbol": "circle", "symbolSize": 15, "color": "#ffd400", "borderColor": "#111111"},
+    "found": {"symbol": "pin", "symbolSize": 34, "color": "#e4002b", "borderColor": "#ffffff"},
+}
+
+# Has texts shown as texts, never as HTML.
+TOOLTIP = """(p) => {
+  const box = document.createElement("div");
+  for (const text of p.value.slice(2)) box.append(text, document.createElement("br"));
+  return box;
+}"""
+
+
+class Drawing(NamedTuple):
+    """A chart's options, and the places in the map's rows of the items of each of its series of items."""
+
+    options: Options
+    members: list[RowNumbers]
+
+
+def draw(found: Map, shades: Shades, names: Sequence[str], popularity: Counts, region_names: dict[str, Any]) -> Drawing:
+    """Return the drawing of a map.
+
+    names : of the items
+    popularity : int64, (n,): the number of training pairs of each item
+    region_names : of each level
+    """
+    places = found.atlas.places
+    written = np.round(places.astype(np.float64), 3).tolist()
+    size_class, pixels = _choose_sizes(popularity)
+    series, members = [], []
+    for size in range(len(SIZES)):
+        # The class of the others comes last and is drawn first, so that it hides nothing.
+        for code in reversed(range(len(shades.names))):
+            own = np.flatnonzero((size_class == size) & (shades.codes == code))
+            if len(own):
+                members.append(own)
+                data = [[*written[place], names[place], shades.names[code]] for place in own.tolist()]
+                series.append(_make_series(data, shades.colours[code], pixels * SIZES[size][1]))
+    overlays = [_make_overlay(name) for name in OVERLAYS]
+    low, high = _find_window(places)
+    labels = [
+        _make_labels(level, found.centres[level], region_names[level], low[0], high[0]) for level in found.regions
+    ]
+    options = {
+        "animation": False,
+        "grid": {"left": 0, "right": 0, "top": 0, "bottom": 0},
+        "xAxis": {"type": "value", "show": False, "min": low[0], "max": high[0]},
+        "yAxis": {"type": "value", "show": False, "min": low[1], "max": high[1]},
+        "dataZoom": [
+            {"type": "inside", "id": "x", "xAxisIndex": 0, "filterMode": "none", "minSpan": 1},
+            {"type": "inside", "id": "y", "yAxisIndex": 0, "filterMode": "none", "minSpan": 1},
+        ],
+        "tooltip": {"trigger": "item", "confine": True, "transitionDuration": 0, ":formatter": TOOLTIP},
+        "series": [*series, *labels, *overlays],
+    }
+    return Drawing(options, members)
+
+
+def mark(name: str, places: Floats, titles: Sequence[str], kind: str) -> Options:
+    """Return the options that show items over the map in place of those that were shown.
+
+    name : of the overlay
+    titles : of the items, most important first
+    kind : what they are, for the tooltip
+    """
+    data = [
+        {"name": title, "value": [*np.round(place.astype(np.float64), 3).tolist(), title, kind]}
+        for place, title in zip(places, titles, strict=True)
+    ]
+    return {"id": name, "data": data}
+
+
+def show_level(level: str) -> list[Options]:
+    """Return the options that show the names of one level of regions."""
+    return [{"id": name, "label": {"show": name == level}} for name in ("near", "far")]
+
+
+def _choose_sizes(popularity: Counts) -> tuple[RowNumbers, float]:
+    n = len(popularity)
+    rank = np.empty(n, np.int64)
+    rank[np.argsort(-popularity, kind="stable")] = np.arange(n)
+    chosen = np.zeros(n, np.int64)
+    for place, (share, _) in enumerate(SIZES):
+        chosen[rank < share * n] = place
+    return chosen, min(max(PIXELS / max(n, 1) ** 0.5, SMALLEST), LARGEST)
+
+
+def _find_window(places: Floats) -> tuple[list[float], list[float]]:
+    low, high = places.min(axis=0).astype(np.float64), places.max(axis=0).astype(np.float64)
+    space = MARGIN * np.maximum(high - low, 1e-3)
+    return (low - space).round(4).tolist(), (high + space).round(4).tolist()
+
+
+def _make_series(data: list[list[Any]], colour: str, pixels: float) -> Options:
+    return {
+        "type": "scatter",
+        "data": data,
+        "symbolSize": round(pixels, 1),
+        "itemStyle": {"color": colour, "opacity": 0.8},
+        "large": True,
+        "largeThreshold": SHAPES,
+        "progressive": 0,
+        "cursor": "pointer",
+    }
+
+
+def _make_labels(level: str, centres: Floats, names: Sequence[str], low: float, high: float) -> Options:
+    """Return the names of a level of regions; those near the edges, low and high, are written inwards."""
+    return {
+        "id": level,
+        "type": "scatter",
+        "silent": True,
+        "symbolSize": 1,
+        "itemStyle": {"color": "transparent", "opacity": 1},  # which names inherit
+        "data": [
+            {
+                "name": name,
+                "value": np.round(place.astype(np.float64), 3).tolist(),
+                "label": {"position": _find_side(float(place[0]), low, high)},
+            }
+            for name, place in zip(names, centres, strict=True)
+        ],
+        "label": {"show": level == "far", "formatter": "{b}", "fontSize": 13, "fontWeight": "bold", **PLATE},
+        "labelLayout": {"hideOverlap": True},
+        "z": 5,
+    }
+
+
+def _find_side(x: float, low: float, high: float) -> str:
+    share = (x - low) / (high - low)
+    return "right" if share < EDGE else "left" if share > 1 - EDGE else "inside"
+
+
+def _make_overlay(name: str) -> Options:
+    look = OVERLAYS[name]
+    return {
+        "id": name,
+        "type": "scatter",
+        "data": [],
+        "symbol": look["symbol"],
+        "symbolSize": look["symbolSize"],
+        "itemStyle": {"color": look["color"], "borderColor": look["borderColor"], "borderWidth": 2, "opacity": 1},
+        "label": {
+            "show": name != "history", "formatter": "{b}", "position": "right", "fontSize": 13,
+            "width": 180, "overflow": "truncate", **PLATE,
+        },
+        "labelLayout": {"hideOverlap": True},
+        "cursor": "pointer",
+        "z": 10,
+    }  # fmt: skip
