@@ -34,8 +34,9 @@ smartquotes = False  # "ndcg@10" is a string to copy
 
 # What only those who write models need, and what only fit, tm.load and tm.evaluate call.
 HOOKS = (
-    "check, learn, learn_more, make_scorer, place_items, run_epochs, contributions, unstated_weight, disliked_weight, fold, take_apart, make_item_space, "
-    "make_user_space, known, state, candidates, from_arrays, find_sizes, check_parameters"
+    "check, learn, learn_more, make_scorer, place_items, run_epochs, contributions, unstated_weight, disliked_weight, "
+    "fold, take_apart, make_item_space, make_user_space, known, state, candidates, from_arrays, find_sizes, "
+    "check_parameters"
 )
 autodoc_default_options = {"exclude-members": HOOKS}
 autodoc_typehints_format = "short"
