@@ -22,7 +22,10 @@ def explore(
     items: Items = None,
     item_id: ItemId = None,
     title_column: opt.TitleColumn = None,
-    users: Annotated[Path | None, typer.Option(help="File of what is known of users, such as their names.")] = None,
+    users: Annotated[Path | None, typer.Option(help="File of the names of users.")] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="File of pairs that the models were not trained on, to measure them.")
+    ] = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token_file: TokenFile = None,
@@ -45,7 +48,7 @@ def explore(
         if browser and _can_show():
             webbrowser.open(address)
 
-    run(settings, host, port, 1, tell, lambda service: add_pages(service, users))
+    run(settings, host, port, 1, tell, lambda service: add_pages(service, users, test))
 
 
 def _can_show() -> bool:

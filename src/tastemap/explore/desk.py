@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +15,16 @@ from anyio import CapacityLimiter, to_thread
 
 from tastemap.data._pairs import Rows
 from tastemap.data.ids import IdMap
+from tastemap.evaluation.evaluate import evaluate
 from tastemap.explore.filters import Filters
+from tastemap.explore.measures import Compared, DataFigures, compare_lists, describe_data
 from tastemap.serve.asked import Explain, Recommend, SimilarItems
 from tastemap.serve.routes import describe_item, describe_user
 from tastemap.serve.served import Served
 from tastemap.serve.service import App
+from tastemap.service.reading import Reading
 from tastemap.service.search import Search
-from tastemap.service.titles import ItemFile, Titles
+from tastemap.service.titles import Titles
 from tastemap.typing import RowNumbers
 
 # Questions of pages that are at work at a time, beside lists, which have a thread of their own.
@@ -70,22 +74,38 @@ class Both:
     users: Sequence[str]
 
 
-class Desk:
-    """Answers what pages ask of the models of a service."""
+@dataclass(frozen=True)
+class Board:
+    """How good models are on held-out pairs.
 
-    def __init__(self, app: App, users: ItemFile | None = None, names: pl.DataFrame | None = None) -> None:
-        self._app, self._users, self._names = app, users, names
+    figures : for each model the mean of each metric, with the ends of its interval
+    """
+
+    users: int
+    metrics: Sequence[str]
+    figures: Mapping[str, Sequence[tuple[float, float, float]]]
+
+
+class Desk:
+    """Answers what pages ask of the models of a service.
+
+    names : the names of users: columns item, which has their ids, and title
+    test : a file of pairs that the models were not trained on
+    """
+
+    def __init__(self, app: App, names: pl.DataFrame | None = None, test: Path | None = None) -> None:
+        self._app, self._names, self._test = app, names, test
+        self._known = dict[Hashable, Any]()
         self._limiter = CapacityLimiter(AT_ONCE)
         self._searches = dict[int, tuple[IdMap, Search]]()
 
     @classmethod
-    def of(cls, app: App, users: Path | None) -> Desk:
-        """Make a desk; raises DataError for a file of users that cannot be read."""
-        if users is None:
-            return cls(app)
-        ids = app.shelf.get(None).model.users
-        file = ItemFile.read(users, ids)
-        return cls(app, file, Titles.read(users, ids).frame if len(file.frame.columns) > 1 else None)
+    def of(cls, app: App, users: Path | None, test: Path | None) -> Desk:
+        """Make a desk; raises DataError for files of users and of held-out pairs that cannot be read."""
+        first = app.shelf.get(None).model
+        if test is not None:
+            Reading().read(test, like=first)
+        return cls(app, None if users is None else Titles.read(users, first.users).frame, test)
 
     # -- models -------------------------------------------------------------------------------------------------------
 
@@ -279,6 +299,44 @@ class Desk:
             return describe_user(holder, user) | {"name": self.name_person(holder, user).name}
 
         return await self._run(describe)
+
+    # -- data and models ----------------------------------------------------------------------------------------------
+
+    async def describe_data(self) -> tuple[str, DataFigures] | None:
+        """Return the first model that has its training data, and what they are like; None where none has them."""
+        for served in self.models:
+            data = served.model.interactions
+            if data is not None:
+                return served.name, await self._remember(("data", served.digest), partial(describe_data, data))
+        return None
+
+    async def compare_lists(self) -> Compared:
+        """Return what the lists of all models are like."""
+        models = self.models
+        return await self._remember(("lists", *(one.digest for one in models)), lambda: compare_lists(models))
+
+    async def measure(self, metrics: Sequence[str]) -> Board | None:
+        """Return how good all models are on the held-out pairs; None without any."""
+        models, test = self.models, self._test
+        if test is None:
+            return None
+
+        def measure() -> Board:
+            figures = {}
+            for served in models:
+                held = Reading().read(test, like=served.model).data
+                measured = evaluate(served.model, held, metrics=metrics, on_unknown="skip")
+                figures[served.name] = [(row["mean"], row["low"], row["high"]) for row in measured.frame.to_dicts()]
+            return Board(measured.n_users, list(metrics), figures)
+
+        return await self._remember(("board", *(one.digest for one in models), *metrics), measure)
+
+    async def _remember(self, key: Hashable, work: Callable[[], Answer]) -> Answer:
+        """Return what work returns; what was returned for the key before is the answer again."""
+        if key not in self._known:
+            self._known[key] = await self._run(work)
+        found: Answer = self._known[key]
+        return found
 
     # -- work ---------------------------------------------------------------------------------------------------------
 

@@ -39,6 +39,6 @@ class Numbers:
         pattern = "0.000" if size < 10 else "#,##0.0" if size < 1000 else "#,##0"
         return format_decimal(number, format=pattern, locale=self.locale)
 
-    def percent(self, share: float) -> str:
+    def percent(self, share: float, digits: int = 0) -> str:
         """Write a share, such as 43%."""
-        return format_percent(share, locale=self.locale)
+        return format_percent(share, format="0." + "0" * digits + "%" if digits else None, locale=self.locale)

@@ -29,10 +29,11 @@ HEADERS = [
 ]
 
 
-def add_pages(app: App, users: Path | None = None) -> None:
+def add_pages(app: App, users: Path | None = None, test: Path | None = None) -> None:
     """Add the explorer's pages to a service; raises MissingPackageError without the extra `explore`.
 
-    users : a file of what is known of users: names, and columns to show
+    users : a file of the names of users
+    test : a file of pairs that the models were not trained on
 
     NiceGUI has one set of pages in a process, so one service of a process can have them.
     """
@@ -42,7 +43,7 @@ def add_pages(app: App, users: Path | None = None) -> None:
     from tastemap.explore.desk import Desk
     from tastemap.explore.pages import add_all
 
-    desk = Desk.of(app, users)
+    desk = Desk.of(app, users, test)
     add_all(desk)
     core.app.add_middleware(_Headers)
     app.rest.add_api_route("/", lambda: RedirectResponse(PAGES + "/"), include_in_schema=False)

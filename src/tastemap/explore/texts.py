@@ -12,6 +12,8 @@ PAGES = {
     "/people": "People",
     "/taste": "My taste",
     "/map": "Map",
+    "/data": "Data",
+    "/models": "Models",
 }
 SKIP = "Skip to the content"
 NAVIGATION = "Pages"
@@ -160,6 +162,44 @@ REGION_DECADE = "{decade}s"
 OTHER_VALUES = "others"
 NO_VALUE = "unknown"
 FROM_TO = "{low} to {high}"
+
+# -- data -------------------------------------------------------------------------------------------------------------
+
+DATA_TITLE = "What the models were trained on"
+DATA_INTRO = "The data of {model}, as its file has them: each pair of a person and an item once."
+DATA_PAIRS = "pairs"
+DATA_USERS = "people"
+DATA_ITEMS = "items"
+DATA_DENSITY = "density"
+DATA_HISTORY = "items of a person, on average"
+TAIL = "How few items have how many of the pairs"
+TAIL_SAYS = "The tenth of the items that most people have takes {share} of the pairs."
+TAIL_COLUMNS = ("Part of the items", "Part of the pairs")
+HISTORIES = "How long histories are"
+HISTORIES_COLUMNS = ("Items", "People")
+WEIGHTS = "Weights"
+WEIGHTS_COLUMNS = ("Weight", "Pairs")
+AS_TABLE = "As a table"
+
+# -- models -----------------------------------------------------------------------------------------------------------
+
+MODELS_TITLE = "How the models differ"
+MODEL = "Model"
+BOARD = "How good are they?"
+BOARD_SAYS = "Measured on held-out pairs of {users} people; below each mean its 95% interval."
+BOARD_MISSING = (
+    "Start the explorer with --test FILE, pairs that the models were not trained on, to see how good they are."
+)
+INTERVAL = "{mean} ({low} to {high})"
+LISTS = "What are their lists like?"
+LISTS_SAY = "The first {places} places of the lists of {users} people."
+COVERAGE = "Coverage: part of the items that is listed"
+NOVELTY = "Novelty, in bits"
+OVERLAP = "In common with {model}"
+CARD = "Card"
+OBJECTIVE = "Objective by epoch"
+CURVE = "The objective of {model} went from {first:.4g} to {last:.4g}."
+NO_EPOCHS = "It learned at once, without epochs."
 
 # -- wrong starts -----------------------------------------------------------------------------------------------------
 
