@@ -38,7 +38,7 @@ async def build_models(visit: Visit) -> None:
     for served in visit.desk.models:
         with Tag("section", classes="model", aria_label=served.name):
             Tag("h2", served.name)
-            _draw_curve(served)
+            _draw_curve(visit, served)
             with Tag("details"):
                 Tag("summary", texts.CARD)
                 Tag("pre", str(served.model.card()), "code", tabindex="0", role="region", aria_label=texts.CARD)
@@ -69,7 +69,7 @@ def _show_lists(visit: Visit, compared: Compared) -> None:
     write_table([texts.MODEL, texts.COVERAGE, texts.NOVELTY, *both], rows)
 
 
-def _draw_curve(served: Served) -> None:
+def _draw_curve(visit: Visit, served: Served) -> None:
     epochs = served.model.epochs_
     if len(epochs) < 2:
         Tag("p", texts.NO_EPOCHS)
@@ -84,6 +84,6 @@ def _draw_curve(served: Served) -> None:
         "series": [{"type": "line", "name": texts.OBJECTIVE, "data": [epoch.objective for epoch in epochs]}],
         "animation": False,
     }
-    says = texts.CURVE.format(model=served.name, first=epochs[0].objective, last=epochs[-1].objective)
-    Tag("p", says)
+    first, last = (visit.numbers.score(epoch.objective) for epoch in (epochs[0], epochs[-1]))
+    Tag("p", texts.CURVE.format(model=served.name, first=first, last=last))
     ui.echart(options).classes("chart").props(f'role=img aria-label="{texts.OBJECTIVE}"')

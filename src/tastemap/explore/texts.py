@@ -198,7 +198,7 @@ NOVELTY = "Novelty, in bits"
 OVERLAP = "In common with {model}"
 CARD = "Card"
 OBJECTIVE = "Objective by epoch"
-CURVE = "The objective of {model} went from {first:.4g} to {last:.4g}."
+CURVE = "The objective of {model} went from {first} to {last}."
 NO_EPOCHS = "It learned at once, without epochs."
 
 # -- wrong starts -----------------------------------------------------------------------------------------------------
