@@ -40,6 +40,9 @@ AROUND = 25.0
 # The best known items of a region that are named, and the most items of a list and of a history that are shown.
 KNOWN, LISTED, MOST_HISTORY = 3, 10, 500
 
+# What stands in an address for the colours of regions.
+BY_REGION = "*"
+
 Window = list[tuple[float, float]]
 WHOLE: Window = [(0.0, 100.0), (0.0, 100.0)]
 
@@ -58,6 +61,7 @@ async def build_map(cartographer: Cartographer, visit: Visit) -> None:
             choice(texts.MAP_MODEL, names, served.name, page.choose_model)
     with Tag("div", classes="stack") as place:
         told = _Progress(served) if making.map is None and making.fault is None else None
+    page.add_chart()
 
     async def look() -> None:
         if making.map is None and making.fault is None:
@@ -66,22 +70,21 @@ async def build_map(cartographer: Cartographer, visit: Visit) -> None:
             return
         timer.cancel()
         place.clear()
-        with place:
-            try:
-                await _show(page, making)
-            except Exception as error:
+        try:
+            if making.map is not None and len(making.map.atlas.rows):
+                await page.show(making.map)
+                return
+            with place:
+                if making.map is None:
+                    Tag("p", texts.FAILED.format(sentence=making.fault), "error", role="alert")
+                else:
+                    Tag("p", texts.MAP_EMPTY)
+        except Exception as error:
+            with place:
                 tell_error(error)
+        page.remove_chart()
 
     timer = ui.timer(PAUSE, look, immediate=True)
-
-
-async def _show(page: _MapPage, making: Making) -> None:
-    if making.map is None:
-        Tag("p", texts.FAILED.format(sentence=making.fault), "error", role="alert")
-    elif not len(making.map.atlas.rows):
-        Tag("p", texts.MAP_EMPTY)
-    else:
-        await page.build(making.map)
 
 
 class _Progress:
@@ -120,15 +123,34 @@ class _MapPage:
         start = find_start(served.table) or ""
         self._colour = visit.query.get("colour", start)
         if self._colour not in list_columns(served.table):
-            self._colour = ""
+            self._colour = BY_REGION
         self._window = WHOLE
         self._level = "far"
+        self._is_drawn = False
+        self._marked = dict[str, RowNumbers]()
 
     def choose_model(self, name: str) -> None:
         """Show the map of another model."""
         ui.navigate.to(make_address("/map", {**self._query(), "model": name}))
 
-    async def build(self, found: Map) -> None:
+    def add_chart(self) -> None:
+        """Add the place for the map: the browser loads what draws it while the map is made or read."""
+        with Tag("div", classes="line") as self._above:
+            self._told = Tag("p", classes="told", role="status")
+            self._hide = button(texts.MAP_HIDE, self._take_off, "small")
+            self._hide.set_visibility(False)
+        with Tag("div", classes="map") as self._canvas:
+            self._chart = ui.echart({})
+        self._chart.on("componentClick", self._open_point, js_handler=_CLICKED)
+        self._chart.on("chart:datazoom", self._see, js_handler=_ZOOMED, throttle=0.1)
+        self._below = Tag("div", classes="stack")
+
+    def remove_chart(self) -> None:
+        """Take away the place for the map."""
+        for part in (self._above, self._canvas, self._below):
+            part.delete()
+
+    async def show(self, found: Map) -> None:
         """Fill the page with a map."""
         self._map = found
         self._names = {
@@ -136,23 +158,21 @@ class _MapPage:
         }
         columns = {name: name for name in list_columns(self._served.table)}
         with self._fields:
-            choice(texts.MAP_COLOUR, {"": texts.MAP_BY_REGION, **columns}, self._colour, self._choose_colour)
+            choice(texts.MAP_COLOUR, {BY_REGION: texts.MAP_BY_REGION, **columns}, self._colour, self._choose_colour)
             Pick(texts.MAP_FIND, lambda text: propose_items(self._visit, text), self._find)
             Pick(texts.MAP_PERSON, lambda text: propose_people(self._visit, text), self._choose_person)
-        with Tag("div", classes="line"):
-            self._told = Tag("p", classes="told", role="status")
-            self._hide = button(texts.MAP_HIDE, self._take_off, "small")
-            self._hide.set_visibility(False)
-        self._canvas = Tag("div", classes="map")
-        self._tell_size()
-        with Tag("div", classes="fields"):
-            button(texts.MAP_ZOOM_IN, partial(self._zoom, ZOOM))
-            button(texts.MAP_ZOOM_OUT, partial(self._zoom, 1 / ZOOM))
-            button(texts.MAP_WHOLE, lambda: self._move(WHOLE))
-        Tag("p", texts.MAP_HINT, "hint")
-        with Tag("div", classes="legend", role="group", aria_label=texts.MAP_LEGEND):
-            self._marks, self._swatches = Tag("ul", classes="chips"), Tag("ul", classes="chips")
-        self._list_regions()
+        with self._below:
+            with Tag("div", classes="fields"):
+                button(texts.MAP_ZOOM_IN, partial(self._zoom, ZOOM))
+                button(texts.MAP_ZOOM_OUT, partial(self._zoom, 1 / ZOOM))
+                button(texts.MAP_WHOLE, lambda: self._move(WHOLE))
+            with Tag("div", classes="legend", role="group", aria_label=texts.MAP_LEGEND):
+                self._marks, self._swatches = Tag("ul", classes="chips"), Tag("ul", classes="chips")
+            Tag("p", f"{self._say_size()} {texts.MAP_HINT}", "hint")
+            self._list_regions()
+        n_regions = len(self._names["far"])
+        name = texts.MAP_NAME.format(items=self._whole(len(found.atlas.rows)), regions=self._whole(n_regions))
+        self._chart.props["role"], self._chart.props["aria-label"] = "img", name
         await self._draw()
 
     # -- the chart ----------------------------------------------------------------------------------------------------
@@ -161,22 +181,17 @@ class _MapPage:
         drawing, shades = await asyncio.to_thread(self._prepare)
         if context.client.is_deleted:
             return
-        self._drawing: Drawing = drawing
-        self._chart: ui.echart | None = None
+        self._drawing, self._is_drawn = drawing, False
         self._show_legend(shades)
         await self._show_overlays()
-        self._canvas.clear()
-        with self._canvas:
-            self._chart = ui.echart(drawing.options)
-        n_regions = len(self._names["far"])
-        name = texts.MAP_NAME.format(items=self._whole(len(self._map.atlas.rows)), regions=self._whole(n_regions))
-        self._chart.props["role"], self._chart.props["aria-label"] = "img", name
-        self._chart.on("componentClick", self._open_point, js_handler=_CLICKED)
-        self._chart.on("chart:datazoom", self._see, js_handler=_ZOOMED, throttle=0.1)
+        self._window, self._level = WHOLE, "far"
+        self._chart.props["options"] = drawing.options
+        self._chart.update()
+        self._is_drawn = True
 
     def _prepare(self) -> tuple[Drawing, Shades]:
         served, atlas = self._served, self._map.atlas
-        if self._colour and served.table is not None:
+        if self._colour != BY_REGION and served.table is not None:
             shades = shade_column(atlas.rows, served.table.column(self._colour), self._visit.numbers)
         else:
             shades = shade_regions(atlas.far, self._names["far"])
@@ -207,14 +222,11 @@ class _MapPage:
             Tag("small", self._whole(count))
 
     async def _open_point(self, event: Any) -> None:
-        series, place, name = event.args
-        if series < len(self._drawing.members):
-            row = int(self._map.atlas.rows[self._drawing.members[series][place]])
-            item = self._desk.name_rows(self._served, np.array([row]))[0].item
-        else:
-            item = self._marked.get(name, "")
-        if item:
-            ui.navigate.to(make_address("/", {"item": item}))
+        series, name, number = event.args
+        members = self._marked[name] if name in self._marked else self._drawing.members[series]
+        row = self._map.atlas.rows[members[number]]
+        item = self._desk.name_rows(self._served, np.array([row]))[0].item
+        ui.navigate.to(make_address("/", {"item": item}))
 
     def _see(self, event: Any) -> None:
         """Take in which part of the map is seen."""
@@ -229,7 +241,7 @@ class _MapPage:
             for new in series:
                 if own.get("id") == new["id"]:
                     own.update({**new, "label": {**own["label"], **new.get("label", {})}})
-        if self._chart is not None:
+        if self._is_drawn:
             self._chart.run_chart_method("setOption", {"series": series})
 
     def _show_names(self) -> None:
@@ -252,7 +264,7 @@ class _MapPage:
         self._window = window
         axes = zip("xy", window, strict=True)
         batch = [{"dataZoomId": axis, "start": start, "end": end} for axis, (start, end) in axes]
-        if self._chart is not None:
+        if self._is_drawn:
             self._chart.run_chart_method("dispatchAction", {"type": "dataZoom", "batch": batch})
         self._show_names()
 
@@ -267,7 +279,7 @@ class _MapPage:
         self._move(window)
 
     async def _choose_colour(self, name: str) -> None:
-        self._colour, self._window, self._level = name, WHOLE, "far"
+        self._colour = name
         self._visit.remember(self._query())
         await self._draw()
 
@@ -275,7 +287,6 @@ class _MapPage:
 
     async def _show_overlays(self) -> None:
         """Show a person's or one's own history, what is recommended for it, and the item that was found."""
-        self._marked = dict[str, str]()
         history, asked, said = list[str](), dict[str, Any](), ""
         sentence, kinds = texts.MAP_SHOWN_PERSON, texts.MAP_OVERLAYS
         if self._user:
@@ -312,10 +323,8 @@ class _MapPage:
     def _mark(self, name: str, items: Sequence[str], kinds: dict[str, str]) -> int:
         """Show items over the map and return how many of them are on it."""
         places = self._find_places(items)
-        titles = self._name_places(places)
-        rows = self._desk.name_rows(self._served, self._map.atlas.rows[places])
-        self._marked |= {title: entry.item for title, entry in zip(titles, rows, strict=True)}
-        self._change([mark(name, self._map.atlas.places[places], titles, kinds[name])])
+        self._marked[name] = places
+        self._change([mark(name, self._map.atlas.places[places], self._name_places(places), kinds[name])])
         return len(places)
 
     def _tell_found(self, is_on: bool) -> str:
@@ -401,10 +410,10 @@ class _MapPage:
             return ids
         return [own if title is None else title for own, title in zip(ids, titles.gather(rows), strict=True)]
 
-    def _tell_size(self) -> None:
+    def _say_size(self) -> str:
         shown, known = len(self._map.atlas.rows), int(np.count_nonzero(self._served.model.popularity_))
         text = texts.MAP_OF if shown == known else texts.MAP_OF_MOST
-        Tag("p", text.format(items=self._whole(shown), all=self._whole(known)), "hint")
+        return text.format(items=self._whole(shown), all=self._whole(known))
 
     def _whole(self, number: float) -> str:
         return self._visit.numbers.whole(number)
@@ -425,5 +434,5 @@ def _word(term: Term) -> str:
     return texts.REGION_DECADE.format(decade=term.text) if term.kind == "decade" else term.text
 
 
-_CLICKED = "(e) => e.componentType === 'series' && emit([e.seriesIndex, e.dataIndex, e.name])"
+_CLICKED = "(e) => e.componentType === 'series' && emit([e.seriesIndex, e.seriesId, e.dataIndex])"
 _ZOOMED = "(e) => emit((e.batch ?? [e]).map((zoom) => [zoom.dataZoomId, zoom.start, zoom.end]))"
