@@ -38,6 +38,7 @@ def test_the_keys_are_frozen() -> None:
         "FOLD_IN": ("seed", 2),
         "LISTS": ("seed", 0),
         "RESAMPLES": ("seed", 0),
+        "HELD_OUT": ("seed", 0),
         "SIGNS": ("seed", 0),
         "EPOCHS": ("seed", 0),
         "EPOCH": ("EPOCHS", 0),

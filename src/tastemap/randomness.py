@@ -33,6 +33,7 @@ class Stream(Enum):
     FOLD_IN = "seed", 2, "BPR, WARP: the negatives of new users, who are folded in"
     LISTS = "seed", 0, "Random: the users' seeds; those of new users come from the complement of this state"
     RESAMPLES = "seed", 0, "compare: the users drawn for an interval"
+    HELD_OUT = "seed", 0, "ItemKNN, GraphFilter, with seed 0: the users whose pairs choose a default, and these pairs"
     SIGNS = "seed", 0, "compare: the users whose results are swapped for a p-value"
 
     EPOCHS = "seed", 0, "BPR, WARP, SVD, SVDpp: the parent of the epochs"

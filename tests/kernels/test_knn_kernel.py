@@ -46,10 +46,14 @@ def test_the_nearest_are_those_of_the_full_sort_ties_by_place(
     near = np.full((n_items - first, most), -1, np.int32)
     similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
     places, row_at = Ties.of(rng.permutation(n_items))
-    nearest_items(*rows_of(V.T), *rows_of(H), first, shrinkage, exponent, places, row_at, near, similarities, counts)
+    common = np.full(near.shape, -1, np.int32)
+    nearest_items(
+        *rows_of(V.T), *rows_of(H), first, shrinkage, exponent, places, row_at, near, similarities, common, counts
+    )
     for r, own in enumerate(reference.nearest(expected, most, places)[first:]):
         assert near[r, : counts[r]].tolist() == own
         assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
+        assert common[r, : counts[r]].tolist() == n_both[first + r, own].tolist()
 
 
 @settings(max_examples=30)

@@ -79,11 +79,11 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
         "cosine": lambda model: (
             knn.normalised(
                 weights(),
-                model.shrinkage,
+                model.used_.shrinkage,
                 model.user_exponent,
                 model.history_exponent,
                 model.used_.item_exponent,
-                model.similarity_exponent,
+                model.used_.similarity_exponent,
             )
             * both_ways(model)
         ),
@@ -94,7 +94,7 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
 def both_ways(model: Any) -> Array:
     """Return what makes ItemKNN's similarities as large in both directions where weights are ones."""
     n = np.maximum((~np.isnan(weights())).sum(axis=0), 1.0)
-    exponent = (model.history_exponent - model.used_.item_exponent) * model.similarity_exponent / 2
+    exponent = (model.history_exponent - model.used_.item_exponent) * model.used_.similarity_exponent / 2
     return (n[None, :] / n[:, None]) ** exponent
 
 

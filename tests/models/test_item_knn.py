@@ -162,6 +162,7 @@ def test_a_file_from_before_the_exponents_is_read() -> None:
     header = model._header()
     header["parameters"] = {name: value for name, value in header["parameters"].items() if name not in EXPONENTS}
     header["used"] = {}
+    assert "similarity_exponent" not in header["parameters"]
     arrays = stored_arrays.arrays_of(model.state, {name: getattr(model, name) for name in model.fitted_arrays}, True)
     again = tm.ItemKNN.from_arrays(arrays, header)
     assert again.recommend_for({2: 1.0}, k=4).equals(model.recommend_for({2: 1.0}, k=4))

@@ -12,6 +12,7 @@ Arguments of `nearest_items`:
     places, row_at                    int32 (n_items,), int32 (n_items,): the order of equally similar items: the place
                                       of each item, and the item at each place
     neighbours, similarities          int32 (rows, most), float32 (rows, most), written: each item's nearest
+    common                            int32 (rows, most), written: how many users have both
     counts                            int64 (rows,), written: the filled places of each row
 
 and of `add_similarities`:
@@ -48,6 +49,7 @@ def nearest_items(
     row_at,
     neighbours,
     similarities,
+    common,
     counts,
 ):
     """Find the nearest items of item first + r for every row r of `neighbours`, best first.
@@ -74,7 +76,7 @@ def nearest_items(
             j = met[m]
             total = totals[j] if exponent == 1.0 else totals[j] ** exponent
             similarity = np.float32(total * (shared[j] / (shared[j] + shrinkage)))
-            totals[j], shared[j] = 0.0, 0
+            totals[j] = 0.0
             if j == i or not similarity > 0:
                 continue
             if size < most:
@@ -85,6 +87,9 @@ def nearest_items(
         sort(similarities[r], neighbours[r], size)
         for m in range(size):
             neighbours[r, m] = row_at[neighbours[r, m]]
+            common[r, m] = shared[neighbours[r, m]]
+        for m in range(n_met):
+            shared[met[m]] = 0
         counts[r] = size
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from tastemap import memory, parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_share, check_whole
-from tastemap.data._pairs import Rows, make_csr, rows_of
+from tastemap.data._pairs import Rows, freeze, make_csr, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, Remedy
@@ -25,12 +25,18 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
+from tastemap.training.held_out import Score, choose
 from tastemap.training.loop import Options
 from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
 
 # The number of items in a thread's block. Each block clears scratch space for all items: at most 256 blocks.
 BLOCK_ROWS = 32
 MOST_BLOCKS = 256
+
+# What may be chosen, the usual value first: flat similarities suit a few people with histories over many items, steep
+# ones a shop's customers, who buy what goes together.
+SHRINKAGES = 15.0, 5.0
+EXPONENTS = 1.0, 0.5, 0.75, 1.3
 
 # Larger exponents leave similarities that 32-bit floats cannot tell from 0.
 LARGEST_EXPONENT = 2
@@ -57,7 +63,7 @@ class ItemKNN(Model):
     similarity : "cosine", "tfidf" and "bm25" differ in how much a heavy weight and a busy user count; "normalised" says
         so with exponents, and has random walks and linear graph filters as special cases
     shrinkage : a number of users: a similarity from that many in common is halved. Without it two rare items that one
-        user has are the most similar of all
+        user has are the most similar of all. None is 15, or what is chosen below
     bm25_k1, bm25_b : for "bm25" only. A small k1 lets a weight saturate early; b from 0 to 1 is how much the weights of
         an item are seen in proportion to all that it has. Where all weights are equal, "bm25" is "tfidf"
     user_exponent, history_exponent, item_exponent : for "normalised" only, each from 0 to 2: how much less a busy user,
@@ -65,7 +71,12 @@ class ItemKNN(Model):
         1 and 0; RP3beta has 1, 1 and beta; Turbo-CF has 2 a, 1 - a and 1 - a, no shrinkage and as many neighbours as
         there are items; asymmetric cosine has 0, a and 1 - a. An item_exponent of None is 0.13 ln(mean history), from
         0.25 to 0.65, with the mean number of pairs of a user: long histories say enough to list rare items
-    similarity_exponent : for "normalised" only, above 0 to 2: above 1 the nearest neighbours count for more
+    similarity_exponent : for "normalised" only, above 0 to 2: above 1 the nearest neighbours count for more, below 1
+        how many there are. None is 1, or what is chosen below
+
+    Of "normalised", what is None of shrinkage and similarity_exponent is chosen by a few pairs that are held out: of 15
+    and 5, and of 1, 0.5, 0.75 and 1.3, those whose lists find the pairs best, if they surely do; see
+    training/held_out.py. It takes one more search for neighbours, of which these values only change the similarities.
 
     neighbours_, similarities_ : int32 and float32, the neighbours of all items, one item after the other, best first
     neighbour_starts_ : int64, (n_items + 1,): where each item's begin
@@ -86,13 +97,13 @@ class ItemKNN(Model):
 
     neighbours: int | None = None
     similarity: Literal["cosine", "tfidf", "bm25", "normalised"] = "normalised"
-    shrinkage: float = 15.0
+    shrinkage: float | None = None
     bm25_k1: float = 1.2
     bm25_b: float = 0.75
     user_exponent: float = 0.9
     history_exponent: float = 0.9
     item_exponent: float | None = None
-    similarity_exponent: float = 1.0
+    similarity_exponent: float | None = None
 
     # The parameters of "bm25" are left out: they matter only where weights differ much.
     search_space: ClassVar[SearchSpace] = {
@@ -115,27 +126,62 @@ class ItemKNN(Model):
         """Raise ValueError for a hyper-parameter out of range."""
         check_whole("neighbours", self.neighbours, lowest=1, or_none=True)
         check_choice("similarity", self.similarity, get_args(get_type_hints(type(self))["similarity"]))
-        check_amount("shrinkage", self.shrinkage)
+        check_amount("shrinkage", self.shrinkage, or_none=True)
         check_amount("bm25_k1", self.bm25_k1)
         check_share("bm25_b", self.bm25_b)
         exponents = ("user_exponent", "history_exponent", "item_exponent", "similarity_exponent")
         for name in exponents:
             value = getattr(self, name)
-            check_amount(name, value, or_none=name == "item_exponent")
+            check_amount(name, value, or_none=name in ("item_exponent", "similarity_exponent"))
             if value is not None and value > LARGEST_EXPONENT:
                 raise ValueError(f"{name} must be at most {LARGEST_EXPONENT}, got {value:g}")
         if self.similarity_exponent == 0:
             raise ValueError("similarity_exponent must be above 0, got 0: with it all neighbours would be equally near")
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return how many neighbours suit the density, and how far down popular items may go by the mean history."""
+        """Return what suits density and mean history, and of SHRINKAGES and EXPONENTS what held-out pairs choose."""
         # Chosen with the other defaults on held-out likes of the training parts of six public sets and parts of these.
         density = len(interactions) / (interactions.n_users * interactions.n_items)
         history = len(interactions) / interactions.n_users
-        return {
+        found: dict[str, Any] = {
             "neighbours": round(min(max(8 / density**0.5, 20), 400)),
             "item_exponent": min(max(0.13 * float(np.log(history)), 0.25), 0.65),
         }
+        tried = [
+            (shrinkage, exponent)
+            for shrinkage in (SHRINKAGES if self.shrinkage is None else (self.shrinkage,))
+            for exponent in (EXPONENTS if self.similarity_exponent is None else (self.similarity_exponent,))
+        ]
+        first = {"shrinkage": tried[0][0], "similarity_exponent": tried[0][1]}
+        if self.similarity != "normalised" or len(tried) == 1:
+            return found | first
+        given = {name: value for name, value in self.get_params().items() if value is not None}
+        chosen = choose(interactions, tried, lambda rest: self.try_on(rest, **{**found, **first, **given})._try(tried))
+        return found | dict(zip(first, chosen, strict=True))
+
+    def _try(self, tried: list[tuple[float, float]]) -> Score:
+        """Return what scores items with each shrinkage and exponent, among the neighbours of the parameters."""
+        pairs = self.state.training("fit")
+        starts, neighbours, similarities, common = self._find_neighbours(pairs)
+        n_items, shrinkage, exponent = pairs.shape[1], self.used_.shrinkage, self.used_.similarity_exponent
+        # Entry j, i is the place of neighbour j of item i, so that the similarities can be put in the order of scoring.
+        places = sp.csr_matrix((np.arange(len(neighbours)), neighbours, starts), (n_items, n_items)).tocsc()
+        both = common[places.data].astype(np.float64)
+        totals = (similarities[places.data] * (both + shrinkage) / both) ** (1 / exponent)
+        by_value = [(totals**e * (both / (both + s))).astype(np.float32) for s, e in tried]
+        near, of, items = (
+            freeze(places.indices.astype(np.int32)),
+            freeze(places.indptr.astype(np.int64)),
+            np.arange(n_items),
+        )
+
+        def score(people: RowNumbers) -> Iterator[Floats]:
+            sums, out = np.empty(n_items), np.empty((len(people), n_items), np.float32)
+            for coefficients in by_value:
+                kernels.add_similarities(*pairs.by_user, people, of, near, freeze(coefficients), sums, items, out)
+                yield out
+
+        return score
 
     @property
     def _longest(self) -> RowNumbers:
@@ -150,13 +196,18 @@ class ItemKNN(Model):
         longest = self._longest
         memory.ask(
             f"ItemKNN with up to {longest.max():,} neighbours of {np.count_nonzero(longest):,} items",
-            16 * int(longest.sum()),  # an index and a number each, twice while they are put together
+            24 * int(longest.sum()),  # an index, a number and a count each, twice while they are put together
             "lower neighbours",
             Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
         )
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""
+        self.neighbour_starts_, self.neighbours_, self.similarities_, _ = self._find_neighbours(interactions)
+        check_range(interactions.by_user, largest_size(self.similarities_), "a user")
+
+    def _find_neighbours(self, interactions: Interactions) -> tuple[RowNumbers, Ints, Floats, Ints]:
+        """Return where each item's neighbours begin, who they are, their similarities, and how many users have both."""
         by_user, by_item = self._make_columns(interactions)
         n_items = len(interactions.items)
         longest = self._longest
@@ -171,25 +222,26 @@ class ItemKNN(Model):
             most = max(longest[block].max(), 1)
             shape = block.stop - block.start, most
             near, similar = np.empty(shape, np.int32), np.empty(shape, np.float32)
+            common = np.empty(shape, np.int32)
             kernels.nearest_items(
                 *by_item,
                 *by_user,
                 first=block.start,
-                shrinkage=float(self.shrinkage),
-                exponent=float(self.similarity_exponent) if self.similarity == "normalised" else 1.0,
+                shrinkage=float(self.used_.shrinkage),
+                exponent=float(self.used_.similarity_exponent) if self.similarity == "normalised" else 1.0,
                 places=ties.places,
                 row_at=ties.rows,
                 neighbours=near,
                 similarities=similar,
+                common=common,
                 counts=counts[block],
             )
             filled = np.arange(most) < counts[block, None]
-            found[b] = near[filled], similar[filled]
+            found[b] = near[filled], similar[filled], common[filled]
 
         parallel.run(find, len(blocks))
-        self.neighbour_starts_ = np.concatenate(([0], np.cumsum(counts)))
-        self.neighbours_, self.similarities_ = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        check_range(interactions.by_user, largest_size(self.similarities_), "a user")
+        near, similar, common = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return np.concatenate(([0], np.cumsum(counts))), near, similar, common
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn again from all pairs."""
@@ -244,7 +296,7 @@ class ItemKNN(Model):
     def make_item_space(self) -> Neighbours:
         """Return the space of the stored neighbours."""
         difference = self.history_exponent - float(self.used_.item_exponent) if self.similarity == "normalised" else 0.0
-        scales = np.maximum(self.popularity_, 1) ** (difference * self.similarity_exponent / 2)
+        scales = np.maximum(self.popularity_, 1) ** (difference * self.used_.similarity_exponent / 2)
         starts, near = self.neighbour_starts_, self.neighbours_
         closeness = self.similarities_ * scales[near] / np.repeat(scales, np.diff(starts))
         stored = Rows(starts, near, closeness.astype(np.float32))
@@ -262,7 +314,7 @@ class ItemKNN(Model):
         """Make a fitted model from what `save` wrote; older ones lack exponents, and have a similarity without."""
         parameters = header.get("parameters")
         if isinstance(parameters, dict) and "item_exponent" not in parameters:
-            header = {**header, "parameters": {**parameters, "item_exponent": 0.0}}
+            header = {**header, "parameters": {**parameters, "item_exponent": 0.0, "similarity_exponent": 1.0}}
         return super().from_arrays(arrays, header)
 
 

@@ -169,6 +169,19 @@ class Model(Answers):
             raise DataError(_NOTHING)
         return self._settle(interactions if self.abilities.ratings else interactions.divide(find_unit(interactions)))
 
+    def try_on(self, interactions: Interactions, **values: Any) -> Self:
+        """Return a model with these values that knows other pairs and has learned nothing of them.
+
+        `find_defaults` uses it where values are tried on a part of the pairs. Raises DataError where learning takes
+        more memory than is free.
+
+        interactions : the pairs, as `learn` gets them
+        """
+        trial = self.clone().set_params(**values)
+        trial._remember(State.of(interactions), trial.clone())
+        trial.ask_for_memory()
+        return trial
+
     def _settle(self, interactions: Interactions) -> Self:
         """Do as `settle` with pairs as `learn` gets them."""
         given = self.get_params()
