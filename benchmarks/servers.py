@@ -70,9 +70,9 @@ class Server:
         self.process.wait()
 
 
-def tastemap(*words: object) -> list[str]:
-    """The command of `tastemap serve`."""
-    return [sys.executable, "-m", "tastemap", "serve", *map(str, words)]
+def tastemap(*words: object, command: str = "serve") -> list[str]:
+    """The command of `tastemap serve` or `tastemap explore`."""
+    return [sys.executable, "-m", "tastemap", command, *map(str, words)]
 
 
 def asgi(module: str) -> list[str]:
