@@ -41,6 +41,7 @@ class Served:
     titles : String, (n_items,): the title of each item, null where it has none; None without a file of items
     table : what filters ask of the file of items; None without one
     known : a row of that file for each item; None without one
+    items_file, item_id : the file of items and its column of ids; None without one
     loaded : seconds since 1970 at which it was read
     """
 
@@ -51,6 +52,8 @@ class Served:
     titles: pl.Series | None = None
     table: AlignedTable | None = None
     known: pl.DataFrame | None = None
+    items_file: Path | None = None
+    item_id: str | None = None
     loaded: float = field(default_factory=time.time)
 
     @property
