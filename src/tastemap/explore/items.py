@@ -85,7 +85,10 @@ def _show_item(visit: Visit, told: dict[str, Any]) -> None:
                     with Tag("div"):
                         Tag("dt", name)
                         Tag("dd", str(value).replace("|", ", "))
-        link(texts.OPEN_TASTE, make_address("/taste", {"like": told["item"]}), "button")
+        with Tag("div", classes="fields"):
+            link(texts.OPEN_TASTE, make_address("/taste", {"like": told["item"]}), "button")
+            models = visit.query.get("models", "")
+            link(texts.ON_MAP, make_address("/map", {"item": told["item"], "models": models}), "button")
 
 
 def _open(visit: Visit, **query: str) -> None:

@@ -178,8 +178,9 @@ class _MapPage:
     # -- the chart ----------------------------------------------------------------------------------------------------
 
     async def _draw(self) -> None:
+        colour = self._colour
         drawing, shades = await asyncio.to_thread(self._prepare)
-        if context.client.is_deleted:
+        if context.client.is_deleted or colour != self._colour:  # somebody has chosen another already
             return
         self._drawing, self._is_drawn = drawing, False
         self._show_legend(shades)

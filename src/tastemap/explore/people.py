@@ -55,6 +55,7 @@ async def build_people(visit: Visit) -> None:
 
     names = {"models": visit.query.get("models", "")}
     Tag("h2", told["name"] if told["name"] != told["user"] else texts.PERSON.format(person=told["user"]))
+    link(texts.ON_MAP, make_address("/map", {"user": user, **names}), "button")
     choose_models(visit, lambda chosen: _open(visit, user=user, **address_of_models(chosen)))
     panel = FilterPanel(visit, show)
     with Tag("div", classes="beside"):

@@ -154,6 +154,7 @@ class _TastePage:
             Tag("h2", texts.SHARE)
             with Tag("div", classes="fields"):
                 button(texts.COPY_LINK, self._copy_link)
+                self._on_map = link(texts.ON_MAP, "", "button")
                 if len(names) > 1:
                     choice(texts.SHARE_MODEL, names, self._model, self._choose_model)
             self._about = Tag("p")
@@ -164,6 +165,8 @@ class _TastePage:
         self._share.set_visibility(bool(self._likes))
         if self._likes:
             served = self._desk.get(self._model)
+            said = {"like": self._likes, "dislike": self._dislikes, "model": self._model}
+            self._on_map.set(href=make_address("/map", said))
             self._about.change(texts.SHARE_CODE.format(model=self._model))
             self._code.change(write_code(served, self._likes, self._dislikes, self._panel.filters))
 

@@ -115,6 +115,7 @@ START_OVER = "Start over"
 
 # -- map --------------------------------------------------------------------------------------------------------------
 
+ON_MAP = "Show on the map"
 MAP_TITLE = "The map of items"
 MAP_INTRO = "Items that the same people like are near each other. The larger a point, the more people have the item."
 MAP_HINT = "Zoom with the wheel or two fingers, drag to move, click a point to open its item."
