@@ -201,3 +201,11 @@ def test_a_blank_file_of_titles_is_empty(name: str) -> None:
     Path(name).write_text("\n \n")
     with pytest.raises(tm.DataError, match=f"{name} is empty: pass a file with column names and rows"):
         Titles.read(Path(name), ITEMS)
+
+
+def test_columns_of_rows_are_no_columns_of_items(tmp_path: Path) -> None:
+    orders = {"item": [1, 1, 2, 2, 3, 3], "customer": [7, 8, 7, 9, 8, 9], "name": ["a", "a", "b", "b", "c", "see c"]}
+    pl.DataFrame(orders).write_csv(tmp_path / "orders.csv")
+    file = ItemFile.read(tmp_path / "orders.csv", tm.IdMap([1, 2, 3], "item"))
+    assert file.frame.columns == ["item", "name"]
+    assert file.table.columns == ["name"]

@@ -23,6 +23,9 @@ from tastemap.service.remarks import Remark
 from tastemap.service.search import Search
 from tastemap.typing import Counts
 
+# The most of the items with several rows that may have several values of a column.
+MOST_VARIED = 0.5
+
 
 @dataclass(frozen=True)
 class Titles:
@@ -128,7 +131,9 @@ class ItemFile:
 
     @classmethod
     def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemFile:
-        """Read a file of titles whole; raises DataError as `Titles.read` does.
+        """Read a file of titles; raises DataError as `Titles.read` does.
+
+        Of a file with many rows an item, such as one of orders, only columns that tell something of items are taken.
 
         count_missing : say how many items are not in the file
         """
@@ -137,7 +142,7 @@ class ItemFile:
         if id_column is None:
             raise _make_column_error(path, table, "id_column")
         check_columns((id_column,), table.columns)
-        frame = table.with_columns(respell_ids(table[id_column], items.ids.dtype))
+        frame = _drop_columns_of_rows(table.with_columns(respell_ids(table[id_column], items.ids.dtype)), id_column)
         if count_missing:
             remarks += _count_untitled(path, items, frame[id_column], table[id_column])
         return cls(frame, id_column, tuple(remarks))
@@ -147,6 +152,16 @@ class ItemFile:
         """What `where` and `at_most` choose from: the items of the model, each by its first row."""
         known = self.frame.filter(self.frame[self.id_column].is_not_null())
         return ItemTable.from_frame(known.unique(self.id_column, keep="first", maintain_order=True), self.id_column)
+
+
+def _drop_columns_of_rows(frame: pl.DataFrame, id_column: str) -> pl.DataFrame:
+    """Leave out columns that most items with several rows have several values of: they tell of rows, not of items."""
+    others = [column.name for column in frame if column.name != id_column and not column.dtype.is_nested()]
+    values = frame.group_by(id_column).agg(pl.col(others).drop_nulls().n_unique(), pl.len().alias("rows of an item"))
+    several = values.filter(pl.col("rows of an item") > 1)
+    varied = {name: int((several[name] > 1).sum()) for name in others}
+    dropped = [name for name, count in varied.items() if count > MOST_VARIED * len(several)]
+    return frame.drop(dropped)
 
 
 def _read_table(path: Path, items: IdMap, id_column: str | None) -> tuple[pl.DataFrame, list[Remark]]:
