@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ from tastemap.serve.asked import Explain, Recommend, SimilarItems
 from tastemap.serve.routes import describe_item, describe_user
 from tastemap.serve.served import Served
 from tastemap.serve.service import App
+from tastemap.service.lookup import Lookup
 from tastemap.service.reading import Reading
 from tastemap.service.search import Search
 from tastemap.service.titles import Titles
@@ -97,7 +99,9 @@ class Desk:
         self._app, self._names, self._test = app, names, test
         self._known = dict[Hashable, Any]()
         self._limiter = CapacityLimiter(AT_ONCE)
-        self._searches = dict[int, tuple[IdMap, Search]]()
+        # Those who type wait for an index that is being made; all others do not.
+        self._typing = CapacityLimiter(AT_ONCE)
+        self._lookups = dict[int, tuple[IdMap, Lookup]]()
 
     @classmethod
     def of(cls, app: App, users: Path | None, test: Path | None) -> Desk:
@@ -106,6 +110,10 @@ class Desk:
         if test is not None:
             Reading().read(test, like=first)
         return cls(app, None if users is None else Titles.read(users, first.users).frame, test)
+
+    def prepare(self) -> None:
+        """Make the index of titles in a thread: pages are there before it."""
+        Thread(target=self.models[0].lookup.make, name="tastemap-lookup", daemon=True).start()
 
     # -- models -------------------------------------------------------------------------------------------------------
 
@@ -170,15 +178,16 @@ class Desk:
         """Return the items that a text may mean, and whether they are only spelt nearly so."""
 
         def find() -> tuple[list[Entry], bool]:
-            near: tuple[list[Entry], bool] = [], True
-            for served in self.models:
-                rows, _ = served.search.match(text)
-                if len(rows):
-                    return self.name_rows(served, rows[:k]), False
-                near = near if near[0] else (self.name_rows(served, served.search.find_near(text, k)), True)
-            return near
+            first, *others = self.models
+            differing = [first, *(served for served in others if served.model.items != first.model.items)]
+            for is_near in (False, True):
+                for served in differing:
+                    rows = served.search.find_near(text, k) if is_near else served.lookup.find(text, k)
+                    if len(rows):
+                        return self.name_rows(served, rows), is_near
+            return [], True
 
-        return await self._run(find)
+        return await to_thread.run_sync(find, limiter=self._typing)
 
     def name_rows(self, served: Served, rows: RowNumbers) -> list[Entry]:
         """Return the items in rows of a model."""
@@ -253,22 +262,22 @@ class Desk:
             served = self.find_knower(text.strip())
             found = [] if served is None else [self.name_person(served, text.strip())]
             if self._names is not None:
-                rows, _ = self._search_users(self.models[0], self._names).match(text)
-                users = self.models[0].name_users(rows[:k])
+                rows = self._look_up_users(self.models[0], self._names).find(text, k)
+                users = self.models[0].name_users(rows)
                 known = [one.user for one in found]
                 found += [self.name_person(self.models[0], user) for user in users if user not in known]
             return found[:k]
 
-        return await self._run(find)
+        return await to_thread.run_sync(find, limiter=self._typing)
 
-    def _search_users(self, served: Served, titles: pl.DataFrame) -> Search:
+    def _look_up_users(self, served: Served, titles: pl.DataFrame) -> Lookup:
         """Return what finds users by their names; it is made once for the users of a model."""
         ids = served.model.users
-        known = self._searches.get(id(ids))
+        known = self._lookups.get(id(ids))
         if known is None:
             names = pl.DataFrame({"item": ids.ids}).join(titles, on="item", how="left", maintain_order="left")
-            known = ids, Search(ids, names["title"], served.model.activity_)
-            self._searches = {id(ids): known}
+            known = ids, Lookup(Search(ids, names["title"], served.model.activity_))
+            self._lookups = {id(ids): known}
         return known[1]
 
     def name_person(self, served: Served, user: str) -> Person:

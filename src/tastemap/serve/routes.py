@@ -233,12 +233,12 @@ def explain(served: Served, asked: Explain, events: Sequence[Event]) -> Json:
 
 
 def search(served: Served, asked: Find) -> Json:
-    """Return the items that match a text, the most popular first, or those that are spelt nearly so."""
-    rows, _ = served.search.match(asked.q)
+    """Return the items that a text may mean, the likeliest first, or those that are spelt nearly so."""
+    rows = served.lookup.find(asked.q, asked.k)
     is_near = not len(rows)
     if is_near:
         rows = served.search.find_near(asked.q, asked.k)
-    return {"q": asked.q, "near": is_near, "items": served.name_items(rows[: asked.k])}
+    return {"q": asked.q, "near": is_near, "items": served.name_items(rows)}
 
 
 def describe_item(served: Served, item: str) -> Json:

@@ -25,6 +25,7 @@ from tastemap.models.shared.inputs import take_weights
 from tastemap.ranking.scorer import Scorer
 from tastemap.ranking.top_k import Candidates
 from tastemap.serve.fragments import Fragments
+from tastemap.service.lookup import Lookup
 from tastemap.service.search import Search
 from tastemap.typing import Ints, RowNumbers
 
@@ -65,6 +66,11 @@ class Served:
     def search(self) -> Search:
         """What finds items by title."""
         return Search(self.model.items, self.titles, self.model.popularity_)
+
+    @cached_property
+    def lookup(self) -> Lookup:
+        """What finds items while somebody types."""
+        return Lookup(self.search)
 
     @cached_property
     def head(self) -> dict[str, str]:

@@ -21,7 +21,7 @@ _YEAR = r"\s*[(\[](?:1[89]|20)\d\d\b[^)\]]*[)\]]\s*$"
 # MovieLens writes "Matrix, The"; a year or another title in parentheses may stand behind it.
 _ARTICLES = "the|a|an|la|le|les|el|los|las|il|lo|gli|der|die|das|den|det|het|een|un|une|una|ein|eine|l'"
 _LATE_ARTICLE = rf"^(.*), ({_ARTICLES})(\s*[(\[].*)?$"
-_FIRST_ARTICLE = r"^(?:the|an|a) (.+)$"
+FIRST_ARTICLE = r"^(?:the|an|a) (.+)$"
 _ASIDE = r"\s*[(\[][^)\]]*[)\]]"
 # What is no letter with an accent to Unicode, and one to those who type it.
 _PLAIN = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i", "ς": "σ"}
@@ -32,7 +32,7 @@ _LISTED = 5  # names that an error lists
 _NEAR, _LESS = 0.7, 0.15
 _COMPARED = 100  # names that are compared letter by letter, those with the most letters of the text
 _BLOCK, _BINS = 1 << 16, 32  # names whose letters are counted at once, and numbers of letters
-_LONG = 1_000  # characters of a text that is only looked up as it is written
+LONGEST_WORDS = 1_000  # characters of a text that is only looked up as it is written
 _LONGEST, _CORRECTED = 100, 4  # characters of a text that are compared so, and words of it, the longest
 
 
@@ -72,6 +72,11 @@ class Search:
         ways = [by_title] if self.names is None and not near else []
         raise UnknownIdError(f"no item of the model has the {kind} {show(text)}{ending}", *ways, ids=[text])
 
+    @property
+    def has_names(self) -> bool:
+        """Whether anything has a name."""
+        return self._names is not None
+
     def match(self, text: str) -> tuple[RowNumbers, bool]:
         """Return the rows of the ids that match best, the most popular first, and whether each has the text as name.
 
@@ -80,12 +85,12 @@ class Search:
         in parentheses and its article, one with all words of the text, one with all of them as parts of words.
         """
         names = self._names
-        row = self._find_id(text)
+        row = self.find_id(text)
         if row >= 0 or names is None:
             return np.full(int(row >= 0), row), True
-        text = _make_whole(text)
-        whole, bare, joined, stem = _fold_names(pl.Series([text])).row(0)
-        known, words, small = self._folded, whole.split(), text.strip().lower()
+        text = make_whole(text)
+        whole, bare, joined, stem = fold_names(pl.Series([text])).row(0)
+        known, words, small = self.folded, list(dict.fromkeys(whole.split())), text.strip().lower()
         any_year = pl.col("bare") == pl.col("whole") if whole != bare else True
         ways = [
             pl.col("name") == text,
@@ -96,26 +101,40 @@ class Search:
             (pl.col("joined") == joined) & any_year,
             (pl.col("stem") == stem) & any_year,
             (pl.col("id").str.strip_chars_start("0") == small.lstrip("0")) if small.isdigit() else pl.lit(False),
-            _has_all(pl.col("spaced"), [f" {word} " for word in words]),
-            # A number is not a part of another one, such as a year.
-            _has_all(pl.col("spaced"), [f" {word} " if word.isdigit() else word for word in words]),
         ]
         # Signs alone are folded to nothing, and each word takes its time.
-        for place, is_match in enumerate(ways if whole and len(text) <= _LONG else ways[:3]):
+        has_words = bool(whole) and len(text) <= LONGEST_WORDS
+        for is_match in ways if has_words else ways[:3]:
             rows = known.filter(is_match)["row"].to_numpy()
             if len(rows):
-                return self._rank(rows), place < len(ways) - 2
+                return self._rank(rows), True
+        # A number is not a part of another one, such as a year.
+        whole_words = [f" {word} " for word in words]
+        parts = [spaced if word.isdigit() else word for word, spaced in zip(words, whole_words, strict=True)]
+        for wanted in (whole_words, parts) if has_words else ():
+            left = known
+            for part in wanted:
+                left = left.filter(pl.col("spaced").str.contains(part, literal=True))
+            if len(left):
+                return self._rank(left["row"].to_numpy()), False
         return np.empty(0, np.int64), False
+
+    def order_names(self) -> pl.DataFrame:
+        """Return `folded`, the most popular name first."""
+        if self.popularity is None:
+            return self.folded
+        popularity = self.popularity[self.folded["row"].to_numpy()]
+        return self.folded[np.argsort(-popularity, kind="stable")]
 
     def find_near(self, text: str, k: int = 3) -> RowNumbers:
         """Return the rows of at most ``k`` names that are like a text with mistakes in it, the likest first.
 
         A name is as like as the whole is, or nearly as like as the likest words in it are to those of the text.
         """
-        whole, bare, *_ = _fold_names(pl.Series([_make_whole(text[:_LONGEST])])).row(0)
-        if self._names is None or not whole or len(text) > _LONG:
+        whole, bare, *_ = fold_names(pl.Series([make_whole(text[:_LONGEST])])).row(0)
+        if self._names is None or not whole or len(text) > LONGEST_WORDS:
             return np.empty(0, np.int64)
-        known, words = self._folded, sorted(dict.fromkeys(whole.split()), key=len)[-_CORRECTED:]
+        known, words = self.folded, sorted(dict.fromkeys(whole.split()), key=len)[-_CORRECTED:]
         likeness, by_word = np.zeros(len(known)), np.zeros(len(known))
         for place, like in _compare(bare, known["bare"]):
             likeness[place] = like
@@ -147,20 +166,20 @@ class Search:
         return self.ids.ids if self.names is None else self.names.fill_null(self.ids.ids)
 
     @cached_property
-    def _folded(self) -> pl.DataFrame:
-        """A row for each name: row, id, name, what `_fold_names` makes of it, and spaced, the whole between spaces."""
+    def folded(self) -> pl.DataFrame:
+        """A row for each name: row, id, name, what `fold_names` makes of it, and spaced, the whole between spaces."""
         names = pl.DataFrame({"id": self.ids.ids.cast(pl.String), "name": self._names})
         names = names.with_row_index("row").cast({"row": pl.Int64}).drop_nulls()
-        folded = pl.concat([names, _fold_names(names["name"])], how="horizontal")
+        folded = pl.concat([names, fold_names(names["name"])], how="horizontal")
         return folded.with_columns(spaced=" " + pl.col("whole") + " ")
 
     @cached_property
     def _words(self) -> pl.DataFrame:
-        """The words of all names, each once, and the places in `_folded` of the names that have it: word, places."""
-        words = self._folded.select(word=pl.col("whole").str.split(" ")).with_row_index("places").explode("word")
+        """The words of all names, each once, and the places in `folded` of the names that have it: word, places."""
+        words = self.folded.select(word=pl.col("whole").str.split(" ")).with_row_index("places").explode("word")
         return words.group_by("word").agg("places").sort("word")
 
-    def _find_id(self, text: str) -> int:
+    def find_id(self, text: str) -> int:
         """Return the row of the id that a text spells, else -1."""
         value = text if self.ids.holds_strings else parse_number(text)
         return -1 if value is None else int(self.ids.find([value])[0])
@@ -202,12 +221,12 @@ def parse_id(text: str, ids: IdMap, *ways: Remedy) -> int | str:
     return number
 
 
-def _make_whole(text: str) -> str:
+def make_whole(text: str) -> str:
     """Return a text with a sign for each half of a character, which a shell may pass on and no text of polars holds."""
     return text.encode("utf-8", "replace").decode()
 
 
-def _fold_names(names: pl.Series) -> pl.DataFrame:
+def fold_names(names: pl.Series) -> pl.DataFrame:
     """Fold names: words in small letters, with a space between two, without accents and punctuation.
 
     A late article comes first, so that "Matrix, The (1999)" becomes "the matrix 1999"; & becomes "and".
@@ -227,16 +246,12 @@ def _fold_names(names: pl.Series) -> pl.DataFrame:
     whole = _take_words(plain)
     bare, stem = _take_words(plain.str.replace(_YEAR, "")), _take_words(plain.str.replace_all(_ASIDE, ""))
     bare, stem = bare.zip_with(bare != "", whole), stem.zip_with(stem != "", whole)
-    joined, stem = bare.str.replace_all(" ", "", literal=True), stem.str.replace(_FIRST_ARTICLE, "$1")
+    joined, stem = bare.str.replace_all(" ", "", literal=True), stem.str.replace(FIRST_ARTICLE, "$1")
     return pl.DataFrame({"whole": whole, "bare": bare, "joined": joined, "stem": stem})
 
 
 def _take_words(texts: pl.Series) -> pl.Series:
     return texts.str.replace_all(r"[^\p{L}\p{N}\p{M}]+", " ").str.strip_chars()
-
-
-def _has_all(texts: pl.Expr, parts: list[str]) -> pl.Expr:
-    return pl.all_horizontal(pl.lit(True), *(texts.str.contains(part, literal=True) for part in parts))
 
 
 def _compare(text: str, known: pl.Series, at_most: int = _COMPARED) -> Iterator[tuple[int, float]]:
