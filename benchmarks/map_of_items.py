@@ -1,7 +1,7 @@
 """The map of 50,000 items: seconds to make it, from data to drawn in a browser, and of a step of zoom.
 
 The data are made: items in planted groups, each of whose people have items of one group mostly. The browser is Chromium
-without a GPU, driven by Playwright. Drawn is when the canvas shows points, counted from when the browser has got the
+without a GPU, driven by Playwright; run it where tastemap is installed with the group dev. Drawn is when the canvas shows points, counted from when the browser has got the
 message with the data; a step of zoom goes from the turn of the wheel until the chart has drawn.
 """
 
@@ -18,9 +18,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from side_by_side import Report, Row, command_line, met, said
+from side_by_side import Report, Row, command_line, met
 
-ITEMS, GROUPS, USERS, PAIRS_OF_USER = 50_000, 60, 25_000, 50
+ITEMS, QUICK, GROUPS, USERS, PAIRS_OF_USER = 50_000, 5_000, 60, 25_000, 50
 MOST_DRAW_SECONDS, STEPS = 1.0, 20
 
 # Notes when the large message came, and when the canvas first showed something.
@@ -31,7 +31,7 @@ WATCH = """(() => {
     constructor(...given) {
       super(...given);
       this.addEventListener("message", (event) => {
-        if (size(event.data) > 500000) { window.cameAt = performance.now(); window.bytes = size(event.data); }
+        if (size(event.data) > 100000) { window.cameAt = performance.now(); window.bytes = size(event.data); }
       });
     }
   };
@@ -139,10 +139,11 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--items", type=int, default=ITEMS)
     options = parser.parse_args()
+    items = QUICK if options.quick else options.items
     report = Report(options.json)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make(folder, options.items)
+        make(folder, items)
         start = time.monotonic()
         made: Any = subprocess.run(
             [sys.executable, "-m", "tastemap.explore.atlas", str(folder / "made.safetensors")],
@@ -156,9 +157,9 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait()
-    row = {"items": options.items, "map made, s": seconds, **found}
+    row = {"items": items, "map made, s": seconds, **found}
     row["target"] = met(row["data to drawn, s"], MOST_DRAW_SECONDS)
-    report.table(f"The map of {said({'items': options.items})}", [row])
+    report.table(f"The map of {items:,} items}", [row])
     report.finish()
 
 

@@ -71,6 +71,17 @@ def test_the_window_holds_all_points() -> None:
         assert DRAWN.options[axis]["max"] > places.max()
 
 
+def test_a_map_of_one_item_has_a_window_around_it() -> None:
+    one = np.zeros(1, np.int32)
+    region = {level: [Region((), np.arange(1))] for level in ("near", "far")}
+    alone = Map(Atlas(np.arange(1), PLACES[:1], one, one), region, dict.fromkeys(region, PLACES[:1]))
+    drawn = draw(
+        alone, Shades(one, ["all"], ["#123456"]), ["Alien"], np.ones(1, np.int64), {level: ["a"] for level in region}
+    )
+    assert (drawn.options["xAxis"]["min"], drawn.options["xAxis"]["max"]) == (-1.04, -0.96)
+    assert [members.tolist() for members in drawn.members] == [[0]]
+
+
 def test_marks_have_short_names_and_whole_titles() -> None:
     title = "A title that is far longer than a map has room for"
     marked = mark("listed", PLACES[:1], [title], "recommended")

@@ -16,7 +16,7 @@ from tastemap.typing import Counts, Floats, RowNumbers
 Options = dict[str, Any]
 
 # The shares of the items that are drawn larger, the most popular ones, and by how much.
-SIZES = ((1.0, 1.0), (0.15, 1.7), (0.02, 3.0))
+SIZES = ((1.0, 1.0), (0.15, 1.5), (0.02, 3.0))
 
 # Pixels of an item that is drawn smallest: fewer the more there are.
 LARGEST, SMALLEST, PIXELS = 8.0, 2.5, 300.0
@@ -139,7 +139,7 @@ def _choose_sizes(popularity: Counts) -> tuple[RowNumbers, float]:
 
 def _find_window(places: Floats) -> tuple[list[float], list[float]]:
     low, high = places.min(axis=0).astype(np.float64), places.max(axis=0).astype(np.float64)
-    space = MARGIN * np.maximum(high - low, 1e-3)
+    space = MARGIN * np.maximum(high - low, 1)
     return (low - space).round(4).tolist(), (high + space).round(4).tolist()
 
 

@@ -279,6 +279,11 @@ class _MapPage:
             window.append((middle - AROUND / 2, middle + AROUND / 2))
         self._move(window)
 
+    def _show_place(self, centre: Sequence[float]) -> None:
+        """Show the surroundings of a place to somebody who may have scrolled away from the map."""
+        self._move_to(centre)
+        ui.run_javascript(f"getHtmlElement({self._canvas.id}).scrollIntoView({{block: 'center'}})")
+
     async def _choose_colour(self, name: str) -> None:
         self._colour = name
         self._visit.remember(self._query())
@@ -384,7 +389,7 @@ class _MapPage:
                         centre = self._map.centres[level][place].tolist()
                         with Tag("td"):
                             name = texts.MAP_TO_REGION.format(region=names[place])
-                            button(texts.MAP_TO_REGION_SHORT, partial(self._move_to, centre), "small", name)
+                            button(texts.MAP_TO_REGION_SHORT, partial(self._show_place, centre), "small", name)
 
     def _list_known(self, region: Region) -> Sequence[Any]:
         return self._desk.name_rows(self._served, self._map.atlas.rows[region.members[:KNOWN]])

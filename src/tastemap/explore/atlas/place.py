@@ -20,7 +20,8 @@ NEIGHBOURS = 15
 
 SEED = 0
 
-# Vectors of length 1 that are equal to so many digits have one direction, and places about so far from each other.
+# Vectors of length 1 that are equal to so many digits have one direction. Their places are so far from each other, or
+# a tenth of what is between the items of a map that is full of them.
 DIGITS, GAP = 3, 0.003
 
 
@@ -122,4 +123,6 @@ def _make_rosettes(group: RowNumbers) -> Floats:
     counts = np.bincount(group)
     number = np.empty(len(group), np.int64)
     number[order] = np.arange(len(group)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return (GAP * _spiral(number)).astype(np.float32)
+    gap = max(GAP, 0.1 * 2 / np.sqrt(max(len(group), 1)))
+    rosettes: Floats = (gap * _spiral(number)).astype(np.float32)
+    return rosettes
