@@ -159,7 +159,7 @@ def main() -> None:
             process.wait()
     row = {"items": items, "map made, s": seconds, **found}
     row["target"] = met(row["data to drawn, s"], MOST_DRAW_SECONDS)
-    report.table(f"The map of {items:,} items}", [row])
+    report.table(f"The map of {items:,} items", [row])
     report.finish()
 
 
