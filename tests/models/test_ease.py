@@ -144,7 +144,7 @@ def test_the_regularization_follows_the_pairs_and_not_the_unit_of_weights() -> N
     ones = (weighted() > 0).astype(np.float64)
     n_user = ones.sum(axis=1)[ones.sum(axis=1) > 0]
     for user_exponent in (0.0, 0.5, 1.0):
-        expected = 150 * (n_user ** (1 - user_exponent)).sum() / n_user.sum()
+        expected = 110 * (n_user ** (1 - user_exponent)).sum() / n_user.sum()
         for weight in (1, 7.5):
             model = fit_model(weight * ones, user_exponent=user_exponent)
             assert model.used_.regularization == pytest.approx(expected, rel=1e-3)

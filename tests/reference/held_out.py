@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from tastemap.kernels.core.random import mix
 from tastemap.randomness import Stream, derive_state
@@ -48,10 +49,11 @@ def measure(here: Array, values: list[Any], most: int, score: Callable[[Array, A
 
 
 def choose(values: list[Any], measured: Array) -> Any:
-    """Return the first value, or the best of those that are better by two standard errors."""
+    """Return the first value, or the best of those that are surely better."""
+    sure = -norm.ppf(0.05 / (len(values) - 1))
     best, most_gained = values[0], 0.0
     for value, own in zip(values, measured, strict=True):
         gains = own - measured[0]
-        if gains.mean() > 2 * gains.std() / np.sqrt(len(gains)) and gains.mean() > most_gained:
+        if gains.mean() > sure * gains.std() / np.sqrt(len(gains)) and gains.mean() > most_gained:
             best, most_gained = value, gains.mean()
     return best

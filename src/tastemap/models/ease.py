@@ -34,7 +34,7 @@ GRAM_ROWS = 16
 
 # The default regularization is as much as this many pairs add to G. Chosen on held-out likes of the training parts of
 # six public sets and of others made of them, of 200 to 13,000 items; from 80 to 200 lists are nearly as good.
-RIDGE = 150.0
+RIDGE = 110.0
 
 # EASE without what came after its first paper, as files of earlier versions hold it.
 PLAIN = {"dropout": 0.0, "user_exponent": 0.0, "item_exponent": 0.0}
@@ -54,7 +54,7 @@ class EASE(Model):
     matrix G, W and the scores are gram_rows, fill_weights and add_rows in kernels/ease.py.
 
     regularization : the part of lambda_j that all items share, in units of G, whose entry G_jj is n_j where
-        user_exponent is 0. If None: 150 sum(G_jj) / pairs, what 150 pairs add to an entry on average
+        user_exponent is 0. If None: 110 sum(G_jj) / pairs, what 110 pairs add to an entry on average
     dropout : from 0 to below 1. A regression that saw each weight with this probability as 0, in all possible ways,
         would learn the second part of lambda_j: what is frequent is regularized more, and leans less on itself
     user_exponent : from 0 to 1, how much less a user with many pairs counts: 0 counts every pair alike, 1 every user
@@ -114,7 +114,7 @@ class EASE(Model):
         check_share("item_exponent", self.item_exponent)
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return the regularization that is as much as 150 pairs."""
+        """Return the regularization that is as much as 110 pairs."""
         squares = _sum_squares(interactions.compact().by_user)
         trace = float((squares ** (1 - self.user_exponent)).sum())
         return {"regularization": RIDGE * trace / len(interactions)}
