@@ -47,9 +47,9 @@ NDCG = RANKING_METRICS.index("ndcg")
 def choose(interactions: Interactions, values: Sequence[Value], learn: Callable[[Interactions], Score]) -> Value:
     """Return the value whose lists find held-out pairs best; the first one where no other is surely better.
 
-    values : at least two; the first is the one to keep; it is left for the best of those whose NDCG@50 is surely higher, in the mean
-        over users: with three, four or seven others by 2.1, 2.2 or 2.5 standard errors of the difference, so that the
-        first is left by chance once in twenty times
+    values : at least two; the first is the one to keep. It is left for the best of those whose NDCG@50 is surely
+        higher, in the mean over users: with three, four or seven others by 2.1, 2.2 or 2.5 standard errors of the
+        difference, so that it is left by chance once in twenty times
     learn : learns from the other pairs, once for all values, and returns what scores items by each of the values
 
     A tenth of the pairs of 1000 users with at least five is held out, chosen by chance without a seed: the same data
