@@ -1,8 +1,9 @@
 """The map of 50,000 items: seconds to make it, from data to drawn in a browser, and of a step of zoom.
 
 The data are made: items in planted groups, each of whose people have items of one group mostly. The browser is Chromium
-without a GPU, driven by Playwright; run it where tastemap is installed with the group dev. Drawn is when the canvas shows points, counted from when the browser has got the
-message with the data; a step of zoom goes from the turn of the wheel until the chart has drawn.
+without a GPU, driven by Playwright; run it where tastemap is installed with the group dev. Drawn is when the canvas
+shows points, counted from when the browser has got the message with the data; a step of zoom goes from the turn of the
+wheel until the chart has drawn.
 """
 
 from __future__ import annotations
