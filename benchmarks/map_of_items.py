@@ -17,7 +17,6 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from side_by_side import Report, Row, command_line, met
 
@@ -146,11 +145,10 @@ def main() -> None:
         folder = Path(name)
         make(folder, items)
         start = time.monotonic()
-        made: Any = subprocess.run(
-            [sys.executable, "-m", "tastemap.explore.atlas", str(folder / "made.safetensors")],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, check=True,
-        )  # fmt: skip
-        assert made.returncode == 0
+        command = [sys.executable, "-m", "tastemap.explore.atlas", str(folder / "made.safetensors")]
+        # It ends when its standard input does.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as making:
+            assert making.wait() == 0
         seconds = time.monotonic() - start
         process, address = serve(folder)
         try:
