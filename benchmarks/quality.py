@@ -111,7 +111,7 @@ GRIDS: dict[str, list[Row]] = {
         *grid(similarity=("cosine", "tfidf"), neighbours=(50, 100, 200), shrinkage=(0.0, 10.0, 50.0)),
         *grid(neighbours=(50, 100), history_exponent=(0.8, 0.9), item_exponent=(0.35, 0.5), shrinkage=(3.0, 7.0)),
     ],
-    "GraphFilter": grid(low_pass=(0.1, 0.3, 1.0), damping=(0.5, 1.0, 2.0), noise=(0.4, 0.5, 0.6)),
+    "GraphFilter": grid(low_pass=(0.5, 1.0, 2.0), damping=(0.5, 1.0, 2.0), noise=(0.4, 0.5, 0.6)),
 }
 # Many splits, because the held-out tenth is little; fewer where a fit takes long.
 SPLITS = {"ImplicitALS": 8, "EASE": 4, "ItemKNN": 4, "GraphFilter": 4}
