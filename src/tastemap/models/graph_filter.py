@@ -125,18 +125,16 @@ class GraphFilter(Model):
         scales, edge, values, vectors, kernel = self._filter(pairs)
         by_value = [self._weigh(values, edge, noise) for noise in tried]
         steps = _Steps(freeze_rows(kernel), vectors[:, : max(map(len, by_value))], scales)
-        items = np.arange(steps.n_items)
+        items, to_items = np.arange(steps.n_items), (vectors * scales[:, None]).T.copy()
 
         def score(people: RowNumbers) -> Iterator[Floats]:
             one_step = np.empty((len(people), steps.n_items), np.float32)
             add_similarities(*pairs.by_user, people, *steps.kernel, np.empty(steps.n_items), items, one_step)
             folded = multiply(pairs.by_user, people, steps.of_history, np.arange(steps.n_vectors))
-            buffer = np.empty((4, TILE), np.float32)
             for weights in by_value:
-                out, kept = one_step.copy(), np.zeros_like(folded)
-                kept[:, : len(weights)] = folded[:, : len(weights)] * weights**2
-                add_products(kept, steps.tiles, items, buffer, out)
-                yield out
+                n = len(weights)
+                # By BLAS: the people of a block are the same whoever else works, and so are the bits.
+                yield one_step + (folded[:, :n] * weights**2) @ to_items[:n]
 
         return score
 
