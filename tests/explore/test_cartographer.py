@@ -47,7 +47,7 @@ def test_equal_files_have_equal_maps(tmp_path: Path) -> None:
         stages: list[str] = []
         make_atlas(tmp_path / name / "als.safetensors", stages.append)
         assert stages == ["load", "vectors", "neighbours", "place", "regions"]
-        kept.append((tmp_path / name / "als.map.safetensors").read_bytes())
+        kept.append((tmp_path / name / "als.safetensors.map").read_bytes())
     assert kept[0] == kept[1]
 
 

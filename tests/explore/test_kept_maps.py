@@ -29,7 +29,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_map_is_kept_beside_its_model(model: Path) -> None:
-    assert keep_atlas(ATLAS, model, DIGEST) == model.with_name("als.map.safetensors")
+    assert keep_atlas(ATLAS, model, DIGEST) == model.with_name("als.safetensors.map")
     found = read_atlas(model, DIGEST, ROWS)
     assert found is not None
     assert all(np.array_equal(one, other) for one, other in zip(found, ATLAS, strict=True))
@@ -94,13 +94,13 @@ def test_a_kept_map_that_is_broken_is_none(model: Path, spoil: Callable[[Path], 
 
 def test_a_newer_map_replaces_an_older_one(model: Path) -> None:
     keep_atlas(ATLAS, model, DIGEST)
-    assert keep_atlas(ATLAS, model, DIGEST[::-1]) == model.with_name("als.map.safetensors")
+    assert keep_atlas(ATLAS, model, DIGEST[::-1]) == model.with_name("als.safetensors.map")
     assert read_atlas(model, DIGEST, ROWS) is None
     assert read_atlas(model, DIGEST[::-1], ROWS) is not None
 
 
 def test_a_file_that_is_no_map_stays_and_the_map_goes_to_the_cache(model: Path, tmp_path: Path) -> None:
-    beside = model.with_name("als.map.safetensors")
+    beside = model.with_name("als.safetensors.map")
     likes = tm.Interactions.from_frame({"user": [1, 1, 2], "item": [1, 2, 2]})
     tm.Popular().fit(likes).save(beside)
     before = beside.read_bytes()

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from tastemap.data.interactions import Interactions
+from tastemap.ranking.scorer import FactorScorer
 from tastemap.serve.served import Served
 from tastemap.typing import Counts, Doubles
 
@@ -112,7 +113,13 @@ class Compared:
 
 
 def compare_lists(models: Sequence[Served]) -> Compared:
-    """Make lists for users whom all models know, and compare them by the ids of their items."""
+    """Make lists for users whom all models know, and compare them by the ids of their items.
+
+    Models that cannot list for known users, because their files have no histories, are left out.
+    """
+    models = [served for served in models if served.scorer.seen is not None or isinstance(served.scorer, FactorScorer)]
+    if not models:
+        return Compared(0, [], np.zeros((0, 0)))
     known = [served.model.users.ids.filter(pl.Series(served.model.state.known_users)) for served in models]
     common = known[0]
     for ids in known[1:]:

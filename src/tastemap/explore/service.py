@@ -37,7 +37,7 @@ def add_pages(app: App, users: Path | None = None, test: Path | None = None) -> 
 
     NiceGUI has one set of pages in a process, so one service of a process can have them.
     """
-    import_extra("nicegui", "NiceGUI", extra="explore", purpose="the explorer")
+    import_extra("nicegui", "nicegui", extra="explore", purpose="the explorer")
     from nicegui import core, ui
 
     from tastemap.explore.desk import Desk

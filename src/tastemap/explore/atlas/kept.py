@@ -113,4 +113,4 @@ def _is_map(path: Path) -> bool:
 
 def _list_paths(model: Path, digest: str) -> tuple[Path, Path]:
     """Return where a map may be kept: beside the model, and in the user's cache folder."""
-    return model.with_name(f"{model.stem}.{KIND}.safetensors"), cache_folder() / "maps" / f"{digest}.safetensors"
+    return model.with_name(f"{model.name}.{KIND}"), cache_folder() / "maps" / f"{digest}.safetensors"
