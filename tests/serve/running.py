@@ -161,13 +161,20 @@ def free_port() -> int:
 
 
 def start(
-    folder: Path, models: Sequence[Path], *options: object, token: str | None = None, wait: bool = True
+    folder: Path,
+    models: Sequence[Path],
+    *options: object,
+    token: str | None = None,
+    wait: bool = True,
+    command: str = "serve",
+    port: int | None = None,
 ) -> Server:
     """Start a server, with a file of a token and a log in `folder`, and wait until it is ready.
 
     options : of the command, beside --port and --token-file
+    port : None takes a free one
     """
-    port, log = free_port(), folder / "log"
+    port, log = port or free_port(), folder / "log"
     words: list[object] = [*models, "--port", port, *options]
     if token is not None:
         (folder / "token").write_text(token)
@@ -176,7 +183,7 @@ def start(
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     with log.open("ab") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tastemap", "serve", *map(str, words)],
+            [sys.executable, "-m", "tastemap", command, *map(str, words)],
             stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment,
         )  # fmt: skip
     server = Server(process, port, token, log)

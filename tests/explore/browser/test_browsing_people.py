@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("playwright", reason="needs Playwright")
+
+from explore.browser.browsing import Watch, ask_list, read_list, wait_for_list
+from playwright.sync_api import expect
+from tastemap.explore import texts
+
+
+def test_a_person_is_found_by_name(watch: Watch) -> None:
+    page = watch.open("/people")
+    field = page.get_by_role("combobox", name=texts.SEARCH_PERSON)
+    field.press_sequentially("zoe ang")
+    expect(page.get_by_role("option")).to_have_count(1)
+    field.press("Enter")
+    expect(page.get_by_role("heading", name="Zoé Ångström")).to_be_visible()
+    for model in ("als", "ease", "popular"):
+        wait_for_list(page, model, ask_list(watch.server, "/recommend", user="4", model=model))
+
+
+def test_a_history_stands_beside_lists_with_reasons(watch: Watch) -> None:
+    page = watch.open("/people?user=4")
+    history = watch.server.ask("/users/4").json["history"]
+    expect(page.get_by_role("region", name=texts.HISTORY_NAME).get_by_role("link")).to_have_count(min(len(history), 30))
+    titles = [one["title"] for one in history]
+    for model in ("als", "ease"):
+        reasons = page.get_by_role("region", name=model).locator(".why")
+        expect(reasons).to_have_count(10)
+        for place in range(10):
+            expect(reasons.nth(place)).to_contain_text("because of ")
+            assert any(title in reasons.nth(place).inner_text() for title in titles)
+
+
+def test_lists_change_when_an_item_is_switched_off_and_back(watch: Watch) -> None:
+    page = watch.open("/people?user=4")
+    whole = ask_list(watch.server, "/recommend", user="4", model="ease")
+    wait_for_list(page, "ease", whole)
+    first = watch.server.ask("/users/4").json["history"][0]
+    switch = page.get_by_role("checkbox", name=texts.SWITCH.format(name=first["title"]))
+    switch.focus()
+    page.keyboard.press("Space")
+    rest = ask_list(watch.server, "/recommend", user="4", without=[first["item"]], model="ease")
+    assert rest != whole
+    wait_for_list(page, "ease", rest)
+    expect(page.get_by_text("Without: ")).to_contain_text(first["title"])
+    expect(page.locator(".mark").first).to_be_visible()
+    page.wait_for_url(f"**without={first['item']}*")
+    page.reload()
+    wait_for_list(page, "ease", rest)
+    page.get_by_role("checkbox", name=texts.SWITCH.format(name=first["title"])).check()
+    wait_for_list(page, "ease", whole)
+
+
+def test_filters_and_diversity_choose_what_is_recommended(watch: Watch) -> None:
+    page = watch.open("/people?user=4")
+    page.get_by_text(texts.FILTERS, exact=True).click()
+    page.get_by_label(texts.VALUE).fill("Drama")
+    page.get_by_role("combobox", name=texts.COLUMN, exact=True).first.select_option("genre")
+    page.get_by_label(texts.VALUE).fill("Drama")
+    page.get_by_label(texts.VALUE).press("Enter")
+    asked = {"user": "4", "model": "als", "where": ["genre=Drama"]}
+    wait_for_list(page, "als", ask_list(watch.server, "/recommend", **asked))
+    page.get_by_role("slider").fill("0.5")
+    asked |= {"diversity": 0.5}
+    wait_for_list(page, "als", ask_list(watch.server, "/recommend", **asked))
+    page.get_by_role("combobox", name=texts.AT_MOST).select_option("1")
+    page.get_by_role("combobox", name=texts.COLUMN, exact=True).last.select_option("year")
+    asked |= {"at_most": {"year": 1}}
+    wait_for_list(page, "als", ask_list(watch.server, "/recommend", **asked))
+    expect(page.get_by_text(texts.FILTERS_SET.format(number=3))).to_be_visible()
+    # The address says all of it.
+    page.reload()
+    wait_for_list(page, "als", ask_list(watch.server, "/recommend", **asked))
+
+
+def test_a_person_is_opened_from_the_start_page(watch: Watch) -> None:
+    page = watch.open("/people")
+    page.locator(".chip a").first.click()
+    page.wait_for_url("**/people?user=*")
+    expect(page.get_by_role("region", name="als").locator(".name")).to_have_count(10)
+    assert len(set(read_list(page, "als"))) == 10
