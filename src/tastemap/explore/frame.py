@@ -75,7 +75,7 @@ def add_page(desk: Desk, path: str, build: Callable[[Visit], Awaitable[None]]) -
 
     build : fills it
     """
-    title = f"{texts.PAGES[path]} – {texts.NAME}"
+    title = f"{texts.PAGES.get(path, texts.UNKNOWN_PAGE)} – {texts.NAME}"
 
     @ui.page(path, title=title, dark=None, language="en-US", response_timeout=LONGEST_BUILD)
     async def show(request: Request) -> None:

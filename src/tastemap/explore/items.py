@@ -134,9 +134,10 @@ class _Who:
 
     async def _show(self, served: Served, entry: Entry) -> None:
         both = await self._visit.desk.find_both(served, self._item, entry.item)
+        title = texts.WHO_BOTH.format(first=self._name, second=entry.name)
         self._content.clear()
         with self._content:
-            Tag("h2", texts.WHO_BOTH.format(first=self._name, second=entry.name))
+            Tag("h2", title)
             Tag("p", texts.BOTH.format(people=self._visit.numbers.whole(both.count)))
             with Tag("ul", classes="chips"):
                 for user in both.users:
@@ -146,4 +147,5 @@ class _Who:
             if both.count > len(both.users):
                 more = both.count - len(both.users)
                 Tag("p", texts.WHO_MORE.format(people=self._visit.numbers.whole(more)))
+        self._dialog.props["aria-label"] = title
         self._dialog.open()

@@ -6,13 +6,15 @@ from functools import partial
 
 from nicegui import core
 
+from tastemap.explore import texts
 from tastemap.explore.atlas.making import Cartographer
 from tastemap.explore.data import build_data
 from tastemap.explore.desk import Desk
-from tastemap.explore.frame import add_page
+from tastemap.explore.frame import Visit, add_page
 from tastemap.explore.items import build_items
 from tastemap.explore.map import build_map
 from tastemap.explore.models import build_models
+from tastemap.explore.parts import Tag
 from tastemap.explore.people import build_people
 from tastemap.explore.taste import build_taste
 
@@ -27,3 +29,8 @@ def add_all(desk: Desk) -> None:
     cartographer = Cartographer()
     core.app.on_shutdown(cartographer.close)
     add_page(desk, "/map", partial(build_map, cartographer))
+    add_page(desk, "/{other}", _say_unknown)
+
+
+async def _say_unknown(visit: Visit) -> None:
+    Tag("h1", texts.UNKNOWN_PAGE)

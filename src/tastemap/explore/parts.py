@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutine
 from typing import Any
 
 from nicegui import context, ui
@@ -62,7 +63,7 @@ def within_page(handler: Handler) -> Callable[..., Awaitable[None]]:
         with client:
             try:
                 done = handler(*given)
-                if isinstance(done, Awaitable):
+                if iscoroutine(done):  # a dialog can be awaited too, which opens it
                     await done
             except Exception as error:
                 ui.notify(word_error(error), type="negative", close_button=texts.CLOSE)

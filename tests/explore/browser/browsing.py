@@ -18,7 +18,7 @@ from serve.running import Server, films, likes, start, write_models
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 # Milliseconds that a page may take for anything: a busy machine is slow.
-PATIENCE = 10_000
+PATIENCE = 30_000
 
 # A title that would do harm if it were read as HTML.
 HARM = "<img src=x onerror=\"window.harm=1\"><script>window.harm=1</script> & 'Co'"
@@ -48,8 +48,8 @@ COMPLETE = {
     "taste": ".chip button",
     "likes": ".model .list li:nth-child(10) .why:not(:empty)",
     "map": ".regions table",
-    "data": "table >> nth=0",
-    "models": "pre",
+    "data": ".chart canvas",
+    "models": ".scroll table",
 }
 
 
@@ -146,6 +146,11 @@ def wait_for_list(page: Any, model: str, titles: Sequence[str]) -> None:
     from playwright.sync_api import expect
 
     expect(page.get_by_role("region", name=model, exact=True).locator(".list .name")).to_have_text(list(titles))
+
+
+def find_proposals(page: Any, label: str) -> Any:
+    """Return what the field of a label proposes."""
+    return page.get_by_role("listbox", name=label).get_by_role("option")
 
 
 def address(path: str, **query: Any) -> str:

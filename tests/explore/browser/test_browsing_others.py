@@ -4,8 +4,10 @@ import pytest
 
 pytest.importorskip("playwright", reason="needs Playwright")
 
-from explore.browser.browsing import Watch
 from playwright.sync_api import expect
+
+from explore.browser.browsing import Watch, find_proposals
+from serve.running import likes
 from tastemap.explore import texts
 
 
@@ -25,30 +27,31 @@ def test_a_map_is_made_and_walked(watch: Watch) -> None:
     page = watch.open("/map?model=als")
     expect(page.locator(".regions table").first).to_be_visible(timeout=180_000)
     chart = page.get_by_role("img")
-    expect(chart).to_have_attribute("aria-label", texts.MAP_NAME.format(items="300", regions=_count_regions(page)))
+    items, regions = (
+        likes().to_frame("polars")["item"].n_unique(),
+        page.locator(".regions table >> nth=0").locator("tbody tr").count(),
+    )
+    expect(chart).to_have_attribute("aria-label", texts.MAP_NAME.format(items=items, regions=regions))
     for name in (texts.MAP_ZOOM_IN, texts.MAP_ZOOM_OUT, texts.MAP_WHOLE):
         page.get_by_role("button", name=name).click()
     page.get_by_role("combobox", name=texts.MAP_COLOUR).select_option("year")
     page.wait_for_url("**colour=year*")
     field = page.get_by_role("combobox", name=texts.MAP_FIND)
     field.press_sequentially("star wars")
-    expect(page.get_by_role("option")).to_have_count(1)
+    expect(find_proposals(page, texts.MAP_FIND)).to_have_count(1)
     field.press("Enter")
-    expect(page.get_by_role("status").get_by_text("Star Wars: Episode IV - A New Hope (1977) is on the map")).to_be_visible()
+    expect(
+        page.get_by_role("status").get_by_text("Star Wars: Episode IV - A New Hope (1977) is on the map")
+    ).to_be_visible()
     person = page.get_by_role("combobox", name=texts.MAP_PERSON)
     person.press_sequentially("zoe")
-    expect(page.get_by_role("option")).to_have_count(1)
+    expect(find_proposals(page, texts.MAP_PERSON)).to_have_count(1)
     person.press("Enter")
     shown = page.get_by_text("Zoé Ångström: ")
     expect(shown).to_contain_text("10 recommendations are on the map")
     page.get_by_role("button", name=texts.MAP_HIDE).click()
     expect(shown).to_have_count(0)
     page.get_by_role("button", name="Show ").last.click()
-
-
-def _count_regions(page: object) -> int:
-    count: int = page.locator(".regions table").first.locator("tbody tr").count()  # type: ignore[attr-defined]
-    return count
 
 
 def test_data_and_models_are_told_in_tables(watch: Watch) -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytest.importorskip("playwright", reason="needs Playwright")
 
-from explore.browser.browsing import COMPLETE, NARROW, VIEWS, WIDE, Watch
 from playwright.sync_api import expect
+
+from explore.browser.browsing import COMPLETE, NARROW, VIEWS, WIDE, Watch
 from tastemap.explore import texts
 
 # A map is made in a process of its own, some seconds after its page.
-LONGEST = 180_000
+LONGEST = 90_000
 
 
 def judge(page: object) -> list[str]:
@@ -28,8 +31,15 @@ def judge(page: object) -> list[str]:
 def test_no_page_has_a_serious_barrier(watch: Watch, view: str, theme: str) -> None:
     page = watch.open(VIEWS[view], color_scheme=theme)
     page.locator(COMPLETE[view]).first.wait_for(timeout=LONGEST)
-    for closed in page.locator("details:not([open]) > summary").all():
-        closed.click()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert judge(page) == []
+
+
+def test_a_dialog_has_no_serious_barrier(watch: Watch) -> None:
+    page = watch.open("/?item=12&models=als")
+    page.get_by_role("button", name="Who has both").first.click()
+    page.get_by_role("dialog").get_by_role("link").first.wait_for()
+    page.wait_for_timeout(500)  # it comes into view by degrees, and faint text has too little contrast
     assert judge(page) == []
 
 
@@ -60,5 +70,4 @@ def test_the_theme_is_the_system_s_until_one_is_chosen(watch: Watch) -> None:
 
 def test_numbers_have_the_reader_s_form(watch: Watch) -> None:
     page = watch.open("/?item=12&models=als", locale="de-DE")
-    expect(page.locator(".score").first).to_have_text("0,", use_inner_text=True) if False else None
-    assert "," in page.locator(".score").first.inner_text()
+    expect(page.locator(".score").first).to_have_text(re.compile(r"^0,\d{3}$"))
