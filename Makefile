@@ -24,7 +24,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo explore test coverage fuzz kill pester lint types format docs layers bench clean
+.PHONY: help demo explore test coverage fuzz kill pester pictures lint types format docs layers bench clean
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ kill: $(VENV)/dev  ## kill -9 whatever writes files at ROUNDS random moments of 
 
 pester: $(VENV)/dev  ## send COUNT=10000 bad requests to a server, those of SEED, and check each answer
 	$(BIN)/python tests/serve/bad_requests.py --count $(COUNT) --seed $(or $(SEED),0)
+
+pictures: $(VENV)/dev  ## take pictures of the explorer's pages with Chromium, those of the documents too
+	PYTHONPATH=tests $(BIN)/python tests/explore/browser/pictures.py
 
 lint: $(VENV)/dev  ## find mistakes and wrong format
 	$(BIN)/ruff check .

@@ -60,6 +60,7 @@ def test_lists_change_with_each_like_and_dislike(watch: Watch) -> None:
 def test_one_begins_with_what_many_people_like(watch: Watch) -> None:
     page = watch.open("/taste")
     page.locator(".chip").first.get_by_text(texts.LIKE, exact=True).click()
+    page.wait_for_url("**like=*")
     expect(page.get_by_role("region", name="als").locator(".name")).to_have_count(10)
     assert len(parse_qs(urlsplit(page.url).query)["like"]) == 1
 
