@@ -37,7 +37,7 @@ class Lookup:
 
     search : the names, and how popular each is
 
-    It is made at the first text, or by `make`: a million names in half a minute and 700 MB.
+    It is made at the first text, or by `make`: a million names in 20 s and 550 MB.
     """
 
     def __init__(self, search: Search) -> None:

@@ -48,8 +48,8 @@ COMPLETE = {
     "taste": ".chip button",
     "likes": ".model .list li:nth-child(10) .why:not(:empty)",
     "map": ".regions table",
-    "data": ".chart canvas",
-    "models": ".scroll table",
+    "data": ".chart >> nth=1",
+    "models": ".model >> nth=4",
 }
 
 
