@@ -44,6 +44,7 @@ coverage: $(VENV)/dev  ## run the tests and say which share of the package's lin
 	$(MAKE) --no-print-directory test COVERAGE=1
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 -q tests/kernels --ignore tests/kernels/core/test_kernel_cache.py \
 	  --cov --cov-append --cov-report=
+	@rm -f .coverage.*  # what processes that tests kill leave
 	$(BIN)/python -m coverage report --fail-under $(FLOOR)
 
 fuzz: $(VENV)/dev  ## try odd inputs for MINUTES=20, those of SEED=<number> or others each time
