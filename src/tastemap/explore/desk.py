@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Timer
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +28,9 @@ from tastemap.service.reading import Reading
 from tastemap.service.search import Search
 from tastemap.service.titles import Titles
 from tastemap.typing import RowNumbers
+
+# Seconds that the first page has for itself.
+PAUSE = 1.0
 
 # Questions of pages that are at work at a time, beside lists, which have a thread of their own.
 AT_ONCE = 4
@@ -112,8 +115,16 @@ class Desk:
         return cls(app, None if users is None else Titles.read(users, first.users).frame, test)
 
     def prepare(self) -> None:
-        """Make the index of titles in a thread: pages are there before it."""
-        Thread(target=self.models[0].lookup.make, name="tastemap-lookup", daemon=True).start()
+        """Have the models rank once, and make the index of titles, in a thread: the first page is there before."""
+
+        def prepare() -> None:
+            for served in self.models:
+                served.warm()
+            self.models[0].lookup.make()
+
+        thread = Timer(PAUSE, prepare)
+        thread.daemon = True
+        thread.start()
 
     # -- models -------------------------------------------------------------------------------------------------------
 
@@ -205,7 +216,7 @@ class Desk:
     def list_popular(self, k: int) -> list[Entry]:
         """Return the items of the first model that most people have."""
         served = self.models[0]
-        order = np.lexsort((served.scorer.ties.places, -served.model.popularity_))[:k]
+        order = np.argsort(-served.model.popularity_, kind="stable")[:k]
         return self.name_rows(served, order)
 
     async def describe_item(self, item: str) -> Json | None:

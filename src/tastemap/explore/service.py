@@ -44,7 +44,7 @@ def add_pages(app: App, users: Path | None = None, test: Path | None = None) -> 
     from tastemap.explore.pages import add_all
 
     desk = Desk.of(app, users, test)
-    desk.prepare()
+    core.app.on_startup(desk.prepare)
     add_all(desk)
     core.app.add_middleware(_Headers)
     app.rest.add_api_route("/", lambda: RedirectResponse(PAGES + "/"), include_in_schema=False)

@@ -140,10 +140,19 @@ def make_app(
     copies: Path | None,
     pages: Callable[[App], object] | None = None,
 ) -> Guard:
-    """Make the application; see `tastemap.serve.app`."""
+    """Make the application; see `tastemap.serve.app`.
+
+    pages : adds pages, and has the models rank once when the first page is there
+    """
     metrics = Metrics()
     shelf = Shelf(
-        models, items=items, item_id=item_id, title_column=title_column, copies=copies, failed=metrics.count_failure
+        models,
+        items=items,
+        item_id=item_id,
+        title_column=title_column,
+        copies=copies,
+        failed=metrics.count_failure,
+        warm=pages is None,
     )
     app = App(shelf, events, metrics)
     if pages is not None:

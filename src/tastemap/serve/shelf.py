@@ -38,6 +38,7 @@ class Shelf:
     copies : a private folder for copies of the models' files: the processes that share it map one copy, whatever
         becomes of the files; None reads them into memory
     failed : gets the name of a model whose file could not be read again
+    warm : whether the models rank once before anybody asks; else whoever made the shelf sees to it
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Shelf:
         title_column: str | None = None,
         copies: Path | None = None,
         failed: Callable[[str], object] = lambda name: None,
+        warm: bool = True,
     ) -> None:
         if not paths:
             raise DataError("there is no model to serve: name a file that Model.save wrote")
@@ -59,7 +61,7 @@ class Shelf:
         self._count_failure = failed
         self.changed: list[Callable[[Served], object]] = []
         self._tried = {name: _stamp(path) for name, path in self._paths.items()}
-        self._models = {name: self._read(name) for name in self._paths}
+        self._models = {name: self._read(name, warm) for name in self._paths}
         self._default = next(iter(self._models))
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="tastemap-read")
         self._locks = {name: asyncio.Lock() for name in self._paths}
@@ -123,7 +125,7 @@ class Shelf:
         """End the thread that reads."""
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def _read(self, name: str) -> Served:
+    def _read(self, name: str, warm: bool = True) -> Served:
         path = self._paths[name]
         model = load(path) if self._copies is None else load_private(path, self._copies)
         titles = table = known = id_column = None
@@ -134,7 +136,8 @@ class Shelf:
             id_column = file.id_column
             table = file.table.align(model.items)
             known = look_up(model.items, model.items.ids, file.frame, file.id_column)
-        return Served(name, path, model, str(model.digest_), titles, table, known, self._items, id_column).warm()
+        served = Served(name, path, model, str(model.digest_), titles, table, known, self._items, id_column)
+        return served.warm() if warm else served
 
 
 class UnknownModelError(ParameterError):
