@@ -59,7 +59,7 @@ def find_advice() -> set[tuple[str, object]]:
 
 def test_all_advice_is_worded_or_left_out_on_purpose() -> None:
     # A column that is missing is named by its use.
-    by_use = {("user", ...), ("item", ...), ("id_column", ...), ("title_column", ...)}
+    by_use = {("user", ...), ("item", ...), ("item_id", ...), ("id_column", ...), ("title_column", ...)}
     by_use |= {(f"{side}_feature_{what}", ...) for side in ("item", "user") for what in ("id", "columns")}
     assert find_advice() == set(ADVICE) - by_use | LEFT_OUT
 
@@ -336,7 +336,7 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     table = Remedy("pass a table of them as item_table=", "item_table", ...)
     assert say(tm.DataError("none is there", table)) == "none is there: pass a file of them as --items FILE"
     # Of the token a test starts a server.
-    others |= {("wide", True), ("item_table", ...), ("token_file", ...)}
+    others |= {("wide", True), ("item_table", ...), ("token_file", ...), ("item_id", ...)}
     assert {*ADVISED, *others} == set(ADVICE)
 
 

@@ -138,7 +138,7 @@ def test_wrong_files_are_told_at_the_start(folder: Path, tmp_path: Path) -> None
     (tmp_path / "wrong.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match=r"wrong\.csv"):
         make_desk(folder, test=tmp_path / "wrong.csv")
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match=r"wrong\.csv has the columns 'a', 'b': name one with user="):
         make_desk(folder, users=tmp_path / "wrong.csv")
     with pytest.raises((DataError, OSError), match=r"none\.csv"):
         make_desk(folder, users=tmp_path / "none.csv")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from starlette.datastructures import QueryParams
+from typer.testing import CliRunner
 
 import tastemap as tm
 from serve.running import films, likes
+from tastemap.cli import app
 from tastemap.explore.code import write_code
 from tastemap.explore.filters import Filters
 from tastemap.explore.frame import make_address
@@ -84,6 +87,35 @@ def test_the_lines_of_python_give_the_list(tmp_path: Path, monkeypatch: pytest.M
             where=list(filters.where) or None, item_table=table,
         )  # fmt: skip
         assert eval(last, named).equals(own)
+
+
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [
+        (["--items", "ab.csv"], "pass --item-id COLUMN"),
+        (["--users", "ab.csv"], "pass --user-column COLUMN"),
+        (["--test", "ab.csv"], "pass --user-column COLUMN"),
+    ],
+)
+def test_a_file_without_the_columns_is_told_the_way_out(
+    words: list[str], way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tm.EASE().fit(likes(), progress=False).save(tmp_path / "ease.safetensors")
+    monkeypatch.chdir(tmp_path)
+    Path("ab.csv").write_text("a,b\n1,2\n")
+    result = CliRunner().invoke(app, ["explore", "ease.safetensors", *words, "--no-browser", "--port", "8459"])
+    assert result.exit_code == 1
+    assert "ab.csv has the columns 'a', 'b'" in result.stderr
+    assert way in result.stderr
+
+
+@pytest.mark.parametrize(("module", "extra"), [("orjson", "serve"), ("nicegui", "explore"), ("babel", "explore")])
+def test_a_missing_package_is_told_with_its_extra(module: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    result = CliRunner().invoke(app, ["explore", "none.safetensors"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: the explorer needs {module}, which is not installed: run pip install")
+    assert f"tastemap[{extra}]" in result.stderr
 
 
 def test_data_are_described() -> None:

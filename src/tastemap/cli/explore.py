@@ -22,10 +22,14 @@ def explore(
     items: Items = None,
     item_id: ItemId = None,
     title_column: opt.TitleColumn = None,
-    users: Annotated[Path | None, typer.Option(help="File of the names of users.")] = None,
+    users: Annotated[
+        Path | None, typer.Option(help="File of the names of users; --user-column is that of their ids.")
+    ] = None,
     test: Annotated[
         Path | None, typer.Option(help="File of pairs that the models were not trained on, to measure them.")
     ] = None,
+    user_column: opt.UserColumn = None,
+    item_column: opt.ItemColumn = None,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     token_file: TokenFile = None,
@@ -34,12 +38,17 @@ def explore(
     threads: opt.Threads = None,
 ) -> None:
     """Look at models in a browser: neighbours, recommendations with reasons, your own taste, a map."""
+    from tastemap.explore import check_packages
+
+    check_packages()
     from tastemap.explore.service import add_pages
     from tastemap.serve.guard import PAGES
     from tastemap.serve.run import read_token, run
+    from tastemap.service.reading import Reading
 
     settings = make_settings(models, items, item_id, title_column, token_file, host, allow_host)
     set_threads(threads)
+    reading = Reading(user=user_column, item=item_column)
     token = read_token(settings.token_file)
 
     def tell(url: str) -> None:
@@ -48,7 +57,7 @@ def explore(
         if browser and _can_show():
             webbrowser.open(address)
 
-    run(settings, host, port, 1, tell, lambda service: add_pages(service, users, test))
+    run(settings, host, port, 1, tell, lambda service: add_pages(service, users, test, reading))
 
 
 def _can_show() -> bool:

@@ -294,7 +294,9 @@ def choose_where(ctx: typer.Context, fitted: tm.Model) -> dict[str, Any]:
         asked["at_most"] = read_limits(given["at_most"])
     if asked and (path := given["items"] or given["titles"]) is not None:
         id_column = given["item_id"] if given["items"] else given["title_id"]
-        asked["item_table"] = ItemFile.read(path, fitted.items, id_column=id_column).table
+        asked["item_table"] = ItemFile.read(
+            path, fitted.items, id_column=id_column, id_parameter="item_id" if given["items"] else "id_column"
+        ).table
     if given.get("diversity"):
         asked["diversity"] = given["diversity"]
     return asked

@@ -55,6 +55,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("id_column", ...): "pass --title-id COLUMN",
     ("item_feature_columns", ...): "name some with --feature-columns",
     ("item_feature_id", ...): "pass --feature-id COLUMN",
+    ("item_id", ...): "pass --item-id COLUMN",
     ("item", ...): "pass --item-column COLUMN",
     ("item_table", ...): "pass a file of them as --items FILE",
     ("keep_na", True): "--keep-na if these are names",

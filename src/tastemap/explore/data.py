@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nicegui import ui
-
 from tastemap.explore import texts
+from tastemap.explore.figures import draw, write_table
 from tastemap.explore.frame import Visit
 from tastemap.explore.measures import Bars
 from tastemap.explore.parts import Tag
@@ -42,7 +41,7 @@ async def build_data(visit: Visit) -> None:
         ]
         with _figure(texts.TAIL, tenth):
             points = [[100 * part, 100 * share] for part, share in figures.tail]
-            _draw(
+            draw(
                 texts.TAIL,
                 {"type": "value", "max": 100},
                 {"type": "line", "data": points, "showSymbol": False, "areaStyle": {}},
@@ -56,7 +55,7 @@ async def build_data(visit: Visit) -> None:
 def _show_bars(visit: Visit, title: str, columns: tuple[str, str], bars: Bars) -> None:
     with _figure(title):
         names, counts = [name for name, _ in bars], [count for _, count in bars]
-        _draw(title, {"type": "category", "data": names}, {"type": "bar", "data": counts})
+        draw(title, {"type": "category", "data": names}, {"type": "bar", "data": counts})
         _write_table(columns, [(name, visit.numbers.whole(count)) for name, count in bars])
 
 
@@ -69,37 +68,7 @@ def _figure(title: str, says: str = "") -> Tag:
     return figure
 
 
-def _draw(title: str, across: dict[str, object], series: dict[str, object]) -> None:
-    """Draw a chart; a screen reader gets its title, and the table below."""
-    # Greys and a blue that can be read on light and on dark ground.
-    quiet = {"axisLabel": {"color": "#7a8594", "hideOverlap": True}, "splitLine": {"lineStyle": {"color": "#8884"}}}
-    options = {
-        "grid": {"left": 8, "right": 12, "top": 16, "bottom": 8, "containLabel": True},
-        "tooltip": {"trigger": "axis"},
-        "color": ["#3b82c4"],
-        "xAxis": {**quiet, **across},
-        "yAxis": {"type": "value", **quiet},
-        "series": [series],
-        "animation": False,
-    }
-    ui.echart(options).classes("chart").props(f'role=img aria-label="{title}"')
-
-
 def _write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with Tag("details"):
         Tag("summary", texts.AS_TABLE)
         write_table(columns, rows)
-
-
-def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table whose first column names its rows."""
-    with Tag("div", classes="scroll", tabindex="0", role="region", aria_label=columns[0]), Tag("table"):
-        with Tag("thead"), Tag("tr"):
-            for column in columns:
-                Tag("th", column, scope="col")
-        with Tag("tbody"):
-            for first, *rest in rows:
-                with Tag("tr"):
-                    Tag("th", first, scope="row")
-                    for value in rest:
-                        Tag("td", value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from anyio import CapacityLimiter, to_thread
 
 from tastemap.data._pairs import Rows
 from tastemap.data.ids import IdMap
+from tastemap.errors import TastemapError
 from tastemap.evaluation.evaluate import evaluate
 from tastemap.explore.filters import Filters
 from tastemap.explore.measures import Compared, DataFigures, compare_lists, describe_data
@@ -28,6 +30,8 @@ from tastemap.service.reading import Reading
 from tastemap.service.search import Search
 from tastemap.service.titles import Titles
 from tastemap.typing import RowNumbers
+
+logger = logging.getLogger("tastemap.explore")
 
 # Seconds that the first page has for itself.
 PAUSE = 1.0
@@ -95,11 +99,13 @@ class Desk:
     """Answers what pages ask of the models of a service.
 
     names : the names of users: columns item, which has their ids, and title
-    test : a file of pairs that the models were not trained on
+    test, reading : a file of pairs that the models were not trained on, and how it is read
     """
 
-    def __init__(self, app: App, names: pl.DataFrame | None = None, test: Path | None = None) -> None:
-        self._app, self._names, self._test = app, names, test
+    def __init__(
+        self, app: App, names: pl.DataFrame | None = None, test: Path | None = None, reading: Reading | None = None
+    ) -> None:
+        self._app, self._names, self._test, self._reading = app, names, test, reading or Reading()
         self._known = dict[Hashable, Any]()
         self._limiter = CapacityLimiter(AT_ONCE)
         # Those who type wait for an index that is being made; all others do not.
@@ -107,19 +113,25 @@ class Desk:
         self._lookups = dict[int, tuple[IdMap, Lookup]]()
 
     @classmethod
-    def of(cls, app: App, users: Path | None, test: Path | None) -> Desk:
+    def of(cls, app: App, users: Path | None, test: Path | None, reading: Reading | None = None) -> Desk:
         """Make a desk; raises DataError for files of users and of held-out pairs that cannot be read."""
-        first = app.shelf.get(None).model
+        first, reading = app.shelf.get(None).model, reading or Reading()
         if test is not None:
-            Reading().read(test, like=first)
-        return cls(app, None if users is None else Titles.read(users, first.users).frame, test)
+            reading.read(test, like=first)
+        names = None
+        if users is not None:
+            names = Titles.read(users, first.users, id_column=reading.user, id_parameter="user").frame
+        return cls(app, names, test, reading)
 
     def prepare(self) -> None:
         """Have the models rank once, and make the index of titles, in a thread: the first page is there before."""
 
         def prepare() -> None:
             for served in self.models:
-                served.warm()
+                try:
+                    served.warm()
+                except (TastemapError, ValueError) as error:
+                    logger.error("%s: %s", served.name, error)
             self.models[0].lookup.make()
 
         thread = Timer(PAUSE, prepare)
@@ -344,7 +356,7 @@ class Desk:
         def measure() -> Board:
             figures = {}
             for served in models:
-                held = Reading().read(test, like=served.model).data
+                held = self._reading.read(test, like=served.model).data
                 measured = evaluate(served.model, held, metrics=metrics, on_unknown="skip")
                 figures[served.name] = [(row["mean"], row["low"], row["high"]) for row in measured.frame.to_dicts()]
             return Board(measured.n_users, list(metrics), figures)

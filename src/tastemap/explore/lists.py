@@ -37,7 +37,7 @@ class Lists:
 
     def __init__(self, visit: Visit, decorate: Decorate | None = None, k: int = PLACES) -> None:
         self._visit = visit
-        self._before = dict[str, list[str]]()
+        self._before = dict[str, Sequence[Entry]]()
         self._asked = 0
         self._told = Tag("p", classes="told", role="status")
         with Tag("div", classes="side-by-side"):
@@ -57,7 +57,7 @@ class Lists:
         """
         self._asked += 1
         asked = self._asked
-        answers = await asyncio.gather(*map(_catch(ask), self._visit.shown))
+        answers = await asyncio.gather(*(_try(ask(served)) for served in self._visit.shown))
         if asked != self._asked:  # somebody has asked for others already
             return
         together()
@@ -65,15 +65,15 @@ class Lists:
             if isinstance(entries, Exception):
                 self._columns[served.name].fail(entries)
                 continue
-            self._columns[served.name].fill(entries, self._before.get(served.name, []) if compare else [])
+            self._columns[served.name].fill(entries, self._before.get(served.name, ()) if compare else ())
             if not compare:
-                self._before[served.name] = [entry.item for entry in entries]
+                self._before[served.name] = entries
         self._told.text = texts.UPDATED
         if explain is None:
             return
         for served, entries in zip(self._visit.shown, answers, strict=True):
             if not isinstance(entries, Exception):
-                said = await _catch(partial(_swap, explain, entries))(served)
+                said = await _try(explain(served, entries))
                 if asked != self._asked or context.client.is_deleted:
                     return
                 self._columns[served.name].say(said)
@@ -100,14 +100,18 @@ class _Column:
             self._list = Tag("ol", classes="list")
             with self._list:
                 self._places = [_Place(visit, served, decorate) for _ in range(k)]
+            self._gone = Tag("p", classes="gone")
             self._fault = Tag("div")
 
-    def fill(self, entries: Sequence[Entry], before: Sequence[str]) -> None:
+    def fill(self, entries: Sequence[Entry], before: Sequence[Entry]) -> None:
         self._fault.clear()
+        items, items_before = [entry.item for entry in entries], [entry.item for entry in before]
+        gone = [entry.name for entry in before if entry.item not in items]
+        self._gone.change(texts.GONE.format(names=texts.join(gone)) if gone else "")
         self._list.set_visibility(bool(entries))
         for number, place in enumerate(self._places):
             if number < len(entries):
-                place.fill(entries[number], _find_move(entries[number].item, number, before))
+                place.fill(entries[number], _find_move(items[number], number, items_before))
             else:
                 place.hide()
         if not entries:
@@ -158,10 +162,6 @@ class _Place:
         self._why.change(text)
 
 
-def _swap(explain: Explain, entries: Sequence[Entry], served: Served) -> Awaitable[Sequence[str]]:
-    return explain(served, entries)
-
-
 def _find_move(item: str, number: int, before: Sequence[str]) -> tuple[str, str]:
     """Return the style and the text that say how an item has moved, empty where it has not."""
     if not before:
@@ -176,14 +176,12 @@ def _find_move(item: str, number: int, before: Sequence[str]) -> tuple[str, str]
     return "mark down", texts.DOWN.format(places=-places)
 
 
-def _catch(ask: Callable[[Served], Awaitable[Answer]]) -> Callable[[Served], Awaitable[Answer | Exception]]:
-    async def try_to_ask(served: Served) -> Answer | Exception:
-        try:
-            return await ask(served)
-        except Exception as error:
-            return error
-
-    return try_to_ask
+async def _try(answer: Awaitable[Answer]) -> Answer | Exception:
+    """Return an answer, or the error that it ends with."""
+    try:
+        return await answer
+    except Exception as error:
+        return error
 
 
 def choose_models(visit: Visit, on_change: Callable[[Sequence[str]], None]) -> None:

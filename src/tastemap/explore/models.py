@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from nicegui import ui
-
 from tastemap.explore import texts
-from tastemap.explore.data import write_table
 from tastemap.explore.desk import Board
+from tastemap.explore.figures import draw, write_table
 from tastemap.explore.frame import Visit, tell_error
 from tastemap.explore.measures import PLACES, Compared
 from tastemap.explore.parts import Tag
@@ -74,16 +72,7 @@ def _draw_curve(visit: Visit, served: Served) -> None:
     if len(epochs) < 2:
         Tag("p", texts.NO_EPOCHS)
         return
-    quiet = {"axisLabel": {"color": "#7a8594"}, "splitLine": {"lineStyle": {"color": "#8884"}}}
-    options = {
-        "grid": {"left": 8, "right": 12, "top": 16, "bottom": 8, "containLabel": True},
-        "tooltip": {"trigger": "axis"},
-        "color": ["#3b82c4"],
-        "xAxis": {"type": "category", "data": [epoch.epoch for epoch in epochs], **quiet},
-        "yAxis": {"type": "value", "scale": True, **quiet},
-        "series": [{"type": "line", "name": texts.OBJECTIVE, "data": [epoch.objective for epoch in epochs]}],
-        "animation": False,
-    }
     first, last = (visit.numbers.score(epoch.objective) for epoch in (epochs[0], epochs[-1]))
     Tag("p", texts.CURVE.format(model=served.name, first=first, last=last))
-    ui.echart(options).classes("chart").props(f'role=img aria-label="{texts.OBJECTIVE}"')
+    across = {"type": "category", "data": [epoch.epoch for epoch in epochs]}
+    draw(texts.OBJECTIVE, across, {"type": "line", "data": [epoch.objective for epoch in epochs]}, from_zero=False)

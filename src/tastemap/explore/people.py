@@ -11,6 +11,7 @@ from nicegui import ui
 from tastemap.explore import texts
 from tastemap.explore.desk import Entry
 from tastemap.explore.filter_panel import FilterPanel
+from tastemap.explore.filters import Filters
 from tastemap.explore.frame import Visit, make_address
 from tastemap.explore.lists import Lists, address_of_models, choose_models, say_reasons
 from tastemap.explore.parts import Tag, button, link, switch
@@ -39,8 +40,14 @@ async def build_people(visit: Visit) -> None:
                     Tag("small", texts.PAIRS.format(pairs=visit.numbers.whole(person.pairs)))
         return
 
+    compared: Filters | None = None
+
     async def show() -> None:
+        nonlocal compared
         without = history.without
+        if without and compared != panel.filters:  # with what the lists without them are compared
+            await lists.show(lambda served: visit.desk.recommend(served.name, {"user": user}, panel.filters))
+        compared = panel.filters
         visit.remember({"user": user, **names, "without": without, **panel.filters.as_query()})
         asked = {"user": user, "without": without}
 
@@ -61,9 +68,6 @@ async def build_people(visit: Visit) -> None:
     with Tag("div", classes="beside"):
         history = _History(visit, told, show)
         lists = Lists(visit)
-    if history.without:  # the lists without them are compared with those of the whole history
-        whole = {"user": user}
-        await lists.show(lambda served: visit.desk.recommend(served.name, whole, panel.filters))
     await show()
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
 
-from tastemap.extras import import_extra
+from tastemap.explore import check_packages
 from tastemap.serve.guard import PAGES, Message, Receive, Send
 
 if TYPE_CHECKING:
     from tastemap.serve.service import App
+    from tastemap.service.reading import Reading
 
 # Seconds that a page may be without its connection before what it holds on the server is let go.
 KEPT_SECONDS = 5.0
@@ -29,21 +30,22 @@ HEADERS = [
 ]
 
 
-def add_pages(app: App, users: Path | None = None, test: Path | None = None) -> None:
+def add_pages(app: App, users: Path | None = None, test: Path | None = None, reading: Reading | None = None) -> None:
     """Add the explorer's pages to a service; raises MissingPackageError without the extra `explore`.
 
     users : a file of the names of users
     test : a file of pairs that the models were not trained on
+    reading : the columns of these files; None looks for usual names
 
     NiceGUI has one set of pages in a process, so one service of a process can have them.
     """
-    import_extra("nicegui", "nicegui", extra="explore", purpose="the explorer")
+    check_packages()
     from nicegui import core, ui
 
     from tastemap.explore.desk import Desk
     from tastemap.explore.pages import add_all
 
-    desk = Desk.of(app, users, test)
+    desk = Desk.of(app, users, test, reading)
     core.app.on_startup(desk.prepare)
     add_all(desk)
     core.app.add_middleware(_Headers)

@@ -29,7 +29,6 @@ METRICS = {
     "euclidean": "distance",
 }
 EMPTY = "Nothing to list."
-WORKING = "Working …"
 UPDATED = "The lists are up to date."
 COPY_LINK = "Copy the link"
 COPY_CODE = "Copy the lines"
@@ -52,7 +51,6 @@ NEW = "new"
 UP = "up {places}"
 DOWN = "down {places}"
 GONE = "No longer listed: {names}."
-UNCHANGED = "The list stays as it is."
 LIKE = "Like"
 DISLIKE = "Dislike"
 LIKE_NAME = "Like {name}"
@@ -72,7 +70,6 @@ REMOVE_FILTER = "Remove the filter {filter}"
 DIVERSITY = "Diversity, from the best (0) to the most different (1)"
 AT_MOST = "At most so many of one value"
 NO_LIMIT = "no limit"
-ANY_COLUMN = "of no column"
 
 # -- items ------------------------------------------------------------------------------------------------------------
 
@@ -206,7 +203,6 @@ NO_EPOCHS = "It learned at once, without epochs."
 
 UNKNOWN_ITEM = "No model knows an item {item}."
 UNKNOWN_PERSON = "No model knows a person {person}."
-UNKNOWN_IN_MODEL = "This model does not know it."
 
 
 def join(names: Sequence[str]) -> str:

@@ -35,7 +35,8 @@ def app(
     hosts : the names by which the server may be called, beside those of this machine
     copies : a private folder for copies of the models' files, which the processes that name it share in memory; None
         has the models in the memory of this process alone
-    pages : adds pages for people, such as `tastemap.explore.service.add_pages` makes them
+    pages : adds pages for people, such as `tastemap.explore.service.add_pages` makes them; the models are then tried
+        when the first page is there
 
     The models are read, checked and tried at once. Raises ModelFileError, FileNotFoundError and DataError where one
     cannot be served, MissingPackageError without the extra `serve`.

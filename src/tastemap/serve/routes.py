@@ -88,13 +88,13 @@ def make_routes(
             extra = describe_query(kind) if method == "GET" else describe_body(kind)
             api.add_api_route(path, answer, methods=[method], summary=summary, openapi_extra=extra, response_model=None)
 
+    def explain_since(served: Served, asked: Explain) -> Json:
+        return explain(served, asked, since.of(asked.user))
+
     add("/similar/users", SimilarUsers, find_similar_users, "GET", "POST", summary="The users who are most like a user")
     add("/predict", Pair, predict_one, "GET", summary="The score of an item for a user")
     add("/predict", Pairs, predict, "POST", summary="The scores of pairs of users and items")
-    add(
-        *("/explain", Explain, lambda served, asked: explain(served, asked, since.of(asked.user)), "GET", "POST"),
-        summary="What each item of a history adds to a score",
-    )
+    add("/explain", Explain, explain_since, "GET", "POST", summary="What each item of a history adds to a score")
     add("/search", Find, search, "GET", summary="The items whose titles or ids match a text")
 
     @api.get("/items/{item:path}", summary="What is known of an item")

@@ -130,10 +130,10 @@ class Shelf:
         model = load(path) if self._copies is None else load_private(path, self._copies)
         titles = table = known = id_column = None
         if self._items is not None:
-            read = Titles.read(self._items, model.items, id_column=self._item_id, title_column=self._title_column)
-            titles = read.search.names
-            file = ItemFile.read(self._items, model.items, id_column=self._item_id)
+            file = ItemFile.read(self._items, model.items, id_column=self._item_id, id_parameter="item_id")
             id_column = file.id_column
+            read = Titles.read(self._items, model.items, id_column=id_column, title_column=self._title_column)
+            titles = read.search.names
             table = file.table.align(model.items)
             known = look_up(model.items, model.items.ids, file.frame, file.id_column)
         served = Served(name, path, model, str(model.digest_), titles, table, known, self._items, id_column)

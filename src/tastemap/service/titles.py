@@ -51,10 +51,12 @@ class Titles:
         title_column: str | None = None,
         data: Path | None = None,
         popularity: Counts | None = None,
+        id_parameter: str = "id_column",
     ) -> Titles:
         """Read a file of titles; without one, take the titles that come with MovieLens ``data``.
 
         id_column, title_column : names of columns; None looks for usual names
+        id_parameter : what errors call the first of these
 
         A remark counts the items without a title, or says why those of ``data`` cannot be read. Raises DataError where
         the file cannot be read or a column is not found.
@@ -72,7 +74,7 @@ class Titles:
             return cls(items, popularity=popularity)
         id_column = id_column or _guess_id(table.columns, items)
         if id_column is None:
-            raise _make_column_error(source, table, "id_column")
+            raise _make_column_error(source, table, id_parameter)
         title_column = title_column or _guess_title(table, id_column)
         if title_column is None:
             raise _make_column_error(source, table, "title_column")
@@ -130,17 +132,26 @@ class ItemFile:
     remarks: tuple[Remark, ...]
 
     @classmethod
-    def read(cls, path: Path, items: IdMap, *, id_column: str | None = None, count_missing: bool = False) -> ItemFile:
+    def read(
+        cls,
+        path: Path,
+        items: IdMap,
+        *,
+        id_column: str | None = None,
+        count_missing: bool = False,
+        id_parameter: str = "id_column",
+    ) -> ItemFile:
         """Read a file of titles; raises DataError as `Titles.read` does.
 
         Of a file with many rows an item, such as one of orders, only columns that tell something of items are taken.
 
         count_missing : say how many items are not in the file
+        id_parameter : what errors call the parameter of the column of ids
         """
         table, remarks = _read_table(path, items, id_column)
         id_column = id_column or _guess_id(table.columns, items)
         if id_column is None:
-            raise _make_column_error(path, table, "id_column")
+            raise _make_column_error(path, table, id_parameter)
         check_columns((id_column,), table.columns)
         frame = _drop_columns_of_rows(table.with_columns(respell_ids(table[id_column], items.ids.dtype)), id_column)
         if count_missing:

@@ -198,6 +198,7 @@ def check_disliked_items(make: Make) -> None:
     each = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
     ensure_same_lists(both, each, "two histories must get the lists of each, with what each dislikes")
     none = model.recommend_for([103, 105], k=100)
+    ensure_same_lists(model.recommend_for([103, 105], disliked=101, k=100), one, "one id must be a list of one")
     ensure_same_lists(model.recommend_for([103, 105], disliked=[], k=100), none, "no dislikes must change nothing")
     some = model.recommend_for([[103, 105], [104]], disliked=[[], [100, 101]], k=100).filter(pl.col("history") == 0)
     ensure_same_lists(some, none, "the dislikes of one must change nothing for another")
@@ -205,6 +206,9 @@ def check_disliked_items(make: Make) -> None:
         lambda: model.recommend_for([103], disliked=[103]), DataError, 103, what="an item liked and disliked"
     )
     ensure_refused(lambda: model.recommend_for([103], disliked=[5]), UnknownIdError, 5, what="an unknown disliked item")
+    ensure_refused(
+        lambda: model.recommend_for([103], disliked={101: 1}), ValueError, "without weights", what="weighted dislikes"
+    )
     ensure_refused(
         lambda: model.recommend_for([[103], [104]], disliked=[[101]]), ValueError, "each history", what="too few lists"
     )

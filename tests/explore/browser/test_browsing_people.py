@@ -6,7 +6,7 @@ pytest.importorskip("playwright", reason="needs Playwright")
 
 from playwright.sync_api import expect
 
-from explore.browser.browsing import Watch, ask_list, find_proposals, read_list, wait_for_list
+from explore.browser.browsing import Watch, address, ask_list, find_proposals, read_list, wait_for_list
 from tastemap.explore import texts
 
 
@@ -47,11 +47,27 @@ def test_lists_change_when_an_item_is_switched_off_and_back(watch: Watch) -> Non
     wait_for_list(page, "ease", rest)
     expect(page.get_by_text("Without: ")).to_contain_text(first["title"])
     expect(page.locator(".mark:not(:empty)").first).to_be_visible()
+    gone = [title for title in whole if title not in rest]
+    told = page.get_by_role("region", name="ease", exact=True).locator(".gone")
+    expect(told).to_have_text(texts.GONE.format(names=texts.join(gone)) if gone else "")
     page.wait_for_url(f"**without={first['item']}*")
     page.reload()
     wait_for_list(page, "ease", rest)
     page.get_by_role("checkbox", name=texts.SWITCH.format(name=first["title"])).check()
     wait_for_list(page, "ease", whole)
+
+
+def test_a_filter_is_no_effect_of_what_is_switched_off(watch: Watch) -> None:
+    item = watch.server.ask("/users/4").json["history"][0]["item"]
+    page = watch.open(address("/people", user="4", without=item, where="genre=Drama"))
+    asked = {"user": "4", "model": "ease", "where": ["genre=Drama"]}
+    rest = ask_list(watch.server, "/recommend", **asked, without=[item])
+    wait_for_list(page, "ease", rest)
+    page.get_by_role("button", name=texts.REMOVE_FILTER.format(filter="genre=Drama")).click()
+    whole = ask_list(watch.server, "/recommend", user="4", model="ease")
+    wait_for_list(page, "ease", ask_list(watch.server, "/recommend", user="4", model="ease", without=[item]))
+    new = page.get_by_role("region", name="ease", exact=True).locator("li:has(.mark.new) .name")
+    assert set(new.all_inner_texts()).isdisjoint(whole)
 
 
 def test_filters_and_diversity_choose_what_is_recommended(watch: Watch) -> None:

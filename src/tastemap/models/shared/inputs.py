@@ -158,9 +158,10 @@ def read_disliked(disliked: Any, histories: Rows, state: State, weight: float) -
     Raises UnknownIdError for items without a training pair, DataError for one that a history holds too.
     """
     n_people = len(histories.indptr) - 1
-    given = (
-        [disliked] if n_people == 1 and not (len(disliked) and not is_single(next(iter(disliked)))) else list(disliked)
-    )
+    if isinstance(disliked, Mapping):
+        raise ValueError("disliked must be item ids, without weights")
+    values = [disliked] if is_single(disliked) else list(list_values(disliked))
+    given = [values] if n_people == 1 and all(map(is_single, values)) else values
     if len(given) != n_people:
         raise ValueError(f"disliked must be a list of items for each history: got {len(given)} for {n_people}")
     rows = [_read_history(one, None, state.items, weight, True, True, 1.0)[0] for one in given]
