@@ -7,6 +7,6 @@ from tastemap.extras import import_extra
 
 def check_packages() -> None:
     """Raise MissingPackageError where a package that the pages need is absent, before anything of it is imported."""
-    import_extra("orjson", "orjson", extra="serve", purpose="the explorer")
     import_extra("nicegui", "nicegui", extra="explore", purpose="the explorer")
     import_extra("babel", "babel", extra="explore", purpose="the explorer")
+    import_extra("orjson", "orjson", extra="serve", purpose="the explorer")
