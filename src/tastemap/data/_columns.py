@@ -7,45 +7,17 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data._spelling import find_missing
 from tastemap.data.dates import parse_times
 from tastemap.data.frames import name_values
-from tastemap.data.ids import IdMap, check_ids, name_rows
+from tastemap.data.ids import name_rows
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
 from tastemap.typing import Array
 
 _SMALL = (pl.Float32, pl.Int8, pl.UInt8, pl.Int16, pl.UInt16, pl.Boolean)
-
-
-def number_ids(
-    column: pl.Series, name: str, known: Any, argument: str, *, keep_na: bool = False
-) -> tuple[IdMap, npt.NDArray[np.int32]]:
-    """Return the id map and the row of each id in it: int32, (len(column),).
-
-    known : `IdMap` or ids; None numbers the ids by their first appearance
-    argument : the name of the parameter that gave `known`, for messages
-    keep_na : take words for missing ids as names; those that are known are names anyway
-    """
-    keep_na = keep_na or known is not None
-    # A word for a missing id is among the distinct texts, and those are few.
-    distinct = column.unique(maintain_order=True) if known is None and column.dtype == pl.String else None
-    if len(find_missing(column if distinct is None else distinct, keep_na=keep_na)):
-        raise _make_missing_error(column, name, find_missing(column, keep_na=keep_na))
-    ids = check_ids(column, name)
-    if known is not None:
-        own = known if isinstance(known, IdMap) else IdMap(known, name)
-        return own, own.rows(ids, Remedy(f"leave {argument} out to take every id", argument)).astype(np.int32)
-    if distinct is None:
-        distinct = ids.unique(maintain_order=True)
-    if len(distinct) > np.iinfo(np.int32).max:
-        raise DataError(f"column {name!r} has {len(distinct):,} ids, and 2,147,483,647 is the most", column=name)
-    table = pl.DataFrame({"id": distinct, "row": np.arange(len(distinct), dtype=np.int32)})
-    rows = ids.to_frame("id").join(table, on="id", how="left", maintain_order="left")["row"]
-    return IdMap(distinct, name), rows.to_numpy()
 
 
 def drop_missing(
@@ -72,60 +44,51 @@ def drop_missing(
     return table if keep.all() else table.filter(keep), lacking
 
 
-def _make_missing_error(column: pl.Series, name: str, missing: pl.Series) -> DataError:
-    rows = missing.to_numpy()
-    texts = column.gather(missing).drop_nulls().cast(pl.String).unique()
-    problem = f"column {name!r} has no id in {name_rows(rows)}"
-    ways = [Remedy("pass drop_nulls=True to leave such rows out", "drop_nulls", True)]
-    words = sorted(text for text in texts if text.strip())
-    if words:
-        problem = f"{problem}, but {name_some(words)}"
-        ways.append(Remedy("keep_na=True if these are names", "keep_na", True))
-    return DataError(problem, *ways, column=name, rows=rows)
-
-
-def _check_numbers(column: pl.Series, name: str) -> None:
+def _check_numbers(column: pl.Series, name: str, first: int) -> None:
     """Raise DataError that names the other values of a column of text in which most values are numbers."""
     is_number = column.cast(pl.Float64, strict=False).is_finite().fill_null(False)
     wrong = np.flatnonzero(~is_number.to_numpy())
     if 0 < len(wrong) < len(column) / 2 + 1 and is_number.any():
         raise DataError(
             f"column {name!r} has what is no number, {name_some(column.gather(wrong[:3]).to_list())} in "
-            f"{name_rows(wrong)}",
+            f"{name_rows(wrong + first)}",
             "fill these rows with numbers",
             "leave them out",
             column=name,
-            rows=wrong,
+            rows=wrong + first,
         )
 
 
-def read_weights(column: pl.Series, name: str) -> Array:
-    """Return a column of numbers as float64, or float32 where that holds them exactly."""
+def read_weights(column: pl.Series, name: str, first: int = 0) -> Array:
+    """Return a column of numbers as float64, or float32 where that holds them exactly.
+
+    first : the row of the table where the column begins, here and below
+    """
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         if column.dtype == pl.String:
-            _check_numbers(column, name)
+            _check_numbers(column, name, first)
         raise DataError(
             f"column {name!r} holds {column.dtype} values ({name_values(column)} in "
-            f"{name_rows(range(min(3, len(column))))}), and weights are numbers",
+            f"{name_rows(range(first, first + min(3, len(column))))}), and weights are numbers",
             Remedy("cast it first", "cast", "numbers"),
             Remedy(f"pass event_weights=({name!r}, {{value: weight}})", "event_weights", ...),
             column=name,
         )
-    _check_nulls(column, name, "weight")
+    _check_nulls(column, name, "weight", first)
     # float64 until duplicates are merged; float32 input is exact in itself.
     return column.cast(pl.Float32 if column.dtype in _SMALL else pl.Float64).to_numpy()
 
 
-def read_event_weights(events: pl.Series, weights: Mapping[Any, float]) -> Array:
+def read_event_weights(events: pl.Series, weights: Mapping[Any, float], first: int = 0) -> Array:
     """Return the weight of each event, float64."""
     name = events.name
     if events.dtype.is_nested() or events.dtype == pl.Object:
         raise DataError(f"column {name!r} holds {events.dtype} values, and events are texts or numbers", column=name)
-    _check_nulls(events, name, "event")
+    _check_nulls(events, name, "event", first)
     distinct = events.unique(maintain_order=True)
     unknown = [event for event in distinct if event not in weights]
     if unknown:
-        row = events.is_in(pl.Series(unknown).implode()).arg_true()[0]
+        row = first + events.is_in(pl.Series(unknown).implode()).arg_true()[0]
         raise DataError(
             f"column {name!r} has events without a weight, {name_some(unknown, 10)}, first in row {row}",
             Remedy("add them to event_weights", "event_weights", ...),
@@ -157,46 +120,46 @@ def check_event_weights(given: object) -> None:
         )
 
 
-def check_weights(weights: Array, name: str, allow_negative: bool) -> None:
+def check_weights(weights: Array, name: str, allow_negative: bool, first: int = 0) -> None:
     """Raise DataError for weights that are not finite, or negative and not allowed to be."""
     low, high = weights.min(initial=np.inf), weights.max(initial=-np.inf)
     # A NaN makes both comparisons false.
     if not (low > -np.inf and high < np.inf):
         rows = np.flatnonzero(~np.isfinite(weights))
         raise DataError(
-            f"column {name!r} has weights that are not finite, {weights[rows[0]]} in {name_rows(rows)}",
+            f"column {name!r} has weights that are not finite, {weights[rows[0]]} in {name_rows(rows + first)}",
             "drop these rows or fill them first",
             column=name,
-            rows=rows,
+            rows=rows + first,
         )
     if low < 0 and not allow_negative:
         rows = np.flatnonzero(weights < 0)
         raise DataError(
-            f"column {name!r} has negative weights, {weights[rows[0]]:g} in {name_rows(rows)}",
+            f"column {name!r} has negative weights, {weights[rows[0]]:g} in {name_rows(rows + first)}",
             "drop these rows",
             Remedy("pass allow_negative=True if they are ratings", "allow_negative", True),
+            column=name,
+            rows=rows + first,
+        )
+
+
+def _check_nulls(column: pl.Series, name: str, what: str, first: int) -> None:
+    if column.null_count():
+        rows = column.is_null().arg_true().to_numpy() + first
+        raise DataError(
+            f"column {name!r} has no {what} in {name_rows(rows)}",
+            Remedy("drop these rows or fill them first", "drop_nulls", True),
             column=name,
             rows=rows,
         )
 
 
-def _check_nulls(column: pl.Series, name: str, what: str) -> None:
-    if column.null_count():
-        rows = column.is_null().arg_true()
-        raise DataError(
-            f"column {name!r} has no {what} in {name_rows(rows)}",
-            Remedy("drop these rows or fill them first", "drop_nulls", True),
-            column=name,
-            rows=rows.to_numpy(),
-        )
-
-
-def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
+def read_times(column: pl.Series, name: str, first: int = 0) -> tuple[Array, pl.DataType]:
     """Return times as int64 or float64, dates as microseconds since 1970 UTC, and their type in frames.
 
     Texts are read as `parse_times` does.
     """
-    _check_nulls(column, name, "time")
+    _check_nulls(column, name, "time", first)
     column = parse_times(column)
     kind = column.dtype
     if isinstance(kind, pl.Date | pl.Datetime):
@@ -205,17 +168,17 @@ def read_times(column: pl.Series, name: str) -> tuple[Array, pl.DataType]:
         return column.cast(pl.Datetime("us", zone)).to_physical().to_numpy(), stored
     if kind.is_integer():
         whole = column.cast(pl.Int64, strict=False)
-        _check_nulls(whole, name, "time that fits in 64 bits")
+        _check_nulls(whole, name, "time that fits in 64 bits", first)
         return whole.to_numpy(), pl.Int64()
     if kind.is_float():
         values = column.cast(pl.Float64).to_numpy()
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             raise DataError(
-                f"column {name!r} has times that are not finite, {values[bad[0]]} in {name_rows(bad)}",
+                f"column {name!r} has times that are not finite, {values[bad[0]]} in {name_rows(bad + first)}",
                 "drop these rows or fill them first",
                 column=name,
-                rows=bad,
+                rows=bad + first,
             )
         return values, pl.Float64()
     raise DataError(

@@ -170,23 +170,17 @@ def starts_of(users: Array, items: Array) -> Array:
     return np.flatnonzero(new)
 
 
-def merge_values(values: Array, starts: Array, last: Array, policy: str) -> Array:
-    """Merge the values of each run of equal pairs by ``policy``."""
-    if policy == "last":
-        return values[last]
-    if policy in ("max", "min"):
-        extreme: Array = (np.maximum if policy == "max" else np.minimum).reduceat(values, starts)
-        return extreme
-    sums: Array = np.add.reduceat(values.astype(np.float64), starts)
-    return sums / (last - starts + 1) if policy == "mean" else sums
+def ranks_of(places: Array, most: int | None = None) -> Array | None:
+    """Return each place's rank among the distinct ``places``; None where they ascend already.
 
-
-def ranks_of(places: Array) -> Array | None:
-    """Return each place's rank among the distinct ``places``; None where they ascend already."""
+    most : how many places there are; None finds the highest. Where all are taken, their ranks are they themselves
+    """
     n = len(places)
-    if n < 2 or (places[1:] > places[:-1]).all():
+    if n < 2 or all((places[1:][part] > places[:-1][part]).all() for part in parallel.row_blocks(n - 1, 1 << 20)):
         return None
-    seen = np.zeros(int(places.max()) + 1, dtype=bool)
+    if n == most:
+        return places
+    seen = np.zeros(int(places.max()) + 1 if most is None else most, dtype=bool)
     seen[places] = True
     rank: Array = np.cumsum(seen, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64) - 1
     ranks: Array = rank[places]

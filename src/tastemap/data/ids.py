@@ -269,15 +269,18 @@ def _hash(ids: pl.Series) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-def check_ids(ids: pl.Series, column: str) -> pl.Series:
-    """Return ids as Int64, UInt64 or String, exactly; raise DataError where some are missing or of another type."""
+def check_ids(ids: pl.Series, column: str, first: int = 0) -> pl.Series:
+    """Return ids as Int64, UInt64 or String, exactly; raise DataError where some are missing or of another type.
+
+    first : the row of the table where the column begins
+    """
     if ids.null_count():
-        rows = ids.is_null().arg_true()
+        rows = ids.is_null().arg_true().to_numpy() + first
         raise DataError(
             f"column {column!r} has no id in {name_rows(rows)}",
             Remedy(f"drop these rows first, e.g. with drop_nulls({column!r})", "drop_nulls", True),
             column=column,
-            rows=rows.to_numpy(),
+            rows=rows,
         )
     if ids.dtype in (pl.String, pl.Int64, pl.UInt64):
         return ids
@@ -289,8 +292,8 @@ def check_ids(ids: pl.Series, column: str) -> pl.Series:
         return ids.cast(pl.Int64)
     raise DataError(
         f"column {column!r} holds {ids.dtype} values ({name_values(ids)} in "
-        f"{name_rows(range(min(3, len(ids))))}), and ids are integers or strings",
-        Remedy(_choose_remedy(ids, column), "cast", "ids"),
+        f"{name_rows(range(first, first + min(3, len(ids))))}), and ids are integers or strings",
+        Remedy(_choose_remedy(ids, column, first), "cast", "ids"),
         column=column,
     )
 
@@ -305,9 +308,9 @@ def _narrow(ids: pl.Series, column: str) -> pl.Series:
     )
 
 
-def _choose_remedy(ids: pl.Series, column: str) -> str:
+def _choose_remedy(ids: pl.Series, column: str, first: int) -> str:
     if ids.dtype.is_float():
-        missing = ids.is_nan().arg_true()
+        missing = ids.is_nan().arg_true().to_numpy() + first
         if len(missing):
             return f"leave out {name_rows(missing)}, without an id (NaN), and cast the column to integers"
         return f"cast it first, e.g. pl.col({column!r}).cast(pl.Int64), in pandas frame[{column!r}].astype('int64')"

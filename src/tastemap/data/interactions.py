@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +20,9 @@ from tastemap.data._checks import check_choice, check_number, check_whole
 from tastemap.data._columns import (
     check_event_weights,
     check_weights,
-    drop_missing,
-    number_ids,
-    read_event_weights,
-    read_times,
-    read_weights,
     times_to_series,
 )
+from tastemap.data._gather import Gatherer, Use
 from tastemap.data._pairs import (
     Rows,
     divide_weights,
@@ -34,7 +30,6 @@ from tastemap.data._pairs import (
     freeze_matrix,
     indptr_of,
     make_csr,
-    merge_values,
     order_by_pair,
     ranks_of,
     rows_of,
@@ -43,10 +38,11 @@ from tastemap.data._pairs import (
 from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data._spelling import read_ids, respell_ids
 from tastemap.data.events import read_events
-from tastemap.data.frames import as_kind, check_kind, kind_of, name_of, to_polars
-from tastemap.data.ids import IdMap, add_to_hash, name_rows
+from tastemap.data.frames import as_kind, check_kind, kind_of, name_of
+from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
+from tastemap.data.sources.streams import open_stream
 from tastemap.data.wide import choose_users, find_users, read_wide
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 from tastemap.files.paths import as_path
@@ -222,63 +218,24 @@ class Interactions:
         columns = _list_columns(user=user, item=item, weight=weight, time=time, event_weights=event_weights)
         if weight is not None and event_weights is not None:
             raise ValueError(f"pass weight or event_weights, not both: got {show(weight)} and {show(event_weights[0])}")
-        source = weight if event_weights is None else event_weights[0]
-        table = to_polars(df, columns)
-        if drop_nulls:
-            # Ids that are given are names, whatever they are.
-            words = {user: keep_na or users is not None, item: keep_na or items is not None}
-            if event_weights is not None:
-                words[event_weights[0]] = True
-            table, _ = drop_missing(table, table.columns, words)
-        if table.is_empty():
-            raise DataError("there are no rows: interactions need at least one")
-
-        user_map, user_rows = number_ids(table[user], user, users, "users", keep_na=keep_na)
-        item_map, item_rows = number_ids(table[item], item, items, "items", keep_na=keep_na)
-        if event_weights is not None:
-            weights = read_event_weights(table[event_weights[0]], event_weights[1])
-        elif weight is not None:
-            weights = read_weights(table[weight], weight)
-        else:
-            weights = None
-        if weights is not None:
-            check_weights(weights, source or "", allow_negative)
-        times, time_type = (None, None) if time is None else read_times(table[time], time)
+        use = Use(user, item, weight, time, event_weights)
+        gatherer = Gatherer(
+            use, users=users, items=items, allow_negative=allow_negative, drop_nulls=drop_nulls, keep_na=keep_na
+        )
         kind = kind_of(df)
-        # The caller's frame may be gone by now; then these columns are the largest thing in memory.
-        del table, df
-
-        by_pair = order_by_pair(user_rows, item_rows, len(user_map), len(item_map))
-        user_rows, item_rows = user_rows[by_pair], item_rows[by_pair]
-        starts = starts_of(user_rows, item_rows)
-        place = by_pair
-        if len(starts) < len(by_pair):
-            if duplicates == "error":
-                _raise_duplicate(by_pair, starts, user_rows, item_rows, user_map, item_map)
-            last = np.append(starts[1:], len(by_pair)) - 1
-            merged = merge_values(
-                np.ones(len(by_pair)) if weights is None else weights[by_pair], starts, last, duplicates
-            )
-            if times is not None:
-                times = merge_values(times[by_pair], starts, last, duplicates_time)
-            place = by_pair[last if duplicates == "last" else starts]
-            user_rows, item_rows = user_rows[starts], item_rows[starts]
-        else:
-            merged = np.ones(len(by_pair), np.float32) if weights is None else weights[by_pair]
-            times = None if times is None else times[by_pair]
-        with np.errstate(over="ignore"):  # reported below
-            matrix = make_csr(indptr_of(user_rows, len(user_map)), item_rows, merged, len(item_map))
-        if not np.isfinite(matrix.data).all():
-            raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
-        if weights is not None and np.count_nonzero(matrix.data) < np.count_nonzero(merged):
-            raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
+        stream = open_stream(df, columns)
+        # The caller's frame may be gone by now; then the rows that wait are the largest thing in memory.
+        del df
+        gatherer.add_all(stream)
+        del stream
+        found = gatherer.finish(duplicates, duplicates_time)
         read = cls(
-            matrix,
-            user_map,
-            item_map,
-            time=times,
-            time_type=time_type,
-            order=ranks_of(place),
+            found.matrix,
+            found.users,
+            found.items,
+            time=found.time,
+            time_type=found.time_type,
+            order=found.order,
             columns=Columns(user, item, weight or _name_weights(user, item, time), time),
             frame_kind=kind,
         )
@@ -904,19 +861,3 @@ def _make_map(ids: Any, size: int, name: str, argument: str) -> IdMap:
     if len(own) != size:
         raise DataError(f"{argument} must name the {size} {name}s of the matrix, got {len(own)} ids")
     return own
-
-
-def _raise_duplicate(
-    by_pair: Array, starts: Array, users: Array, items: Array, user_map: IdMap, item_map: IdMap
-) -> NoReturn:
-    last = np.append(starts[1:], len(by_pair))
-    repeated = np.flatnonzero(last - starts > 1)
-    # The repeated pair that the input repeats first.
-    first = repeated[np.argmin(by_pair[starts[repeated] + 1])]
-    at, end = starts[first], last[first]
-    raise DataError(
-        f"user {user_map[users[at]]!r} and item {item_map[items[at]]!r} come together in "
-        f"{name_rows(by_pair[at:end])} (pairs that come more than once: {len(repeated):,})",
-        Remedy("say what to do with them, e.g. duplicates='last' or duplicates='sum'", "duplicates", ...),
-        pairs=len(repeated),
-    )

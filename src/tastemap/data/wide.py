@@ -11,7 +11,8 @@ import polars as pl
 import polars.selectors as cs
 import scipy.sparse as sp
 
-from tastemap.data._columns import check_weights, drop_missing, number_ids
+from tastemap.data._columns import check_weights, drop_missing
+from tastemap.data._numbering import Numbering
 from tastemap.data._spelling import find_missing, read_ids
 from tastemap.data.frames import kind_of, to_polars, to_series
 from tastemap.data.ids import IdMap, name_rows
@@ -69,7 +70,9 @@ def read_wide(table: pl.DataFrame, user: str, *, allow_negative: bool, drop_null
     if table.is_empty():
         raise DataError("there are no rows: interactions need at least one")
     own_name = user or "user"  # programs write no name for the names of rows
-    users, rows = number_ids(table[user], own_name, None, "users", keep_na=keep_na)
+    numbering = Numbering(own_name, None, "users", keep_na=keep_na)
+    rows = numbering.number(table[user])
+    users = numbering.make_map()
     if len(users) < len(table):
         twice = np.flatnonzero(rows == rows[np.flatnonzero(np.diff(np.maximum.accumulate(rows), prepend=-1) == 0)[0]])
         raise DataError(

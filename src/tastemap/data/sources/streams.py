@@ -1,0 +1,67 @@
+"""Frames as a source of tables that come one after the other, of which one at a time is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from tastemap.data.frames import check_columns, to_polars
+from tastemap.errors import DataError, first_line
+from tastemap.forks import check_polars_threads
+
+# The rows of a table: enough for the threads, and little beside millions.
+ROWS = 1 << 20
+
+
+def open_stream(frame: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Return the rows of a frame, or of frames that come one after the other, as tables of the columns, in this order.
+
+    frame : what `to_polars` takes; an iterator or a list of such frames; a reader of Arrow batches, such as
+        `pyarrow.RecordBatchReader`. A LazyFrame and a DuckDB relation are read a part at a time
+
+    Raises DataError where a column is missing or a frame is of an unknown kind.
+    """
+    check_polars_threads()
+    if isinstance(frame, pl.LazyFrame):
+        return _collect(frame, columns)
+    if hasattr(frame, "read_next_batch"):
+        return _open_each(iter(frame), columns)
+    if hasattr(frame, "to_arrow_reader") and _has_pyarrow():  # a DuckDB relation
+        return _open_each(iter(frame.to_arrow_reader(ROWS)), columns)
+    if isinstance(frame, Iterator) or (isinstance(frame, list | tuple) and frame and _is_frame(frame[0])):
+        return _open_each(iter(frame), columns)
+    return _cut(to_polars(frame, columns))
+
+
+def _open_each(frames: Iterator[Any], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    for frame in frames:
+        yield from _cut(to_polars(frame, columns))
+
+
+def _cut(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    for start in range(0, len(table), ROWS):
+        yield table[start : start + ROWS]
+
+
+def _collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    try:
+        check_columns(columns, frame.collect_schema().names())
+        batches = frame.select(pl.selectors.by_name(*columns)).collect_batches(chunk_size=ROWS, maintain_order=True)
+        for table in batches:
+            yield to_polars(table, columns)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(f"polars cannot collect the LazyFrame ({first_line(error)}): collect it first") from error
+
+
+def _is_frame(one: Any) -> bool:
+    return hasattr(one, "columns") or hasattr(one, "__arrow_c_array__")
+
+
+def _has_pyarrow() -> bool:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        return False
+    return True
