@@ -6,7 +6,7 @@ of the table are let go. Making the matrix takes 8 more for a while, never a sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from tastemap import parallel
 from tastemap.data._columns import check_weights, drop_missing, read_event_weights, read_times, read_weights
 from tastemap.data._numbering import Numbering
-from tastemap.data._pairs import make_csr, ranks_of
+from tastemap.data._pairs import ascends, make_csr
 from tastemap.data.dates import parse_times
 from tastemap.data.ids import IdMap, name_rows
 from tastemap.errors import DataError, Remedy
@@ -25,6 +25,9 @@ from tastemap.typing import Array
 
 # Rows that a kernel takes at a time, so that Ctrl-C comes in between.
 _AT_ONCE = 1 << 22
+
+# So few rows are placed by one thread.
+_FEW = 1 << 18
 
 
 class Use(NamedTuple):
@@ -58,25 +61,31 @@ class Gathered(NamedTuple):
     order: Array | None
 
 
-class _Growing:
-    """An array that grows at its end. Memory that is not filled yet is not touched."""
+class _Pieces:
+    """The values of a column as they came, which become one array when all are there."""
 
-    def __init__(self, dtype: Any) -> None:
-        self._array = np.empty(0, dtype)
-        self.n = 0
+    def __init__(self) -> None:
+        self._pieces: list[Array] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces))
 
     def append(self, values: Array) -> None:
-        if self.n + len(values) > len(self._array):
-            # In place where the system can move pages; nobody else has a view.
-            self._array.resize(max(self.n + len(values), len(self._array) + len(self._array) // 2), refcheck=False)
-        self._array[self.n : self.n + len(values)] = values
-        self.n += len(values)
+        self._pieces.append(values)
+
+    def take_each(self) -> Iterator[Array]:
+        """Give the pieces one after the other, and forget them."""
+        self._pieces.reverse()
+        while self._pieces:
+            yield self._pieces.pop()
 
     def take(self) -> Any:
-        """Return the values, and forget them."""
-        array, self._array = self._array, np.empty(0, self._array.dtype)
-        array.resize(self.n, refcheck=False)
-        return array
+        """Return all values, and forget them."""
+        whole, at = np.empty(len(self), self._pieces[0].dtype), 0
+        for piece in self.take_each():
+            whole[at : at + len(piece)] = piece
+            at += len(piece)
+        return whole
 
 
 class Gatherer:
@@ -94,9 +103,9 @@ class Gatherer:
             Numbering(use.user, users, "users", keep_na=keep_na),
             Numbering(use.item, items, "items", keep_na=keep_na),
         )
-        self._rows = (_Growing(np.int32), _Growing(np.int32))
-        self._weights = _Growing(np.float64)
-        self._times: _Growing | None = None
+        self._rows = (_Pieces(), _Pieces())
+        self._weights = _Pieces()
+        self._times = _Pieces()
         self._time_type: pl.DataType | None = None
         self._texts: list[pl.Series] = []
         self._n_read = 0
@@ -143,7 +152,7 @@ class Gatherer:
             else:
                 weights = read_weights(table[name], name, first)
             check_weights(weights, name, self.allow_negative, first)
-            self._weights.append(weights)
+            self._weights.append(weights.astype(np.float64))  # until they are merged
         if self.use.time is not None:
             self._add_times(table[self.use.time], first)
 
@@ -153,31 +162,30 @@ class Gatherer:
             self._texts.append(column)
             return
         times, kind = read_times(column, column.name, first)
-        if self._times is None:
-            self._times, self._time_type = _Growing(times.dtype), kind
+        if self._time_type is None:
+            self._time_type = kind
         elif kind != self._time_type:
             raise DataError(
                 f"column {column.name!r} holds {kind} values from row {first} on, and {self._time_type} values before",
                 Remedy("cast it first", "cast", "times"),
                 column=column.name,
             )
-        self._times.append(times)
+        self._times.append(times.copy())  # the column is let go
 
     def _take_times(self) -> tuple[Array | None, pl.DataType | None]:
         if self._texts:
             return read_times(parse_times(pl.concat(self._texts)), str(self.use.time))
-        return (None, None) if self._times is None else (self._times.take(), self._time_type)
+        return (self._times.take(), self._time_type) if len(self._times) else (None, None)
 
     def finish(self, duplicates: str, duplicates_time: str) -> Gathered:
         """Return the matrix of all rows; raises DataError where there are none, and for pairs that come twice."""
-        n = self._rows[0].n
+        n = len(self._rows[0])
         if not n:
             if self._nothing_left is not None:
                 raise self._nothing_left
             raise DataError("there are no rows: interactions need at least one")
         from tastemap.kernels import pairs
 
-        times, time_type = self._take_times()
         users, items = (one.make_map() for one in self._numberings)
         del self._numberings
         indptr, columns, order = self._sort(len(users))
@@ -189,12 +197,18 @@ class Gatherer:
         policy = {"sum": pairs.SUM, "mean": pairs.MEAN, "last": pairs.LAST, "max": pairs.MAX, "min": pairs.MIN}
         how = policy.get(duplicates, pairs.SUM)
 
-        def each(kernel: Callable[..., Any], *arguments: Any) -> list[Any]:
-            blocks = parallel.even_blocks(indptr, 1 << 18)
+        blocks = parallel.even_blocks(indptr, 1 << 18)
+
+        def each(kernel: Callable[..., Any], values: Array | None, *arguments: Any) -> list[Any]:
             found: list[Any] = [None] * len(blocks)
 
             def work(b: int) -> None:
-                found[b] = kernel(indptr, runs, *blocks[b], columns, order, *arguments)
+                given = (indptr, runs, *blocks[b], columns, order)
+                if values is None:
+                    kernel(*given, *arguments)
+                else:
+                    own = np.empty(_find_longest(indptr, blocks[b]), values.dtype)
+                    found[b] = kernel(*given, values, arguments[0], own, arguments[1])
 
             parallel.run(work, len(blocks), uses_blas=False)
             return found
@@ -209,42 +223,47 @@ class Gatherer:
                 raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
             if n_lost:
                 raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
+        times, time_type = self._take_times()
         if times is not None:
             merged_times = np.empty(runs[-1], np.int64)
             each(pairs.merge_times, _as_sortable(times), policy[duplicates_time], merged_times)
             times = _as_sortable(merged_times.view(times.dtype)).view(times.dtype)
         if is_merged:
             own_columns, own_order = np.empty(runs[-1], columns.dtype), np.empty(runs[-1], order.dtype)
-            each(pairs.merge_places, how, own_columns, own_order)
+            each(pairs.merge_places, None, how, own_columns, own_order)
             columns, order = own_columns, own_order
-        ranks = ranks_of(order, n)
-        return Gathered(make_csr(runs, columns, data, len(items)), users, items, times, time_type, ranks)
+        places = _rank(order, n) if is_merged else order
+        matrix = make_csr(runs, columns, data, len(items))
+        return Gathered(matrix, users, items, times, time_type, None if ascends(places) else places)
 
     def _sort(self, n_users: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Array]:
         """Return the rows by user, each user's as they came: where they start, their items and places."""
-        from tastemap.kernels.pairs import place_rows
+        from tastemap.kernels.pairs import group_rows
 
-        rows, items = (one.take() for one in self._rows)
-        n = len(rows)
+        n, n_parts = len(self._rows[0]), 1
+        if n > _FEW:
+            n_parts = min(parallel.n_threads(), n_users)
+        rows = list(self._rows[0].take_each())
         counts = np.zeros(n_users, np.int64)
-        blocks = parallel.row_blocks(n, _AT_ONCE)
-        for block in blocks:
-            counts += np.bincount(rows[block], minlength=n_users)
+        for piece in rows:
+            counts += np.bincount(piece, minlength=n_users)
         indptr = np.concatenate(([0], np.cumsum(counts)))
         # Each thread places the rows of some users, whichever these are.
-        n_parts = min(parallel.n_threads(), n_users) if n > _AT_ONCE // 16 else 1
         cuts = np.searchsorted(indptr, np.arange(n_parts + 1) * (n / n_parts)).clip(0, n_users)
         cuts[0], cuts[-1] = 0, n_users
         by_user = np.empty(n, np.int32)
         order = np.empty(n, np.int32 if n <= np.iinfo(np.int32).max else np.int64)
-        ends = indptr[:-1].copy()
-        for block in blocks:
+        ends, first = indptr[:-1].copy(), 0
+        rows.reverse()
+        for items in self._rows[1].take_each():
+            users = rows.pop()
 
-            def place(part: int, block: slice = block) -> None:
-                some = (rows[block], items[block], block.start, int(cuts[part]), int(cuts[part + 1]))
-                place_rows(*some, ends, by_user, order)
+            def place(part: int, users: Array = users, items: Array = items, first: int = first) -> None:
+                begin, end = int(cuts[part]), int(cuts[part + 1])
+                group_rows(users, items, first, begin, end, ends, by_user, order)
 
             parallel.run(place, n_parts, uses_blas=False)
+            first += len(users)
         return indptr, by_user, order
 
 
@@ -258,12 +277,39 @@ def _sort_rows(indptr: Array, columns: Array, order: Array, n_items: int) -> npt
 
     def sort(b: int) -> None:
         start, stop = blocks[b]
-        longest = int(np.diff(indptr[start : stop + 1]).max())
-        scratch = np.empty((2, longest), np.uint64), np.empty(longest, order.dtype)
-        sort_rows(indptr, start, stop, columns, order, *scratch, n_bytes, sizes)
+        longest = _find_longest(indptr, blocks[b])
+        keys, moved = np.empty((2, longest), np.uint64), np.empty(longest, order.dtype)
+        sort_rows(indptr, start, stop, columns, order, keys, moved, n_bytes, sizes)
 
     parallel.run(sort, len(blocks), uses_blas=False)
     return sizes
+
+
+def _find_longest(indptr: Array, block: tuple[int, int]) -> int:
+    return int(np.diff(indptr[block[0] : block[1] + 1]).max())
+
+
+def _rank(places: Array, n: int) -> Array:
+    """Replace distinct places below n by their ranks among each other; return them."""
+    from tastemap.kernels.pairs import mark_places, rank_places
+
+    marks = np.zeros(n // 64 + 1, np.uint64)
+    n_parts = parallel.n_threads() if n > _FEW else 1
+    cuts = np.linspace(0, len(marks), n_parts + 1).astype(np.int64)
+    blocks = parallel.row_blocks(len(places), _AT_ONCE)
+    for block in blocks:
+
+        def mark(part: int, block: slice = block) -> None:
+            mark_places(places[block], marks, int(cuts[part]), int(cuts[part + 1]))
+
+        parallel.run(mark, n_parts, uses_blas=False)
+    before = np.concatenate(([0], np.cumsum(np.bitwise_count(marks), dtype=np.int64)))
+
+    def rank(b: int) -> None:
+        rank_places(places, marks, before, blocks[b].start, blocks[b].stop)
+
+    parallel.run(rank, len(blocks), uses_blas=False)
+    return places
 
 
 def _as_sortable(times: Array) -> npt.NDArray[np.int64]:

@@ -14,6 +14,7 @@ from tastemap.data.ids import IdMap, check_ids, name_rows
 from tastemap.errors import DataError, Remedy, name_some
 
 _FEWEST = 1 << 10  # places of the table of a few ids
+_NEAR = 1 << 16  # ids that lie in a range of so many, or of fewer than there were rows, are found by their place in it
 
 
 class Numbering:
@@ -36,7 +37,10 @@ class Numbering:
         self._texts = pl.Categorical(pl.Categories.random())
         self._held = pl.Series(dtype=self._texts)  # without a series of them, polars forgets the numbers
         self._new_texts: list[pl.Series] = []
-        self._make_table(_FEWEST)
+        self._n_rows = 0
+        self._distinct = np.empty(_FEWEST, np.int64)
+        self._low, self._near = 0, np.empty(0, np.int32)
+        self._table: npt.NDArray[np.int64] | None = None
         if self.known is not None:
             self._number(self._as_integers(self.known.ids))
 
@@ -121,32 +125,46 @@ class Numbering:
         distinct = self._distinct[: self._n]
         return pl.Series(self.name, distinct.view(np.uint64) if self._dtype == pl.UInt64 else distinct)
 
-    def _make_table(self, size: int) -> None:
-        self._keys, self._numbers = np.empty(size, np.int64), np.full(size, -1, np.int32)
-        self._distinct = np.empty(size // 2, np.int64)
-
     def _number(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         # Here, not above: importing numba takes as long as reading a small file.
-        from tastemap.kernels.pairs import number_ids
+        from tastemap.kernels.pairs import number_far, number_near
 
+        self._n_rows += len(ids)
         rows, done = np.empty(len(ids), np.int32), 0
         while done < len(ids):
-            table = (self._distinct, self._keys, self._numbers)
-            n_done, self._n = number_ids(freeze(ids[done:]), *table, self._n, rows[done:])
+            some, out = freeze(ids[done:]), rows[done:]
+            if self._table is None:
+                n_done, self._n = number_near(some, np.int64(self._low), self._near, self._distinct, self._n, out)
+            else:
+                n_done, self._n = number_far(some, self._table, self._distinct, self._n, out)
             done += n_done
             if done < len(ids):
-                self._grow()
+                self._make_room(ids[done:])
         return rows
 
-    def _grow(self) -> None:
-        if 2 * len(self._distinct) > np.iinfo(np.int32).max:
-            problem = f"column {self.name!r} has more than {self._n:,} ids, and {np.iinfo(np.int32).max:,} is the most"
-            raise DataError(problem, column=self.name)
-        distinct, n = self._distinct[: self._n], self._n
-        self._make_table(4 * len(self._keys))
-        self._n = 0
-        self._number(distinct)
-        assert self._n == n
+    def _make_room(self, ids: npt.NDArray[np.int64]) -> None:
+        """Make the tables larger for the first of these ids."""
+        if self._n == len(self._distinct):
+            self._distinct = np.append(self._distinct, np.empty(self._n, np.int64))
+        if self._n >= np.iinfo(np.int32).max:
+            raise DataError(f"column {self.name!r} has more than {self._n:,} ids, which is the most", column=self.name)
+        known = self._distinct[: self._n]
+        if self._table is None:
+            if 0 <= int(ids[0]) - self._low < len(self._near):
+                return
+            low = min(int(ids.min()), int(known.min(initial=ids[0])))
+            span = max(int(ids.max()), int(known.max(initial=ids[0]))) - low + 1
+            if span <= max(_NEAR, self._n_rows):
+                self._low, self._near = low, np.full(span + span // 4, -1, np.int32)
+                self._near[known - low] = np.arange(self._n)
+                return
+        elif 2 * self._n < len(self._table):
+            return
+        from tastemap.kernels.pairs import number_far
+
+        size = 1 << max(4 * self._n, _FEWEST).bit_length()
+        self._table, self._near = np.full((size, 2), -1, np.int64), self._near[:0]
+        number_far(freeze(known.copy()), self._table, np.empty(self._n, np.int64), 0, np.empty(self._n, np.int32))
 
 
 def _make_missing_error(column: pl.Series, name: str, missing: pl.Series, first: int) -> DataError:

@@ -170,17 +170,18 @@ def starts_of(users: Array, items: Array) -> Array:
     return np.flatnonzero(new)
 
 
-def ranks_of(places: Array, most: int | None = None) -> Array | None:
-    """Return each place's rank among the distinct ``places``; None where they ascend already.
+def ascends(places: Array) -> bool:
+    """Return whether each place lies behind the one before."""
+    blocks = parallel.row_blocks(len(places) - 1, 1 << 20)
+    return all(bool((places[1:][part] > places[:-1][part]).all()) for part in blocks)
 
-    most : how many places there are; None finds the highest. Where all are taken, their ranks are they themselves
-    """
+
+def ranks_of(places: Array) -> Array | None:
+    """Return each place's rank among the distinct ``places``; None where they ascend already."""
     n = len(places)
-    if n < 2 or all((places[1:][part] > places[:-1][part]).all() for part in parallel.row_blocks(n - 1, 1 << 20)):
+    if n < 2 or ascends(places):
         return None
-    if n == most:
-        return places
-    seen = np.zeros(int(places.max()) + 1 if most is None else most, dtype=bool)
+    seen = np.zeros(int(places.max()) + 1, dtype=bool)
     seen[places] = True
     rank: Array = np.cumsum(seen, dtype=np.int32 if n <= np.iinfo(np.int32).max else np.int64) - 1
     ranks: Array = rank[places]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -158,6 +158,19 @@ class Interactions:
     ) -> None:
         check_matrix(matrix, (len(users), len(items)))
         _check_aligned(matrix.nnz, time, order)
+        self._fill(matrix, users, items, time, time_type, order, columns, frame_kind)
+
+    def _fill(
+        self,
+        matrix: sp.csr_matrix,
+        users: IdMap,
+        items: IdMap,
+        time: Array | None,
+        time_type: pl.DataType | None,
+        order: Array | None,
+        columns: Columns | None,
+        frame_kind: FrameKind,
+    ) -> Self:
         self.matrix = freeze_matrix(matrix)
         self.users = users
         self.items = items
@@ -168,6 +181,7 @@ class Interactions:
         self.columns = columns or Columns(users.name, items.name, _name_weights(users.name, items.name, times), times)
         self.frame_kind = frame_kind
         _check_distinct(self.columns)
+        return self
 
     @classmethod
     def from_frame(
@@ -229,16 +243,9 @@ class Interactions:
         gatherer.add_all(stream)
         del stream
         found = gatherer.finish(duplicates, duplicates_time)
-        read = cls(
-            found.matrix,
-            found.users,
-            found.items,
-            time=found.time,
-            time_type=found.time_type,
-            order=found.order,
-            columns=Columns(user, item, weight or _name_weights(user, item, time), time),
-            frame_kind=kind,
-        )
+        # Not checked again, which takes a while for a hundred million pairs.
+        names = Columns(user, item, weight or _name_weights(user, item, time), time)
+        read = cls.__new__(cls)._fill(*found, names, kind)
         return read.drop_zeros() if zeros == "negatives" else read
 
     @classmethod
@@ -275,9 +282,9 @@ class Interactions:
         keep_na, drop_nulls = options.get("keep_na", False), options.get("drop_nulls", False)
         file = open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes)
         _check_ids_are_there(file, used[:2])
-        # Nothing here refers to the bytes of an unpacked file any more when the table is taken apart.
+        # Nothing here refers to the bytes of an unpacked file any more when the rows are sorted.
         return cls.from_frame(
-            file.read(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
+            file.read_batches(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
             **options,
         )
 

@@ -90,7 +90,7 @@ def _read_customers(ids: pl.Series) -> pl.Series:
 
 
 def _as_utf8(file: DataFile) -> DataFile:
-    return file if file.is_parquet else replace(file, content=read_text(file.content).encode())
+    return file if file.is_parquet else replace(file, content=read_text(file.own).encode())
 
 
 def _find_most_frequent(events: pl.DataFrame, ids: pl.Series, column: str) -> pl.DataFrame:

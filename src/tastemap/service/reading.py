@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +20,7 @@ from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Columns, Damping, Interactions, Zeros
 from tastemap.data.names import guess_column
 from tastemap.data.sources.files import DataFile, open_file
+from tastemap.data.sources.streams import cut
 from tastemap.data.wide import WAY, choose_users
 from tastemap.datasets import find_movielens_name, read_ratings
 from tastemap.errors import DataError, ParameterError, Remedy, name_some, show
@@ -27,6 +29,8 @@ from tastemap.service.remarks import Remark
 from tastemap.split import find_moment
 
 Made = TypeVar("Made")
+# Gives the rows of a file from its start, a part at a time.
+Tables = Callable[[], Iterator[pl.DataFrame]]
 Duplicates = Literal["auto", "error", "sum", "mean", "last", "max"]
 
 # Names that end in one of these words hold weights: Book-Rating, userScore.
@@ -160,10 +164,11 @@ class _File:
             self._damping = "binarize"
         self.columns: dict[str, str] = {}
         self.remarks: list[Remark] = []
+        self._n_rows = 0
         # A guessed column of times that cannot be used is left out, unless times are needed.
         self._keeps_time = how.time is not None or needs_time
 
-    def make(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+    def make(self, make: Callable[[Tables], Made]) -> Made:
         """Find the columns and return what ``make`` makes of the table."""
         name = find_movielens_name(self.path)
         made = self._make_from_file(make) if name is None else self._make_from_movielens(name, make)
@@ -176,26 +181,26 @@ class _File:
             )
         return made
 
-    def _make_from_movielens(self, name: str, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+    def _make_from_movielens(self, name: str, make: Callable[[Tables], Made]) -> Made:
         for use, column in _MOVIELENS.items():
             given = getattr(self.how, use)
             if given not in (None, column):
                 raise DataError(f"in MovieLens data the {use} column is {column!r}, got {given!r}", column=given)
         self.columns = {use: column for use, column in _MOVIELENS.items() if use != "weight" or not self.how.count_rows}
-        return make(lambda: read_ratings(self.path, name))
+        return make(lambda: cut(read_ratings(self.path, name)))
 
-    def _make_from_file(self, make: Callable[[Callable[[], pl.DataFrame]], Made]) -> Made:
+    def _make_from_file(self, make: Callable[[Tables], Made]) -> Made:
         file = self._open()
         self._find_columns(file)
         time, n_remarks = self.columns.get("time"), len(self.remarks)
         try:
-            made = make(lambda: self._read_table(file))
+            made = make(lambda: self._read_tables(file))
         except DataError as error:
             if time is None or self._keeps_time or error.column != time:
                 raise
             self.remarks[n_remarks:] = [Remark("time left out", {"error": error})]
             del self.columns["time"]
-            made = make(lambda: self._read_table(file))
+            made = make(lambda: self._read_tables(file))
         guessed = {use: column for use, column in self.columns.items() if getattr(self.how, use) is None}
         if guessed:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
@@ -207,16 +212,16 @@ class _File:
         self.remarks += told
         return file
 
-    def _read_table(self, file: DataFile) -> pl.DataFrame:
+    def _read_tables(self, file: DataFile) -> Iterator[pl.DataFrame]:
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
         weight = None if self.how.event_weights else self.columns.get("weight")
-        table = file.read(list(self.columns.values()), weight=weight, ids=ids, **how)
+        texts: list[str] = []
         if self.like is not None and not file.is_parquet:
             maps = zip(ids, (self.like.users, self.like.items), strict=True)
-            texts = [table[name].cast(pl.String) for name, known in maps if known.holds_strings]
-            table = table.with_columns(texts)
-        return table
+            texts = [name for name, known in maps if known.holds_strings]
+        for table in file.read_batches(list(self.columns.values()), weight=weight, ids=ids, **how):
+            yield table.with_columns(table[name].cast(pl.String) for name in texts)
 
     def _find_columns(self, file: DataFile) -> None:
         """Find the columns that were named, or whose names are usual, by their use."""
@@ -268,13 +273,13 @@ class _File:
             return known
         return None if self._counts_alike else guess_column("weight", names)
 
-    def read(self, read: Callable[[], pl.DataFrame]) -> Interactions:
-        """Return the interactions of the table."""
-        # In a list, so that no variable here keeps the table in memory while from_frame works.
-        table = [self._read_rows(read)]
-        n_rows, merge = len(table[0]), self._choose_merging(table[0])
-        data = self._merge(table, merge)
-        self._count_repeats("repeats", len(data), n_rows, merge)
+    def read(self, read: Tables) -> Interactions:
+        """Return the interactions of the rows."""
+        tables = self._prepare(read)
+        first = next(tables, pl.DataFrame())  # enough to tell ratings from counts
+        merge = "error" if first.is_empty() else self._choose_merging(first)
+        data = self._merge(chain([first], tables), merge)
+        self._count_repeats("repeats", len(data), self._n_rows, merge)
         return self._keep_likes(data)
 
     def read_wide(self) -> Interactions:
@@ -301,16 +306,14 @@ class _File:
         self.remarks.append(Remark("wide", facts))
         return self._keep_likes(data)
 
-    def read_parts(
-        self, read: Callable[[], pl.DataFrame], share: float
-    ) -> tuple[Interactions, Interactions, Interactions]:
+    def read_parts(self, read: Tables, share: float) -> tuple[Interactions, Interactions, Interactions]:
         """Return the interactions of the earlier rows, of the later ones, and of all."""
-        table = self._read_rows(read)
+        table = pl.concat(list(self._prepare(read)))
         time, merge = self.columns.get("time"), self._choose_merging(table)
         if time is None:
             raise DataError("a split by time needs times", Remedy("say with time= which column has them", "time", ...))
         table = table.with_columns(parse_times(table[time]))
-        both = self._merge([table], merge)
+        both = self._merge(cut(table), merge)
         liked = table
         if self.how.at_least is not None and "weight" in self.columns and not self.how.event_weights:
             liked = table.filter(table[self.columns["weight"]] >= self.how.at_least)
@@ -319,7 +322,7 @@ class _File:
         moment = find_moment((liked if len(liked) else table)[time].to_numpy(), share)
         is_late = table[time].to_numpy() >= moment
         early, late = (
-            self._keep_likes(self._merge([table.filter(mask)], merge, users=both.users, items=both.items))
+            self._keep_likes(self._merge(cut(table.filter(mask)), merge, users=both.users, items=both.items))
             for mask in (~is_late, is_late)
         )
         self._count_repeats("repeats in parts", len(both), len(table), merge)
@@ -331,30 +334,48 @@ class _File:
         if n_pairs < n_rows:
             self.remarks.append(Remark(kind, {"repeats": n_rows - n_pairs, "rows": n_rows, "duplicates": merge}))
 
-    def _read_rows(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        table = read()
-        if self.how.drop_nulls:
-            # A guessed column of times is left out instead where it has nulls.
-            used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
-            names = dict.fromkeys((self.columns["user"], self.columns["item"]), self.how.keep_na)
-            if self.how.event_weights:
-                names[self.columns["weight"]] = True  # an event may be called none
-            table = self._drop_nulls(table, used, names)
-        for name in (self.columns["user"], self.columns["item"]):
-            # Programs write integers as 17850.0 where some row has none.
-            ids, whole = table[name], restore_whole_ids(table[name])
-            if whole.dtype != ids.dtype and len(known := whole.drop_nulls()):
-                facts = {"column": name, "value": float(known[0]), "whole": int(known[0])}
-                self.remarks.append(Remark("whole ids", facts))
-                table = table.with_columns(whole)
-        return table
+    def _prepare(self, read: Tables) -> Iterator[pl.DataFrame]:
+        """Give the rows without those that are left out, and with whole numbers as ids where programs made floats."""
+        # A guessed column of times is left out instead where it has nulls.
+        used = [column for use, column in self.columns.items() if use != "time" or self._keeps_time]
+        ids = (self.columns["user"], self.columns["item"])
+        names = dict.fromkeys(ids, self.how.keep_na)
+        if self.how.event_weights:
+            names[self.columns["weight"]] = True  # an event may be called none
+        n_remarks, n_read, n_kept, lacking, nothing_left = len(self.remarks), 0, 0, set[str](), None
+        for table in read():
+            n_read += len(table)
+            if self.how.drop_nulls:
+                try:
+                    table, empty = drop_missing(table, used, names)
+                except DataError as error:
+                    nothing_left = error
+                    continue
+                lacking |= set(empty)
+            n_kept += len(table)
+            for name in ids:
+                # Programs write integers as 17850.0 where some row has none.
+                column, whole = table[name], restore_whole_ids(table[name])
+                if whole.dtype != column.dtype and len(known := whole.drop_nulls()):
+                    if not any(one.facts.get("column") == name for one in self.remarks[n_remarks:]):
+                        facts = {"column": name, "value": float(known[0]), "whole": int(known[0])}
+                        self.remarks.append(Remark("whole ids", facts))
+                    table = table.with_columns(whole)
+            yield table
+        if not n_kept and nothing_left is not None:
+            raise nothing_left
+        if n_kept < n_read:
+            self._remark_nulls(n_read - n_kept, n_read, tuple(name for name in used if name in lacking))
+        self._n_rows = n_kept
 
     def _drop_nulls(self, table: pl.DataFrame, used: Sequence[str], ids: Mapping[str, bool]) -> pl.DataFrame:
         whole, empty = drop_missing(table, used, ids)
         if len(whole) < len(table):
-            facts = {"left_out": len(table) - len(whole), "rows": len(table), "columns": empty}
-            self.remarks.append(Remark("nulls", facts))
+            self._remark_nulls(len(table) - len(whole), len(table), empty)
         return whole
+
+    def _remark_nulls(self, left_out: int, n_rows: int, columns: tuple[str, ...]) -> None:
+        self.remarks.append(Remark("nulls", {"left_out": left_out, "rows": n_rows, "columns": columns}))
 
     def _choose_merging(self, table: pl.DataFrame) -> Any:
         """Return how to merge rows of the same pair."""
@@ -364,11 +385,11 @@ class _File:
         rated = weight is not None and not self.how.event_weights and are_ratings(weight, table[weight])
         return "last" if rated else "sum"
 
-    def _merge(self, table: list[pl.DataFrame], merge: Any, **ids: Any) -> Interactions:
-        """Return the pairs of the table, and empty its list."""
+    def _merge(self, tables: Iterator[pl.DataFrame], merge: Any, **ids: Any) -> Interactions:
+        """Return the pairs of the rows."""
         weight, events = self.columns.get("weight"), self.how.event_weights
         return Interactions.from_frame(
-            table.pop(),
+            tables,
             user=self.columns["user"],
             item=self.columns["item"],
             weight=None if events else weight,

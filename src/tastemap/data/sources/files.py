@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import polars as pl
 
@@ -18,8 +19,10 @@ from tastemap.data.sources._dialect import check_column_names, read_separator
 from tastemap.data.sources._json import JSON_SUFFIXES, JsonTable, begins_as_json
 from tastemap.data.sources._parquet import ParquetTable
 from tastemap.data.sources._rewrite import decode, ends_lines_in_returns, unify_line_ends
+from tastemap.data.sources._several import PARQUET, Chain, Table, find_files, is_address
 from tastemap.data.sources._text import TextTable
 from tastemap.data.sources._unpack import EMPTY, Content, open_content, unpack
+from tastemap.data.sources.streams import cut
 from tastemap.data.wide import WAY
 from tastemap.errors import DataError, Remedy, TastemapWarning, first_line
 from tastemap.files.paths import as_path
@@ -40,7 +43,9 @@ def open_file(
 ) -> DataFile:
     """Find the data of a csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter file, and unpack it once.
 
-    path : the file itself, as .gz, or alone in a .zip
+    path : the file itself, as .gz, or alone in a .zip; a folder or a pattern such as "orders/*.parquet" of several,
+        which are read as one in the order of their names; an address of Parquet files that polars reads, such as
+        s3://shop/orders/*.parquet
     separator : what parts the columns of a text, one character or more; "tab", and "space" for any number of
         spaces. None finds it in the first lines
     columns : the names of all columns of a text that does not begin with them, in their order
@@ -52,7 +57,12 @@ def open_file(
     """
     check_switch("quotes", quotes)
     mark, names = read_separator(separator), check_column_names(columns)
+    if is_address(path):
+        return DataFile("address.parquet", str(path), str(path), mark, names, quotes)
     path = as_path(path).expanduser()
+    several = find_files(path)
+    if several is not None:
+        return _open_several(path, several, mark, names, encoding, quotes)
     name, content = unpack(path)
     file = DataFile(name, content, str(path), mark, names, quotes)
     if not file.is_parquet:
@@ -67,18 +77,27 @@ def open_file(
     return file
 
 
+def _open_several(path: Path, paths: list[Path], *how: Any) -> DataFile:
+    """Open files that are read as one; those of Parquet are one to polars too."""
+    mark, names, encoding, quotes = how
+    if PurePosixPath(paths[0].name).suffix.lower() in PARQUET:
+        return DataFile(paths[0].name, tuple(paths), str(path), mark, names, quotes)
+    first, *rest = (open_file(one, mark, columns=names, encoding=encoding, quotes=quotes) for one in paths)
+    return DataFiles(first.name, first.content, str(path), mark, names, quotes, tuple(rest)) if rest else first
+
+
 @dataclass(frozen=True)
 class DataFile:
     """An unpacked file of columns: a `Source`.
 
     name : its own name, which tells its format
-    content : its path, or its bytes
+    content : its path, or its bytes; of Parquet, several paths or an address too
     label : its name in messages
     separator, columns, quotes : as for `open_file`, where the data are text
     """
 
     name: str
-    content: Content
+    content: Content | tuple[Path, ...] | str
     label: str
     separator: str | None = None
     columns: tuple[str, ...] | None = None
@@ -115,15 +134,8 @@ class DataFile:
 
         Raises DataError, in one sentence, for a file that has no rows, is cut off or not of its kind.
         """
-        with self._explain():
-            numbers = () if weight is None else (weight,)
-            try:
-                table = self._table.read(columns, ids, numbers)
-            except DataError as error:
-                if error.column in ids and self.looks_wide():
-                    problem = error.problem.removesuffix(f": {NAME_ONE}")
-                    raise DataError(problem, NAME_ONE, WAY, **error.facts) from None
-                raise
+        with self._explain(), self._explain_wide(ids):
+            table = self._table.read(columns, ids, () if weight is None else (weight,))
         if table.is_empty():
             raise DataError(f"{self.label} has no rows")
         if not self.is_parquet:
@@ -142,6 +154,21 @@ class DataFile:
                 table = table.with_columns(own if whole is None else whole)
         return table
 
+    def read_batches(
+        self, columns: Sequence[str], *, weight: str | None = None, ids: Sequence[str] = (), **how: bool
+    ) -> Iterator[pl.DataFrame]:
+        """Give the rows that `read` reads a part at a time: those of Parquet are not in memory together."""
+        if not self.is_parquet:
+            yield from cut(self.read(columns, weight=weight, ids=ids, **how))
+            return
+        is_empty = True
+        with self._explain(), self._explain_wide(ids):
+            for table in ParquetTable(self.content, self.label).read_batches(columns):
+                is_empty &= table.is_empty()
+                yield table
+        if is_empty:
+            raise DataError(f"{self.label} has no rows")
+
     def looks_wide(self) -> bool:
         """Return whether a text seems to be a table with one column an item, by the first of its rows."""
         return self.is_text and self._text.looks_wide()
@@ -152,7 +179,7 @@ class DataFile:
             if self.is_parquet:
                 with self._explain():
                     return ParquetTable(self.content, self.label).read_first(_FIRST_ROWS)
-            with open_content(self.content) as stream:
+            with open_content(self.own) as stream:
                 start = stream.read(_FIRST_BYTES)
             whole = start if len(start) < _FIRST_BYTES else start[: start.rfind(b"\n") + 1]
             if not whole.strip():  # an array of JSON in one line
@@ -166,7 +193,7 @@ class DataFile:
     @property
     def is_parquet(self) -> bool:
         """Whether the name is that of a Parquet file."""
-        return PurePosixPath(self.name).suffix.lower() in (".parquet", ".pq")
+        return PurePosixPath(self.name).suffix.lower() in PARQUET
 
     @property
     def is_text(self) -> bool:
@@ -176,17 +203,34 @@ class DataFile:
     @cached_property
     def _is_json(self) -> bool:
         suffix = PurePosixPath(self.name).suffix.lower()
-        return not self.is_parquet and (suffix in JSON_SUFFIXES or begins_as_json(self.content))
+        return not self.is_parquet and (suffix in JSON_SUFFIXES or begins_as_json(self.own))
 
     @property
-    def _table(self) -> ParquetTable | JsonTable | TextTable:
-        if self._is_json:
-            return JsonTable(self.content, self.label)
-        return ParquetTable(self.content, self.label) if self.is_parquet else self._text
+    def _table(self) -> Table:
+        if self.is_parquet:
+            return ParquetTable(self.content, self.label)
+        return JsonTable(self.own, self.label) if self._is_json else self._text
 
     @cached_property
     def _text(self) -> TextTable:
-        return TextTable(self.name, self.content, self.label, self.separator, self.columns, self.quotes)
+        return TextTable(self.name, self.own, self.label, self.separator, self.columns, self.quotes)
+
+    @property
+    def own(self) -> Content:
+        """The content of a file of text or JSON, which is one."""
+        assert isinstance(self.content, Path | bytes), "only Parquet has several files, or an address"
+        return self.content
+
+    @contextmanager
+    def _explain_wide(self, ids: Sequence[str]) -> Iterator[None]:
+        """Add, where a column of ids is missing, that the file may be a wide table."""
+        try:
+            yield
+        except DataError as error:
+            if error.column in ids and self.looks_wide():
+                problem = error.problem.removesuffix(f": {NAME_ONE}")
+                raise DataError(problem, NAME_ONE, WAY, **error.facts) from None
+            raise
 
     @contextmanager
     def _explain(self) -> Iterator[None]:
@@ -198,3 +242,17 @@ class DataFile:
             raise DataError(f"{self.label} is empty: {EMPTY}") from None
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise self._table.explain(first_line(error)) from error
+
+
+@dataclass(frozen=True)
+class DataFiles(DataFile):
+    """Several files of text or JSON with the same columns, of which the fields name the first.
+
+    rest : the others, in their order
+    """
+
+    rest: tuple[DataFile, ...] = ()
+
+    @property
+    def _table(self) -> Table:
+        return Chain((super()._table, *(file._table for file in self.rest)), self.label)

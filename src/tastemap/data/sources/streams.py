@@ -32,24 +32,31 @@ def open_stream(frame: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         return _open_each(iter(frame.to_arrow_reader(ROWS)), columns)
     if isinstance(frame, Iterator) or (isinstance(frame, list | tuple) and frame and _is_frame(frame[0])):
         return _open_each(iter(frame), columns)
-    return _cut(to_polars(frame, columns))
+    return cut(to_polars(frame, columns))
 
 
 def _open_each(frames: Iterator[Any], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     for frame in frames:
-        yield from _cut(to_polars(frame, columns))
+        yield from cut(to_polars(frame, columns))
 
 
-def _cut(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def cut(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Give the rows of a table, at most `ROWS` at a time."""
     for start in range(0, len(table), ROWS):
         yield table[start : start + ROWS]
+
+
+def collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Give the rows of a lazy frame in order, at most `ROWS` at a time, its columns as they are named."""
+    for table in frame.collect_batches(chunk_size=ROWS, maintain_order=True):
+        for part in cut(table):
+            yield part[list(columns)]
 
 
 def _collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     try:
         check_columns(columns, frame.collect_schema().names())
-        batches = frame.select(pl.selectors.by_name(*columns)).collect_batches(chunk_size=ROWS, maintain_order=True)
-        for table in batches:
+        for table in collect(frame.select(pl.selectors.by_name(*columns)), columns):
             yield to_polars(table, columns)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(f"polars cannot collect the LazyFrame ({first_line(error)}): collect it first") from error
