@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _wrapping_integers() -> Iterator[None]:
-    # Run as plain Python (NUMBA_DISABLE_JIT=1), NumPy warns where 64-bit scalars wrap around, which kernels mean to. Not
+    # Run as plain Python (NUMBA_DISABLE_JIT=1), NumPy warns where 64-bit scalars wrap around, as kernels mean. Not
     # errstate, which threads that kernels run on do not see.
     with warnings.catch_warnings():
         if numba.config.DISABLE_JIT:
