@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
+from databases import Server, find_programs, run_server
 from tastemap.data.interactions import Interactions
 from tastemap.datasets import Dataset, movielens
 from tastemap.errors import DataError
@@ -52,6 +53,15 @@ def ml100k() -> Dataset:
             return movielens("100k")
     except (DataError, OSError) as error:
         pytest.skip(f"needs MovieLens 100K: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server with an empty database."""
+    if find_programs() is None:
+        pytest.skip("needs PostgreSQL: Debian's package postgresql is not installed")
+    with run_server() as server:
+        yield server
 
 
 @pytest.fixture

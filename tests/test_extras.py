@@ -37,7 +37,8 @@ def test_an_extra_brings_the_packages_that_messages_name_it_for() -> None:
     brought = {extra: {re.split(r"[<>=]", wanted)[0] for wanted in extras[extra]} for extra in extras}
     code = "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "src").rglob("*.py")))
     named = set(re.findall(r'import_extra\(\s*"[\w.]+", "([\w-]+)", extra="(\w+)"', code))
-    assert named >= {("matplotlib", "plot"), ("scikit-learn", "plot"), ("optuna", "tune")}
+    named |= {(package, "database") for package in re.findall(r'import_driver\("[\w.]+", "([\w-]+)"\)', code)}
+    assert named >= {("matplotlib", "plot"), ("scikit-learn", "plot"), ("optuna", "tune"), ("duckdb", "database")}
     assert {(package, extra) for package, extra in named if package not in brought[extra]} == {
         ("sqlalchemy", "tune")  # optuna brings it
     }

@@ -41,6 +41,7 @@ from tastemap.data.events import read_events
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.data.names import guess_column
+from tastemap.data.sources.databases import open_query
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.sources.streams import open_stream
 from tastemap.data.wide import choose_users, find_users, read_wide
@@ -287,6 +288,28 @@ class Interactions:
             file.read_batches(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
             **options,
         )
+
+    @classmethod
+    def from_query(
+        cls, sql: str, connection: Any, *, password_file: str | Path | None = None, **options: Unpack[Reading]
+    ) -> Interactions:
+        """Read the rows of a query of a database: DuckDB, SQLite, PostgreSQL, or another that SQLAlchemy knows.
+
+        sql : one statement that selects the columns that are named in the options; others it selects are left out
+        connection : an address, postgresql://user@host/shop, sqlite:///shop.db or duckdb:///shop.duckdb (a third / for
+            a path from the root), or another that SQLAlchemy knows; the path of a DuckDB or SQLite file; or an open
+            connection of DuckDB, sqlite3, ADBC or SQLAlchemy, which stays open
+        password_file : a file whose first line is the password of the address; None leaves it to the address, and of
+            PostgreSQL to PGPASSWORD and .pgpass
+        options : as for `from_frame`. Rows in messages are counted from 0 in the order of the query
+
+        Rows come in batches. Decimals are read as numbers, uuids as texts, timestamps as times. A column of SQLite
+        whose values are of several types holds texts if one of them is a text, else floats. No message holds a
+        password. Raises DataError where the database cannot be reached or refuses the query, where there are no rows,
+        and as `from_frame` does; MissingPackageError where the driver, of the extra "database", is not installed.
+        """
+        query = open_query(sql, connection, password_file=password_file)
+        return cls.from_frame(query.read(_list_columns(**options)), **options)
 
     @classmethod
     def from_events(
