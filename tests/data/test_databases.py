@@ -20,8 +20,8 @@ import sqlalchemy
 
 import tastemap as tm
 from databases import PASSWORD, Server
-from tastemap.data.sources import _drivers
-from tastemap.data.sources._address import has_password, read_address
+from tastemap.data.sources import drivers
+from tastemap.data.sources.addresses import has_password, read_address
 from tastemap.data.sources.databases import open_query
 from tastemap.errors import DataError, MissingPackageError, ParameterError
 
@@ -154,7 +154,7 @@ def test_the_order_of_a_query_of_sqlite_is_kept(tmp_path: Path) -> None:
 def test_a_column_whose_type_changes_from_batch_to_batch_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_drivers, "_ROWS", 2)
+    monkeypatch.setattr(drivers, "_ROWS", 2)
     with closing(sqlite3.connect(tmp_path / "shop.db")) as connection:
         connection.execute("create table t (a, b)")
         connection.executemany("insert into t values (?, ?)", [(None, 1.5), (None, 2), ("x", 2), ("y", 3), (4, 4)])
@@ -169,14 +169,14 @@ def test_a_column_whose_type_changes_from_batch_to_batch_is_named(
 def test_rows_come_in_batches_and_the_query_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     with duckdb.connect() as connection:
-        monkeypatch.setattr(_drivers, "_ROWS", 2048)
+        monkeypatch.setattr(drivers, "_ROWS", 2048)
 
         class Recorded:
             def sql(self, text: str) -> Any:
                 asked.append(text)
                 return connection.sql(text)
 
-        monkeypatch.setitem(_drivers._OPEN, __name__, _drivers._run_duckdb)
+        monkeypatch.setitem(drivers._OPEN, __name__, drivers._run_duckdb)
         query = open_query("select i, i + 1 as j from range(5000) t(i)", Recorded())
         assert query.read_header() == ["i", "j"]
         batches = list(query.read_batches(["j"]))

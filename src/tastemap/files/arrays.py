@@ -62,7 +62,7 @@ def write_arrays(path: str | Path, arrays: Arrays, kind: str, header: dict[str, 
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = as_json({"format": FORMAT_VERSION, "kind": kind, **header})
     # One entry: safetensors writes several in random order.
-    metadata = {"tastemap": f"{_compute_digest(text, arrays)} {text}"}
+    metadata = {"tastemap": f"{compute_digest(text, arrays)} {text}"}
     with whole_file(path) as temporary:
         try:
             save_file(arrays, temporary, metadata=metadata)
@@ -101,7 +101,7 @@ def read_arrays(path: str | Path, kind: str, *, memory_map: bool = False, name: 
     if odd:
         raise ModelFileError(f"{name} holds arrays of types that tastemap never writes, {name_some(odd)}")
     digest, _, text = metadata["tastemap"].partition(" ")
-    if digest != _compute_digest(text, arrays):
+    if digest != compute_digest(text, arrays):
         raise ModelFileError(
             f"{name} was altered after tastemap wrote it: its content does not match its digest; save it again"
         )
@@ -167,7 +167,8 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, default=lambda number: number.item())
 
 
-def _compute_digest(header: str, arrays: Arrays) -> str:
+def compute_digest(header: str, arrays: Arrays) -> str:
+    """Return 32 hexadecimal digits of BLAKE2b over a header and arrays."""
     digest = hashlib.blake2b(header.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]

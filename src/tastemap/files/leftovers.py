@@ -26,6 +26,11 @@ def name_temporary(path: Path, kind: str) -> Path:
     return path.with_name(f"{_stem(path)}{owner}.{secrets.token_hex(4)}.{kind}")
 
 
+def name_unfinished(path: Path, work: str) -> Path:
+    """Return the hidden path beside `path` of what a process has begun, and another may go on with; `work` names it."""
+    return path.with_name(f"{_stem(path)}{work}.unfinished" if work else _stem(path))
+
+
 def remove_leftovers(path: Path, kind: str) -> None:
     """Remove the hidden files and folders of this kind, written for `path`, that no living process owns."""
     stem = _stem(path)
@@ -35,7 +40,7 @@ def remove_leftovers(path: Path, kind: str) -> None:
             found = pattern.fullmatch(entry.name)
             with suppress(OSError):  # another process was faster, or the file is another user's
                 if found is not None and _is_left(entry, *found.groups()):
-                    _remove(entry)
+                    remove_temporary(entry)
 
 
 def _stem(path: Path) -> str:
@@ -51,11 +56,12 @@ def _is_left(entry: os.DirEntry[str], host: str | None, pid: str, start: str) ->
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_SECONDS
 
 
-def _remove(entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        shutil.rmtree(entry.path, ignore_errors=True)
+def remove_temporary(entry: os.DirEntry[str] | Path) -> None:
+    """Remove a file, or a folder with all that it holds."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
     else:
-        os.unlink(entry.path)
+        os.unlink(entry)
 
 
 def _name_host() -> str:

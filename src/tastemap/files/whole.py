@@ -43,7 +43,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         temporary.chmod(mode)
         temporary.replace(path)
     except BaseException as error:
-        number = _find_number(error, hidden)
+        number = find_number(error, hidden)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
@@ -65,35 +65,44 @@ def whole_folder(path: str | Path, names: Collection[str]) -> Iterator[Path]:
     check_folder(path, names)
     path = Path(os.path.realpath(path))  # a link stays a link, to the new folder
     remove_leftovers(path, "tmp")
-    temporary, old = (name_temporary(path, kind) for kind in ("tmp", "old"))
+    temporary = name_temporary(path, "tmp")
     temporary.mkdir()
     try:
         yield temporary
-        for name in names:
-            with open(temporary / name, "rb+") as file:
-                os.fsync(file.fileno())
-        sync_folder(temporary)
-        check_folder(path, names)  # another process may have written there meanwhile
-        if path.exists():
-            path.rename(old)
-        try:
-            temporary.rename(path)
-        except BaseException:
-            if old.exists():
-                old.rename(path)
-            raise
+        replace_folder(temporary, path, names, replacing=names)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        number = _find_number(error, temporary)
+        number = find_number(error, temporary)
         if number is None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def replace_folder(temporary: Path, path: Path, names: Collection[str], *, replacing: Collection[str]) -> None:
+    """Rename a folder beside `path`, with the files `names`, to `path`, once it is on the disk.
+
+    An old folder is removed; it must hold nothing but files of the names `replacing`, else OSError is raised.
+    """
+    old = name_temporary(path, "old")
+    for name in names:
+        with open(temporary / name, "rb+") as file:
+            os.fsync(file.fileno())
+    sync_folder(temporary)
+    check_folder(path, replacing)  # another process may have written there meanwhile
+    if path.exists():
+        path.rename(old)
+    try:
+        temporary.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
+        raise
     sync_folder(path.parent)
     shutil.rmtree(old, ignore_errors=True)
     remove_leftovers(path, "old")
 
 
-def _find_number(error: BaseException, temporary: Path) -> int | None:
+def find_number(error: BaseException, temporary: Path) -> int | None:
     """Return the system's number of an error of writing in a temporary folder, None for other errors.
 
     Libraries written in Rust tell it, such as that of a full disk, in the text of an error of their own.

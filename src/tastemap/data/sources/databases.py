@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,16 +11,11 @@ from typing import Any, NoReturn
 import polars as pl
 
 from tastemap.data.frames import check_columns
-from tastemap.data.sources._address import FOLLOW_PASSWORD, Address, read_address
-from tastemap.data.sources._drivers import Rows, find_driver
-from tastemap.errors import DataError, ParameterError, Remedy, TastemapError, name_some, show
+from tastemap.data.sources.addresses import Address, read_address
+from tastemap.data.sources.drivers import Rows, find_driver
+from tastemap.data.sources.reasons import is_about_connecting, make_connection_error, say_reason
+from tastemap.errors import DataError, ParameterError, TastemapError, name_some, show
 from tastemap.forks import check_polars_threads
-
-# What drivers put before the sentence of the database.
-_PREFIX = re.compile(
-    r"^\s*([A-Z_]+: |\[\w+\] |\([\w.]+\) |Failed to \w+( \w+)?: |Execution error \[\w+\]: |[A-Z][A-Za-z ]* Error: "
-    r"|connection failed: |connection to server at .* port \d+ failed: |PQ\w+\(\) failed: |(ERROR|FATAL|PANIC): +)"
-)
 
 
 def open_query(sql: str, connection: Any, *, password_file: str | Path | None = None) -> Query:
@@ -132,25 +126,10 @@ class Query:
 
     def _raise(self, error: Exception, n_rows: int | None) -> NoReturn:
         address = self._connection if isinstance(self._connection, Address) else None
+        if address is not None and is_about_connecting(error):
+            raise make_connection_error(error, address) from None
         reason = say_reason(error, address)
         # Not `from error`, whose text may hold a password.
-        if address is not None and is_about_connecting(error):
-            ways: list[Remedy] = [FOLLOW_PASSWORD] if "password" in reason else []
-            raise DataError(f"cannot connect to {address.label}: {reason}", *ways) from None
         if n_rows:
             raise DataError(f"{self.label} failed after {n_rows:,} rows: {reason}") from None
         raise DataError(f"{self.label} failed: {reason}") from None
-
-
-def say_reason(error: BaseException, address: Address | None) -> str:
-    """Return the sentence of a database in an error of its driver, without what drivers add, and without a password."""
-    text = next((line for line in str(error).strip().splitlines() if line.strip()), type(error).__name__)
-    while text != (shorter := _PREFIX.sub("", text, count=1)):
-        text = shorter
-    text = text.partition(" Query was: ")[0].strip().rstrip(".") or type(error).__name__
-    return text if address is None else address.hide(text)
-
-
-def is_about_connecting(error: BaseException) -> bool:
-    """Return whether a server was not reached, or let nobody in."""
-    return bool(re.search("failed to connect|connection (to server|failed)|could not translate", str(error), re.I))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Unpack, overload
@@ -16,10 +17,12 @@ import polars as pl
 from tastemap.data._checks import check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, merge_rows, rows_at
 from tastemap.data.features import Features, check_features
-from tastemap.data.frames import as_kind, check_kind, list_values, to_series, write_parquet
+from tastemap.data.frames import as_kind, check_kind, list_values, to_polars, to_series
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.item_table import AlignedTable, ItemTable, Limits
+from tastemap.data.sinks.base import TableParts
+from tastemap.data.sinks.opening import open_sink
 from tastemap.errors import (
     DataError,
     NotSupportedError,
@@ -29,6 +32,7 @@ from tastemap.errors import (
     UnknownIdError,
     name_some,
 )
+from tastemap.files.arrays import as_json, compute_digest
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown, Taste
 from tastemap.models.shared.explain import Explanation, Parts, leave_one_out
@@ -47,7 +51,7 @@ from tastemap.ranking.rerank import Rank, rank_diverse
 from tastemap.ranking.scorer import DISLIKE, FactorScorer, Scorer, make_alike_warning
 from tastemap.ranking.similar import Closeness, Space, find_trust, find_turns
 from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, ask_for_lists
-from tastemap.typing import Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
+from tastemap.typing import Arrays, Doubles, Flags, Floats, FrameKind, Ints, RowNumbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,6 +117,10 @@ class Answers(ABC):
     @abstractmethod
     def state(self) -> State:
         """What the model knows of its training data; raises NotFittedError before `fit`."""
+
+    @abstractmethod
+    def identify(self) -> str:
+        """Return a hash of the fitted model and its training data: equal models have equal ones."""
 
     @abstractmethod
     def make_scorer(self) -> Scorer:
@@ -425,7 +433,7 @@ class Answers(ABC):
 
     def recommend_all(
         self,
-        path: str | Path,
+        target: str | Path,
         *,
         k: int = 10,
         exclude_seen: bool = True,
@@ -435,33 +443,58 @@ class Answers(ABC):
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
+        table: str | None = None,
+        password_file: str | Path | None = None,
     ) -> None:
-        """Write the recommendations of every user with a training pair or features to a Parquet file.
+        """Write the recommendations of every user with a training pair or features to files or a table.
 
+        target : a Parquet file; a folder of them, which is there or is written lists/; a DuckDB file, which ends in
+            .duckdb or .db; or an address, postgresql://user@host/shop or duckdb:///shop.duckdb
         k, exclude_seen, candidates, exclude, where, diversity, at_most, item_table : as for `recommend`
+        table : the name of the table in a database, or schema.name; None is "recommendations"
+        password_file : a file whose first line is the password of the address; None leaves it to the address, and of
+            PostgreSQL to PGPASSWORD and .pgpass
 
-        The file has the columns and rows that `recommend` returns, and is written whole or not at all. Users are ranked
-        in batches, so memory does not grow with their number or with k.
+        Files and tables have the columns and rows that `recommend` returns, and are there whole or not at all: until
+        then one of an earlier call stays. A table with other columns is not replaced. Users are ranked in batches, so
+        memory does not grow with their number or with k. Each batch is a file of the folder, and a transaction of
+        DuckDB: if the process is killed or interrupted, the same call with an equal model goes on behind the last whole
+        one, and the result has the same bits. PostgreSQL takes all of them in one transaction and starts again.
+
+        Raises OSError where files cannot be written, DataError where a database refuses, ParameterError for a `table`
+        that is no name, MissingPackageError where the driver, of the extra "database", is not installed.
         """
+        sink = open_sink(target, table=table, password_file=password_file)
         check_whole("k", k, lowest=1)
         choice = self._choose(candidates, where, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
         longest = max(min(k, len(choice.among)), 1)
         at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
-        n_alike = 0
+        n_alike = n_lists = 0
 
-        def list_parts() -> Iterator[pl.DataFrame]:
-            nonlocal n_alike
-            for start in range(0, len(users), at_once):
-                some = users[start : start + at_once]
-                shown, alike, _ = self._recommend(some, k, exclude_seen, choice, exclude, "raise", "polars")
-                n_alike += alike
-                yield shown
+        def make_part(number: int) -> pl.DataFrame:
+            nonlocal n_alike, n_lists
+            some = users[number * at_once : (number + 1) * at_once]
+            shown: pl.DataFrame
+            shown, alike, _ = self._recommend(some, k, exclude_seen, choice, exclude, "raise", "polars")
+            n_alike, n_lists = n_alike + alike, n_lists + len(some)
+            return shown
 
-        write_parquet(path, list_parts())
+        def name_work() -> str:
+            how = {"model": self.identify(), "k": k, "seen": exclude_seen, "diversity": diversity, "users": at_once}
+            arrays: Arrays = {"among": choice.among.rows}
+            arrays |= {} if choice.limits is None else choice.limits._asdict()
+            if exclude is not None:
+                names = [self.state.users.name, self.state.items.name]
+                hidden = to_polars(exclude, names) if is_frame(exclude) else to_series(exclude).to_frame()
+                arrays["exclude"] = hidden.hash_rows().to_numpy()
+            return compute_digest(as_json(how), arrays)
+
+        sink.check()
+        sink.write(TableParts(math.ceil(len(users) / at_once), make_part, name_work))
         if n_alike:
-            warnings.warn(make_alike_warning(n_alike, len(users)), stacklevel=2)
+            warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Return the k best items of user rows: item rows int32 (n, k), scores float32 (n, k), counts int64 (n).

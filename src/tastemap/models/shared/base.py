@@ -25,7 +25,7 @@ from tastemap.errors import (
     name_some,
     show,
 )
-from tastemap.files.arrays import write_arrays
+from tastemap.files.arrays import as_json, compute_digest, write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
@@ -440,6 +440,13 @@ class Model(Answers):
         state = self.state
         fitted = {name: getattr(self, name) for name in self.fitted_arrays}
         write_arrays(path, stored.arrays_of(state, fitted, interactions), "model", self._header())
+
+    def identify(self) -> str:
+        """Return a hash of the fitted model and its training data: equal models have equal ones."""
+        state = self.state
+        fitted = {name: getattr(self, name) for name in self.fitted_arrays}
+        # The header has the hash of the training pairs.
+        return compute_digest(as_json(self._header()), stored.arrays_of(state, fitted, interactions=False))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from tastemap.errors import DataError, ParameterError, Remedy, show
+from tastemap.errors import DataError, ParameterError, show
 from tastemap.files.paths import as_path
 
 Kind = Literal["postgresql", "sqlite", "duckdb", "other"]
 
 WAYS = "an address such as postgresql://user@host/shop, the path of a DuckDB or SQLite file, or an open connection"
-FOLLOW_PASSWORD = Remedy("set PGPASSWORD, or pass password_file=", "password_file", ...)
 
 _SCHEMES: dict[str, Kind] = {
     "postgresql": "postgresql",
@@ -59,6 +58,20 @@ def has_scheme(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
 
+def read_scheme(given: str | Path) -> Kind | None:
+    """Return what reads an address, "other" for what SQLAlchemy may; None for the path of a file."""
+    if isinstance(given, Path) or not has_scheme(given):
+        return None
+    return _SCHEMES.get(given.partition(":")[0].lower(), "other")
+
+
+def read_file_path(given: str | Path) -> Path:
+    """Return the path of a file, given as such or as an address, duckdb:///shop.duckdb."""
+    if read_scheme(given) is None:
+        return as_path(given).expanduser()
+    return as_path(unquote(str(given).partition("://")[2].partition("?")[0].removeprefix("/"))).expanduser()
+
+
 def has_password(text: str) -> bool:
     """Return whether an address has a password in it."""
     return bool(read_address(text).secrets)
@@ -72,13 +85,13 @@ def read_address(given: str | Path, password_file: str | Path | None = None) -> 
     Raises DataError for an address that is none, a file that is absent or of another kind, and for a password file that
     cannot be read; ParameterError for one beside an address that has a password or takes none.
     """
-    if isinstance(given, Path) or not has_scheme(given):
+    kind = read_scheme(given)
+    if kind is None:
         address = _read_path(given)
-    elif _SCHEMES.get(given.partition(":")[0].lower()) in ("sqlite", "duckdb"):
-        scheme, _, path = given.partition("://")
-        address = _read_file(_SCHEMES[scheme.lower()], unquote(path.partition("?")[0].removeprefix("/")))
+    elif kind in ("sqlite", "duckdb"):
+        address = _read_file(kind, read_file_path(given))
     else:
-        address = _read_server(given, None if password_file is None else read_password(password_file))
+        address = _read_server(str(given), kind, None if password_file is None else read_password(password_file))
         password_file = None
     if password_file is not None:
         raise ParameterError(
@@ -118,11 +131,10 @@ def _read_path(given: str | Path) -> Address:
     # A list of words such as "host=... password=..." is not for a message.
     if "=" in text and not Path(text).exists():
         raise DataError(f"a connection is {WAYS}")
-    return _read_file(None, text)
+    return _read_file(None, read_file_path(given))
 
 
-def _read_file(kind: Kind | None, text: str) -> Address:
-    path = as_path(text).expanduser()
+def _read_file(kind: Kind | None, path: Path) -> Address:
     if not path.is_file():
         raise DataError(f"there is no file {show(str(path))} with a database: a connection is {WAYS}", path=path)
     found = identify(path)
@@ -133,9 +145,8 @@ def _read_file(kind: Kind | None, text: str) -> Address:
     return Address(found, str(path), str(path.absolute()))
 
 
-def _read_server(given: str, password: str | None) -> Address:
+def _read_server(given: str, kind: Kind, password: str | None) -> Address:
     scheme = given.partition(":")[0]
-    kind = _SCHEMES.get(scheme.lower(), "other")
     unreadable = DataError(f"the address {scheme}://... cannot be read: write @ as %40, / as %2F, : as %3A in a name")
     try:
         parts = urlsplit(given)

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import polars as pl
 
 from tastemap.data.frames import to_series
-from tastemap.data.sources._address import WAYS, Address
 from tastemap.data.sources._arrow import as_number, to_frame
+from tastemap.data.sources.addresses import WAYS, Address
 from tastemap.errors import DataError, MissingPackageError, show
 from tastemap.extras import import_extra
 
