@@ -6,7 +6,8 @@ of the table are let go. Making the matrix takes 8 more for a while, never a sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,10 +112,11 @@ class Gatherer:
         self._n_read = 0
         self._nothing_left: DataError | None = None
 
-    def add_all(self, tables: Iterable[pl.DataFrame]) -> None:
-        """Take the rows of tables that come one after the other."""
-        for table in tables:
-            self.add(table)
+    def add_all(self, tables: Generator[pl.DataFrame]) -> None:
+        """Take the rows of tables that come one after the other, and close what gives them."""
+        with closing(tables):
+            for table in tables:
+                self.add(table)
 
     def add(self, table: pl.DataFrame) -> None:
         """Take the rows of a table with the columns of `Use`; raises DataError for what is wrong with them."""

@@ -309,7 +309,7 @@ class Interactions:
         and as `from_frame` does; MissingPackageError where the driver, of the extra "database", is not installed.
         """
         query = open_query(sql, connection, password_file=password_file)
-        return cls.from_frame(query.read(_list_columns(**options)), **options)
+        return cls.from_frame(query.read_batches(_list_columns(**options)), **options)
 
     @classmethod
     def from_events(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -278,7 +277,12 @@ class _File:
         tables = self._prepare(read)
         first = next(tables, pl.DataFrame())  # enough to tell ratings from counts
         merge = "error" if first.is_empty() else self._choose_merging(first)
-        data = self._merge(chain([first], tables), merge)
+
+        def give_all() -> Generator[pl.DataFrame]:
+            yield first
+            yield from tables
+
+        data = self._merge(give_all(), merge)
         self._count_repeats("repeats", len(data), self._n_rows, merge)
         return self._keep_likes(data)
 

@@ -186,3 +186,22 @@ def test_an_address_of_files_is_read_as_a_path_is(tmp_path: Path) -> None:
     ROWS.write_parquet(tmp_path / "rows.parquet")
     data = tm.Interactions.from_file(f"file://{tmp_path}/rows.parquet", weight="weight")
     assert data.to_frame().rows() == ROWS.rows()
+
+
+def test_a_stream_is_closed_after_a_mistake() -> None:
+    closed = []
+
+    def give() -> Iterator[pl.DataFrame]:
+        try:
+            yield ROWS
+            yield ROWS
+        finally:
+            closed.append(True)
+
+    with pytest.raises(DataError) as caught:
+        read(give())
+    assert caught.value.facts["pairs"] == 4
+    with pytest.raises(TastemapError) as unknown:  # kept, with the frames of its calls
+        read(give(), users=["z"])
+    assert unknown.tb is not None
+    assert closed == [True, True]

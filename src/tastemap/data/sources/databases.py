@@ -80,6 +80,8 @@ class Query:
                 with self._explain(n_rows):
                     frame = next(rows.frames, None)
                 if frame is None:
+                    if not n_rows:
+                        raise DataError(f"{self.label} has no rows")
                     return
                 n_rows += len(frame)
                 yield frame if columns is None else frame[list(columns)]
@@ -88,10 +90,7 @@ class Query:
 
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the named columns, in this order, with at least one row; raises as `read_batches` does."""
-        frames = [frame for frame in self.read_batches(columns) if len(frame)]
-        if not frames:
-            raise DataError(f"{self.label} has no rows")
-        return pl.concat(frames, how="vertical_relaxed")
+        return pl.concat([frame for frame in self.read_batches(columns) if len(frame)], how="vertical_relaxed")
 
     def _begin(self) -> tuple[Rows, Any]:
         """Run the query, if it does not run yet; return its rows and what ends it."""

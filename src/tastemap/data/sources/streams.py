@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,7 +15,7 @@ from tastemap.forks import check_polars_threads
 ROWS = 1 << 20
 
 
-def open_stream(frame: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def open_stream(frame: Any, columns: Sequence[str]) -> Generator[pl.DataFrame]:
     """Return the rows of a frame, or of frames that come one after the other, as tables of the columns, in this order.
 
     frame : what `to_polars` takes; an iterator or a list of such frames; a reader of Arrow batches, such as
@@ -35,12 +35,16 @@ def open_stream(frame: Any, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
     return cut(to_polars(frame, columns))
 
 
-def _open_each(frames: Iterator[Any], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-    for frame in frames:
-        yield from cut(to_polars(frame, columns))
+def _open_each(frames: Iterator[Any], columns: Sequence[str]) -> Generator[pl.DataFrame]:
+    try:
+        for frame in frames:
+            yield from cut(to_polars(frame, columns))
+    finally:
+        if isinstance(frames, Generator):
+            frames.close()  # a query ends here also after a mistake, which may be kept for long
 
 
-def cut(table: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def cut(table: pl.DataFrame) -> Generator[pl.DataFrame]:
     """Give the rows of a table, at most `ROWS` at a time."""
     for start in range(0, len(table), ROWS):
         yield table[start : start + ROWS]
@@ -53,7 +57,7 @@ def collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Iterator[pl.DataFram
             yield part[list(columns)]
 
 
-def _collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+def _collect(frame: pl.LazyFrame, columns: Sequence[str]) -> Generator[pl.DataFrame]:
     try:
         check_columns(columns, frame.collect_schema().names())
         for table in collect(frame.select(pl.selectors.by_name(*columns)), columns):
