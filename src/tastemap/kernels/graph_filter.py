@@ -45,9 +45,8 @@ def count_entries(item_ptr, users, item_values, user_ptr, items, user_values, fi
         for p in range(item_ptr[i], item_ptr[i + 1]):
             u = users[p]
             for q in range(user_ptr[u], user_ptr[u + 1]):
-                if met_by[items[q]] != i:
-                    met_by[items[q]] = i
-                    n += 1
+                n += met_by[items[q]] != i
+                met_by[items[q]] = i
         counts[r] = n
 
 

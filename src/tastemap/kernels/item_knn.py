@@ -33,6 +33,11 @@ import numpy as np
 from tastemap.kernels.core.heap import push, replace_root, sort, worse
 from tastemap.kernels.core.jit import jit_exact
 
+# A positive float32 rises with its bits: without the last 20 they are steps of an eighth at most.
+STEP_BITS = np.uint32(20)
+STEPS = 1 << 11
+LONG = 100
+
 
 @jit_exact
 def nearest_items(
@@ -57,39 +62,69 @@ def nearest_items(
     What is not above 0 is left out.
     """
     n_items, most = item_ptr.shape[0] - 1, neighbours.shape[1]
-    totals, shared = np.zeros(n_items), np.zeros(n_items, np.int64)
-    met = np.empty(n_items, np.int32)  # what has something in common: in sparse data a small part of all
+    # Of every item the sum of the products, and the number of users as a float: together in one line of the cache.
+    sums = np.zeros((n_items, 2))
+    met = np.empty(n_items + 1, np.int32)  # what has something in common: in sparse data a small part of all
+    found = np.empty(n_items, np.float32)
+    steps, counted = found.view(np.uint32), np.zeros(STEPS, np.int64)
     for r in range(neighbours.shape[0]):
         i = first + r
-        n_met = 0
+        n_met, n_steps = 0, 0
+        for p in range(item_ptr[i], item_ptr[i + 1]):
+            n_steps += user_ptr[users[p] + 1] - user_ptr[users[p]]
+        everywhere = n_steps > n_items
         for p in range(item_ptr[i], item_ptr[i + 1]):
             u, v = users[p], np.float64(item_values[p])
-            for q in range(user_ptr[u], user_ptr[u + 1]):
-                j = items[q]
-                if shared[j] == 0:
+            if everywhere:
+                for q in range(user_ptr[u], user_ptr[u + 1]):
+                    j = np.uint32(items[q])
+                    sums[j, 0] += v * np.float64(user_values[q])
+                    sums[j, 1] += 1.0
+            else:
+                for q in range(user_ptr[u], user_ptr[u + 1]):
+                    j = np.uint32(items[q])
                     met[n_met] = j
-                    n_met += 1
-                shared[j] += 1
-                totals[j] += v * np.float64(user_values[q])
+                    n_met += sums[j, 1] == 0.0
+                    sums[j, 0] += v * np.float64(user_values[q])
+                    sums[j, 1] += 1.0
+        if everywhere:
+            for j in range(n_items):
+                met[n_met] = j
+                n_met += sums[j, 1] > 0.0
+        if exponent != 1.0:
+            for m in range(n_met):
+                sums[met[m], 0] **= exponent
+        for m in range(n_met):
+            total, shared = sums[met[m], 0], sums[met[m], 1]
+            similarity = np.float32(total * (shared / (shared + shrinkage)))
+            found[m] = similarity if similarity > 0 and met[m] != i else np.float32(0)
+        # What lies in a step below that of the worst neighbour need not pass through the heap.
+        enough = np.uint32(0)
+        if most >= LONG and n_met > 2 * most:
+            for m in range(n_met):
+                counted[steps[m] >> STEP_BITS] += 1
+            step, better = STEPS - 1, counted[STEPS - 1]
+            while better < most:
+                step -= 1
+                better += counted[step]
+            enough = np.uint32(step) << STEP_BITS
+            counted[:] = 0
         size = 0
         for m in range(n_met):
-            j = met[m]
-            total = totals[j] if exponent == 1.0 else totals[j] ** exponent
-            similarity = np.float32(total * (shared[j] / (shared[j] + shrinkage)))
-            totals[j] = 0.0
-            if j == i or not similarity > 0:
+            if steps[m] < enough or found[m] == 0:
                 continue
+            similarity, place = found[m], places[met[m]]
             if size < most:
-                push(similarities[r], neighbours[r], size, similarity, places[j])
+                push(similarities[r], neighbours[r], size, similarity, place)
                 size += 1
-            elif worse(similarities[r, 0], neighbours[r, 0], similarity, places[j]):
-                replace_root(similarities[r], neighbours[r], size, similarity, places[j])
+            elif worse(similarities[r, 0], neighbours[r, 0], similarity, place):
+                replace_root(similarities[r], neighbours[r], size, similarity, place)
         sort(similarities[r], neighbours[r], size)
         for m in range(size):
             neighbours[r, m] = row_at[neighbours[r, m]]
-            common[r, m] = shared[neighbours[r, m]]
+            common[r, m] = np.int32(sums[neighbours[r, m], 1])
         for m in range(n_met):
-            shared[met[m]] = 0
+            sums[met[m]] = 0.0
         counts[r] = size
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tastemap import memory, parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, freeze, freeze_rows
+from tastemap.data._pairs import Rows, freeze, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import Remedy
@@ -31,7 +31,7 @@ from tastemap.training.graph import normalize_pairs, transpose
 from tastemap.training.held_out import Score, choose
 from tastemap.training.loop import Options
 from tastemap.training.singular import SPARE, find_singular, multiply
-from tastemap.training.wide import widen, width_of
+from tastemap.training.wide import widen, width_of, zeros
 from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 
 # The number of items in a thread's block. Each block clears scratch space for all items: at most 256 blocks.
@@ -117,20 +117,28 @@ class GraphFilter(Model):
         history = len(interactions) / interactions.n_users
         usual = min(max(1.05 * history**-0.25, 0.4), 0.6)
         tried = [usual, *(noise for noise in NOISES if noise != usual)]
-        return {"noise": choose(interactions, tried, lambda rest: self.try_on(rest, noise=min(tried))._try(tried))}
+        return {"noise": choose(interactions, tried, lambda rest: self._try(rest, tried))}
 
-    def _try(self, tried: list[float]) -> Score:
-        """Return what scores items with each noise; the model has the least of them."""
-        pairs = self.state.training("fit")
-        scales, edge, values, vectors, kernel = self._filter(pairs)
+    def _try(self, pairs: Interactions, tried: list[float]) -> Score:
+        """Return what scores items with each noise."""
+        n_items = pairs.shape[1]
+        memory.ask(f"GraphFilter of {n_items:,} items", self._vector_memory(*pairs.shape), "lower factors")
+        by_user, by_item, scales, edge, values, vectors = self._find_vectors(pairs)
         by_value = [self._weigh(values, edge, noise) for noise in tried]
-        steps = _Steps(freeze_rows(kernel), vectors[:, : max(map(len, by_value))], scales)
-        items, to_items = np.arange(steps.n_items), (vectors * scales[:, None]).T.copy()
+        vectors = vectors[:, : max(map(len, by_value))]
+        of_history = widen(vectors / scales[:, None], max(width_of(vectors.shape[1]), WINDOW), n_items)
+        to_items = (vectors * scales[:, None]).T.copy()
 
         def score(people: RowNumbers) -> Iterator[Floats]:
-            one_step = np.empty((len(people), steps.n_items), np.float32)
-            add_similarities(*pairs.by_user, people, *steps.kernel, np.empty(steps.n_items), items, one_step)
-            folded = multiply(pairs.by_user, people, steps.of_history, np.arange(steps.n_vectors))
+            # Two products with R, which for a few people are less work than all of K.
+            columns = np.arange(len(people))
+            histories = rows_at(pairs.by_user, people)
+            columns_of = zeros(n_items, max(width_of(len(people)), WINDOW))
+            columns_of[histories.indices, np.repeat(columns, histories.counts)] = histories.data
+            ways = zeros(pairs.shape[0], columns_of.shape[1])
+            ways[:, : len(people)] = multiply(by_user, np.arange(len(ways)), columns_of, columns)
+            one_step = multiply(by_item, np.arange(n_items), ways, columns).T * np.float32(values[0] ** -2)
+            folded = multiply(pairs.by_user, people, of_history, np.arange(vectors.shape[1]))
             for weights in by_value:
                 n = len(weights)
                 # By BLAS: the people of a block are the same whoever else works, and so are the bits.
@@ -153,22 +161,29 @@ class GraphFilter(Model):
     def ask_for_memory(self) -> None:
         """Raise DataError where K and the singular vectors take more memory than is free."""
         n_users, n_items = len(self.activity_), len(self.popularity_)
-        columns = min(int(self.factors) + SPARE, n_users, n_items)
         memory.ask(
             f"GraphFilter of {np.count_nonzero(self.popularity_):,} items, of which {self._starts[-1]:,} pairs share "
-            f"a user, and {columns:,} vectors",
-            8 * int(self._starts[-1]) + 4 * columns * (2 * n_users + 3 * n_items + 64 * columns),
+            f"a user, and {self._columns(n_users, n_items):,} vectors",
+            8 * int(self._starts[-1]) + self._vector_memory(n_users, n_items),
             Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
             "lower factors",
             "fit ImplicitALS",
         )
 
+    def _vector_memory(self, n_users: int, n_items: int) -> int:
+        """Return the bytes that finding singular vectors takes."""
+        columns = self._columns(n_users, n_items)
+        return 4 * columns * (2 * n_users + 3 * n_items + 64 * columns)
+
+    def _columns(self, n_users: int, n_items: int) -> int:
+        return min(int(self.factors) + SPARE, n_users, n_items)
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the singular vectors of R, then sum its kernel."""
-        self.item_scales_, edge, values, vectors, kernel = self._filter(interactions)
+        by_user, by_item, self.item_scales_, edge, values, vectors = self._find_vectors(interactions)
         weights = self._weigh(values, edge, self.used_.noise)
         self.item_vectors_ = vectors[:, : len(weights)] * weights
-        self.kernel_starts_, self.kernel_items_, self.kernel_ = kernel
+        self.kernel_starts_, self.kernel_items_, self.kernel_ = self._sum_kernel(by_user, by_item, float(values[0]))
         check_range(interactions.by_user, self._largest, "a user")
 
     def _weigh(self, values: Doubles, edge: float, noise: float) -> Floats:
@@ -177,15 +192,19 @@ class GraphFilter(Model):
         kept: Floats = weights[weights > 0].astype(np.float32)
         return kept
 
-    def _filter(self, interactions: Interactions) -> tuple[Floats, float, Doubles, Floats, Rows]:
-        """Return a_i, s_0, the singular values of R and their vectors, and K."""
+    def _find_vectors(self, interactions: Interactions) -> tuple[Rows, Rows, Floats, float, Doubles, Floats]:
+        """Return R by user and by item, a_i, s_0, and the singular values of R and their vectors."""
         by_user, scales, edge = normalize_pairs(interactions, self.damping)
         by_item = transpose(by_user, len(scales))
         state = derive_state(self.seed, Stream.FIRST_ITEMS_ALONE)
         values, vectors = find_singular(by_user, by_item, int(self.factors), state)
+        return by_user, by_item, scales, edge, values, vectors
+
+    def _sum_kernel(self, by_user: Rows, by_item: Rows, largest: float) -> Rows:
+        """Return K, given R and its largest singular value."""
         n_entries = self._starts[-1]
         kernel = Rows(self._starts, np.empty(n_entries, np.int32), np.empty(n_entries, np.float32))
-        blocks = _cut(len(scales))
+        blocks = _cut(len(by_item.counts))
 
         def fill(b: int) -> None:
             fill_entries(
@@ -193,14 +212,14 @@ class GraphFilter(Model):
                 *by_user,
                 first=blocks[b].start,
                 rows=blocks[b].stop - blocks[b].start,
-                scale=float(values[0]) ** -2,
+                scale=largest**-2,
                 starts=kernel.indptr,
                 near=kernel.indices,
                 entries=kernel.data,
             )
 
         parallel.run(fill, len(blocks))
-        return scales, edge, values, vectors, kernel
+        return kernel
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn again from all pairs."""

@@ -166,9 +166,9 @@ class ItemKNN(Model):
         n_items, shrinkage, exponent = pairs.shape[1], self.used_.shrinkage, self.used_.similarity_exponent
         # Entry j, i is the place of neighbour j of item i, so that the similarities can be put in the order of scoring.
         places = sp.csr_matrix((np.arange(len(neighbours)), neighbours, starts), (n_items, n_items)).tocsc()
-        both = common[places.data].astype(np.float64)
-        totals = (similarities[places.data] * (both + shrinkage) / both) ** (1 / exponent)
-        by_value = [(totals**e * (both / (both + s))).astype(np.float32) for s, e in tried]
+        both = common[places.data].astype(np.float32)
+        totals = np.log(similarities[places.data] * (both + shrinkage) / both) / np.float32(exponent)
+        by_value = [np.exp(np.float32(e) * totals) * (both / (both + np.float32(s))) for s, e in tried]
         near, of, items = (
             freeze(places.indices.astype(np.int32)),
             freeze(places.indptr.astype(np.int64)),

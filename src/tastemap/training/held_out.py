@@ -75,7 +75,7 @@ def _sure(n: int) -> float:
 
 def _hold_out(interactions: Interactions) -> Flags | None:
     """Return which pairs, by user, are held out: bool, (pairs,); None where there are too few users."""
-    starts, counts = interactions.by_user.indptr, interactions.by_user.counts
+    counts = interactions.by_user.counts
     able = np.flatnonzero(counts >= LEAST_PAIRS)
     most = min(MOST_USERS, MOST_SCORES // interactions.shape[1])
     if min(len(able), most) < LEAST_USERS:
@@ -86,11 +86,14 @@ def _hold_out(interactions: Interactions) -> Flags | None:
     states_of_rows(of_users[0], of_pairs)
     drawn = np.zeros(len(counts), bool)
     drawn[able[np.argsort(of_users[able], kind="stable")[:most]]] = True
+    # Only the pairs of those drawn are put in order.
     users = interactions.row_of_pair()
-    order = np.lexsort((of_pairs, users))
-    place = np.empty(len(users), np.int64)
-    place[order] = np.arange(len(users)) - starts[users[order]]
-    held: Flags = drawn[users] & (place < np.maximum(1, np.rint(SHARE * counts))[users])
+    theirs = np.flatnonzero(drawn[users])
+    theirs = theirs[np.lexsort((of_pairs[theirs], users[theirs]))]
+    many = counts[drawn]
+    place = np.arange(len(theirs)) - np.repeat(np.cumsum(many) - many, many)
+    held = np.zeros(len(users), bool)
+    held[theirs] = place < np.repeat(np.maximum(1, np.rint(SHARE * many)), many)
     return held
 
 
