@@ -120,7 +120,7 @@ everyone = pytest.mark.parametrize(
 def test_an_update_of_one_user_draws_negatives_from_all_items(name: str, changed: dict[str, Any]) -> None:
     model = make(name, **changed).fit(likes(two_tastes()))
     updated = model.update(tm.Interactions.from_frame({"user": [60] * 6, "item": [0, 2, 4, 6, 8, 10]}))
-    assert updated.skipped_[0] < 6 * model.epochs / 2
+    assert updated.skipped_[0] < 6 * model.used_.epochs / 2
     assert (updated.recommend(60, k=8)["item"] % 2 == 0).all()
 
 
@@ -183,6 +183,13 @@ def test_regularization_is_found_in_the_pairs_of_a_row() -> None:
     assert make("BPR").fit(few).used_.regularization == 0.035
     assert make("WARP").fit(few).used_.regularization == 2
     assert make("WARP", regularization=0.3).fit(few).used_.regularization == 0.3
+
+
+@pytest.mark.parametrize(("pairs", "epochs"), [(20, 350), (80_000_000 // 300, 300), (1_000_000, 200)])
+def test_bpr_makes_eighty_million_steps_in_at_least_200_and_at_most_350_epochs(pairs: int, epochs: int) -> None:
+    matrix = sp.csr_array((np.ones(pairs), (np.arange(pairs) // 50, np.arange(pairs) % 50)))
+    assert make("BPR").settle(tm.Interactions.from_csr(matrix)).epochs == epochs
+    assert make("BPR", epochs=3).settle(tm.Interactions.from_csr(matrix)).epochs == 3
 
 
 @pytest.mark.parametrize(("name", "share"), [("WARP", 0.98), ("BPR", 0.92), ("ImplicitALS", 0.93)])

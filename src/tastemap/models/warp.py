@@ -91,6 +91,7 @@ class WARP(PairwiseModel):
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
         super().check()
+        check_whole("epochs", self.epochs, lowest=1)
         check_whole("max_sampled", self.max_sampled, lowest=1)
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:

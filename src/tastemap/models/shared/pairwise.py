@@ -52,7 +52,7 @@ class PairwiseModel(Model):
     """A model s(u, i) = p_u . q_i + b_i that learns from a user's item and a negative drawn from the others."""
 
     factors: int = 64
-    epochs: int = 200
+    epochs: int | None = None
     learning_rate: float = 1.0
     regularization: float | None = None
     feature_regularization: float = 100.0
@@ -78,8 +78,7 @@ class PairwiseModel(Model):
 
     def check(self) -> None:
         """Raise ValueError for a hyper-parameter out of range."""
-        for name in ("factors", "epochs"):
-            check_whole(name, getattr(self, name), lowest=1)
+        check_whole("factors", self.factors, lowest=1)
         for name in ("learning_rate", "feature_regularization"):
             check_amount(name, getattr(self, name))
         check_amount("regularization", self.regularization, or_none=True)
@@ -295,7 +294,8 @@ class _FoldIn(Lean):
     def rows(self, histories: Rows, features: Rows | None) -> Floats:
         """Return the rows of new users as the kernels take them."""
         model, Q = self.parameters, self._items
-        factors = model.factors
+        factors, epochs = model.factors, model.epochs
+        assert epochs is not None  # the parameters are those that were used
         members = np.flatnonzero(self.popularity).astype(np.int32)
         place = np.zeros(len(Q), np.int32)
         place[members] = np.arange(len(members))
@@ -317,7 +317,7 @@ class _FoldIn(Lean):
             among = np.append(members, described) if len(described) else members
             places = place[own]
             places[self.popularity[own] == 0] = len(members) + np.arange(len(described))
-            items, values = np.tile(places, model.epochs), np.tile(histories.data[mine], model.epochs)
+            items, values = np.tile(places, epochs), np.tile(histories.data[mine], epochs)
             # Each user is user 0 of a bucket of their own, so no result depends on the other users in the call.
             bucket = Bucket(
                 block=0,
