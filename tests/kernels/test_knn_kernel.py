@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import knn as reference
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.kernels.item_knn import add_similarities, nearest_items
+from tastemap.kernels.item_knn import LONG, add_similarities, nearest_items
 from tastemap.ranking.top_k import Ties
 
 Array = npt.NDArray[Any]
@@ -33,6 +34,21 @@ def rows_of(V: Array) -> Rows:
     seed=st.integers(0, 2**32),
 )
 def test_the_nearest_are_those_of_the_full_sort_ties_by_place(
+    n_users: int, n_items: int, most: int, share: float, shrinkage: float, exponent: float, seed: int
+) -> None:
+    expect_nearest(n_users, n_items, most, share, shrinkage, exponent, seed)
+
+
+@pytest.mark.parametrize("most", [LONG, 170])
+@pytest.mark.parametrize(("n_users", "n_items", "share"), [(1, 700, 0.7), (2, 700, 0.4), (9, 400, 0.5), (5, 260, 1.0)])
+@pytest.mark.parametrize("exponent", [1.0, 2.0])
+def test_many_nearest_are_those_of_the_full_sort_too(
+    n_users: int, n_items: int, most: int, share: float, exponent: float
+) -> None:
+    expect_nearest(n_users, n_items, most, share, 2.5, exponent, seed=n_items - 1)
+
+
+def expect_nearest(
     n_users: int, n_items: int, most: int, share: float, shrinkage: float, exponent: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)

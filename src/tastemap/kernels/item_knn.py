@@ -33,10 +33,11 @@ import numpy as np
 from tastemap.kernels.core.heap import push, replace_root, sort, worse
 from tastemap.kernels.core.jit import jit_exact
 
-# A positive float32 rises with its bits: without the last 20 they are steps of an eighth at most.
+# From so many neighbours on most of what an item meets is passed over before the heap. A positive float32 rises with
+# its bits: without the last 20 they are steps of an eighth at most.
+LONG = 100
 STEP_BITS = np.uint32(20)
 STEPS = 1 << 11
-LONG = 100
 
 
 @jit_exact
