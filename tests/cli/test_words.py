@@ -15,6 +15,7 @@ import tastemap as tm
 from tastemap.cli import app
 from tastemap.cli.errors import list_options
 from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_remark
+from tastemap.data.sinks.opening import open_sink
 from tastemap.errors import Note, Remedy
 from tastemap.files.journal import Journal
 from tastemap.service.chosen import read_limits
@@ -337,6 +338,8 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     assert say(tm.DataError("none is there", table)) == "none is there: pass a file of them as --items FILE"
     # Of the token a test starts a server.
     others |= {("wide", True), ("item_table", ...), ("token_file", ...), ("item_id", ...)}
+    # Of databases test_database_commands has a server.
+    others |= {("password_file", ...), ("query", ...), ("table", ...)}
     assert {*ADVISED, *others} == set(ADVICE)
 
 
@@ -379,6 +382,14 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
         "-n must be a whole number of at least 1, got 0",
     ),
     "parallel": (lambda: tm.tune(tm.EASE(), read(), parallel=0), "--parallel must be a whole number of at least 1"),
+    "password_file": (
+        lambda: open_sink("lists.duckdb", password_file="secret"),
+        "--password-file must be left out for a DuckDB file",
+    ),
+    "query": (
+        lambda: Reading(query="select 1").read(write("user,item\n1,2\n")),
+        "--query must be left out for in.csv, which is no database",
+    ),
     "separator": (
         lambda: Reading(separator='"').read(write("user::item\n1::2\n")),
         "--separator must be a text without quotes and line ends, such as ';', '::', 'tab' or 'space', got '\"'",
@@ -389,6 +400,10 @@ NAMED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "settings": (lambda: make_models(["EASE"], ["x"]), "--set must be NAME=VALUE, e.g. factors=128, got 'x'"),
     "space": (lambda: make_space(tm.EASE(), ["x"]), "--space must be NAME=VALUES, e.g. epochs=10:40"),
+    "table": (
+        lambda: open_sink("lists.duckdb", table=""),
+        "--table must be a name, or schema.name, of at most 63 bytes",
+    ),
     "test": (lambda: tm.split.random(read(), 2), "--holdout must be a share between 0 and 1, got 2"),
     "timeout": (
         lambda: tm.tune(tm.EASE(), read(), timeout=-1),

@@ -61,6 +61,8 @@ def fit(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,
@@ -140,6 +142,8 @@ def update(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,
@@ -190,7 +194,7 @@ def recommend(
         typer.Option(help="An item that a new user likes, by its id or, with --titles, its title; repeat it."),
     ] = None,
     history: Annotated[
-        Path | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
+        str | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
@@ -208,6 +212,8 @@ def recommend(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     k: opt.Top = 10,
     candidates: opt.Candidates = None,
@@ -224,7 +230,8 @@ def recommend(
     titles: opt.Titles = None,
     title_id: opt.TitleId = None,
     title_column: opt.TitleColumn = None,
-    out: opt.Table = None,
+    out: opt.Lists = None,
+    table: opt.TableName = None,
     escape_formulas: opt.EscapeFormulas = True,
     threads: opt.Threads = None,
     as_json: opt.Json = False,
@@ -233,14 +240,23 @@ def recommend(
     if sum((bool(user), everyone, bool(liked), history is not None)) != 1:
         raise typer.BadParameter("pass one of --user, --all, --liked and --history")
     if everyone and out is None and not as_json:
-        raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv) or --json")
-    output.check_table(out, model, titles, items, history, *map(Path, (*(candidates or ()), *(exclude or ()))))
+        raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv, a folder, a database) or --json")
     import tastemap as tm
+    from tastemap.data.sinks.opening import is_folder, is_table
     from tastemap.service.chosen import choose_items
     from tastemap.service.histories import recommend_from_histories
     from tastemap.service.search import Search, parse_id
     from tastemap.service.titles import Titles
 
+    in_database, file = out is not None and is_table(out), None if out is None else Path(out)
+    in_parts = in_database or (out is not None and is_folder(out))
+    if in_parts and (not everyone or titles is not None or as_json):
+        raise typer.BadParameter("--out with a folder or a database goes with --all, without --titles and --json")
+    if table is not None and not in_database:
+        raise typer.BadParameter("--table names a table of a database: pass one as --out")
+    if not in_parts:
+        inputs = (*(candidates or ()), *(exclude or ()), *([history] if history else ()))
+        output.check_table(file, model, titles, items, *map(Path, inputs))
     fitted = tm.load(model)
     popularity = fitted.popularity_
     names = Titles.read(titles, fitted.items, id_column=title_id, title_column=title_column, popularity=popularity)
@@ -264,11 +280,20 @@ def recommend(
                 fitted, found.data, k=k, is_weighted="weight" in found.columns or bool(event), **among
             )
             output.print_remarks(remarks)
-        elif out is not None and everyone and output.is_parquet(out) and titles is None and not as_json:
+        elif (
+            out is not None
+            and file is not None
+            and everyone
+            and (in_parts or (output.is_parquet(file) and titles is None and not as_json))
+        ):
             # All lists together need not fit in memory.
-            with output.explain_write_errors(out):
+            if in_database:
+                fitted.recommend_all(out, k=k, exclude_seen=not seen, table=table, password_file=password_file, **among)
+                output.note(f"wrote the lists of all users to {out}")
+                return
+            with output.explain_write_errors(file):
                 fitted.recommend_all(out, k=k, exclude_seen=not seen, **among)
-            output.note(f"wrote {output.count_rows(out):,} rows to {out}")
+            output.note(f"wrote {output.count_rows(file):,} rows to {out}")
             return
         else:
             users = None if everyone else [parse_id(text, fitted.users) for text in user or ()]
@@ -279,7 +304,7 @@ def recommend(
                 raise Search(fitted.users).tell_near(error) from None
     group = None if liked else frame.columns[0]
     frame = names.join(frame, fitted.items.name)
-    output.answer(frame, "recommendations", as_json=as_json, out=out, escape=escape_formulas, group=group)
+    output.answer(frame, "recommendations", as_json=as_json, out=file, escape=escape_formulas, group=group)
 
 
 @app.command()
@@ -336,7 +361,7 @@ def evaluate(
     ctx: typer.Context,
     model: opt.ModelFile,
     test: Annotated[
-        Path | None, typer.Argument(metavar="TEST", help="Interactions to measure on.", show_default=False)
+        str | None, typer.Argument(metavar="TEST", help="Interactions to measure on.", show_default=False)
     ] = None,
     metric: opt.Metrics = None,
     user_column: opt.UserColumn = None,
@@ -355,6 +380,8 @@ def evaluate(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     seen: opt.Seen = False,
     on_unknown: opt.OnUnknown = "skip",
@@ -392,7 +419,7 @@ def evaluate(
 @app.command()
 def info(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A model, or interactions.", show_default=False)],
+    file: Annotated[str, typer.Argument(help="A model, or interactions.", show_default=False)],
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -410,6 +437,8 @@ def info(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     k: opt.Top = 10,
     titles: opt.Titles = None,
@@ -436,8 +465,10 @@ def info(
     output.print_remarks(found.remarks)
     data = found.data
     # A folder or zip file of MovieLens has titles beside the ratings.
-    source = None if file.is_file() and file.suffix.lower() not in (".zip", ".whl") else file
-    names = Titles.read(titles, data.items, id_column=title_id, title_column=title_column, data=source)
+    packed = Path(file).is_dir() or Path(file).suffix.lower() in (".zip", ".whl")
+    names = Titles.read(
+        titles, data.items, id_column=title_id, title_column=title_column, data=Path(file) if packed else None
+    )
     output.print_remarks(names.remarks)
     top = names.join(find_most_common(data, k), data.items.name)
     if as_json:

@@ -26,7 +26,7 @@ def compare(
     ctx: typer.Context,
     data: opt.DataFile,
     test: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="TEST", help="Interactions to measure on. Absent: a part of DATA.", show_default=False),
     ] = None,
     model: Annotated[
@@ -65,6 +65,8 @@ def compare(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,
@@ -146,7 +148,7 @@ def compare(
         if report is not None:
             with output.explain_write_errors(report):
                 command = shlex.join(["tastemap", *ctx.meta[ARGUMENTS]])
-                tm.export.report(board, report, f"Models compared on {data.name}", command=command)
+                tm.export.report(board, report, f"Models compared on {Path(data).name}", command=command)
             output.note(f"wrote {report}")
     if as_json:
         answer: dict[str, Any] = {

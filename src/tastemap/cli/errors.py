@@ -41,6 +41,8 @@ class Commands(Subcommands):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Accept --debug at any place among the arguments."""
         ctx.meta[ARGUMENTS] = list(args)
+        for arg in args:
+            _refuse_password(arg)
         # After a failure --debug is added where the cursor is: at the end.
         if "--debug" in args:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
@@ -68,6 +70,27 @@ class Commands(Subcommands):
             _echo_notes(ctx, error)
             typer.echo(f"Error: {say(error, ctx.meta.get(OPTIONS))}", err=True)
             raise typer.Exit(1) from None
+
+
+def _refuse_password(arg: str) -> None:
+    """Refuse the address of a database with a password in it, whatever option it is of."""
+    from tastemap.data.sources.addresses import has_password, has_scheme, read_scheme
+
+    text = arg.partition("=")[2] if arg.startswith("--") else arg
+    # Addresses of files on the web have keys of their own, which end soon.
+    if not has_scheme(text) or text.partition(":")[0].lower() in ("http", "https"):
+        return
+    try:
+        is_open = has_password(text)
+    except TastemapError as error:
+        if read_scheme(text) == "other":
+            return
+        raise typer.BadParameter(str(error)) from None
+    if is_open:
+        raise typer.BadParameter(
+            "the address has a password, which the list of processes shows to everybody here: leave it out, and set "
+            "PGPASSWORD or pass --password-file FILE"
+        )
 
 
 def _echo_notes(ctx: Any, error: BaseException) -> None:

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from tastemap.service.reading import Reading
 
 DataFile = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="DATA",
-        help="Interactions: csv, tsv, parquet, JSON lines, a MovieLens file, zip or folder.",
+        help="Interactions: csv, tsv, parquet, JSON lines, a MovieLens file, zip or folder; with --query a database, "
+        "by its address, postgresql://user@host/shop, or its file.",
         show_default=False,
     ),
 ]
 MoreData = Annotated[
-    Path | None,
+    str | None,
     typer.Argument(
         metavar="[DATA]", help="New interactions, as `tastemap fit` takes them; or pass --events.", show_default=False
     ),
@@ -98,6 +99,16 @@ Columns = Annotated[
 ]
 Encoding = Annotated[str | None, typer.Option(metavar="NAME", help="Encoding of the file, if not UTF-8: latin-1 ...")]
 Quotes = Annotated[bool, typer.Option("--quotes/--no-quotes", help="Whether fields may be in quotes.")]
+Query = Annotated[
+    str | None,
+    typer.Option(metavar="SQL", help="Selects the rows of a database: select customer, article from orders."),
+]
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Its first line is the password of a database; PGPASSWORD and .pgpass are read without it."
+    ),
+]
 Wide = Annotated[
     bool,
     typer.Option(
@@ -186,6 +197,17 @@ TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --tit
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
 Seen = Annotated[bool, typer.Option("--seen", help="Also rank what a user already has.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
+Lists = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Write a table instead: .parquet, .csv or .tsv; with --all also a folder, lists/, or a database: .duckdb, "
+        "postgresql://user@host/shop.",
+    ),
+]
+TableName = Annotated[
+    str | None, typer.Option("--table", metavar="NAME", help="The table in a database; recommendations if absent.")
+]
 EscapeFormulas = Annotated[
     bool,
     typer.Option(
@@ -214,6 +236,8 @@ _READING = {
     "separator": "separator",
     "encoding": "encoding",
     "quotes": "quotes",
+    "query": "query",
+    "password_file": "password_file",
     "wide": "wide",
 }
 

@@ -26,7 +26,7 @@ def tune(
     ctx: typer.Context,
     data: opt.DataFile,
     validation: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="VALIDATION", help="Interactions to measure on. Absent: a tenth of DATA.", show_default=False
         ),
@@ -77,6 +77,8 @@ def tune(
     column_names: opt.Columns = None,
     encoding: opt.Encoding = None,
     quotes: opt.Quotes = True,
+    query: opt.Query = None,
+    password_file: opt.PasswordFile = None,
     wide: opt.Wide = False,
     features: opt.Features = None,
     feature_id: opt.FeatureId = None,

@@ -37,7 +37,8 @@ def recommend_from_histories(
     if not len(known):
         raise DataError("the model knows none of the items in the history: the ids may be of another data set")
     if not is_weighted:
-        lists = known.to_frame("polars").group_by(known.users.name, maintain_order=True).agg(known.items.name)
+        names = known.columns  # those of the history, which the model's need not be
+        lists = known.to_frame("polars").group_by(names.user, maintain_order=True).agg(names.item)
         histories = dict(lists.iter_rows())
         return model.recommend_for(histories, k=k, **among, frame="polars"), remarks
     return model.recommend_for(known, k=k, **among, frame="polars"), remarks

@@ -18,6 +18,8 @@ from tastemap.data.dates import parse_times
 from tastemap.data.ids import restore_whole_ids
 from tastemap.data.interactions import Columns, Damping, Interactions, Zeros
 from tastemap.data.names import guess_column
+from tastemap.data.sources.addresses import is_database, read_address, read_scheme
+from tastemap.data.sources.databases import Query, open_query
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.sources.streams import cut
 from tastemap.data.wide import WAY, choose_users
@@ -86,6 +88,9 @@ class Reading:
     drop_nulls : leave out rows without a user, an item or a weight, in place of an error
     keep_na : take ids such as NA, NULL and None as names, which are missing otherwise
     separator, columns, encoding, quotes : how a text is written, as for `Interactions.from_file`
+    query : selects the rows, where they are read from a database; files beside it, such as one to test on, are read as
+        they are
+    password_file : a file whose first line is the password of the database
     wide : the file is a wide table, as for `Interactions.from_wide`; a user and weights are all it has
     guess_time : look for a column of times where none is named; it is left out where it cannot be used
     """
@@ -106,12 +111,15 @@ class Reading:
     columns: Sequence[str] | None = None
     encoding: str | None = None
     quotes: bool = True
+    query: str | None = None
+    password_file: Path | None = None
     wide: bool = False
     guess_time: bool = False
 
-    def read(self, path: Path, *, like: Model | Interactions | None = None) -> Read:
-        """Read a file: csv, tsv, parquet, JSON, a file, zip or folder of MovieLens.
+    def read(self, path: str | Path, *, like: Model | Interactions | None = None) -> Read:
+        """Read a file: csv, tsv, parquet, JSON, a file, zip or folder of MovieLens; or the query of a database.
 
+        path : of a file, or the address of a database, postgresql://user@host/shop
         like : a model or interactions whose names of columns are tried first; where its ids are texts, those of a file
             of text are too
 
@@ -123,7 +131,7 @@ class Reading:
             return Read(file.read_wide(), file.columns, tuple(file.remarks))
         return Read(file.make(file.read), file.columns, tuple(file.remarks))
 
-    def read_parts(self, path: Path, share: float) -> ReadParts:
+    def read_parts(self, path: str | Path, share: float) -> ReadParts:
         """Read a file in two parts by time, the later with the share ``share`` of the rows; raises as `read` does.
 
         Rows without a time fit in neither part: `drop_nulls` leaves them out.
@@ -145,7 +153,7 @@ class _File:
     """
 
     def __init__(
-        self, how: Reading, path: Path, like: Model | Interactions | None = None, *, needs_time: bool = False
+        self, how: Reading, path: str | Path, like: Model | Interactions | None = None, *, needs_time: bool = False
     ) -> None:
         if how.weight is not None and how.count_rows:
             raise ParameterError(
@@ -153,7 +161,11 @@ class _File:
                 parameter="weight",
                 value=how.weight,
             )
-        self.how, self.path, self.like = how, path.expanduser(), like
+        self.how, self.like = how, like
+        self._is_database = is_database(path) or (how.query is not None and read_scheme(path) is not None)
+        self._source = path if self._is_database else Path(path).expanduser()
+        # The label of an address is without a password.
+        self.path = read_address(path).label if self._is_database else self._source
         # Of the data or the model whose names, bound and damping are taken where none are given.
         self._known_columns = None if like is None else (like.state if isinstance(like, Model) else like).columns
         known = self._known_columns
@@ -169,7 +181,7 @@ class _File:
 
     def make(self, make: Callable[[Tables], Made]) -> Made:
         """Find the columns and return what ``make`` makes of the table."""
-        name = find_movielens_name(self.path)
+        name = None if self._is_database else find_movielens_name(Path(self._source))
         made = self._make_from_file(make) if name is None else self._make_from_movielens(name, make)
         if self.how.at_least is not None and "weight" not in self.columns:
             raise DataError(
@@ -186,7 +198,7 @@ class _File:
             if given not in (None, column):
                 raise DataError(f"in MovieLens data the {use} column is {column!r}, got {given!r}", column=given)
         self.columns = {use: column for use, column in _MOVIELENS.items() if use != "weight" or not self.how.count_rows}
-        return make(lambda: cut(read_ratings(self.path, name)))
+        return make(lambda: cut(read_ratings(Path(self._source), name)))
 
     def _make_from_file(self, make: Callable[[Tables], Made]) -> Made:
         file = self._open()
@@ -205,13 +217,43 @@ class _File:
             self.remarks.append(Remark("columns", {"path": self.path, "columns": guessed}))
         return made
 
-    def _open(self) -> DataFile:
+    def _open(self) -> DataFile | Query:
         how = self.how
-        file, told = open_any(self.path, how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes)
+        if self._is_database:
+            return self._ask()
+        if how.query is not None and not isinstance(self.like, Interactions):  # a file beside the one with the query
+            raise ParameterError(
+                f"query must be left out for {self.path}, which is no database", parameter="query", value=how.query
+            )
+        file, told = open_any(
+            Path(self._source), how.separator, columns=how.columns, encoding=how.encoding, quotes=how.quotes
+        )
         self.remarks += told
         return file
 
-    def _read_tables(self, file: DataFile) -> Iterator[pl.DataFrame]:
+    def _ask(self) -> Query:
+        how = self.how
+        if how.query is None:
+            raise DataError(
+                f"{self.path} is a database", Remedy("say with query= which rows to read", "query", ...), path=self.path
+            )
+        for option, usual in (
+            ("separator", None),
+            ("columns", None),
+            ("encoding", None),
+            ("quotes", True),
+            ("wide", False),
+        ):
+            if getattr(how, option) != usual:
+                raise ParameterError(
+                    f"{option} must be left out for a database", parameter=option, value=getattr(how, option)
+                )
+        return open_query(how.query, self._source, password_file=how.password_file)
+
+    def _read_tables(self, file: DataFile | Query) -> Iterator[pl.DataFrame]:
+        if isinstance(file, Query):  # whose columns have types
+            yield from file.read_batches(list(self.columns.values()))
+            return
         ids = (self.columns["user"], self.columns["item"])
         how = {"keep_na": self.how.keep_na, "drop_nulls": self.how.drop_nulls}
         weight = None if self.how.event_weights else self.columns.get("weight")
@@ -222,7 +264,7 @@ class _File:
         for table in file.read_batches(list(self.columns.values()), weight=weight, ids=ids, **how):
             yield table.with_columns(table[name].cast(pl.String) for name in texts)
 
-    def _find_columns(self, file: DataFile) -> None:
+    def _find_columns(self, file: DataFile | Query) -> None:
         """Find the columns that were named, or whose names are usual, by their use."""
         how, header = self.how, file.read_header()
         known = self._known_columns
@@ -246,13 +288,13 @@ class _File:
         if found["weight"] is None and known is not None and not how.count_rows and not self._counts_alike:
             self.remarks.append(Remark("weights missing", {"path": self.path, "column": known.weight}))
         missing = [use for use in ("user", "item", "weight")[: 3 if has_events else 2] if found[use] is None]
-        if missing and (error := file.explain_missing()) is not None:
+        if missing and isinstance(file, DataFile) and (error := file.explain_missing()) is not None:
             raise error
         if missing:
             raise DataError(
                 f"{self.path} has the columns {name_some(header, 12)}",
                 Remedy(f"say with {missing[0]}= which is that of the {missing[0]}s", missing[0], ...),
-                *([WAY] if len(missing) > 1 and file.looks_wide() else []),
+                *([WAY] if len(missing) > 1 and isinstance(file, DataFile) and file.looks_wide() else []),
                 path=self.path,
                 columns=tuple(header),
             )
@@ -297,6 +339,8 @@ class _File:
                     value=value,
                 )
         file = self._open()
+        if isinstance(file, Query):
+            raise AssertionError("a query is no wide table")  # _ask has refused it
         keep_na, user = self.how.keep_na, choose_users(file.read_header(), self.how.user)
         table = file.read(ids=[user], keep_na=keep_na, drop_nulls=self.how.drop_nulls)
         if self.how.drop_nulls:
@@ -423,8 +467,14 @@ class _File:
         return data.log2() if self._damping == "log2" else data.binarize()
 
 
-def is_model(path: Path) -> bool:
-    """Return whether a file is a model, by its name or its first bytes; raises DataError where there is no file."""
+def is_model(path: str | Path) -> bool:
+    """Return whether a file is a model, by its name or its first bytes; raises DataError where there is no file.
+
+    An address is none.
+    """
+    if read_scheme(path) is not None:
+        return False
+    path = Path(path)
     if not path.exists():
         raise DataError(f"there is no file {path}", path=path)
     if path.suffix == ".safetensors" or path.is_dir():
@@ -442,7 +492,7 @@ def open_any(path: Path, separator: str | None = None, **how: Any) -> tuple[Data
     return file, [] if other is None else [Remark("separator", {"path": path, "separator": other})]
 
 
-def _guess_weights(file: DataFile, columns: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+def _guess_weights(file: DataFile | Query, columns: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """Return the column of numbers whose name ends as that of weights does, else those that may hold weights."""
     words = {name: _split_words(name) for name in columns}
     if not words:

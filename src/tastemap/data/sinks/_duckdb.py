@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from tastemap.data.sinks._tables import TableName, check_replaced, explain_writing, quote_name, quote_text
-from tastemap.data.sinks.base import TableParts
+from tastemap.data.sinks.base import TableParts, note_kept
 from tastemap.data.sources.addresses import Address, identify
 from tastemap.data.sources.drivers import import_driver
 from tastemap.errors import DataError
@@ -62,20 +62,26 @@ class DuckDBTable:
             table = self._find_schema(connection)
             unfinished, progress = (table.quote(name) for name in self._names)
             done = self._count_done(connection, table, work)
-        if done == 0:
-            first = parts.make(0)
-            with explain_writing(self.address), _transaction(connection):
-                check_replaced(table, first.columns, partial(_fetch, connection), ignoring_case=True)
-                connection.execute(f"drop table if exists {unfinished}")
-                connection.execute(f"drop table if exists {progress}")
-                connection.execute(f"create table {progress} as select {quote_text(work)} as work, 0 as parts")
-                _fill(connection, f"create table {unfinished} as", first)
-                connection.execute(f"update {progress} set parts = 1")
-        for number in range(max(done, 1), parts.n):
-            frame = parts.make(number)
-            with explain_writing(self.address), _transaction(connection):
-                _fill(connection, f"insert into {unfinished}", frame)
-                connection.execute(f"update {progress} set parts = {number + 1}")
+        try:
+            if done == 0:
+                first = parts.make(0)
+                with explain_writing(self.address), _transaction(connection):
+                    check_replaced(table, first.columns, partial(_fetch, connection), ignoring_case=True)
+                    connection.execute(f"drop table if exists {unfinished}")
+                    connection.execute(f"drop table if exists {progress}")
+                    connection.execute(f"create table {progress} as select {quote_text(work)} as work, 0 as parts")
+                    _fill(connection, f"create table {unfinished} as", first)
+                    connection.execute(f"update {progress} set parts = 1")
+                done = 1
+            for number in range(done, parts.n):
+                frame = parts.make(number)
+                with explain_writing(self.address), _transaction(connection):
+                    _fill(connection, f"insert into {unfinished}", frame)
+                    connection.execute(f"update {progress} set parts = {number + 1}")
+                done = number + 1
+        except KeyboardInterrupt as stop:
+            stop.add_note(note_kept(done, parts.n, self.path))
+            raise
         with explain_writing(self.address), _transaction(connection):
             connection.execute(f"drop table if exists {table.quote()}")
             connection.execute(f"alter table {unfinished} rename to {quote_name(table.name)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tastemap.data.frames import write_parquet
-from tastemap.data.sinks.base import TableParts
+from tastemap.data.sinks.base import TableParts, note_kept
 from tastemap.files.unfinished import unfinished_folder
 from tastemap.files.writable import check_file, check_folder
 
@@ -44,9 +44,14 @@ class PartsFolder:
         self.check()
         names = [f"part-{number:05}.parquet" for number in range(parts.n)]
         with unfinished_folder(self.path, names, parts.name(), replacing=self._list_parts()) as folder:
-            for number, name in enumerate(names):
-                if not (folder / name).exists():
-                    write_parquet(folder / name, [parts.make(number)])
+            try:
+                for number, name in enumerate(names):
+                    if not (folder / name).exists():
+                        write_parquet(folder / name, [parts.make(number)])
+            except KeyboardInterrupt as stop:
+                done = sum((folder / name).exists() for name in names)
+                stop.add_note(note_kept(done, parts.n, self.path))
+                raise
 
     def _list_parts(self) -> set[str]:
         if not self.path.is_dir():

@@ -8,6 +8,8 @@ from typing import Protocol
 
 import polars as pl
 
+from tastemap.errors import Note, Remedy, tidy
+
 
 @dataclass(frozen=True)
 class TableParts:
@@ -21,6 +23,12 @@ class TableParts:
     n: int
     make: Callable[[int], pl.DataFrame]
     name: Callable[[], str]
+
+
+def note_kept(done: int, n_parts: int, place: object) -> Note:
+    """Return a note for an interrupt: how many parts are kept."""
+    way = Remedy("the same call goes on from them", "call", "again")
+    return Note(f"{done:,} of {n_parts:,} parts of {tidy(str(place))} are kept", way)
 
 
 class Sink(Protocol):

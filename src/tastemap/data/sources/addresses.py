@@ -58,6 +58,12 @@ def has_scheme(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text) is not None
 
 
+def is_database(given: str | Path) -> bool:
+    """Return whether a path or an address is that of a database: by its first letters, or the file's first bytes."""
+    scheme = read_scheme(given)
+    return identify(Path(given).expanduser()) is not None if scheme is None else scheme != "other"
+
+
 def read_scheme(given: str | Path) -> Kind | None:
     """Return what reads an address, "other" for what SQLAlchemy may; None for the path of a file."""
     if isinstance(given, Path) or not has_scheme(given):

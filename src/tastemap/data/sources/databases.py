@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -48,9 +49,6 @@ class Query:
     label : the address in messages, without a password
     """
 
-    # Databases have types for their columns, as Parquet has.
-    has_types = True
-
     def __init__(self, sql: str, connection: Any) -> None:
         self._sql, self._connection = sql, connection
         self._run = find_driver(connection)
@@ -91,6 +89,16 @@ class Query:
     def read(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the named columns, in this order, with at least one row; raises as `read_batches` does."""
         return pl.concat([frame for frame in self.read_batches(columns) if len(frame)], how="vertical_relaxed")
+
+    def read_first(self, n_rows: int = 1000) -> pl.DataFrame:
+        """Return some of the first rows with all columns; a reading that follows gives them again."""
+        rows, close = self._begin()
+        with self._explain(0):
+            first = next(rows.frames, None)
+        if first is None:
+            return pl.DataFrame()
+        self._begun = Rows(rows.names, itertools.chain([first], rows.frames)), close
+        return first.head(n_rows)
 
     def _begin(self) -> tuple[Rows, Any]:
         """Run the query, if it does not run yet; return its rows and what ends it."""
