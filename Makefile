@@ -50,7 +50,7 @@ coverage: $(VENV)/dev  ## run the tests and say which share of the package's lin
 fuzz: $(VENV)/dev  ## try odd inputs for MINUTES=20, those of SEED=<number> or others each time
 	PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 kill: $(VENV)/dev  ## kill -9 whatever writes files at ROUNDS random moments of SEED, and check what is left
-	$(BIN)/python tests/kill/kills.py --rounds $(ROUNDS) --seed $(or $(SEED),0)
+	PYTHONPATH=tests $(BIN)/python tests/kill/kills.py --rounds $(ROUNDS) --seed $(or $(SEED),0)
 
 pester: $(VENV)/dev  ## send COUNT=10000 bad requests to a server, those of SEED, and check each answer
 	$(BIN)/python tests/serve/bad_requests.py --count $(COUNT) --seed $(or $(SEED),0)

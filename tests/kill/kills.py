@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
-from kinds import KINDS, command, environment
+from kinds import KINDS, SERVER, command, environment
+
+from databases import find_programs, run_server
 
 
 class Killed(NamedTuple):
@@ -54,9 +58,9 @@ def kill_once(kind: str, number: int, seed: int) -> Killed:
     return Killed(kind, number, in_time, left, failure, time.perf_counter() - started)
 
 
-def kill_many(rounds: int, seed: int) -> list[Killed]:
+def kill_many(rounds: int, seed: int, kinds: list[str]) -> list[Killed]:
     """Kill `rounds` times, spread evenly over the kinds, two at a time."""
-    jobs = [(list(KINDS)[number % len(KINDS)], number // len(KINDS)) for number in range(rounds)]
+    jobs = [(kinds[number % len(kinds)], number // len(kinds)) for number in range(rounds)]
     # Spawned, because a forked process must not use the threads that its parent began.
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(kill_once, *zip(*jobs, strict=True), [seed] * rounds))
@@ -67,11 +71,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=300, help="how many kills")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--kinds", help="which kinds of work, with commas; all if absent")
     options = parser.parse_args()
     started = time.perf_counter()
-    killed = kill_many(options.rounds, options.seed)
+    has_server = find_programs() is not None
+    kinds = (
+        options.kinds.split(",") if options.kinds else [kind for kind in KINDS if has_server or not KINDS[kind].server]
+    )
+    with run_server() if has_server else nullcontext() as server:
+        if server is not None:
+            os.environ[SERVER] = server.uri
+        killed = kill_many(options.rounds, options.seed, kinds)
     print(f"{'kind':<14} {'kills':>6} {'in time':>8} {'left files':>11} {'failed':>7} {'seconds':>8}")
-    for kind in KINDS:
+    for kind in kinds:
         own = [one for one in killed if one.kind == kind]
         counts = len(own), sum(one.in_time for one in own), sum(one.left for one in own)
         failed, seconds = sum(one.failure is not None for one in own), sum(one.seconds for one in own)

@@ -1,4 +1,4 @@
-"""What is killed: seven kinds of work on files, each with what must hold after a kill at any moment.
+"""What is killed: ten kinds of work on files and tables, each with what must hold after a kill at any moment.
 
 Run as a program, `kinds.py KIND FOLDER` does the work of a kind until it is killed.
 """
@@ -6,6 +6,7 @@ Run as a program, `kinds.py KIND FOLDER` does the work of a kind until it is kil
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,15 +16,23 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import duckdb
 import numpy as np
 import polars as pl
+import psycopg
 
 import tastemap as tm
 from tastemap.export import tensorboard
 from tastemap.export.tensorboard import FILES
 from tastemap.files.journal import Follower, Journal
+from tastemap.models.shared import answers
+from tastemap.models.shared.answers import Answers
 
 EPOCHS, TRIALS = 12, 4
+# The parts of the lists of all users.
+N_PARTS = 50
+# The environment variable that has the address of the PostgreSQL server.
+SERVER = "TASTEMAP_KILL_SERVER"
 SPACE = {"epochs": [1, 2, 3], "regularization": tm.Range(0.01, 1.0, log=True)}
 
 
@@ -34,12 +43,14 @@ class Kind(NamedTuple):
     check : raises AssertionError where a kill has lost something or blocks the next run; leaves nothing but the path
     longest : the most seconds from the beginning of the work to the kill
     prepare : what is made before the work begins
+    server : whether it needs the PostgreSQL server of `SERVER`
     """
 
     work: Callable[[Path], Any]
     check: Callable[[Path], None]
     longest: float
     prepare: Callable[[], Any]
+    server: bool = False
 
 
 @cache
@@ -107,6 +118,113 @@ def recommend_all(model: tm.Model, path: Path) -> None:
 
 def read_lists(path: Path) -> bytes:
     return pl.read_parquet(path).write_csv().encode()
+
+
+def recommend_parts(model: tm.Model, target: str, **options: Any) -> int:
+    """Write lists in many parts, and return how many parts were made."""
+    made, own = list[int](), Answers._recommend
+
+    def recommend(*arguments: Any) -> Any:
+        made.append(len(made))
+        return own(*arguments)
+
+    Answers._recommend, answers.USERS_AT_ONCE = recommend, len(likes().users) // N_PARTS  # type: ignore[method-assign]
+    try:
+        model.recommend_all(target, k=5, **options)
+    finally:
+        Answers._recommend = own  # type: ignore[method-assign]
+    return len(made)
+
+
+class InParts:
+    """Lists in parts, written for two models in turn; who is killed leaves whole parts for the next call."""
+
+    def __init__(self, ending: str, read: Callable[[Path], bytes | None], count: Callable[[Path], int]) -> None:
+        self._ending, self._read, self._count = ending, read, count
+
+    def go_on(self, path: Path) -> None:
+        while True:
+            for model in models():
+                recommend_parts(model, f"{path}{self._ending}")
+
+    def check(self, path: Path) -> None:
+        own = Path(f"{path}{self._ending}")
+        with tempfile.TemporaryDirectory() as folder:
+            # Each model gets a copy: the one that was killed goes on, and the other starts anew.
+            copy = Path(folder) / "copy"
+            shutil.copytree(path.parent, copy)
+            seen, left = self._read(own), self._count(own)
+            assert seen is None or seen in self._right, "something half-written is seen"
+            made = []
+            for model, place, right in zip(models(), (own, copy / own.name), self._right, strict=True):
+                made.append(recommend_parts(model, f"{place.parent / path.name}{self._ending}"))
+                assert self._read(place) == right, "resumed lists have other bits"
+                check_alone(place)
+        assert sorted(made) == [N_PARTS - left, N_PARTS], f"{made} parts are made where {left} were left"
+
+    @cached_property
+    def _right(self) -> list[bytes | None]:
+        contents = []
+        with tempfile.TemporaryDirectory() as folder:
+            for model in models():
+                recommend_parts(model, f"{folder}/right{self._ending}")
+                contents.append(self._read(Path(f"{folder}/right{self._ending}")))
+        return contents
+
+
+def read_parts(path: Path) -> bytes | None:
+    # Between two renamings the old folder has a hidden name.
+    held = [path] if path.exists() else [entry for entry in path.parent.iterdir() if entry.name.endswith(".old")]
+    return b"".join((held[0] / name).read_bytes() for name in sorted(os.listdir(held[0]))) if held else None
+
+
+def count_parts(path: Path) -> int:
+    return len(list(path.parent.glob(f".{path.name}.*.unfinished/part-*.parquet")))
+
+
+def ask_table(path: Path, sql: str) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    with duckdb.connect(path) as connection:
+        try:
+            return pl.DataFrame(connection.sql(sql).to_arrow_table())
+        except duckdb.CatalogException:
+            return None
+
+
+def read_table(path: Path) -> bytes | None:
+    found = ask_table(path, "from recommendations")
+    return None if found is None else found.write_csv().encode()
+
+
+def count_in_table(path: Path) -> int:
+    found = ask_table(path, 'select parts from "recommendations (parts)"')
+    return 0 if found is None else int(found.item())
+
+
+def recommend_to_server(path: Path) -> None:
+    while True:
+        for model in models():
+            recommend_parts(model, os.environ[SERVER], table=path.parent.name)
+
+
+def check_server(path: Path) -> None:
+    def read() -> list[Any] | None:
+        try:
+            return connection.execute(f'select * from "{path.parent.name}" order by ctid').fetchall()
+        except psycopg.errors.UndefinedTable:
+            return None
+
+    right = [model.recommend(k=5, frame="polars") for model in models()]
+    shown = [lists.with_columns(lists["score"].cast(pl.String).cast(pl.Float64)).rows() for lists in right]
+    with psycopg.connect(os.environ[SERVER], autocommit=True) as connection:
+        seen = read()
+        assert seen is None or seen in shown, "something half-written is seen"
+        recommend_parts(models()[0], os.environ[SERVER], table=path.parent.name)
+        assert read() == shown[0]
+        connection.execute(f'drop table "{path.parent.name}"')
+        left = connection.execute("select tablename from pg_tables where tablename like 'tastemap_%'").fetchall()
+        assert not left, f"the tables {left} are left"
 
 
 def export(model: tm.Model, path: Path) -> None:
@@ -214,11 +332,16 @@ def nothing() -> None:
 
 FILES_OF_MODELS = Written(lambda model, path: model.save(path), load)
 LISTS = Written(recommend_all, read_lists)
+PARTS = InParts("/", read_parts, count_parts)
+TABLES = InParts(".duckdb", read_table, count_in_table)
 FOLDERS = Written(export, read_folder)
 KINDS = {
     "save": Kind(FILES_OF_MODELS.go_on, FILES_OF_MODELS.check, 0.5, models),
     "checkpoint": Kind(lambda path: train(path, rest=0.03), check_training, 0.6, likes),
     "recommend_all": Kind(LISTS.go_on, LISTS.check, 0.5, models),
+    "folder": Kind(PARTS.go_on, PARTS.check, 0.8, models),
+    "duckdb": Kind(TABLES.go_on, TABLES.check, 1.5, models),
+    "postgresql": Kind(recommend_to_server, check_server, 1.0, models, server=True),
     "tune": Kind(search, check_search, 2.0, likes),
     "export": Kind(FOLDERS.go_on, FOLDERS.check, 0.5, models),
     "journal": Kind(journal, check_journal, 0.5, nothing),
