@@ -18,6 +18,7 @@ from tastemap.cli.words import ADVICE, OPTIONS, PROBLEMS, REMARKS, say, say_rema
 from tastemap.data.sinks.opening import open_sink
 from tastemap.errors import Note, Remedy
 from tastemap.files.journal import Journal
+from tastemap.models.shared.refusal import make_refusal
 from tastemap.service.chosen import read_limits
 from tastemap.service.features import FeatureFile
 from tastemap.service.making import make_models, make_space
@@ -95,6 +96,10 @@ def write_bytes(content: bytes) -> Path:
     return Path("in.csv")
 
 
+def refuse() -> None:
+    raise make_refusal("ItemKNN", 3 * 10**9, 10**9, factors=16, items=500, other=("ImplicitALS", 5 * 10**8))
+
+
 def make_journal() -> Path:
     Journal("events").append([b'{"user": "1", "item": "10", "time": "2026-11-28T12:00:00Z"}'])
     return Path("events")
@@ -151,6 +156,16 @@ ADVISED: dict[tuple[str, object], tuple[Callable[[], object], str]] = {
         ),
         "column 'event' has events without a weight, 'VIEW', first in row 0: pass --event VALUE=WEIGHT, or filter "
         "these rows out",
+    ),
+    ("settings", ...): (
+        refuse,
+        "ItemKNN needs 3.0 GB of memory, and 1.0 GB are free: pass --set 'factors=16', fit ImplicitALS, which needs "
+        "500.0 MB, or keep the most popular items with --max-items 500",
+    ),
+    ("max_items", ...): (
+        refuse,
+        "ItemKNN needs 3.0 GB of memory, and 1.0 GB are free: pass --set 'factors=16', fit ImplicitALS, which needs "
+        "500.0 MB, or keep the most popular items with --max-items 500",
     ),
     ("on_unknown", "popular"): (
         lambda: tm.evaluate(tm.Popular().fit(read()), STRANGER),

@@ -57,6 +57,7 @@ def compare(
     at_least: opt.AtLeast = None,
     log2: opt.Log2 = False,
     binarize: opt.Binarize = False,
+    max_items: opt.MaxItems = None,
     zeros: opt.Zeros = "keep",
     duplicates: opt.Duplicates = "auto",
     drop_nulls: opt.DropNulls = True,

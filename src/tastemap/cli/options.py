@@ -64,6 +64,10 @@ Log2 = Annotated[
     typer.Option("--log2", help="Damp every weight w to log2(1 + w), after the rest: for counts with a heavy tail."),
 ]
 Binarize = Annotated[bool, typer.Option("--binarize", help="Count every pair as 1, after the rest.")]
+MaxItems = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Keep the N items that most users have, and leave out the others."),
+]
 Zeros = Annotated[
     Literal["keep", "negatives"],
     typer.Option(
@@ -229,6 +233,7 @@ _READING = {
     "time_column": "time",
     "no_weight": "count_rows",
     "at_least": "at_least",
+    "max_items": "max_items",
     "zeros": "zeros",
     "duplicates": "duplicates",
     "drop_nulls": "drop_nulls",

@@ -597,6 +597,24 @@ class Interactions:
             )
         return self._keep(keep)
 
+    def top_items(self, n: int) -> Interactions:
+        """Keep the pairs of the n items with the most pairs; the id maps stay.
+
+        n : at least 1; where there are no more items, all pairs are kept. Items with as many pairs come in the order
+            of a hash of their ids, `IdMap.tie_order`
+        """
+        check_whole("n", n, lowest=1)
+        counts = np.bincount(self.matrix.indices, minlength=len(self.items))
+        if np.count_nonzero(counts) <= n:
+            return self
+        kept = np.zeros(len(self.items), dtype=bool)
+        kept[np.lexsort((self.items.tie_order, -counts))[:n]] = True
+        return self._keep(kept[self.matrix.indices])
+
+    def copy(self) -> Interactions:
+        """Return interactions over the same arrays, without what has been computed of them, such as `transposed`."""
+        return self._copy_with(self.matrix)
+
     def compact(self) -> Interactions:
         """Drop the ids without pairs from the id maps; the others keep their order."""
         used_users = np.flatnonzero(np.diff(self.matrix.indptr))

@@ -86,7 +86,7 @@ def _find_wrong_kind(array: object, spec: ArraySpec, sizes: dict[str, int]) -> s
             if isinstance(size, str):
                 name, more = _read_size(size)
                 sizes.setdefault(name, length - more)
-        if array.shape == tuple(_find_size(size, sizes) for size in spec.shape):
+        if array.shape == tuple(find_size(size, sizes) for size in spec.shape):
             return None
     wanted = ", ".join(_name_size(size, sizes) for size in spec.shape) + ("," if len(spec.shape) == 1 else "")
     return f"must be {spec.dtype} of shape ({wanted}), got {array.dtype} of shape {array.shape}"
@@ -97,7 +97,7 @@ def _find_wrong_number(name: str, spec: ArraySpec, arrays: dict[str, Array], siz
     low, high = find_extremes(array)
     if not np.isfinite([low, high]).all():
         return Fault(name, "holds numbers that are not finite", is_infinite=True)
-    below = None if spec.below is None else _find_size(spec.below, sizes)
+    below = None if spec.below is None else find_size(spec.below, sizes)
     if array.size:
         if spec.at_least is not None and low < spec.at_least:
             return Fault(name, f"must be at least {spec.at_least:g}, and holds {low}")
@@ -185,14 +185,15 @@ def _read_size(size: str) -> tuple[str, int]:
     return name, int(more or 0)
 
 
-def _find_size(size: int | str, sizes: Mapping[str, int]) -> int:
+def find_size(size: int | str, sizes: Mapping[str, int], *, otherwise: int | None = None) -> int:
+    """Return the number that a dimension of a shape stands for; `otherwise` for a name that has none."""
     if isinstance(size, int):
         return size
     name, more = _read_size(size)
-    return sizes[name] + more
+    return sizes[name] + more if otherwise is None else sizes.get(name, otherwise) + more
 
 
 def _name_size(size: int | str, sizes: Mapping[str, int]) -> str:
     if isinstance(size, int) or _read_size(size)[0] not in sizes:
         return str(size)
-    return f"{size} = {_find_size(size, sizes)}"
+    return f"{size} = {find_size(size, sizes)}"

@@ -25,6 +25,7 @@ from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
 from tastemap.forks import check_polars_threads
 from tastemap.kernels.metrics import count_reachable
+from tastemap.memory import fit_block
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
 from tastemap.metrics.ratings import measure_ratings
@@ -40,6 +41,9 @@ Exclude = Literal["train"] | Interactions | None
 
 # The number of places of lists held in memory at a time.
 PLACES_AT_ONCE = 1 << 22
+
+# What a place of a list takes while it is measured.
+PLACE_BYTES = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +284,8 @@ def evaluate(
             left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(likes))))
         measuring = ListMeasurer(of_lists, _make_background(model, test, catalogue, item_features), len(catalogue))
         columns = np.flatnonzero([metric in of_lists for metric in asked])
-        for block in parallel.row_blocks(len(likers), max(1, PLACES_AT_ONCE // measuring.longest)):
+        at_once = fit_block(max(1, PLACES_AT_ONCE // measuring.longest), PLACE_BYTES * measuring.longest)
+        for block in parallel.row_blocks(len(likers), at_once):
             mine = [] if hidden is None else [hidden.of(block)]
             lists = model.scorer.rank(of_likers[block], measuring.longest, mine, catalogue, people.queries)
             n_alike += model.scorer.count_alike(lists)

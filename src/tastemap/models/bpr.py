@@ -10,6 +10,8 @@ from tastemap.data._checks import check_choice, check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.pairwise import Rule, bpr_bucket
 from tastemap.kernels.sgd import Bucket
+from tastemap.models.implicit_als import ImplicitALS
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.typing import Counts, Floats
@@ -96,6 +98,10 @@ class BPR(PairwiseModel):
             "epochs": min(max(STEPS // n_pairs, FEWEST_EPOCHS), MOST_EPOCHS),
             "regularization": min(0.8 * interactions.n_users / n_pairs, 0.035),
         }
+
+    def make_leaner(self) -> Model:
+        """Return ImplicitALS with as many factors, which deals no pairs."""
+        return ImplicitALS(factors=self.factors)
 
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         by_popularity = self.negatives == "popularity"

@@ -10,16 +10,18 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tastemap import memory, parallel
+from tastemap import parallel
 from tastemap.data._checks import check_amount, check_share
 from tastemap.data._pairs import Rows, freeze_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
-from tastemap.errors import DivergenceError, ModelFileError, Remedy
+from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.kernels import ease as kernels
 from tastemap.kernels.core.simd import LANES, allocate
+from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
@@ -119,15 +121,24 @@ class EASE(Model):
         trace = float((squares ** (1 - self.user_exponent)).sum())
         return {"regularization": RIDGE * trace / len(interactions)}
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the equations of all items take more memory than is free."""
-        n = int(np.count_nonzero(self.popularity_))
-        memory.ask(
-            f"EASE of {n:,} items",
-            _memory(n),
-            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
-            "fit ImplicitALS",
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what the equations of all items take: half of a float64 matrix, then W beside it."""
+        n, n_pairs, n_users = sizes["paired_items"], sizes["pairs"], sizes["users"]
+        half = {"half of the inverse": _find_half(n)}
+        compact = {"pairs of known ids": 12 * n_pairs + 28 * n_users + 60 * n}
+        return Needs(
+            learning=(
+                {**compact, **half, "pairs with shares": 16 * n_pairs},
+                {**compact, **half, "a step's blocks": 2 * 8 * TILE * n},
+                {**compact, **half, "fitted arrays": 4 * n * _width(n) + 16 * sizes["items"]},
+                {"fitted arrays": 4 * n * _width(n) + 16 * sizes["items"], "sums of weights": 12 * n_pairs},
+            ),
+            scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
+
+    def make_leaner(self) -> Model:
+        """Return ImplicitALS, whose memory does not grow with the square of the items."""
+        return ImplicitALS()
 
     def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
         """Return the sizes that shapes in `fitted_arrays` name."""
@@ -157,6 +168,7 @@ class EASE(Model):
         self.item_scales_ = np.ones(n_items)
         self.item_scales_[active] = _sum_squares(compact.by_item) ** self.item_exponent
         self.weights_ = _make_weights(A, self.item_precisions_[active], self.item_scales_[active])
+        del A, compact  # as large as W
         check_range(interactions.by_user, largest_size(self.weights_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
@@ -347,9 +359,9 @@ def _drop_idle(W: Array, popularity: Array | None) -> Array:
     return kept
 
 
-def _memory(n: int) -> int:
-    """Return the most bytes that learning takes: half of a float64 matrix and a whole float32 one."""
-    return 4 * n * (n + TILE) + 4 * n * n
+def _find_half(n: int) -> int:
+    """Return the bytes of half of a float64 matrix, in whole tiles."""
+    return sum(8 * (block.stop - block.start) * block.stop for block in parallel.row_blocks(n, TILE))
 
 
 def _estimate_cost(n: int) -> str:
@@ -360,4 +372,4 @@ def _estimate_cost(n: int) -> str:
         started = time.perf_counter()
         np.matmul(tile, tile, out=product)
         seconds = (time.perf_counter() - started) / (2 * TILE**3) * n**3 / parallel.n_threads()
-    return f"EASE, {n:,} items, {_memory(n) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"
+    return f"EASE, {n:,} items, {(_find_half(n) + 4 * n * _width(n)) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"

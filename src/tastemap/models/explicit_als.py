@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,9 +15,11 @@ from tastemap.data.interactions import Interactions
 from tastemap.errors import DivergenceError
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.explain import solve
+from tastemap.models.shared.needs import Parts
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream
+from tastemap.training.wide import is_finite
 from tastemap.typing import Arrays, Doubles, Floats, Ints
 
 # The regularization of factors and biases where rows have one rating, and the most of both: see benchmarks/defaults.py.
@@ -94,14 +97,30 @@ class ExplicitALS(RatingModel):
             "bias_regularization": scale * min(BIAS_STRENGTH / n**0.5, STRONGEST),
         }
 
+    def _find_learning(self, sizes: Mapping[str, int], width: int) -> tuple[Parts, ...]:
+        n_users, n_items = sizes["users"], sizes["items"]
+        systems = {
+            "systems of equations": 4 * width * (width + 66) * parallel.n_threads(),
+            "weights of rows": 12 * max(n_users, n_items),
+        }
+        return (
+            {**systems, "random start": 4 * sizes["factors"] * n_items},
+            {**systems, "rows being solved": 4 * width * max(n_users, n_items)},
+            {
+                "fitted arrays": 4 * (sizes["factors"] + 1) * (n_users + n_items),
+                **systems,
+                "users solved": 4 * width * n_users,
+            },
+        )
+
     def _task(self, interactions: Interactions) -> RatingTask:
         return _Alternation(self, interactions)
 
     def _take(self, state: Arrays) -> None:
-        super()._take(state)
+        self._take_items(state["items"])
         # End by solving the users for the final items, so that fold-in gives the same.
         users = self._solver.solve_users(self.state.training("fit").by_user, state["items"])
-        if not np.isfinite(users).all():
+        if not is_finite(users):
             raise DivergenceError(f"the users have no finite solution for the items learned; {self._hint}")
         self._take_users(users)
 

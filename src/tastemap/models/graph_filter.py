@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from tastemap import memory, parallel
+from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
 from tastemap.data._pairs import Rows, freeze, freeze_rows, rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
-from tastemap.errors import Remedy
 from tastemap.kernels.core.simd import allocate
 from tastemap.kernels.ease import WINDOW
 from tastemap.kernels.graph_filter import TILE, add_products, count_entries, fill_entries
 from tastemap.kernels.item_knn import add_similarities
 from tastemap.kernels.rerank import compare_vectors, look_up_pairs
+from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
-from tastemap.training.graph import normalize_pairs, transpose
+from tastemap.training.graph import estimate_entries, normalize_pairs, transpose
 from tastemap.training.held_out import Score, choose
 from tastemap.training.loop import Options
 from tastemap.training.singular import SPARE, find_singular, multiply
@@ -122,7 +123,6 @@ class GraphFilter(Model):
     def _try(self, pairs: Interactions, tried: list[float]) -> Score:
         """Return what scores items with each noise."""
         n_items = pairs.shape[1]
-        memory.ask(f"GraphFilter of {n_items:,} items", self._vector_memory(*pairs.shape), "lower factors")
         by_user, by_item, scales, edge, values, vectors = self._find_vectors(pairs)
         by_value = [self._weigh(values, edge, noise) for noise in tried]
         vectors = vectors[:, : max(map(len, by_value))]
@@ -158,25 +158,53 @@ class GraphFilter(Model):
         )
         return np.concatenate(([0], np.cumsum(counts)))
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where K and the singular vectors take more memory than is free."""
-        n_users, n_items = len(self.activity_), len(self.popularity_)
-        memory.ask(
-            f"GraphFilter of {np.count_nonzero(self.popularity_):,} items, of which {self._starts[-1]:,} pairs share "
-            f"a user, and {self._columns(n_users, n_items):,} vectors",
-            8 * int(self._starts[-1]) + self._vector_memory(n_users, n_items),
-            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
-            "lower factors",
-            "fit ImplicitALS",
+    def estimate_sizes(self) -> dict[str, int]:
+        """Return how many entries K has, estimated from some of the items, and the most vectors."""
+        pairs = self.state.training("fit")
+        columns = min(int(self.factors), *pairs.shape)
+        return {"entries": estimate_entries(pairs.by_item, pairs.by_user), "columns": columns}
+
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what K and the singular vectors take."""
+        n_users, n_items, n_pairs, entries = (sizes[name] for name in ("users", "items", "pairs", "entries"))
+        columns = min(sizes["factors"], n_users, n_items)
+        n = min(columns + SPARE, n_users, n_items)
+        width = max(width_of(n), WINDOW)
+        graph = {"pairs of the graph": 16 * n_pairs + 8 * (n_users + n_items)}
+        wide = {"vectors being rotated": 4 * width * (n_users + n_items)}
+        blocks = min(-(-max(n_users, n_items) // 1024), 32)
+        products = {"products of vectors": 8 * n * n * (blocks + 4), "rotated vectors": 4 * n * n_items}
+        vectors = {"singular vectors": 4 * columns * n_items}
+        kernel = {"kernel": 8 * entries}
+        phases = [
+            {"values of pairs": 52 * n_pairs},
+            {**graph, **wide, **products},
+            {**graph, **vectors, **kernel},
+            {**vectors, **kernel, "fitted arrays": 4 * columns * n_items, "sums of weights": 12 * n_pairs},
+        ]
+        kept = dict[str, int]()
+        if self.noise is None:
+            steps = 4 * n_items * (columns + width_of(columns))
+            kept = {"order of the pairs": 8 * n_pairs}
+            phases.append(
+                {
+                    "pairs without the held-out": 9 * n_pairs,
+                    **vectors,
+                    **kernel,
+                    "steps": steps + 8 * columns * n_items,
+                }
+            )
+        return Needs(
+            learning=tuple(phases),
+            kept=kept,
+            answering={"steps": 4 * n_items * (columns + max(width_of(columns), WINDOW))},
+            scoring={"scores of a block": 4 * _Sums.cells * parallel.n_threads()},
+            by_item=True,
         )
 
-    def _vector_memory(self, n_users: int, n_items: int) -> int:
-        """Return the bytes that finding singular vectors takes."""
-        columns = self._columns(n_users, n_items)
-        return 4 * columns * (2 * n_users + 3 * n_items + 64 * columns)
-
-    def _columns(self, n_users: int, n_items: int) -> int:
-        return min(int(self.factors) + SPARE, n_users, n_items)
+    def make_leaner(self) -> Model:
+        """Return ImplicitALS, whose memory does not grow with what items have in common."""
+        return ImplicitALS()
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the singular vectors of R, then sum its kernel."""

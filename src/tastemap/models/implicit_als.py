@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args, get_type_hints
@@ -21,6 +22,7 @@ from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.explain import solve
+from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
@@ -28,7 +30,7 @@ from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import ask_for_factors, narrow, widen, width_of, zeros
+from tastemap.training.wide import is_finite, narrow, widen, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -172,12 +174,34 @@ class ImplicitALS(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the factors and the systems of equations take more memory than is free."""
-        n_users, n_items = len(self.users), len(self.items)
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what both sides take: rows in whole registers, their weights, systems of equations, and features."""
+        n_users, n_items, factors = sizes["users"], sizes["items"], sizes["factors"]
+        width, n_rows = width_of(factors), n_users + n_items
         blocks = min(32, -(-max(n_users, n_items) // PRODUCT_ROWS))
-        # The parts of X'X, a system for each thread, and X'X with its eigenvectors in 64 bits.
-        ask_for_factors("ImplicitALS", self.factors, n_users + n_items, blocks + parallel.n_threads() + 8)
+        always = {
+            "rows as kernels take them": 4 * width * n_rows,
+            "weights of rows": 17 * n_rows,
+            "systems of equations": 4
+            * width
+            * (width * (blocks + parallel.n_threads() + 8) + 1024 * parallel.n_threads()),
+        }
+        sides = {"user": n_users, "item": n_items}
+        described = {side: n for side, n in sides.items() if sizes[f"{side}_features"]}
+        if described:
+            # The sums of the features' factors, what is solved for, and the features' own rows.
+            always["factors of features"] = (
+                4 * width * sum(2 * n + 4 * sizes[f"{side}_features"] for side, n in described.items())
+            )
+        start = {**always, "random start": 4 * factors * n_items}
+        narrowed = 4 * factors * n_rows if width != factors else 0
+        placed = 4 * factors * max(described.values(), default=0)
+        return Needs(
+            learning=(start, {**always, "fitted arrays": narrowed + placed}),
+            scoring=FactorScorer.find_scoring(sizes, factors),
+            of_user=4 * factors,
+            by_item=True,
+        )
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve users and items in turn, and end by solving the users for the final items."""
@@ -207,7 +231,7 @@ class ImplicitALS(Model):
 
     def _keep(self, users: Floats, items: Floats, problem: str) -> None:
         self.user_factors_, self.item_factors_ = narrow(users, self.factors), narrow(items, self.factors)
-        if not (np.isfinite(self.user_factors_).all() and np.isfinite(self.item_factors_).all()):
+        if not is_finite(self.user_factors_, self.item_factors_):
             raise DivergenceError(f"{problem}; {_HINT}")
         if self.state.user_features is not None:
             self.user_factors_ = self.state.user_features.place(self.user_factors_, self.activity_)

@@ -11,20 +11,23 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from tastemap import memory, parallel
+from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_amount, check_choice, check_share, check_whole
 from tastemap.data._pairs import Rows, freeze, make_csr, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
-from tastemap.errors import DataError, Remedy
+from tastemap.errors import DataError
 from tastemap.kernels import item_knn as kernels
 from tastemap.kernels.rerank import look_up_pairs
+from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
+from tastemap.training.graph import estimate_entries
 from tastemap.training.held_out import Score, choose
 from tastemap.training.loop import Options
 from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
@@ -191,14 +194,47 @@ class ItemKNN(Model):
         n_active = int(np.count_nonzero(self.popularity_))
         return np.minimum(np.diff(met), min(int(self.used_.neighbours), max(n_active - 1, 1)))
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the neighbours of all items may take more memory than is free."""
-        longest = self._longest
-        memory.ask(
-            f"ItemKNN with up to {longest.max():,} neighbours of {np.count_nonzero(longest):,} items",
-            24 * int(longest.sum()),  # an index, a number and a count each, twice while they are put together
-            "lower neighbours",
-            Remedy("leave out rare items with interactions.core(min_per_item=...)", "core", ...),
+    def estimate_sizes(self) -> dict[str, int]:
+        """Return how many neighbours all items have, estimated from some of the items."""
+        pairs = self.state.training("fit")
+        return {"entries": estimate_entries(pairs.by_item, pairs.by_user, int(self.used_.neighbours))}
+
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what neighbours take: a number, a similarity and a count each, twice while they are put together."""
+        n_pairs, n_rows, entries = sizes["pairs"], sizes["users"] + sizes["items"], sizes["entries"]
+        most = min(int(self.used_.neighbours), sizes["items"])
+        block = 20 * sizes["items"] + 12 * most * max(BLOCK_ROWS, -(-sizes["items"] // MOST_BLOCKS))
+        values = {"values of pairs": 52 * n_pairs + 12 * n_rows}
+        found = {
+            "values of pairs": 24 * n_pairs + 12 * n_rows,
+            "items being searched": block * parallel.n_threads(),
+            "neighbours found": 24 * entries,
+        }
+        phases = [values, found, {"neighbours found": 12 * entries, "sums of weights": 12 * n_pairs}]
+        n_tried, kept = self._count_tried(), dict[str, int]()
+        if n_tried > 1:
+            kept = {"order of the pairs": 8 * n_pairs}
+            rest = {"pairs without the held-out": 16 * n_pairs}
+            choice = {"choice of similarities": (52 + 4 * n_tried) * entries}
+            phases = [{**rest, **values}, {**rest, **found}, {**rest, **choice}]
+        return Needs(
+            learning=tuple(phases),
+            kept=kept,
+            answering={"neighbours by neighbour": 8 * entries + 12 * sizes["items"]},
+            scoring={"scores of a block": 4 * ComputedCandidates.cells * parallel.n_threads()},
+            by_item=True,
+        )
+
+    def make_leaner(self) -> Model:
+        """Return ImplicitALS, whose memory does not grow with what items have in common."""
+        return ImplicitALS()
+
+    def _count_tried(self) -> int:
+        """Return how many similarities are tried on a part of the pairs."""
+        if self.similarity != "normalised":
+            return 1
+        return (1 if self.shrinkage is not None else len(SHRINKAGES)) * (
+            1 if self.similarity_exponent is not None else len(EXPONENTS)
         )
 
     def learn(self, interactions: Interactions, options: Options) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Self
@@ -14,6 +15,7 @@ from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.popular import own_and_popular
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range
 from tastemap.ranking.top_k import ComputedCandidates
 from tastemap.training.loop import Options
@@ -55,9 +57,13 @@ class PersonalPopular(Model):
         """Raise ValueError for a hyper-parameter out of range."""
         check_switch("fill", self.fill)
 
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what the sums of the users' weights take."""
+        return Needs(learning=({"sums of weights": 12 * sizes["pairs"] + 8 * sizes["users"]},))
+
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Set the items' shares from their popularity and the smallest difference between two weights."""
-        gaps = np.diff(np.unique(np.append(interactions.matrix.data, 0).astype(np.float64)))
+        gaps = np.diff(np.unique(np.append(interactions.matrix.data, np.float32(0))).astype(np.float64))
         least = gaps.min() if len(gaps) else 1.0
         self.item_shares_ = (least * (self.popularity_ / (1 + self.popularity_.max()))).astype(np.float32)
         check_range(interactions.by_user, LARGEST_COEFFICIENT, "a user")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -12,7 +13,10 @@ from tastemap.data._pairs import rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import Rates, svd_bucket
+from tastemap.models.explicit_als import ExplicitALS
 from tastemap.models.shared.abilities import Abilities
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Parts
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream
@@ -133,6 +137,15 @@ class SVD(RatingModel):
     def _find_paces(self, before: Self, interactions: Interactions) -> dict[str, Floats]:
         users, items = find_paces(before.state.training("update"), interactions)
         return {"users": users, "items": items}
+
+    def _find_learning(self, sizes: Mapping[str, int], width: int) -> tuple[Parts, ...]:
+        n_rows = sizes["users"] + sizes["items"]
+        dealt = {"pairs dealt for an epoch": 12 * sizes["pairs"] + 13 * n_rows, "weights of rows": 12 * n_rows}
+        return ({**dealt, "random start": 4 * sizes["factors"] * n_rows}, dealt)
+
+    def make_leaner(self) -> Model:
+        """Return ExplicitALS with as many factors, which deals no pairs."""
+        return ExplicitALS(factors=self.factors)
 
     def _task(self, interactions: Interactions) -> RatingTask:
         return Descent(self, interactions)

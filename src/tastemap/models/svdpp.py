@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -13,11 +14,12 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.kernels.sgd import Bucket
 from tastemap.kernels.svd import svdpp_bucket
+from tastemap.models.shared.needs import Parts
 from tastemap.models.shared.ratings import RatingModel, RatingTask, RowSolver
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.svd import SVD, Descent
 from tastemap.training.spread import gather, spread
-from tastemap.training.wide import ask_for_factors, zeros
+from tastemap.training.wide import zeros
 from tastemap.typing import Array, Arrays, Floats
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -101,12 +103,13 @@ class SVDpp(SVD):
         super()._take(state)
         self.implicit_factors_ = np.ascontiguousarray(state["implicit"][:, : self.factors])
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the factors and the systems of equations take more memory than is free."""
-        # Beside p and q there are y, the users' sums of y and the gradient of these, in part in 64 bits.
-        n_users, n_items = len(self.users), len(self.items)
-        more = 4 * n_users + 6 * n_items
-        ask_for_factors("SVDpp", self.factors, n_users + n_items, parallel.n_threads(), more)
+    def _find_learning(self, sizes: Mapping[str, int], width: int) -> tuple[Parts, ...]:
+        n_users, n_items, n_pairs = sizes["users"], sizes["items"], sizes["pairs"]
+        start, descent = super()._find_learning(sizes, width)
+        implicit = {"implicit factors": 4 * width * n_items, "values of pairs": 8 * n_pairs}
+        # Of the users the sums of y and its gradients, and how far a step moves them; of the items a step, twice.
+        moves = {"sums of implicit factors": 4 * width * (4 * n_users + 2 * n_items)}
+        return ({**start, "values of pairs": 8 * n_pairs}, {**descent, **implicit, **moves})
 
     def _start_from(self, before: Self, state: Arrays) -> None:
         """Put the rows of `before` in the place of random ones, each user's with the implicit part of all ratings."""

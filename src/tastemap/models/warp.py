@@ -11,6 +11,8 @@ from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.pairwise import Rule, warp_bucket
 from tastemap.kernels.sgd import Bucket
+from tastemap.models.implicit_als import ImplicitALS
+from tastemap.models.shared.base import Model
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.typing import Counts, Floats
@@ -96,8 +98,12 @@ class WARP(PairwiseModel):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return regularization by the formula of the class docstring."""
-        n_rows = sum(np.count_nonzero(pairs.counts) for pairs in (interactions.by_user, interactions.by_item))
+        n_rows = interactions.n_users + interactions.n_items
         return {"regularization": float(min(STRENGTH * (len(interactions) / n_rows) ** -FALL, STRONGEST))}
+
+    def make_leaner(self) -> Model:
+        """Return ImplicitALS with as many factors, which deals no pairs."""
+        return ImplicitALS(factors=self.factors)
 
     def _make_work(self, n_items: int, pool: Pool) -> Kernel:
         rank_weights = self._rank_weights(n_items)

@@ -7,7 +7,7 @@ pickled, many threads may use it at once, and it gives the same bits wherever it
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, merge_rows, rows_at
 from tastemap.data._sparse import check_csr
+from tastemap.data.specs import find_extremes
 from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
-from tastemap.ranking.top_k import Candidates, Hidden, Lists, Ties, VectorCandidates, check_finite, top_k
+from tastemap.ranking.top_k import (
+    BLOCK_ITEMS,
+    BLOCK_QUERIES,
+    Candidates,
+    Hidden,
+    Lists,
+    Ties,
+    VectorCandidates,
+    check_finite,
+    top_k,
+)
 from tastemap.typing import Counts, Flags, Floats, Ints, RowNumbers
 
 # How much a disliked item counts beside a liked one. What people rate low is nearer to what they like than chance is,
@@ -243,6 +255,20 @@ class FactorScorer(Scorer):
             if biases is not None:
                 _check_floats(name, biases, (n,))
 
+    @staticmethod
+    def find_scoring(
+        sizes: Mapping[str, int], factors: int, *, user_biases: bool = False, item_biases: bool = False
+    ) -> dict[str, int]:
+        """Return the bytes of what scoring makes of vectors of so many factors, and of a block of scores a thread.
+
+        sizes : "users", "items" and "paired_items"
+        """
+        n_users, n_items, n_paired = sizes["users"], sizes["items"], sizes["paired_items"]
+        columns = factors + user_biases + item_biases
+        vectors = 4 * columns * (n_items * (columns > factors) + n_paired * (n_paired < n_items))
+        buffer = 4 * BLOCK_QUERIES * min(BLOCK_ITEMS, n_paired) * parallel.n_threads()
+        return {"vectors of items": vectors + 4 * n_users * user_biases, "scores of a block": buffer}
+
     def queries(self, rows: RowNumbers) -> Floats:
         """Return the vectors of user rows, float32 (n, d)."""
         rows = check_rows("user rows", rows, len(self.known_users))
@@ -384,13 +410,14 @@ class HistoryScorer(Scorer):
 
 def largest_size(coefficients: Floats) -> float:
     """Return the largest absolute value, 0 for an empty array."""
-    # Row by row: all absolute values at once would take as much memory as the array.
-    return max((float(np.abs(row).max(initial=0)) for row in np.atleast_2d(coefficients)), default=0.0)
+    # All absolute values at once would take as much memory as the array.
+    low, high = find_extremes(coefficients)
+    return max(-float(low), float(high))
 
 
 def check_range(pairs: Rows, largest_coefficient: float, whose: str) -> None:
     """Raise DataError where a sum of weights times coefficients could be more than a float32 holds."""
-    totals = np.add.reduceat(np.append(pairs.data, 0).astype(np.float64), pairs.indptr[:-1])
+    totals = np.add.reduceat(np.append(pairs.data, np.float32(0)).astype(np.float64), pairs.indptr[:-1])
     if totals.max(initial=0) * largest_coefficient > LARGEST_FLOAT:
         raise DataError(
             f"the weights of {whose} add up to {totals.max():.2g}, and scores from them may be more than 32-bit "

@@ -82,6 +82,8 @@ class Reading:
         bound of the data that `like` was made with, where there was one
     damping : what is done to the weights at the end, `Interactions.log2` or `binarize`; None does what was done to the
         data that `like` was made with
+    max_items : keep the so many items that most users have, among all pairs; of pairs that are read
+        `like` others, the items that most users have there
     zeros : what a weight of 0 means, as for `Interactions.from_frame`
     duplicates : what to do with rows of the same user and item, as for `Interactions.from_frame`; "auto" takes the
         last of ratings, and the sum of other weights
@@ -103,6 +105,7 @@ class Reading:
     event_weights: Mapping[str, float] | None = None
     at_least: float | None = None
     damping: Damping | None = None
+    max_items: int | None = None
     zeros: Zeros = "keep"
     duplicates: Duplicates = "error"
     drop_nulls: bool = False
@@ -326,7 +329,7 @@ class _File:
 
         data = self._merge(give_all(), merge)
         self._count_repeats("repeats", len(data), self._n_rows, merge)
-        return self._keep_likes(data)
+        return self._keep_popular(self._keep_likes(data))[0]
 
     def read_wide(self) -> Interactions:
         """Return the interactions of a wide table."""
@@ -352,7 +355,7 @@ class _File:
         self.columns = {"user": names.user, "item": names.item, "weight": names.weight}
         facts = {"path": self.path, "user": names.user, "items": len(data.items)}
         self.remarks.append(Remark("wide", facts))
-        return self._keep_likes(data)
+        return self._keep_popular(self._keep_likes(data))[0]
 
     def read_parts(self, read: Tables, share: float) -> tuple[Interactions, Interactions, Interactions]:
         """Return the interactions of the earlier rows, of the later ones, and of all."""
@@ -374,7 +377,22 @@ class _File:
             for mask in (~is_late, is_late)
         )
         self._count_repeats("repeats in parts", len(both), len(table), merge)
-        return early, late, self._keep_likes(both)
+        whole, early, late = self._keep_popular(self._keep_likes(both), early, late)
+        return early, late, whole
+
+    def _keep_popular(self, whole: Interactions, *parts: Interactions) -> list[Interactions]:
+        """Return pairs, and parts of them over the same items, with the items that `max_items` keeps."""
+        n, like = self.how.max_items, self.like
+        if n is None:
+            return [whole, *parts]
+        if like is None:
+            kept = whole.top_items(n).by_item.has_pairs
+        else:
+            counts = like.popularity_ if isinstance(like, Model) else like.by_item.counts
+            popular = np.zeros(len(counts) + 1, dtype=bool)  # row -1, of what is not there, takes the last
+            popular[np.lexsort((like.items.tie_order, -counts))[:n]] = True
+            kept = popular[like.items.find(whole.items.ids)]
+        return [one.pick(kept[one.matrix.indices][one.input_order]) for one in (whole, *parts)]
 
     def _count_repeats(
         self, kind: Literal["repeats", "repeats in parts"], n_pairs: int, n_rows: int, merge: str

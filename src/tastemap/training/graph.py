@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_of
+from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_at, rows_of
 from tastemap.data.interactions import Interactions
+from tastemap.kernels.graph_filter import count_entries
 from tastemap.typing import Doubles, Floats
+
+# So many items tell the number of entries of all to a few hundredths.
+MOST_ASKED = 512
 
 
 def normalize_pairs(interactions: Interactions, damping: float) -> tuple[Rows, Floats, float]:
@@ -19,6 +23,30 @@ def normalize_pairs(interactions: Interactions, damping: float) -> tuple[Rows, F
     )
     R = (w / (of_users[users] * of_items[pairs.indices])).astype(np.float32)
     return freeze_rows(pairs._replace(data=R)), of_items.astype(np.float32), np.sqrt(f_u) + np.sqrt(f_i)
+
+
+def estimate_entries(by_item: Rows, by_user: Rows, most: int | None = None) -> int:
+    """Return how many pairs of items share a user, an item with itself among them: exact for few items.
+
+    by_item, by_user : the pairs
+    most : of each item no more count, and not itself; None counts all
+
+    Of many items, one of every so many in the order of the histories of their users is looked at.
+    """
+    lengths = np.concatenate(([0], np.cumsum(by_user.counts[by_item.indices])))
+    reach = np.diff(lengths[by_item.indptr])
+    n = int(np.count_nonzero(reach))
+    order = np.argsort(reach, kind="stable")[len(reach) - n :]
+    n_asked = min(n, MOST_ASKED)
+    asked = order[((np.arange(n_asked) + 0.5) * n / n_asked).astype(np.int64)]
+    # The kernel takes as many rows as there are items.
+    places = np.full(len(reach), -1)
+    places[:n_asked] = asked
+    counts = np.zeros(n_asked, np.int64)
+    count_entries(*rows_at(by_item, places), *by_user, 0, counts)
+    if most is not None:
+        counts = np.minimum(counts - 1, most)
+    return round(float(counts.mean()) * n)
 
 
 def transpose(pairs: Rows, n_columns: int) -> Rows:

@@ -33,6 +33,7 @@ from tastemap.errors import (
     name_some,
 )
 from tastemap.files.arrays import as_json, compute_digest
+from tastemap.memory import fit_block
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.asked import Audience, ItemLikeness, Likeness, Listing, NewListing, OnUnknown, Taste
 from tastemap.models.shared.explain import Explanation, Parts, leave_one_out
@@ -469,7 +470,7 @@ class Answers(ABC):
         choice = self._choose(candidates, where, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
         longest = max(min(k, len(choice.among)), 1)
-        at_once = max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1)
+        at_once = fit_block(max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1), PLACE_BYTES * longest)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         n_alike = n_lists = 0
 

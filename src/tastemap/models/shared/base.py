@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from tastemap import memory
 from tastemap.data._checks import as_python
 from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
@@ -29,12 +31,15 @@ from tastemap.files.arrays import as_json, compute_digest, write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.answers import Answers
+from tastemap.models.shared.answers import PLACE_BYTES, PLACES_AT_ONCE, USERS_AT_ONCE, Answers
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
+from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, tell
 from tastemap.models.shared.parameters import make_unknown_error
+from tastemap.models.shared.refusal import find_most_factors, find_most_items, make_refusal
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
+from tastemap.progress import is_shown
 from tastemap.training.loop import Epoch, Options, Trainable, train
 from tastemap.typing import Array, Arrays, Counts
 
@@ -97,8 +102,21 @@ class Model(Answers):
         """
         return {}
 
-    def ask_for_memory(self) -> None:  # not abstract: where learning takes little beside the data there is no question
-        """Raise DataError where learning takes more memory than is free; `state` has the training data already."""
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return the memory that the model takes beside its fitted arrays and what all models take.
+
+        sizes : "users", "items", "paired_items" and "pairs"; every whole parameter by its name; those that
+            `estimate_sizes` returns; "user_features" and "item_features", the numbers of features
+        """
+        return Needs()
+
+    def estimate_sizes(self) -> dict[str, int]:
+        """Return the sizes in shapes of `fitted_arrays` that only learning finds, as `state` and `used_` let expect."""
+        return {}
+
+    def make_leaner(self) -> Model | None:
+        """Return another model that takes less memory, which is proposed where this one does not fit; None for none."""
+        return None
 
     def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
         """Return the sizes that shapes in `fitted_arrays` name: of users and items, and every whole parameter.
@@ -179,7 +197,7 @@ class Model(Answers):
         """
         trial = self.clone().set_params(**values)
         trial._remember(State.of(interactions), trial.clone())
-        trial.ask_for_memory()
+        trial._ask_for_memory(interactions)
         return trial
 
     def _settle(self, interactions: Interactions) -> Self:
@@ -246,7 +264,7 @@ class Model(Answers):
         self._check_takes_features(user_features, item_features)
         check_features("user_features", user_features)
         check_features("item_features", item_features)
-        unit = 1.0
+        unit, given = 1.0, interactions
         if not self.abilities.ratings:
             weighs_pairs = self.abilities.weighs_pairs
             interactions = take_likes(type(self).__name__, interactions, weighs_pairs=weighs_pairs, stacklevel=2)
@@ -265,7 +283,9 @@ class Model(Answers):
         self._forget()
         try:
             self._remember(state, self._settle(interactions))
-            self.ask_for_memory()
+            told = self._ask_for_memory(given)
+            if is_shown(progress) and told.is_large:
+                print(told.sentence, file=sys.stderr)
             self.learn(interactions, options)
             self._check_learned()
         except BaseException:
@@ -317,7 +337,7 @@ class Model(Answers):
         merged = state.merge(interactions, user_features, item_features, ratings=ratings)
         updated._remember(merged, self._settle(merged.training("update")))
         updated.epochs_ = list(self.epochs_)
-        updated.ask_for_memory()
+        updated._ask_for_memory(merged.given("update"))
         updated.learn_more(self, interactions.divide(state.unit))
         updated._check_learned()
         return updated
@@ -344,6 +364,97 @@ class Model(Answers):
             setattr(grown, name, getattr(self, name))
         grown.place_items()
         return grown
+
+    # -- memory -------------------------------------------------------------------------------------------------------
+
+    def memory(
+        self,
+        interactions: Interactions,
+        *,
+        user_features: Features | None = None,
+        item_features: Features | None = None,
+    ) -> Memory:
+        """Return how many bytes the model takes with these interactions, part by part, without learning from them.
+
+        interactions, user_features, item_features : as `fit` takes them
+
+        Told are the most bytes at a time during the fit, beyond what the interactions take; what the fitted model takes
+        beyond them; and the most at a time during `recommend_all` of ten items, beyond the fitted model. Parameters
+        that are None get their values as in `fit`: of models that try values on a part of the pairs, this takes time.
+        How many neighbours items have is estimated from some of the items. Threads take memory of their own: those of
+        now are counted.
+
+        Raises ValueError for a parameter out of range, DataError for data without a pair or a like.
+        """
+        check_interactions("memory", interactions)
+        if not len(interactions):
+            raise DataError(_NOTHING)
+        model = self.clone()
+        model.check_parameters()
+        unit, given = 1.0, interactions
+        if not self.abilities.ratings:
+            interactions = interactions.likes()
+            unit = find_unit(interactions)
+        # What is computed for this stays with a copy, so that the interactions take no more than before.
+        state = State.learn(interactions.copy(), user_features, item_features, unit=unit)
+        model._remember(state, model._settle(state.training("memory")))
+        return model._tell_memory(given)
+
+    def _tell_memory(self, given: Interactions, **sizes: int) -> Memory:
+        """Return the memory of a fit to the data of `state`.
+
+        given : the interactions before likes were taken
+        sizes : in place of the model's own
+        """
+        state = self.state
+        features = {
+            f"{side}_features": 0 if own is None else len(own.names)
+            for side, own in (("user", state.user_features), ("item", state.item_features))
+        }
+        known = {
+            **self.find_sizes(state.activity, state.popularity),
+            **find_size_of_data(given, state),
+            **self.estimate_sizes(),
+            **features,
+            **sizes,
+        }
+        at_once = min(known["users"], max(min(USERS_AT_ONCE, PLACES_AT_ONCE // max(min(10, known["items"]), 1)), 1))
+        return tell(type(self).__name__, self.find_needs(known), self.fitted_arrays, known, at_once, PLACE_BYTES)
+
+    def _ask_for_memory(self, given: Interactions) -> Memory:
+        """Return the memory of a fit to the data of `state`; raises DataError where more is needed than is free.
+
+        given : the interactions before likes were taken
+        """
+        told, made = self._tell_memory(given), find_made(self.state)
+        there = sum(size for part, size in told.parts["fit"].items() if part in made)
+        needed = told.fit - there
+        if needed < memory.SMALL:
+            return told
+        available = memory.available_memory()
+        if available is None or needed <= available:
+            return told
+        factors = getattr(self.used_, "factors", None)
+        fewer = other = None
+        if isinstance(factors, int):
+            fewer = find_most_factors(
+                factors, lambda fewer: self._tell_memory(given, factors=fewer).fit - there <= available
+            )
+        leaner = self.make_leaner()
+        if leaner is not None:
+            leaner._remember(self.state, leaner._settle(self.state.training("fit")))
+            needs = leaner._tell_memory(given).fit
+            other = (repr(leaner.clone()).partition("(")[0], needs) if needs <= available else None
+
+        def fits(fewer: Interactions) -> bool:
+            trial = self.clone()
+            trial._remember(State.of(fewer, unit=self.state.unit), self.used_)
+            return trial._tell_memory(fewer).fit + 8 * len(fewer) <= available
+
+        items = None if self.state.item_features else find_most_items(self.state.training("fit"), fits)
+        what = f"{type(self).__name__}{'' if factors is None else f' with {factors:,} factors'}"
+        size = f"{len(self.users):,} users, {len(self.items):,} items and {int(self.popularity_.sum()):,} pairs"
+        raise make_refusal(f"{what} of {size}", needed, available, fewer, items, other)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from tastemap.kernels.pairwise import Rule
 from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
@@ -31,7 +32,7 @@ from tastemap.training.loop import Options
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.update import find_paces, train_on
-from tastemap.training.wide import ask_for_factors, width_of, zeros
+from tastemap.training.wide import is_finite, width_of, zeros
 from tastemap.typing import Array, Arrays, Counts, Floats, Ints, RowNumbers
 
 # The largest weight that counts, in multiples of the mean, so that one huge count does not dominate its rows.
@@ -114,9 +115,35 @@ class PairwiseModel(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the factors take more memory than is free."""
-        ask_for_factors(type(self).__name__, self.factors, len(self.users) + len(self.items))
+    def estimate_sizes(self) -> dict[str, int]:
+        """Return whether a weight is so large that a copy of the pairs bounds it."""
+        return {"heavy": int(self.state.training("fit").by_user.data.max(initial=0) > HEAVIEST)}
+
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what the steps take: rows in whole registers, the pairs dealt for an epoch, and features."""
+        n_users, n_items, n_pairs, factors = (sizes[name] for name in ("users", "items", "pairs", "factors"))
+        width, n_rows = width_of(factors + 3), n_users + n_items
+        rows = {"rows as kernels take them": 4 * width * n_rows, "weights of rows": 17 * n_rows}
+        dealt = {
+            "pairs dealt for an epoch": 12 * n_pairs + 13 * n_rows,
+            "pairs with bounded weights": 4 * n_pairs * sizes["heavy"],
+        }
+        described = {"user": n_users, "item": n_items}
+        described = {side: n for side, n in described.items() if sizes[f"{side}_features"]}
+        features = {
+            "factors of features": 4
+            * width
+            * sum(2 * n + 4 * sizes[f"{side}_features"] for side, n in described.items())
+        }
+        return Needs(
+            learning=(
+                {**rows, "random start": 8 * factors * max(n_users, n_items)},
+                {**rows, **dealt, **features},
+                {**rows, **dealt, "fitted arrays": 4 * factors * n_rows + 20 * n_rows},
+            ),
+            scoring=FactorScorer.find_scoring(sizes, factors, item_biases=True),
+            of_user=8 * factors + 8,
+        )
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Make the steps of all pairs, epoch by epoch."""
@@ -203,7 +230,7 @@ class PairwiseModel(Model):
         self.item_biases_[self.popularity_ == 0] = 0
         self.skipped_ = state["skipped"].copy()
         self.item_squares_ = np.where(self.popularity_ > 0, items[:, self._squares + 1], 0).astype(np.float32)
-        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+        if not is_finite(users, items):
             raise DivergenceError(f"training ended with factors that are not finite; {_HINT}")
         if self.state.user_features is not None:
             self.user_factors_ = self.state.user_features.place(self.user_factors_, self.activity_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -19,12 +20,13 @@ from tastemap.errors import DataError, DivergenceError, TastemapWarning
 from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.explicit_als import rating_rows
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.needs import Needs, Parts
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.spread import spread
-from tastemap.training.wide import ask_for_factors, width_of, zeros
+from tastemap.training.wide import is_finite, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Floats, RowNumbers
 
 
@@ -115,10 +117,21 @@ class RatingModel(Model):
     def _task(self, interactions: Interactions) -> RatingTask:
         """Return the task of the epoch loop."""
 
-    def ask_for_memory(self) -> None:
-        """Raise DataError where the factors and the systems of equations take more memory than is free."""
-        n_rows = len(self.users) + len(self.items)
-        ask_for_factors(type(self).__name__, self.factors, n_rows, parallel.n_threads())
+    def find_needs(self, sizes: Mapping[str, int]) -> Needs:
+        """Return what the rows take, in whole registers, and what `_find_learning` says."""
+        n_rows, factors, width = sizes["users"] + sizes["items"], sizes["factors"], width_of(sizes["factors"] + 2)
+        rows = {"rows as kernels take them": 4 * width * n_rows}
+        ended = {**rows, "fitted arrays": 4 * (factors + 1) * n_rows}
+        return Needs(
+            learning=(*({**rows, **more} for more in self._find_learning(sizes, width)), ended),
+            scoring=FactorScorer.find_scoring(sizes, factors, user_biases=True, item_biases=True),
+            of_user=8 * factors + 16,
+            by_item=True,
+        )
+
+    @abstractmethod
+    def _find_learning(self, sizes: Mapping[str, int], width: int) -> tuple[Parts, ...]:
+        """Return the phases of learning as `Needs` has them, beside the rows; rows have `width` numbers."""
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Train in epochs."""
@@ -158,7 +171,7 @@ class RatingModel(Model):
 
     def _take_update(self, users: Floats, items: Floats) -> None:
         """Set the arrays of users and items after an update; DivergenceError where these are not finite."""
-        if not (np.isfinite(users).all() and np.isfinite(items).all()):
+        if not is_finite(users, items):
             raise DivergenceError(f"the new interactions have no finite solution; {self._hint}")
         self._take_users(users)
         self._take_items(items)
