@@ -778,8 +778,9 @@ def test_an_input_is_not_overwritten(als: tm.ImplicitALS) -> None:
 
 def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
     said = expect_refusal("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
-    figures = r"takes [\d,.]+ GB, and [\d,.]+ GB are free"
-    assert re.fullmatch(rf"ImplicitALS with 5,000,000 factors of 7 users and items {figures}: lower factors", said)
+    figures = r"needs [\d,.]+ GB of memory, and [\d,.]+ GB are free"
+    sizes = "5,000,000 factors of 4 users, 3 items and 7 pairs"
+    assert re.fullmatch(rf"ImplicitALS with {sizes} {figures}: pass --set 'factors=\d+'", said)
     assert "own.safetensors" not in files()
 
 
