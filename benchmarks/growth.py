@@ -1,22 +1,27 @@
-"""Time and memory of every model as the data grow, at 64 factors, beside the peers.
+"""Time and memory of every step as the data grow: reading, fitting, updating, ranking, judging; beside the peers.
 
-The data are made (see matrices.write_made): users and items grow with the pairs; for models of ratings every pair has
-one of 1 to 5. A child reads the matrix, hands it over and fits. A time is that of an epoch, the median of several, or
-of the whole fit of models without epochs. Memory is the most resident bytes during that, less what was resident after
-the imports and a tiny fit; it holds the matrix that was handed over as long as the library (or its caller) must keep
-it. The target is three times the matrix, plus the factors. EASE is in ease.py: its n² outgrow any machine.
+The data are made by make_data.py: purchases with times, of which a quarter are repeats. Every step runs in a process of
+its own, but what follows a fit is timed in the process that fitted. Memory is the most resident bytes during a step; of
+a fit, less what was resident before the data were there, so it holds the interactions. A time is that of an epoch, the
+median of several, or of the whole fit of models without epochs. For the larger sizes lists are made for so many users
+that a minute or two is enough, and the time for all is worked out from these: those figures have a ~.
 
-scikit-surprise keeps ratings in Python lists: it stops at three million.
+    python growth.py --millions 1 3 10 30 100 --folder FOLDER
+
+The folder keeps the data for another run. Reading from PostgreSQL needs the address of an empty database, --postgresql;
+its rows come by COPY from the file of text. Peers run up to ten million rows.
 """
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
-import matrices
+import make_data
 from side_by_side import (
     Report,
     Row,
@@ -33,9 +38,15 @@ from side_by_side import (
 
 FACTORS = 64
 UNOBSERVED, REGULARIZATION = 0.1, 0.003
-MILLIONS = [0.1, 0.3, 1, 3, 10, 20]
-FITTED_FROM = 1  # million pairs: smaller data lie in the caches
-MOST_GROWTH, MOST_MATRICES = 1.1, 3.0
+MILLIONS = [1, 3, 10]
+MOST_GROWTH, MOST_MATRICES, MOST_SCANS = 1.1, 3.0, 4.0
+ROWS_A_FILE = 5_000_000
+COLUMNS = {"user": "user", "item": "item", "weight": "quantity"}
+PEERS_UP_TO = 10.5
+POSTGRESQL_UP_TO = 10.5
+MOST_SCORES = 2e10  # users times items that are ranked in full
+FEW_USERS = 20_000
+JUDGED = 50_000
 
 OURS: dict[str, Row] = {
     "ImplicitALS": {
@@ -51,16 +62,74 @@ OURS: dict[str, Row] = {
     "SVDpp": {"factors": FACTORS},
     "ExplicitALS": {"factors": FACTORS},
     "ItemKNN": {},
+    "Popular": {},
 }
-RATINGS = ("SVD", "SVDpp", "ExplicitALS")
 PEERS = {
     "ImplicitALS": ("irspack", "implicit_als"),
     "BPR": ("implicit_bpr",),
     "WARP": ("lightfm_warp",),
-    "SVD": ("surprise_svd",),
     "ItemKNN": ("implicit_neighbours",),
 }
-LIMITS = {"surprise_svd": 3.1}  # million pairs
+
+
+def make(folder: str, millions: float, threads: int) -> Row:
+    """Make the data of one size, unless they are there: Parquet in parts, and one file of text."""
+    n_rows = round(1e6 * millions)
+    for kind in ("parquet", "csv"):
+        target = Path(folder) / f"{millions:g}-{kind}"
+        if not target.exists():
+            parts = 1 if kind == "csv" else max(n_rows // ROWS_A_FILE, 1)
+            building = target.with_name(f"{target.name}.unfinished")
+            make_data.write(building, n_rows, parts=parts, csv=kind == "csv")
+            building.rename(target)
+    return {}
+
+
+def forget_peak() -> None:
+    """Let the peak of the resident bytes begin anew, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def polars_alone(path: str, threads: int, seed: int = 0) -> Row:
+    import polars as pl
+
+    before = memory_now()
+    start = time.perf_counter()
+    frame = pl.read_parquet(path, columns=[*COLUMNS.values(), "time"])
+    return {"seconds": time.perf_counter() - start, "memory": memory_peak() - before, "rows": len(frame)}
+
+
+def read(path: str, threads: int, seed: int = 0) -> Row:
+    import tastemap as tm
+
+    # Not the imports and kernels.
+    tm.Interactions.from_frame({"user": [1], "item": [1], "quantity": [1], "time": [1]}, **COLUMNS, time="time")
+    before = memory_now()
+    forget_peak()
+    start = time.perf_counter()
+    options: Any = {**COLUMNS, "time": "time", "duplicates": "sum"}
+    if path.startswith("postgresql:"):
+        data = tm.Interactions.from_query('select "user", item, quantity, time from purchases', path, **options)
+    else:
+        data = tm.Interactions.from_file(path, **options)
+    return {"seconds": time.perf_counter() - start, "memory": memory_peak() - before, "pairs": len(data)}
+
+
+def _read(path: str) -> Any:
+    import tastemap as tm
+
+    return tm.Interactions.from_file(path, **COLUMNS, duplicates="sum").log2()
+
+
+def _size(data: Any) -> Row:
+    """Return the size of the data, and the bytes of its matrix."""
+    return {
+        "pairs": len(data),
+        "users": len(data.users),
+        "items": len(data.items),
+        "matrix": 8 * len(data) + 4 * (len(data.users) + 1),
+    }
 
 
 def tiny() -> Any:
@@ -72,7 +141,10 @@ def tiny() -> Any:
     return sp.csr_matrix(weights)
 
 
-def tastemap(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
+def tastemap(model: str, path: str, epochs: int, seed: int, threads: int, more: bool = False) -> Row:
+    """Fit; where `more`, also update with one row in a hundred, rank and judge."""
+    import numpy as np
+
     import tastemap as tm
 
     fitted = tm.MODELS[model](**OURS[model])
@@ -81,17 +153,46 @@ def tastemap(model: str, folder: str, epochs: int, seed: int, threads: int) -> R
         fitted.epochs = 1
     fitted.fit(tm.Interactions.from_csr(tiny()), progress=False)
     before = memory_now()
-    # The matrix is copied, so nothing else holds the one that was read.
-    interactions = tm.Interactions.from_csr(matrices.read(folder, model in RATINGS))
+    data = _read(path)
+    forget_peak()
     if has_epochs:
         fitted.epochs = epochs
     start = time.perf_counter()
-    fitted.fit(interactions, progress=False)
-    seconds = [epoch.seconds for epoch in fitted.epochs_] or [time.perf_counter() - start]
-    return {"seconds": statistics.median(seconds), "memory": memory_peak() - before}
+    fitted.fit(data, progress=False)
+    whole = time.perf_counter() - start
+    seconds = [epoch.seconds for epoch in fitted.epochs_] or [whole]
+    row = {**_size(data), "seconds": statistics.median(seconds), "memory": memory_peak() - before}
+    if not more:
+        return row
+    random = np.random.default_rng(seed)
+    forget_peak()
+    news = data.pick(random.random(len(data)) < 0.01)
+    start = time.perf_counter()
+    fitted.update(news)
+    row |= {"update": time.perf_counter() - start}
+    users = len(data.users)
+    is_whole = users * len(data.items) <= MOST_SCORES
+    forget_peak()
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        if is_whole:
+            fitted.recommend_all(Path(folder) / "lists.parquet", k=10)
+            row |= {"recommend_all": time.perf_counter() - start, "is_whole": True}
+        else:
+            rows = np.sort(random.choice(users, FEW_USERS, replace=False))
+            fitted.recommend_rows(rows, 10)
+            row |= {"recommend_all": (time.perf_counter() - start) * users / FEW_USERS, "is_whole": False}
+    row |= {"recommend memory": memory_peak() - before}
+    # The pairs that were learned, to time it: their figure says nothing.
+    some = np.zeros(users, bool)
+    some[random.choice(users, min(JUDGED, users), replace=False)] = True
+    test = data.pick(some[data.row_of_pair()] & (random.random(len(data)) < 0.1))
+    start = time.perf_counter()
+    tm.evaluate(fitted, test, metrics=["ndcg@10"], exclude=None)
+    return row | {"evaluate": time.perf_counter() - start, "judged": min(JUDGED, users)}
 
 
-def irspack(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
+def irspack(model: str, path: str, epochs: int, seed: int, threads: int) -> Row:
     from irspack.recommenders.ials import IALSTrainer, LossType, SolverType
 
     def trainer_of(X: Any) -> Any:
@@ -100,7 +201,8 @@ def irspack(model: str, folder: str, epochs: int, seed: int, threads: int) -> Ro
 
     trainer_of(tiny()).run_epoch()
     before = memory_now()
-    trainer = trainer_of(matrices.read(folder, model in RATINGS))
+    trainer = trainer_of(_read(path).matrix)
+    forget_peak()
     seconds = []
     for _ in range(epochs):
         start = time.perf_counter()
@@ -109,91 +211,127 @@ def irspack(model: str, folder: str, epochs: int, seed: int, threads: int) -> Ro
     return {"seconds": statistics.median(seconds), "memory": memory_peak() - before}
 
 
-def implicit_als(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
-    return _peer("implicit_als", model, folder, threads, factors=FACTORS, iterations=epochs)
+def implicit_als(model: str, path: str, epochs: int, seed: int, threads: int) -> Row:
+    return _peer("implicit_als", path, threads, factors=FACTORS, iterations=epochs)
 
 
-def implicit_bpr(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
-    return _peer("implicit_bpr", model, folder, threads, factors=FACTORS, iterations=epochs)
+def implicit_bpr(model: str, path: str, epochs: int, seed: int, threads: int) -> Row:
+    return _peer("implicit_bpr", path, threads, factors=FACTORS, iterations=epochs)
 
 
-def implicit_neighbours(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
-    return _peer("implicit_neighbours", model, folder, threads, kind="Cosine", K=100)
+def implicit_neighbours(model: str, path: str, epochs: int, seed: int, threads: int) -> Row:
+    return _peer("implicit_neighbours", path, threads, kind="Cosine", K=100)
 
 
-def lightfm_warp(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
-    return _peer("lightfm", model, folder, threads, epochs=epochs, loss="warp", no_components=FACTORS)
+def lightfm_warp(model: str, path: str, epochs: int, seed: int, threads: int) -> Row:
+    return _peer("lightfm", path, threads, epochs=epochs, loss="warp", no_components=FACTORS)
 
 
-def _peer(function: str, model: str, folder: str, threads: int, **parameters: Any) -> Row:
+def _peer(function: str, path: str, threads: int, **parameters: Any) -> Row:
     import peers
 
     fit = getattr(peers, function)
     fit(tiny(), 0, threads, **parameters)
     before = memory_now()
-    fitted = fit(matrices.read(folder, model in RATINGS), 0, threads, **parameters)
+    matrix = _read(path).to_csr()
+    forget_peak()
+    fitted = fit(matrix, 0, threads, **parameters)
     return {"seconds": statistics.median(fitted.epochs or [fitted.seconds]), "memory": memory_peak() - before}
 
 
-def surprise_svd(model: str, folder: str, epochs: int, seed: int, threads: int) -> Row:
-    import peers
+def copy_to_postgresql(address: str, path: str, threads: int) -> Row:
+    """Copy the rows of a file of text into the table that is read from."""
+    import psycopg
 
-    import tastemap as tm
-
-    some = tm.Interactions.from_csr(tiny())
-    peers.surprise("SVD", some, some, n_factors=FACTORS, n_epochs=1)
-    before = memory_now()
-    ratings = tm.Interactions.from_csr(matrices.read(folder, model in RATINGS))
-    fitted = peers.surprise("SVD", ratings, some, n_factors=FACTORS, n_epochs=epochs)
-    return {"seconds": fitted["seconds"] / epochs, "memory": memory_peak() - before}
-
-
-def rows_of_size(millions: float, models: list[str], epochs: int, rounds: int) -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
-        size = fresh(matrices.write_made, folder=folder, n_pairs=round(1e6 * millions), threads=1)
-        matrix = 8 * size["pairs"] + 4 * (size["users"] + 1)
-        factors = 4 * FACTORS * (size["users"] + size["items"])
-        rows = []
-        for model in models:
-            names = ["tastemap", *(name for name in PEERS.get(model, ()) if millions <= LIMITS.get(name, millions))]
-            for threads in (1, 2):
-                case = {"model": model, "folder": folder, "epochs": epochs, "threads": threads}
-                runs = {name: seeded(globals()[name], **case) for name in names}
-                for name, results in alternate(rounds, runs).items():
-                    memory = median(results, "memory")
-                    rows.append(
-                        {
-                            "model": model,
-                            "pairs": size["pairs"],
-                            "users": size["users"],
-                            "items": size["items"],
-                            "threads": threads,
-                            "library": name,
-                            "epoch s": median(results, "seconds"),
-                            "µs a pair": 1e6 * median(results, "seconds") / size["pairs"],
-                            "memory MB": memory / 1e6,
-                            "(memory - factors) / matrix": (memory - factors * (model != "ItemKNN")) / matrix,
-                        }
-                    )
-        return rows
+    with psycopg.connect(address) as connection:
+        connection.execute("drop table if exists purchases")
+        connection.execute('create table purchases ("user" bigint, item bigint, quantity integer, time bigint)')
+        with (
+            connection.cursor().copy("copy purchases from stdin (format csv, header)") as rows,
+            open(path, "rb") as file,
+        ):
+            while piece := file.read(1 << 20):
+                rows.write(piece)
+    return {}
 
 
-def growth(rows: list[Row], fitted_from: float) -> list[Row]:
+def rows_of_reading(folder: str, millions: float, rounds: int, postgresql: str | None) -> list[Row]:
+    parquet, csv = (str(Path(folder) / f"{millions:g}-{kind}") for kind in ("parquet", "csv"))
+    runs = {
+        "polars alone, Parquet": seeded(polars_alone, path=f"{parquet}/*.parquet", threads=2),
+        "Parquet": seeded(read, path=parquet, threads=2),
+        "CSV": seeded(read, path=f"{csv}/rows.csv", threads=2),
+    }
+    if postgresql is not None and millions <= POSTGRESQL_UP_TO:
+        fresh(copy_to_postgresql, address=postgresql, path=f"{csv}/rows.csv", threads=1)
+        runs["PostgreSQL"] = seeded(read, path=postgresql, threads=2)
+    results = alternate(rounds, runs)
+    alone = median(results["polars alone, Parquet"], "seconds")
+    n_rows = round(1e6 * millions)
+    return [
+        {
+            "rows": n_rows,
+            "from": name,
+            "seconds": median(own, "seconds"),
+            "times polars alone": median(own, "seconds") / alone,
+            "peak bytes a row": median(own, "memory") / n_rows,
+        }
+        for name, own in results.items()
+    ]
+
+
+def rows_of_size(folder: str, millions: float, models: list[str], epochs: int, rounds: int) -> list[Row]:
+    rows = []
+    path = str(Path(folder) / f"{millions:g}-parquet")
+    for model in models:
+        case = {"model": model, "path": path, "epochs": epochs, "threads": 2}
+        # The first round also updates, ranks and judges.
+        runs = {"tastemap": lambda number, case=case: fresh(tastemap, **case, seed=number, more=number == 0)}
+        if millions <= PEERS_UP_TO:
+            runs |= {name: seeded(globals()[name], **case) for name in PEERS.get(model, ())}
+        for name, results in alternate(rounds, runs).items():
+            own = results[0]
+            if name == "tastemap":
+                size = own
+            factors = 0 if model in ("ItemKNN", "Popular") else 4 * FACTORS * (size["users"] + size["items"])
+            memory = median(results, "memory")
+            row = {
+                "model": model,
+                "library": name,
+                "rows": round(1e6 * millions),
+                "pairs": size["pairs"],
+                "users": size["users"],
+                "items": size["items"],
+                "epoch s": median(results, "seconds"),
+                "µs a pair": 1e6 * median(results, "seconds") / size["pairs"],
+                "memory GB": memory / 1e9,
+                "(memory - factors) / matrix": (memory - factors) / size["matrix"],
+            }
+            if name == "tastemap":
+                mark = "" if own["is_whole"] else "~"
+                row |= {
+                    "update s": own["update"],
+                    "recommend all s": f"{mark}{own['recommend_all']:.3g}",
+                    "evaluate s": f"{own['evaluate']:.3g} ({own['judged']:,} users)",
+                }
+            rows.append(row)
+    return rows
+
+
+def growth(rows: list[Row]) -> list[Row]:
     summary = []
-    for model, library, threads in dict.fromkeys((row["model"], row["library"], row["threads"]) for row in rows):
-        mine = [row for row in rows if (row["model"], row["library"], row["threads"]) == (model, library, threads)]
-        large = [row for row in mine if row["pairs"] >= 0.9 * fitted_from * 1e6]
-        if len(large) < 2:
+    for model, library in dict.fromkeys((row["model"], row["library"]) for row in rows):
+        mine = [row for row in rows if (row["model"], row["library"]) == (model, library)]
+        if len(mine) < 2:
             continue
-        grows = exponent([row["pairs"] for row in large], [row["epoch s"] for row in large])
-        most = max(row["(memory - factors) / matrix"] for row in large)
+        grows = exponent([row["pairs"] for row in mine], [row["epoch s"] for row in mine])
+        most = max(row["(memory - factors) / matrix"] for row in mine)
         target = library == "tastemap"
         summary.append(
             {
                 "model": model,
                 "library": library,
-                "threads": threads,
-                "sizes": len(large),
+                "sizes": len(mine),
                 "exponent": grows,
                 f"at most {MOST_GROWTH}": met(grows, MOST_GROWTH) if target else "",
                 "most (memory - factors) / matrix": most,
@@ -205,22 +343,28 @@ def growth(rows: list[Row], fitted_from: float) -> list[Row]:
 
 def main() -> None:
     parser = command_line(__doc__)
-    parser.add_argument("--millions", type=float, nargs="+", default=MILLIONS, help="of pairs, up to 100 and more")
-    parser.add_argument("--models", nargs="+", choices=OURS, default=list(OURS))
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--millions", type=float, nargs="+", default=MILLIONS, help="of rows, up to 100 and more")
+    parser.add_argument("--models", nargs="*", choices=OURS, default=list(OURS))
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--folder", help="where the data are kept; by default they are made anew and removed")
+    parser.add_argument("--postgresql", help="the address of an empty database")
+    parser.add_argument("--only", choices=["reading", "models"], help="one of the two tables")
     options = parser.parse_args()
     report = Report(options.json)
-    sizes, rounds, epochs, fitted_from = options.millions, options.rounds, options.epochs, FITTED_FROM
+    sizes, rounds, epochs = options.millions, options.rounds, options.epochs
     if options.quick:
-        sizes, rounds, epochs, fitted_from = [0.1, 0.3], 1, 2, 0
-    # Kernels that are not compiled yet would be measured as memory.
-    with tempfile.TemporaryDirectory() as folder:
-        fresh(matrices.write_made, folder=folder, n_pairs=10_000, threads=1)
-        for model in options.models:
-            fresh(tastemap, model=model, folder=folder, epochs=1, seed=0, threads=1)
-    rows = [row for millions in sizes for row in rows_of_size(millions, options.models, epochs, rounds)]
-    report.table(f"Growth: an epoch, or the fit of models without epochs, {FACTORS} factors", rows)
-    report.table(f"Growth: exponent and memory from {fitted_from} million pairs on", growth(rows, fitted_from))
+        sizes, rounds, epochs = [0.1, 0.3], 1, 2
+    with contextlib.ExitStack() as stack:
+        folder = options.folder or stack.enter_context(tempfile.TemporaryDirectory())
+        for millions in sizes:
+            fresh(make, folder=folder, millions=millions, threads=2)
+        if options.only != "models":
+            reading = [row for n in sizes for row in rows_of_reading(folder, n, rounds, options.postgresql)]
+            report.table(f"Growth: reading user, item, quantity and time (target: {MOST_SCANS} polars)", reading)
+        if options.only != "reading":
+            rows = [row for n in sizes for row in rows_of_size(folder, n, options.models, epochs, rounds)]
+            report.table(f"Growth: an epoch, or the fit of models without epochs, {FACTORS} factors", rows)
+            report.table("Growth: exponent and memory", growth(rows))
     report.finish()
 
 
