@@ -32,8 +32,8 @@ def test_an_item_known_by_its_features_alone_counts_half(make: Any) -> None:
     pairs = {**dict(zip(model.items, model.popularity_.tolist(), strict=True)), "7": 0}
     cosines = find_cosines(model, "1")
     for neighbour, score in model.similar_items("1", k=9).select("neighbour", "score").rows():
-        known = pairs[neighbour] + 5
-        assert score == pytest.approx(cosines[neighbour] * known / (known + 5), abs=1e-6)
+        known = pairs[neighbour] + 3
+        assert score == pytest.approx(cosines[neighbour] * known / (known + 3), abs=1e-6)
 
 
 @pytest.mark.parametrize("make", FACTOR_MODELS)

@@ -93,11 +93,11 @@ def test_items_without_a_training_pair_do_not_turn_the_others() -> None:
 # -- trust -------------------------------------------------------------------------------------------------------------
 
 
-def test_half_of_a_cosine_counts_with_five_pairs_and_features_are_five() -> None:
-    n_pairs = np.array([0, 1, 5, 95, 0, 5])
+def test_half_of_a_cosine_counts_with_three_pairs_and_features_are_three() -> None:
+    n_pairs = np.array([0, 1, 3, 57, 0, 3])
     described = np.array([False, False, False, False, True, True])
-    assert find_trust(n_pairs, None).tolist() == [0, 1 / 6, 1 / 2, 0.95, 0, 1 / 2]
-    assert find_trust(n_pairs, described).tolist() == [0, 1 / 6, 1 / 2, 0.95, 1 / 2, 2 / 3]
+    assert find_trust(n_pairs, None).tolist() == [0, 1 / 4, 1 / 2, 0.95, 0, 1 / 2]
+    assert find_trust(n_pairs, described).tolist() == [0, 1 / 4, 1 / 2, 0.95, 1 / 2, 2 / 3]
 
 
 def test_of_two_neighbours_alike_the_one_more_people_have_is_nearer() -> None:
@@ -107,4 +107,4 @@ def test_of_two_neighbours_alike_the_one_more_people_have_is_nearer() -> None:
     near = Space(vectors, np.arange(4), np.arange(4, dtype=np.int32), turn, find_trust(n_pairs, None))
     lists = near.nearest(np.array([0, 2]), 2, "cosine")
     assert lists.rows.tolist() == [[2, 1], [1, 0]]
-    np.testing.assert_allclose(lists.scores, [[20 / 25, 2 / 7], [2 / 7, 1 / 6]], rtol=1e-6)
+    np.testing.assert_allclose(lists.scores, [[20 / 23, 2 / 5], [2 / 5, 1 / 4]], rtol=1e-6)

@@ -16,7 +16,7 @@ def turns(Y: Array, n_pairs: Array) -> tuple[Array, Array]:
     C = np.zeros((d, d))
     for y, n in zip(Y.astype(np.float64), n_pairs, strict=True):
         if n and y.any():
-            C += np.sqrt(n) * np.outer(y, y) / (y @ y)
+            C += n**0.75 * np.outer(y, y) / (y @ y)
     A = C / (np.trace(C) / d) + (0.03 + d / np.count_nonzero(n_pairs)) * np.eye(d)
     values, axes = np.linalg.eigh(A)
     root = axes @ np.diag(np.sqrt(values)) @ axes.T
@@ -24,6 +24,6 @@ def turns(Y: Array, n_pairs: Array) -> tuple[Array, Array]:
 
 
 def trust(n_pairs: Array, described: Array | None = None) -> Array:
-    """Return m / (m + 5) of each item."""
-    m = [n + 5 * (described is not None and bool(described[j])) for j, n in enumerate(n_pairs)]
-    return np.array([each / (each + 5) for each in m])
+    """Return m / (m + 3) of each item."""
+    m = [n + 3 * (described is not None and bool(described[j])) for j, n in enumerate(n_pairs)]
+    return np.array([each / (each + 3) for each in m])

@@ -25,7 +25,7 @@ ROWS_AT_ONCE = 1 << 14
 RIDGE = 0.03
 
 # With so many training pairs half of an item's cosine counts; features count as so many pairs.
-SHRINKAGE = 5
+SHRINKAGE = 3
 
 Closeness = Literal["cosine", "plain_cosine", "dot", "euclidean"]
 
@@ -165,7 +165,7 @@ def find_turns(items: Floats, n_pairs: Counts) -> tuple[Doubles, Doubles]:
     """Return what turns items' and users' vectors into those whose cosines compare them, float64, (d, d).
 
     items     A^-1/2,    A = C / c + (.03 + d / N) I
-              C = sum of sqrt(n_i) y_i y_i' / |y_i|^2 over the N items with n_i > 0, c the mean of its eigenvalues
+              C = sum of n_i^3/4 y_i y_i' / |y_i|^2 over the N items with n_i > 0, c the mean of its eigenvalues
     users     A^1/2, so that the product of a user and an item is the score as before
 
     items : float32, (n_items, d): the y
@@ -178,11 +178,10 @@ def find_turns(items: Floats, n_pairs: Counts) -> tuple[Doubles, Doubles]:
     about the correlation of their scores of items that are as long as each other.
     """
     n, d = items.shape
-    weights = np.sqrt(n_pairs)
     C = np.zeros((d, d))
     with one_blas_thread():  # its bits depend on the number of BLAS threads
         for block in row_blocks(n, ROWS_AT_ONCE):
-            part = items[block] * (np.sqrt(weights[block]) / _lengths(items[block]))[:, None]
+            part = items[block] * (n_pairs[block] ** 0.375 / _lengths(items[block]))[:, None]
             C += part.T @ part
         c = np.trace(C) / d
         if c == 0:  # no item has a direction
@@ -193,7 +192,7 @@ def find_turns(items: Floats, n_pairs: Counts) -> tuple[Doubles, Doubles]:
 
 
 def find_trust(n_pairs: Counts, described: Flags | None) -> Doubles:
-    """Return m / (m + 5) for items with m training pairs, where features count as 5 more: float64, (n_items,).
+    """Return m / (m + 3) for items with m training pairs, where features count as 3 more: float64, (n_items,).
 
     described : bool, (n_items,): which items have features; None for none
 

@@ -603,14 +603,14 @@ class Answers(ABC):
         where, item_table : conditions on the neighbours, as for `recommend`
 
         The cosine of models with factors y_i, without biases:
-        score      cos(z_i, z_j) m_j / (m_j + 5),    z = A^-1/2 y
+        score      cos(z_i, z_j) m_j / (m_j + 3),    z = A^-1/2 y
                    A = C / c + (.03 + d / N) I,    d the length of y, c the mean of C's eigenvalues
-                   C = sum of sqrt(n_i) y_i y_i' / |y_i|^2 over the N items with a training pair, n_i of them
-                   m_j = n_j, and 5 more where j has features
+                   C = sum of n_i^3/4 y_i y_i' / |y_i|^2 over the N items with a training pair, n_i of them
+                   m_j = n_j, and 3 more where j has features
 
         z lies along all directions alike; plain cosines are high where two items share no more than what most share,
-        such as being popular. The factor keeps out what is near by chance: it is 1/6 for a neighbour with one training
-        pair and .95 with 95. EASE and ItemKNN have similarities of their own, as their docstrings say.
+        such as being popular. The factor keeps out what is near by chance: it is 1/4 for a neighbour with one training
+        pair and .95 with 57. EASE and ItemKNN have similarities of their own, as their docstrings say.
 
         Raises UnknownIdError for items without a training pair or features, NotSupportedError for a model without
         similar items.
