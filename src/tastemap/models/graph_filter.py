@@ -137,7 +137,8 @@ class GraphFilter(Model):
             columns_of[histories.indices, np.repeat(columns, histories.counts)] = histories.data
             ways = zeros(pairs.shape[0], columns_of.shape[1])
             ways[:, : len(people)] = multiply(by_user, np.arange(len(ways)), columns_of, columns)
-            one_step = multiply(by_item, np.arange(n_items), ways, columns).T * np.float32(values[0] ** -2)
+            one_step = np.float32(values[0] ** -2) * multiply(by_item, np.arange(n_items), ways, columns)
+            one_step = np.ascontiguousarray(one_step.T)
             folded = multiply(pairs.by_user, people, of_history, np.arange(vectors.shape[1]))
             for weights in by_value:
                 n = len(weights)
