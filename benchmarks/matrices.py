@@ -32,7 +32,7 @@ def write_likes(folder: str, threads: int) -> dict[str, int]:
     n_users, users = _compact(likes["user_id"].to_numpy())
     n_items, items = _compact(likes["movie_id"].to_numpy())
     order = np.lexsort((items, users))
-    return _write(folder, np.bincount(users, minlength=n_users), items[order], n_items)
+    return write(folder, np.bincount(users, minlength=n_users), items[order], n_items)
 
 
 def write_made(folder: str, n_pairs: int, threads: int, n_items: int | None = None) -> dict[str, int]:
@@ -65,7 +65,7 @@ def write_made(folder: str, n_pairs: int, threads: int, n_items: int | None = No
         keys = _draw(random, wanted[start:stop], likes, cumulated, bounds, number)
         counts[start:stop] = np.bincount(keys // n_items, minlength=stop - start)
         pieces.append((keys % n_items).astype(np.int32))
-    return _write(folder, counts, np.concatenate(pieces), n_items)
+    return write(folder, counts, np.concatenate(pieces), n_items)
 
 
 def _draw(random: np.random.Generator, wanted: Ints, likes: Ints, cumulated: Ints, bounds: Ints, number: Ints) -> Ints:
@@ -90,7 +90,8 @@ def _compact(ids: Ints) -> tuple[int, Ints]:
     return len(values), rows
 
 
-def _write(folder: str, counts: Ints, items: Ints, n_items: int) -> dict[str, int]:
+def write(folder: str, counts: Ints, items: Ints, n_items: int) -> dict[str, int]:
+    """Write the pairs of users with these numbers of items, whose items ascend."""
     np.save(Path(folder) / "indptr.npy", np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
     np.save(Path(folder) / "indices.npy", items.astype(np.int32))
     np.save(Path(folder) / "n_items.npy", n_items)

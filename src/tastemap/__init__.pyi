@@ -49,6 +49,7 @@ from tastemap.models.shared.abilities import Abilities as Abilities
 from tastemap.models.shared.answers import ScoringVectors as ScoringVectors
 from tastemap.models.shared.base import Model as Model
 from tastemap.models.shared.explain import Explanation as Explanation
+from tastemap.models.shared.needs import Memory as Memory
 from tastemap.models.shared.registry import MODELS as MODELS
 from tastemap.models.shared.registry import register as register
 from tastemap.models.shared.search import Range as Range

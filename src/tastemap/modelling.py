@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tastemap.data._checks import check_amount, check_choice, check_share, check_switch, check_whole
 from tastemap.data.specs import ArraySpec
+from tastemap.models.shared.needs import Needs
 from tastemap.parallel import one_blas_thread, row_blocks, run
 from tastemap.ranking.scorer import FactorScorer, Histories, HistoryScorer
 from tastemap.ranking.top_k import ComputedCandidates, VectorCandidates
@@ -15,6 +16,7 @@ __all__ = [
     "FactorScorer",
     "Histories",
     "HistoryScorer",
+    "Needs",
     "Options",
     "Trainable",
     "VectorCandidates",

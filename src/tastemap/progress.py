@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tastemap.tables import show_controls
+
+_says: ContextVar[bool] = ContextVar("tastemap_says", default=False)
+
+
+@contextmanager
+def say_all() -> Iterator[None]:
+    """Have `say` write in the block whether progress is shown or not, as a command does."""
+    token = _says.set(True)
+    try:
+        yield
+    finally:
+        _says.reset(token)
+
+
+def say(line: str, progress: bool | None) -> None:
+    """Write a line on stderr where progress is shown."""
+    if is_shown(progress) or _says.get():
+        print(show_controls(line), file=sys.stderr)
 
 
 def is_shown(progress: bool | None) -> bool:

@@ -14,6 +14,7 @@ from tastemap.cli import output
 from tastemap.cli.app import app
 from tastemap.errors import DataError, ParameterError, UnknownIdError
 from tastemap.files.writable import check_file
+from tastemap.progress import say_all
 
 
 @app.command()
@@ -98,7 +99,8 @@ def fit(
         described = opt.read_features(ctx, found.data)
         output.note(f"{found.data!r}")
         started = time.perf_counter()
-        chosen.fit(found.data, checkpoint=checkpoint, **described)
+        with say_all():
+            chosen.fit(found.data, checkpoint=checkpoint, **described)
         seconds = time.perf_counter() - started
         with output.explain_write_errors(out):
             chosen.save(out, interactions=interactions)

@@ -138,6 +138,20 @@ def make_csr(indptr: Array, indices: Array, data: Array, n_columns: int) -> sp.c
     return matrix
 
 
+def count_rows(rows: Array, n_rows: int) -> Counts:
+    """Return how often each row number comes: int64, (n_rows,)."""
+    counts = np.zeros(n_rows, np.int64)
+    # NumPy counts a copy in 64 bits, which of all pairs would be the largest array of some fits.
+    for part in parallel.row_blocks(len(rows), count_at_once(n_rows)):
+        counts += np.bincount(rows[part], minlength=n_rows)
+    return counts
+
+
+def count_at_once(n_rows: int) -> int:
+    """Return how many row numbers `count_rows` counts at a time: as many as there are rows, or a million."""
+    return max(n_rows, 1 << 20)
+
+
 def indptr_of(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
     """Return where each row starts, from the sorted row numbers."""
     return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))

@@ -25,6 +25,7 @@ from tastemap.data._columns import (
 from tastemap.data._gather import Gatherer, Use
 from tastemap.data._pairs import (
     Rows,
+    count_rows,
     divide_weights,
     freeze,
     freeze_matrix,
@@ -475,7 +476,7 @@ class Interactions:
     @cached_property
     def n_items(self) -> int:
         """The number of items with at least one pair."""
-        return int(np.count_nonzero(np.bincount(self.matrix.indices, minlength=len(self.items))))
+        return int(np.count_nonzero(count_rows(self.matrix.indices, len(self.items))))
 
     @cached_property
     def transposed(self) -> sp.csr_matrix:
@@ -604,7 +605,7 @@ class Interactions:
             of a hash of their ids, `IdMap.tie_order`
         """
         check_whole("n", n, lowest=1)
-        counts = np.bincount(self.matrix.indices, minlength=len(self.items))
+        counts = count_rows(self.matrix.indices, len(self.items))
         if np.count_nonzero(counts) <= n:
             return self
         kept = np.zeros(len(self.items), dtype=bool)

@@ -196,9 +196,11 @@ class ImplicitALS(Model):
         start = {**always, "random start": 4 * factors * n_items}
         narrowed = 4 * factors * n_rows if width != factors else 0
         placed = 4 * factors * max(described.values(), default=0)
+        answering, scoring = FactorScorer.find_scoring(sizes, factors)
         return Needs(
             learning=(start, {**always, "fitted arrays": narrowed + placed}),
-            scoring=FactorScorer.find_scoring(sizes, factors),
+            answering=answering,
+            scoring=scoring,
             of_user=4 * factors,
             by_item=True,
         )

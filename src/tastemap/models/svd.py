@@ -141,7 +141,7 @@ class SVD(RatingModel):
     def _find_learning(self, sizes: Mapping[str, int], width: int) -> tuple[Parts, ...]:
         n_rows = sizes["users"] + sizes["items"]
         dealt = {"pairs dealt for an epoch": 12 * sizes["pairs"] + 13 * n_rows, "weights of rows": 12 * n_rows}
-        return ({**dealt, "random start": 4 * sizes["factors"] * n_rows}, dealt)
+        return ({"random start": 4 * sizes["factors"] * n_rows}, dealt)
 
     def make_leaner(self) -> Model:
         """Return ExplicitALS with as many factors, which deals no pairs."""

@@ -258,8 +258,8 @@ class FactorScorer(Scorer):
     @staticmethod
     def find_scoring(
         sizes: Mapping[str, int], factors: int, *, user_biases: bool = False, item_biases: bool = False
-    ) -> dict[str, int]:
-        """Return the bytes of what scoring makes of vectors of so many factors, and of a block of scores a thread.
+    ) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the bytes of what a scorer makes of vectors of so many factors, and of the scores of a block.
 
         sizes : "users", "items" and "paired_items"
         """
@@ -267,7 +267,7 @@ class FactorScorer(Scorer):
         columns = factors + user_biases + item_biases
         vectors = 4 * columns * (n_items * (columns > factors) + n_paired * (n_paired < n_items))
         buffer = 4 * BLOCK_QUERIES * min(BLOCK_ITEMS, n_paired) * parallel.n_threads()
-        return {"vectors of items": vectors + 4 * n_users * user_biases, "scores of a block": buffer}
+        return {"vectors of items": vectors + 4 * n_users * user_biases}, {"scores of a block": buffer}
 
     def queries(self, rows: RowNumbers) -> Floats:
         """Return the vectors of user rows, float32 (n, d)."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tastemap import parallel
-from tastemap.data._pairs import Rows
+from tastemap.data._pairs import Rows, count_rows
 from tastemap.kernels.sgd import Bucket, deal, shuffle
 from tastemap.randomness import Stream, derive_state
 
@@ -26,7 +26,7 @@ class Grid:
     def __init__(self, pairs: Rows, n_items: int, seed: int) -> None:
         self._pairs, self._seed = pairs, seed
         self._users = pairs.with_pairs.astype(np.int32)
-        self._items = np.flatnonzero(np.bincount(pairs.indices, minlength=n_items)).astype(np.int32)
+        self._items = np.flatnonzero(count_rows(pairs.indices, n_items)).astype(np.int32)
         self._blocks, self._places = np.empty(n_items, np.uint8), np.empty(n_items, np.int32)
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))

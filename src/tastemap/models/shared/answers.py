@@ -127,6 +127,10 @@ class Answers(ABC):
     def make_scorer(self) -> Scorer:
         """Return a scorer made of the fitted arrays; `self.known` has the arguments that all scorers take."""
 
+    @abstractmethod
+    def ask_for_answers(self) -> None:
+        """Raise DataError where what the first answer makes of the fitted arrays takes more memory than is free."""
+
     @property
     def scorer(self) -> Scorer:
         """The scorer: scores items for users from plain arrays; raises NotFittedError before `fit`."""
@@ -135,6 +139,7 @@ class Answers(ABC):
 
     @cached_property
     def _scorer(self) -> Scorer:
+        self.ask_for_answers()
         made: object = self.make_scorer()
         if not isinstance(made, Scorer):
             raise TypeError(f"{type(self).__name__}.make_scorer must return a Scorer, got {type(made).__name__}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -34,12 +33,12 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import PLACE_BYTES, PLACES_AT_ONCE, USERS_AT_ONCE, Answers
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
-from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, tell
+from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, read_sizes, tell
 from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.refusal import find_most_factors, find_most_items, make_refusal
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
-from tastemap.progress import is_shown
+from tastemap.progress import say
 from tastemap.training.loop import Epoch, Options, Trainable, train
 from tastemap.typing import Array, Arrays, Counts
 
@@ -284,8 +283,8 @@ class Model(Answers):
         try:
             self._remember(state, self._settle(interactions))
             told = self._ask_for_memory(given)
-            if is_shown(progress) and told.is_large:
-                print(told.sentence, file=sys.stderr)
+            if told.is_large:
+                say(told.sentence, progress)
             self.learn(interactions, options)
             self._check_learned()
         except BaseException:
@@ -400,6 +399,28 @@ class Model(Answers):
         model._remember(state, model._settle(state.training("memory")))
         return model._tell_memory(given)
 
+    def ask_for_answers(self) -> None:
+        """Raise DataError where what the first answer makes of the fitted arrays takes more memory than is free."""
+        state = self.state
+        arrays = {name: getattr(self, name) for name in self.fitted_arrays if hasattr(self, name)}
+        sizes = {
+            **self.find_sizes(state.activity, state.popularity),
+            **read_sizes(self.fitted_arrays, arrays),
+            **self._count_features(),
+            "pairs": int(state.popularity.sum()),
+        }
+        needs = self.find_needs(sizes)
+        memory.ask(
+            f"answering with this {type(self).__name__}",
+            sum(needs.answering.values()) + sum(needs.scoring.values()),
+            "fit it to fewer items, with interactions.top_items(...)",
+        )
+
+    def _count_features(self) -> dict[str, int]:
+        state = self.state
+        sides = (("user_features", state.user_features), ("item_features", state.item_features))
+        return {name: 0 if own is None else len(own.names) for name, own in sides}
+
     def _tell_memory(self, given: Interactions, **sizes: int) -> Memory:
         """Return the memory of a fit to the data of `state`.
 
@@ -407,15 +428,11 @@ class Model(Answers):
         sizes : in place of the model's own
         """
         state = self.state
-        features = {
-            f"{side}_features": 0 if own is None else len(own.names)
-            for side, own in (("user", state.user_features), ("item", state.item_features))
-        }
         known = {
             **self.find_sizes(state.activity, state.popularity),
             **find_size_of_data(given, state),
             **self.estimate_sizes(),
-            **features,
+            **self._count_features(),
             **sizes,
         }
         at_once = min(known["users"], max(min(USERS_AT_ONCE, PLACES_AT_ONCE // max(min(10, known["items"]), 1)), 1))

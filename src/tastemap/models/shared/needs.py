@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import polars as pl
 
+from tastemap.data._pairs import count_at_once
 from tastemap.data.frames import as_kind
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import Specs, find_size
 from tastemap.memory import SMALL, available_memory, show_bytes
 from tastemap.models.shared.state import State
 from tastemap.tables import write_html
-from tastemap.typing import FrameKind
+from tastemap.typing import Array, FrameKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,6 +144,16 @@ def find_array_bytes(specs: Specs, sizes: Mapping[str, int]) -> int:
     return total
 
 
+def read_sizes(specs: Specs, arrays: Mapping[str, Array]) -> dict[str, int]:
+    """Return the lengths of arrays by the names that shapes have for them."""
+    return {
+        size: length
+        for name, array in arrays.items()
+        for size, length in zip(specs[name].shape, array.shape, strict=True)
+        if isinstance(size, str)
+    }
+
+
 def find_size_of_data(given: Interactions, state: State) -> dict[str, int]:
     """Return the sizes that say what all models take.
 
@@ -169,18 +180,21 @@ def tell(name: str, needs: Needs, specs: Specs, sizes: Mapping[str, int], at_onc
     }
     base = {part: size for part, size in base.items() if size}
     arrays = {"fitted arrays": find_array_bytes(specs, sizes)} if specs else {}
-    # What counts the pairs of items takes their rows in 64 bits.
     first = {part: size for part, size in base.items() if part != BY_ITEM}
     base |= needs.kept
-    phases: list[dict[str, int]] = [{**first, "counting": 8 * n_pairs}, *({**base, **more} for more in needs.learning)]
+    phases: list[dict[str, int]] = [
+        {**first, "counting": max(n_pairs, 8 * min(n_pairs, count_at_once(n_items)))},
+        *({**base, **more} for more in needs.learning),
+    ]
     keep = {**base, **arrays}
     places = at_once * min(10, n_items)
+    ranking: Parts = {"lists": 16 * places + needs.of_user * at_once, **needs.scoring}
+    frames: Parts = {"lists": place_bytes * places}
     lists = {
         "ids of users": 16 * n_users,
-        "lists": place_bytes * places + needs.of_user * at_once,
         "items to choose from": 33 * n_items + n_users,
         **needs.answering,
-        **needs.scoring,
+        **max(ranking, frames, key=lambda parts: sum(parts.values())),
     }
     fit = max([*phases, keep], key=lambda parts: sum(parts.values()))
     return Memory(name, {"fit": fit, "keep": keep, "recommend_all": lists})

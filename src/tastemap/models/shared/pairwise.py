@@ -126,7 +126,7 @@ class PairwiseModel(Model):
         rows = {"rows as kernels take them": 4 * width * n_rows, "weights of rows": 17 * n_rows}
         dealt = {
             "pairs dealt for an epoch": 12 * n_pairs + 13 * n_rows,
-            "pairs with bounded weights": 4 * n_pairs * sizes["heavy"],
+            "pairs with bounded weights": 4 * n_pairs * sizes.get("heavy", 0),
         }
         described = {"user": n_users, "item": n_items}
         described = {side: n for side, n in described.items() if sizes[f"{side}_features"]}
@@ -135,13 +135,15 @@ class PairwiseModel(Model):
             * width
             * sum(2 * n + 4 * sizes[f"{side}_features"] for side, n in described.items())
         }
+        answering, scoring = FactorScorer.find_scoring(sizes, factors, item_biases=True)
         return Needs(
             learning=(
                 {**rows, "random start": 8 * factors * max(n_users, n_items)},
                 {**rows, **dealt, **features},
                 {**rows, **dealt, "fitted arrays": 4 * factors * n_rows + 20 * n_rows},
             ),
-            scoring=FactorScorer.find_scoring(sizes, factors, item_biases=True),
+            answering=answering,
+            scoring=scoring,
             of_user=8 * factors + 8,
         )
 

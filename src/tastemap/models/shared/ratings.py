@@ -122,9 +122,12 @@ class RatingModel(Model):
         n_rows, factors, width = sizes["users"] + sizes["items"], sizes["factors"], width_of(sizes["factors"] + 2)
         rows = {"rows as kernels take them": 4 * width * n_rows}
         ended = {**rows, "fitted arrays": 4 * (factors + 1) * n_rows}
+        phases = [{**rows, **more} for more in self._find_learning(sizes, width)]
+        answering, scoring = FactorScorer.find_scoring(sizes, factors, user_biases=True, item_biases=True)
         return Needs(
-            learning=(*({**rows, **more} for more in self._find_learning(sizes, width)), ended),
-            scoring=FactorScorer.find_scoring(sizes, factors, user_biases=True, item_biases=True),
+            learning=({"deviations of ratings": 8 * sizes["pairs"]}, *phases, ended),
+            answering=answering,
+            scoring=scoring,
             of_user=8 * factors + 16,
             by_item=True,
         )

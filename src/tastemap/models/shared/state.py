@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tastemap.data._pairs import Rows, divide_weights, freeze_rows
+from tastemap.data._pairs import Rows, count_rows, divide_weights, freeze_rows
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
@@ -70,7 +70,7 @@ class State:
             items=items,
             columns=interactions.columns,
             frame_kind=interactions.frame_kind,
-            popularity=np.bincount(interactions.matrix.indices, minlength=len(items)).astype(np.int64),
+            popularity=count_rows(interactions.matrix.indices, len(items)),
             activity=interactions.by_user.counts,
             interactions=interactions,
             unit=unit,
