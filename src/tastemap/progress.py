@@ -34,17 +34,25 @@ def is_shown(progress: bool | None) -> bool:
     return sys.stderr.isatty() if progress is None else progress
 
 
-def make_bar(total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "") -> Any:
+# Work that may be short shows nothing before so many seconds.
+WAIT = 2.0
+
+
+def make_bar(
+    total: int | None, progress: bool | None, *, done: int = 0, unit: str = "epoch", about: str = "", wait: float = 0.0
+) -> Any:
     """Return a bar of tqdm on stderr, hidden where progress is not shown.
 
     total : the number of units, None where it is not known
     done : how many of them are done at the start
     progress : True shows it, False hides it, None shows it where stderr is a terminal
-    unit : what is counted; bytes, "B", are shown as kB, MB and GB
+    unit : what is counted; bytes, rows and users are shown as kB, MB and GB, or k, M and G
     about : the text before the bar
+    wait : seconds before it is shown first
     """
     from tqdm import tqdm
 
     hide = not is_shown(progress)
-    scaled, desc = unit == "B", show_controls(about)
-    return tqdm(total=total, initial=done, unit=unit, unit_scale=scaled, desc=desc, disable=hide, file=sys.stderr)
+    scaled, desc = unit in ("B", "row", "user"), show_controls(about)
+    looks: dict[str, Any] = {"unit": unit, "unit_scale": scaled, "desc": desc}
+    return tqdm(total=total, initial=done, disable=hide, file=sys.stderr, delay=wait, **looks)

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from reference import metrics as reference
-from tastemap.evaluation import evaluate as evaluate_module
 from tastemap.metrics.definitions import parse_all
 from tastemap.metrics.measure import ListBatch, ListMeasurer
 from tastemap.ranking.scorer import Scorer
@@ -553,7 +552,7 @@ def test_lists_are_ranked_some_users_at_a_time(monkeypatch: pytest.MonkeyPatch) 
         return rank(self, rows, *more)
 
     monkeypatch.setattr(Scorer, "rank", counted)
-    monkeypatch.setattr(evaluate_module, "PLACES_AT_ONCE", 5 * 14)
+    monkeypatch.setattr("tastemap.models.shared.answers.PLACES_AT_ONCE", 5 * 14)
     assert tm.evaluate(model, test, metrics=names).frame.equals(whole.frame)
     assert sizes == [5, 5, 2]
 

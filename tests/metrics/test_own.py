@@ -16,7 +16,6 @@ import polars as pl
 import pytest
 
 import tastemap as tm
-from tastemap.evaluation import evaluate as evaluation
 from tastemap.metrics.definitions import parse_all
 
 
@@ -98,7 +97,7 @@ def test_ids_may_be_numbers() -> None:
 def test_users_come_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tm.Popular().fit(TRAIN)
     whole = tm.evaluate(model, TEST, metrics=[FIRST_HIT, PRECISION])
-    monkeypatch.setattr(evaluation, "PLACES_AT_ONCE", 3)
+    monkeypatch.setattr("tastemap.models.shared.answers.PLACES_AT_ONCE", 3)
     assert tm.evaluate(model, TEST, metrics=[FIRST_HIT, PRECISION]).values.tolist() == whole.values.tolist()
 
 

@@ -6,7 +6,7 @@ of the table are let go. Making the matrix takes 8 more for a while, never a sec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -21,7 +21,9 @@ from tastemap.data._numbering import Numbering
 from tastemap.data._pairs import ascends, make_csr
 from tastemap.data.dates import parse_times
 from tastemap.data.ids import IdMap, name_rows
+from tastemap.data.sources.streams import Stream
 from tastemap.errors import DataError, Remedy
+from tastemap.progress import WAIT, make_bar
 from tastemap.typing import Array
 
 # Rows that a kernel takes at a time, so that Ctrl-C comes in between.
@@ -112,11 +114,13 @@ class Gatherer:
         self._n_read = 0
         self._nothing_left: DataError | None = None
 
-    def add_all(self, tables: Generator[pl.DataFrame]) -> None:
+    def add_all(self, stream: Stream) -> None:
         """Take the rows of tables that come one after the other, and close what gives them."""
-        with closing(tables):
-            for table in tables:
+        bar = make_bar(stream.n_rows, None, unit="row", about="reading", wait=WAIT)
+        with closing(stream.tables), bar as shown:
+            for table in stream.tables:
                 self.add(table)
+                shown.update(len(table))
 
     def add(self, table: pl.DataFrame) -> None:
         """Take the rows of a table with the columns of `Use`; raises DataError for what is wrong with them."""
@@ -188,10 +192,13 @@ class Gatherer:
             raise DataError("there are no rows: interactions need at least one")
         from tastemap.kernels import pairs
 
+        bar = make_bar(5, None, unit="step", about="sorting", wait=WAIT)
         users, items = (one.make_map() for one in self._numberings)
         del self._numberings
         indptr, columns, order = self._sort(len(users))
+        bar.update()
         sizes = _sort_rows(indptr, columns, order, len(items))
+        bar.update()
         runs = np.concatenate(([0], np.cumsum(sizes)))
         is_merged = runs[-1] < n
         if is_merged and duplicates == "error":
@@ -225,16 +232,20 @@ class Gatherer:
                 raise DataError(f"column {source!r} has weights too large for 32-bit floats: divide them first")
             if n_lost:
                 raise DataError(f"column {source!r} has weights too small for 32-bit floats: multiply them first")
+        bar.update()
         times, time_type = self._take_times()
         if times is not None:
             merged_times = np.empty(runs[-1], np.int64)
             each(pairs.merge_times, _as_sortable(times), policy[duplicates_time], merged_times)
             times = _as_sortable(merged_times.view(times.dtype)).view(times.dtype)
+        bar.update()
         if is_merged:
             own_columns, own_order = np.empty(runs[-1], columns.dtype), np.empty(runs[-1], order.dtype)
             each(pairs.merge_places, None, how, own_columns, own_order)
             columns, order = own_columns, own_order
         places = _rank(order, n) if is_merged else order
+        bar.update()
+        bar.close()
         matrix = make_csr(runs, columns, data, len(items))
         return Gathered(matrix, users, items, times, time_type, None if ascends(places) else places)
 

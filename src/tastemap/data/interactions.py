@@ -44,7 +44,7 @@ from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.data.names import guess_column
 from tastemap.data.sources.databases import open_query
 from tastemap.data.sources.files import DataFile, open_file
-from tastemap.data.sources.streams import open_stream
+from tastemap.data.sources.streams import Stream, open_stream
 from tastemap.data.wide import choose_users, find_users, read_wide
 from tastemap.errors import DataError, ParameterError, Remedy, TastemapWarning, name_some, show
 from tastemap.files.paths import as_path
@@ -285,10 +285,10 @@ class Interactions:
         file = open_file(path, separator, columns=columns, encoding=encoding, quotes=quotes)
         _check_ids_are_there(file, used[:2])
         # Nothing here refers to the bytes of an unpacked file any more when the rows are sorted.
-        return cls.from_frame(
-            file.read_batches(used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls),
-            **options,
+        rows = file.read_batches(
+            used, weight=options.get("weight"), ids=used[:2], keep_na=keep_na, drop_nulls=drop_nulls
         )
+        return cls.from_frame(Stream(rows, file.count_rows()), **options)
 
     @classmethod
     def from_query(

@@ -112,7 +112,7 @@ def compare(
                     seconds[name] = perf_counter() - started
                 else:
                     _load_ranking_kernels(model, test, {"metrics": asked, **given})
-                evaluations[name] = evaluate(model, test, metrics=asked, **given)
+                evaluations[name] = evaluate(model, test, metrics=asked, progress=False, **given)
             shown.update()
     if not evaluations:
         raise next(iter(failed.values())).error

@@ -29,8 +29,10 @@ from tastemap.memory import fit_block
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
 from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
 from tastemap.metrics.ratings import measure_ratings
+from tastemap.models.shared.answers import count_at_once
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.likes import warn_of_other_weights
+from tastemap.progress import WAIT, make_bar
 from tastemap.randomness import INTERVALS
 from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
@@ -38,9 +40,6 @@ from tastemap.tables import write_html
 from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
 
 Exclude = Literal["train"] | Interactions | None
-
-# The number of places of lists held in memory at a time.
-PLACES_AT_ONCE = 1 << 22
 
 # What a place of a list takes while it is measured.
 PLACE_BYTES = 64
@@ -214,6 +213,7 @@ def evaluate(
     history: Interactions | None = None,
     candidates: Any = None,
     item_features: Features | None = None,
+    progress: bool | None = None,
 ) -> Evaluation:
     """Rank the items for every user with a test pair and measure the lists, or compare predicted ratings.
 
@@ -229,6 +229,7 @@ def evaluate(
         Pairs whose item the model does not know are ignored
     candidates : only these items are ranked (ids), even those without a training pair or features
     item_features : the features by which diversity compares items; None compares them by their training users
+    progress : a bar on stderr; None shows one where stderr is a terminal, after two seconds
 
     A list is compared with the test items that the user likes, those of a weight above 0, whatever the model; rmse and
     mae use all test pairs. Users without such an item are left out and counted. Test items that the model does not know
@@ -284,13 +285,16 @@ def evaluate(
             left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(likes))))
         measuring = ListMeasurer(of_lists, _make_background(model, test, catalogue, item_features), len(catalogue))
         columns = np.flatnonzero([metric in of_lists for metric in asked])
-        at_once = fit_block(max(1, PLACES_AT_ONCE // measuring.longest), PLACE_BYTES * measuring.longest)
+        at_once = fit_block(count_at_once(measuring.longest, len(catalogue)), PLACE_BYTES * measuring.longest)
+        bar = make_bar(len(likers), progress, unit="user", about="evaluating", wait=WAIT)
         for block in parallel.row_blocks(len(likers), at_once):
             mine = [] if hidden is None else [hidden.of(block)]
             lists = model.scorer.rank(of_likers[block], measuring.longest, mine, catalogue, people.queries)
             n_alike += model.scorer.count_alike(lists)
             shown = ListBatch(lists.rows, lists.counts, held_out, theirs[block], reachable[block])
             values[np.ix_(likers[block], columns)] = measuring.add(shown)
+            bar.update(len(lists.counts))
+        bar.close()
         overall = measuring.overall
     if of_ratings:
         errors, whose = _compute_errors(model, test, tested, rows, people)

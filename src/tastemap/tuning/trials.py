@@ -100,7 +100,9 @@ class Work:
         try:
             self._check(model)
             model.fit(self.train, **options, progress=False)
-            score = evaluate(model, self.validation, metrics=self.metric, exclude=self.exclude)[self.metric]
+            score = evaluate(model, self.validation, metrics=self.metric, exclude=self.exclude, progress=False)[
+                self.metric
+            ]
             if not np.isfinite(score):
                 score, state, reason = None, "failed", f"its {self.metric} is {score}"
         except _GivenUp as end:

@@ -45,14 +45,19 @@ class ParquetTable:
         texts, numbers : of no use here, as every column has a type
         """
         rows, wanted = self._select(columns)
-        n_rows: int = rows.select(pl.len()).collect().item()
+        n_rows = self.count_rows()
         check_room(n_rows * len(wanted) * _WIDTH, f"{self.label} with {n_rows:,} rows")
         return rows.collect()[wanted]
+
+    def count_rows(self) -> int:
+        """Return the number of rows, which the footers tell."""
+        n_rows: int = self._scan().select(pl.len()).collect().item()
+        return n_rows
 
     def read_batches(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
         """Give the rows of the named columns a part at a time; raises DataError for a column that is not there."""
         rows, wanted = self._select(columns)
-        n_rows: int = rows.select(pl.len()).collect().item()
+        n_rows = self.count_rows()
         needed = n_rows * (_GATHERED + _WIDTH * (len(wanted) - 2))
         memory.ask(f"{self.label} with {n_rows:,} rows", needed, "pass a part of it")
         return collect(rows, wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -154,9 +154,16 @@ class DataFile:
                 table = table.with_columns(own if whole is None else whole)
         return table
 
+    def count_rows(self) -> int | None:
+        """Return the number of rows where that takes no reading, as for Parquet, else None."""
+        if not self.is_parquet:
+            return None
+        with self._explain():
+            return ParquetTable(self.content, self.label).count_rows()
+
     def read_batches(
         self, columns: Sequence[str], *, weight: str | None = None, ids: Sequence[str] = (), **how: bool
-    ) -> Iterator[pl.DataFrame]:
+    ) -> Generator[pl.DataFrame]:
         """Give the rows that `read` reads a part at a time: those of Parquet are not in memory together."""
         if not self.is_parquet:
             yield from cut(self.read(columns, weight=weight, ids=ids, **how))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -15,24 +15,34 @@ from tastemap.forks import check_polars_threads
 ROWS = 1 << 20
 
 
-def open_stream(frame: Any, columns: Sequence[str]) -> Generator[pl.DataFrame]:
+class Stream(NamedTuple):
+    """Tables that come one after the other; how many rows they have, None where that is not known."""
+
+    tables: Generator[pl.DataFrame]
+    n_rows: int | None = None
+
+
+def open_stream(frame: Any, columns: Sequence[str]) -> Stream:
     """Return the rows of a frame, or of frames that come one after the other, as tables of the columns, in this order.
 
-    frame : what `to_polars` takes; an iterator or a list of such frames; a reader of Arrow batches, such as
+    frame : a stream; what `to_polars` takes; an iterator or a list of such frames; a reader of Arrow batches, such as
         `pyarrow.RecordBatchReader`. A LazyFrame and a DuckDB relation are read a part at a time
 
     Raises DataError where a column is missing or a frame is of an unknown kind.
     """
     check_polars_threads()
+    if isinstance(frame, Stream):
+        return Stream(_open_each(frame.tables, columns), frame.n_rows)
     if isinstance(frame, pl.LazyFrame):
-        return _collect(frame, columns)
+        return Stream(_collect(frame, columns))
     if hasattr(frame, "read_next_batch"):
-        return _open_each(iter(frame), columns)
+        return Stream(_open_each(iter(frame), columns))
     if hasattr(frame, "to_arrow_reader") and _has_pyarrow():  # a DuckDB relation
-        return _open_each(iter(frame.to_arrow_reader(ROWS)), columns)
+        return Stream(_open_each(iter(frame.to_arrow_reader(ROWS)), columns))
     if isinstance(frame, Iterator) or (isinstance(frame, list | tuple) and frame and _is_frame(frame[0])):
-        return _open_each(iter(frame), columns)
-    return cut(to_polars(frame, columns))
+        return Stream(_open_each(iter(frame), columns))
+    table = to_polars(frame, columns)
+    return Stream(cut(table), len(table))
 
 
 def _open_each(frames: Iterator[Any], columns: Sequence[str]) -> Generator[pl.DataFrame]:

@@ -47,6 +47,7 @@ from tastemap.models.shared.inputs import (
 )
 from tastemap.models.shared.likes import warn_of_other_weights
 from tastemap.models.shared.state import State
+from tastemap.progress import WAIT, make_bar
 from tastemap.ranking.audience import rank_users
 from tastemap.ranking.rerank import Rank, rank_diverse
 from tastemap.ranking.scorer import DISLIKE, FactorScorer, Scorer, make_alike_warning
@@ -65,6 +66,10 @@ USERS_AT_ONCE = 1 << 16
 
 # The number of places of lists that `recommend_all` holds in memory at a time: fewer users where lists are long.
 PLACES_AT_ONCE = 1 << 22
+
+# The number of scores that `recommend_all` works out at a time, about: fewer users where items are many, so that parts
+# are done, and kept, every few seconds.
+SCORES_AT_ONCE = 1 << 32
 
 # What a place of a list takes until it is a row of a frame: ids, rank and score, and the arrays that they are made of.
 PLACE_BYTES = 64
@@ -451,6 +456,7 @@ class Answers(ABC):
         item_table: Any = None,
         table: str | None = None,
         password_file: str | Path | None = None,
+        progress: bool | None = None,
     ) -> None:
         """Write the recommendations of every user with a training pair or features to files or a table.
 
@@ -460,6 +466,7 @@ class Answers(ABC):
         table : the name of the table in a database, or schema.name; None is "recommendations"
         password_file : a file whose first line is the password of the address; None leaves it to the address, and of
             PostgreSQL to PGPASSWORD and .pgpass
+        progress : a bar on stderr; None shows one where stderr is a terminal, after two seconds
 
         Files and tables have the columns and rows that `recommend` returns, and are there whole or not at all: until
         then one of an earlier call stays. A table with other columns is not replaced. Users are ranked in batches, so
@@ -475,7 +482,7 @@ class Answers(ABC):
         choice = self._choose(candidates, where, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
         longest = max(min(k, len(choice.among)), 1)
-        at_once = fit_block(max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest), 1), PLACE_BYTES * longest)
+        at_once = fit_block(count_at_once(longest, len(choice.among)), PLACE_BYTES * longest)
         users = self.state.users.take(np.flatnonzero(self.state.known_users))
         n_alike = n_lists = 0
 
@@ -485,6 +492,7 @@ class Answers(ABC):
             shown: pl.DataFrame
             shown, alike, _ = self._recommend(some, k, exclude_seen, choice, exclude, "raise", "polars")
             n_alike, n_lists = n_alike + alike, n_lists + len(some)
+            bar.update(number * at_once + len(some) - bar.n)  # parts that are there from before count too
             return shown
 
         def name_work() -> str:
@@ -498,7 +506,8 @@ class Answers(ABC):
             return compute_digest(as_json(how), arrays)
 
         sink.check()
-        sink.write(TableParts(math.ceil(len(users) / at_once), make_part, name_work))
+        with make_bar(len(users), progress, unit="user", about="recommending", wait=WAIT) as bar:
+            sink.write(TableParts(math.ceil(len(users) / at_once), make_part, name_work))
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
 
@@ -973,3 +982,8 @@ def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:
     n, k = lists.rows.shape
     filled = np.arange(k) < lists.counts[:, None]
     return np.repeat(np.arange(n), lists.counts), np.broadcast_to(np.arange(1, k + 1), (n, k))[filled], filled
+
+
+def count_at_once(longest: int, n_items: int) -> int:
+    """Return for how many users lists are made at a time, where there are many."""
+    return max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest, max(SCORES_AT_ONCE // n_items, 1 << 10)), 1)

@@ -30,7 +30,7 @@ from tastemap.files.arrays import as_json, compute_digest, write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.answers import PLACE_BYTES, PLACES_AT_ONCE, USERS_AT_ONCE, Answers
+from tastemap.models.shared.answers import PLACE_BYTES, Answers, count_at_once
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
 from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, read_sizes, tell
@@ -435,7 +435,8 @@ class Model(Answers):
             **self._count_features(),
             **sizes,
         }
-        at_once = min(known["users"], max(min(USERS_AT_ONCE, PLACES_AT_ONCE // max(min(10, known["items"]), 1)), 1))
+        n_items = max(known["items"], 1)
+        at_once = min(known["users"], count_at_once(min(10, n_items), n_items))
         return tell(type(self).__name__, self.find_needs(known), self.fitted_arrays, known, at_once, PLACE_BYTES)
 
     def _ask_for_memory(self, given: Interactions) -> Memory:
