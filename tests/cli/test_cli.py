@@ -779,9 +779,37 @@ def test_an_input_is_not_overwritten(als: tm.ImplicitALS) -> None:
 def test_more_factors_than_memory_is_one_sentence(folder: Path) -> None:
     said = expect_refusal("fit", "ratings.csv", "--set", "factors=5000000", "--out", "own.safetensors")
     figures = r"needs [\d,.]+ GB of memory, and [\d,.]+ GB are free"
-    sizes = "5,000,000 factors of 4 users, 3 items and 7 pairs"
-    assert re.fullmatch(rf"ImplicitALS with {sizes} {figures}: pass --set 'factors=\d+'", said)
+    data = "4 users, 3 items and 7 pairs"
+    assert re.fullmatch(rf"ImplicitALS with 5,000,000 factors of {data} {figures}: pass --set 'factors=\d+'", said)
     assert "own.safetensors" not in files()
+
+
+def test_fit_keeps_the_most_popular_items(folder: Path) -> None:
+    run("fit", "ratings.csv", *SMALL, "--max-items", "1", "--out", "own.safetensors")
+    model = tm.load("own.safetensors")
+    assert dict(zip(model.items, model.popularity_, strict=True)) == {10: 3, 20: 0, 30: 0}
+
+
+def test_what_fit_takes_is_said_before_it_starts_where_it_is_much(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tastemap.models.shared.needs.LARGE", 100)
+    told = run("fit", "ratings.csv", *SMALL, "--out", "own.safetensors")
+    assert re.search(r"^ImplicitALS needs \d+ kB of [\d.,]+ [GM]B that are free, and \d+ kB once", told.stderr, re.M)
+
+
+def test_compare_and_evaluate_keep_the_most_popular_items_of_the_training(folder: Path) -> None:
+    told = run_json("compare", "ratings.csv", "--model", "Popular", "--max-items", "2", "--on-unknown", "popular")
+    assert told["train"]["pairs"] + told["test"]["pairs"] == 5
+    by_time = run_json(
+        "compare", "ratings.csv", "--model", "Popular", "--max-items", "2", "--by-time", "--on-unknown", "popular"
+    )
+    assert by_time["train"]["pairs"] + by_time["test"]["pairs"] == 5
+    Path("early.csv").write_text("userId,movieId,rating\n1,10,5\n2,10,4\n3,30,5\n")
+    Path("late.csv").write_text("userId,movieId,rating\n3,10,5\n1,30,4\n")
+    run("fit", "early.csv", "--model", "Popular", "--out", "early.safetensors")
+    assert run_json("evaluate", "early.safetensors", "late.csv")["models"][0]["users"] == 2
+    assert run_json("evaluate", "early.safetensors", "late.csv", "--max-items", "1")["models"][0]["users"] == 1
 
 
 def test_info_counts_repeated_pairs_as_compare_does(folder: Path) -> None:

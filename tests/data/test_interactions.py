@@ -33,6 +33,18 @@ def read(**columns: Any) -> Interactions:
     return Interactions.from_frame(columns, **uses)
 
 
+def test_the_most_popular_items_are_kept_and_equal_ones_by_tie_order() -> None:
+    data = Interactions.from_frame({"user": [1, 1, 1, 2, 2, 3, 3], "item": [5, 6, 7, 5, 6, 5, 8]})
+    assert data.top_items(2).to_frame("polars").rows() == [(1, 5, 1), (1, 6, 1), (2, 5, 1), (2, 6, 1), (3, 5, 1)]
+    first = min((7, 8), key=lambda item: data.items.tie_order[data.items.rows([item])[0]])
+    kept = data.top_items(3)
+    assert set(kept.to_frame("polars")["item"]) == {5, 6, first}
+    assert kept.items is data.items
+    assert data.top_items(4) is data
+    with pytest.raises(ValueError, match="n must be"):
+        data.top_items(0)
+
+
 def test_rows_follow_first_appearance_and_the_matrix_holds_the_weights() -> None:
     ratings = read(user=["b", "a", "b"], item=[7, 7, 3], weight=[1, 2, 3])
     assert list(ratings.users) == ["b", "a"]

@@ -190,14 +190,13 @@ def tell(name: str, needs: Needs, specs: Specs, sizes: Mapping[str, int], at_onc
     places = at_once * min(10, n_items)
     ranking: Parts = {"lists": 16 * places + needs.of_user * at_once, **needs.scoring}
     frames: Parts = {"lists": place_bytes * places}
-    larger: Parts = max((ranking, frames), key=_sum)
     lists = {
         "ids of users": 16 * n_users,
         "items to choose from": 33 * n_items + n_users,
         **needs.answering,
-        **larger,
+        **(ranking if sum(ranking.values()) > sum(frames.values()) else frames),
     }
-    fit = max([*phases, keep], key=_sum)
+    fit = max([*phases, keep], key=lambda parts: sum(parts.values()))
     return Memory(name, {"fit": fit, "keep": keep, "recommend_all": lists})
 
 
@@ -210,7 +209,3 @@ def find_made(state: State) -> set[str]:
     if "transposed" in vars(training):
         made.add(BY_ITEM)
     return made
-
-
-def _sum(parts: Parts) -> int:
-    return sum(parts.values())

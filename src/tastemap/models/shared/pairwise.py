@@ -144,7 +144,7 @@ class PairwiseModel(Model):
             ),
             answering=answering,
             scoring=scoring,
-            of_user=8 * factors + 8,
+            of_user=4 * (factors + 1),
         )
 
     def learn(self, interactions: Interactions, options: Options) -> None:

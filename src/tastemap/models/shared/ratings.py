@@ -128,7 +128,7 @@ class RatingModel(Model):
             learning=({"deviations of ratings": 8 * sizes["pairs"]}, *phases, ended),
             answering=answering,
             scoring=scoring,
-            of_user=8 * factors + 16,
+            of_user=4 * (factors + 2),
             by_item=True,
         )
 

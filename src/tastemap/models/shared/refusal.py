@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, Remedy
+from tastemap.kernels.core.simd import LANES
 from tastemap.memory import show_bytes
 
 # Fewer factors or items than these say too little to be a way out.
@@ -44,13 +45,15 @@ def make_refusal(
 
 def find_most_factors(factors: int, fits: Callable[[int], bool]) -> int | None:
     """Return the most factors below these that fit, None where not even a few do."""
-    low, high = FEWEST_FACTORS, factors
-    if high <= low or not fits(low):
+    # Of many factors those that fill whole registers: they take the least.
+    step = LANES if factors > 2 * LANES else 1
+    low, high = -(-FEWEST_FACTORS // step), -(-factors // step)
+    if high <= low or not fits(low * step):
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+        low, high = (middle, high) if fits(middle * step) else (low, middle)
+    return low * step
 
 
 def find_most_items(interactions: Interactions, fits: Callable[[Interactions], bool]) -> int | None:
