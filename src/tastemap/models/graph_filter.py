@@ -183,7 +183,7 @@ class GraphFilter(Model):
             {**graph, **vectors, **kernel},
             {**vectors, **kernel, "fitted arrays": 4 * columns * n_items, "sums of weights": 12 * n_pairs},
         ]
-        kept = dict[str, int]()
+        made, kept = 4 * n_items * (columns + max(width_of(columns), WINDOW)), dict[str, int]()
         if self.noise is None:
             steps = 4 * n_items * (columns + width_of(columns))
             kept = {"order of the pairs": 8 * n_pairs}
@@ -198,8 +198,8 @@ class GraphFilter(Model):
         return Needs(
             learning=tuple(phases),
             kept=kept,
-            answering={"steps": 4 * n_items * (columns + max(width_of(columns), WINDOW))},
-            scoring={"scores of a block": 4 * _Sums.cells * parallel.n_threads()},
+            answering={"steps": made},
+            scoring={"steps being made": made},
             by_item=True,
         )
 

@@ -221,7 +221,9 @@ class ItemKNN(Model):
             learning=tuple(phases),
             kept=kept,
             answering={"neighbours by neighbour": 8 * entries + 12 * sizes["items"]},
-            scoring={"scores of a block": 4 * ComputedCandidates.cells * parallel.n_threads()},
+            scoring={
+                "scores of a block": 4 * min(ComputedCandidates.cells, 64 * sizes["items"]) * parallel.n_threads()
+            },
             by_item=True,
         )
 
