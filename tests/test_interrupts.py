@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from databases import find_programs
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs signals")
 
 # Interrupts a call after 0.4 seconds; prints how long it took to stop; a model that it fitted must then be as before.
@@ -85,6 +87,25 @@ OTHERS = """
     tm.ItemKNN().fit(train).recommend(k=5)
 """
 
+QUERIES = """
+    ask = lambda sql, where: lambda: tm.Interactions.from_query(sql, where, user="a", item="b", duplicates="sum")
+    import duckdb
+    open("shop.db", "w").close()
+    duckdb.connect("shop.duckdb").close()
+    count = "select max(a) as a, 1 as b from"
+    numbers = "with recursive c(a) as (select 1 union all select a + 1 from c where a < 1000000000)"
+    many = "select sin(x.range * y.range) as a from range(200000) x, range(60000) y"
+    ask("select 1 as a, 2 as b", "sqlite:///shop.db")(), ask("select 1 as a, 2 as b", "shop.duckdb")()  # import
+    interrupt("SQLite", ask(f"{numbers} {count} c", "sqlite:///shop.db"))
+    interrupt("DuckDB", ask(f"{count} ({many})", "shop.duckdb"))
+    interrupt("DuckDB rows", ask(f"select a, 1 as b from ({many}) where a > 0.999", "shop.duckdb"))
+    import adbc_driver_postgresql.dbapi, os
+    if server := os.environ["SERVER"]:
+        interrupt("PostgreSQL", ask("select length(pg_sleep(9)::text) as a, 1 as b", server))
+        slow = "case when g = 99000 then length(pg_sleep(9)::text) else g end"
+        interrupt("PostgreSQL rows", ask(f"select {slow} as a, g as b from generate_series(1, 100000) g", server))
+"""
+
 
 @pytest.mark.parametrize("calls", [FITS, OTHERS], ids=["fits", "others"])
 def test_ctrl_c_stops_within_a_second(calls: str, run_python: Callable[..., str]) -> None:
@@ -92,6 +113,16 @@ def test_ctrl_c_stops_within_a_second(calls: str, run_python: Callable[..., str]
         pytest.importorskip("optuna")
     lines = [line.split(";") for line in run_python(SCRIPT + calls, TASTEMAP_THREADS="2").splitlines()]
     assert len(lines) >= 8
+    assert [name for name, seconds in lines if float(seconds) > 1] == []
+
+
+def test_ctrl_c_stops_the_queries_of_databases(
+    run_python: Callable[..., str], request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    server = request.getfixturevalue("postgresql").uri if find_programs() else ""
+    lines = [line.split(";") for line in run_python(SCRIPT + QUERIES, SERVER=server).splitlines()]
+    assert len(lines) == (5 if server else 3)
     assert [name for name, seconds in lines if float(seconds) > 1] == []
 
 

@@ -172,6 +172,8 @@ def test_rows_come_in_batches_and_the_query_runs_once(monkeypatch: pytest.Monkey
         monkeypatch.setattr(drivers, "_ROWS", 2048)
 
         class Recorded:
+            interrupt = connection.interrupt
+
             def sql(self, text: str) -> Any:
                 asked.append(text)
                 return connection.sql(text)

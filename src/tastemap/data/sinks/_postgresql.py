@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import polars as pl
+
 from tastemap.data.sinks._tables import TableName, check_replaced, explain_writing, quote_name
 from tastemap.data.sinks.base import TableParts
 from tastemap.data.sources.addresses import Address
-from tastemap.data.sources.drivers import import_driver
+from tastemap.data.sources.drivers import cancel, import_driver, interruptibly
 from tastemap.errors import DataError, Remedy
 
 
@@ -47,7 +49,7 @@ class PostgreSQLTable:
                 frame = parts.make(number) if number else first
                 mode = "append" if number else "create"
                 with explain_writing(self.address):
-                    cursor.adbc_ingest(new, frame.to_arrow(), mode=mode, db_schema_name=table.schema)
+                    _copy(cursor, new, frame, mode=mode, db_schema_name=table.schema)
             with explain_writing(self.address):
                 cursor.execute(f"drop table if exists {table.quote()}")
                 cursor.execute(f"alter table {table.quote(new)} rename to {quote_name(table.name)}")
@@ -79,3 +81,7 @@ def _fetch(cursor: Any, sql: str) -> list[tuple[Any, ...]]:
     cursor.execute(sql)
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
+
+
+def _copy(cursor: Any, name: str, frame: pl.DataFrame, **how: Any) -> None:
+    interruptibly(lambda: cursor.adbc_ingest(name, frame.to_arrow(), **how), partial(cancel, cursor))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import polars as pl
@@ -20,6 +22,7 @@ from tastemap.extras import import_extra
 # The rows of a batch, where the driver lets one choose.
 _ROWS = 1 << 17
 
+Made = TypeVar("Made")
 Run = Callable[[str], Iterator["Rows"]]
 
 
@@ -55,23 +58,34 @@ def _run_adbc(connection: Any) -> Run:
     def run(sql: str) -> Iterator[Rows]:
         import_driver("pyarrow", "pyarrow")  # by which ADBC gives batches
         if connection.adbc_get_info().get("vendor_name") == "SQLite":
-            sql = _type_sqlite(sql, lambda own: _fetch_adbc(connection, own)).sql
-            first = 1
+            typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, connection, own)))
+            yield from _read_adbc(connection, typed.sql, 1)
         else:
-            first = 0
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            reader = cursor.fetch_record_batch()
-            yield Rows(list(reader.schema.names), _leave_out(map(to_frame, reader), first))
+            yield from _read_adbc(connection, sql)
 
     return run
 
 
-def _fetch_adbc(connection: Any, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def _read_adbc(connection: Any, sql: str, n_left_out: int = 0) -> Iterator[Rows]:
     with connection.cursor() as cursor:
+        stop = partial(cancel, cursor)
+        interruptibly(lambda: cursor.execute(sql), stop)
+        reader = cursor.fetch_record_batch()
+        batches = iter(lambda: interruptibly(lambda: next(reader, None), stop), None)
+        yield Rows(list(reader.schema.names), _leave_out(map(to_frame, batches), n_left_out))
+
+
+def cancel(cursor: Any) -> None:
+    """End what a cursor of ADBC does in another thread, where its driver can."""
+    with suppress(Exception):
+        cursor.adbc_cancel()
+
+
+def _fetch(connection: Any, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the names of the columns and the rows of SQL."""
+    with closing(connection.cursor()) as cursor:
         cursor.execute(sql)
-        names = [column[0] for column in cursor.description or ()]
-        return names, cursor.fetchall()
+        return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
 def _open_postgresql(address: Address) -> Run:
@@ -86,10 +100,15 @@ def _open_postgresql(address: Address) -> Run:
 
 def _open_sqlite(address: Address) -> Run:
     driver = import_driver("adbc_driver_sqlite.dbapi", "adbc-driver-sqlite")
+    import_driver("pyarrow", "pyarrow")
+    place = f"file://{quote(Path(address.whole).as_posix())}?mode=ro"
 
     def run(sql: str) -> Iterator[Rows]:
-        with driver.connect(f"file://{quote(Path(address.whole).as_posix())}?mode=ro") as connection:
-            yield from _run_adbc(connection)(sql)
+        # Which types there are is a long question with a short answer: sqlite3 can stop it, and ADBC cannot.
+        with closing(sqlite3.connect(place, uri=True, check_same_thread=False)) as asked:
+            typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, asked, own), asked.interrupt))
+        with driver.connect(place) as connection:
+            yield from _read_adbc(connection, typed.sql, 1)
 
     return run
 
@@ -103,13 +122,32 @@ def _run_duckdb(connection: Any) -> Run:
             return
         # Earlier versions have the second name.
         make = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        reader = make(_ROWS)
+        reader = interruptibly(lambda: make(_ROWS), connection.interrupt)
+        batches = iter(lambda: interruptibly(lambda: next(reader, None), connection.interrupt), None)
         try:
-            yield Rows(list(relation.columns), map(to_frame, reader))
+            yield Rows(list(relation.columns), map(to_frame, batches))
         finally:
             reader.close()  # while it is open, the connection takes no other query
 
     return run
+
+
+def interruptibly(call: Callable[[], Made], stop: Callable[[], object] | None = None) -> Made:
+    """Return what a call of a driver returns that takes no notice of Ctrl-C, and waits for it in a thread that does.
+
+    stop : ends the call; without it Ctrl-C takes effect when the call returns
+    """
+    with ThreadPoolExecutor(1) as waiting:
+        called = waiting.submit(call)
+        try:
+            # The system may give the signal to another thread, which does not wake this one.
+            while not called.done():
+                wait([called], timeout=0.1)
+            return called.result()
+        except BaseException:
+            if stop is not None:
+                stop()
+            raise
 
 
 def _open_duckdb(address: Address) -> Run:
@@ -123,12 +161,8 @@ def _open_duckdb(address: Address) -> Run:
 
 
 def _run_sqlite3(connection: sqlite3.Connection) -> Run:
-    def fetch(sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        cursor = connection.execute(sql)
-        return [column[0] for column in cursor.description or ()], cursor.fetchall()
-
     def run(sql: str) -> Iterator[Rows]:
-        typed = _type_sqlite(sql, fetch)
+        typed = _type_sqlite(sql, partial(_fetch, connection))
         types: dict[str, Any] = {"schema_overrides": typed.types}
         frames = iter(pl.read_database(typed.sql, connection, iter_batches=True, batch_size=_ROWS, **types))
         yield Rows(list(typed.types), _leave_out(frames, 1))
