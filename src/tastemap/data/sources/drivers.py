@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
@@ -21,6 +21,8 @@ from tastemap.extras import import_extra
 
 # The rows of a batch, where the driver lets one choose.
 _ROWS = 1 << 17
+# That of SQLite makes batches of 1,024 rows otherwise.
+_SQLITE = {"adbc.sqlite.query.batch_rows": str(1 << 16)}
 
 Made = TypeVar("Made")
 Run = Callable[[str], Iterator["Rows"]]
@@ -59,15 +61,18 @@ def _run_adbc(connection: Any) -> Run:
         import_driver("pyarrow", "pyarrow")  # by which ADBC gives batches
         if connection.adbc_get_info().get("vendor_name") == "SQLite":
             typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, connection, own)))
-            yield from _read_adbc(connection, typed.sql, 1)
+            yield from _read_adbc(connection, typed.sql, 1, _SQLITE)
         else:
             yield from _read_adbc(connection, sql)
 
     return run
 
 
-def _read_adbc(connection: Any, sql: str, n_left_out: int = 0) -> Iterator[Rows]:
+def _read_adbc(
+    connection: Any, sql: str, n_left_out: int = 0, options: Mapping[str, str] | None = None
+) -> Iterator[Rows]:
     with connection.cursor() as cursor:
+        cursor.adbc_statement.set_options(**(options or {}))
         stop = partial(cancel, cursor)
         interruptibly(lambda: cursor.execute(sql), stop)
         reader = cursor.fetch_record_batch()
@@ -108,7 +113,7 @@ def _open_sqlite(address: Address) -> Run:
         with closing(sqlite3.connect(place, uri=True, check_same_thread=False)) as asked:
             typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, asked, own), asked.interrupt))
         with driver.connect(place) as connection:
-            yield from _read_adbc(connection, typed.sql, 1)
+            yield from _read_adbc(connection, typed.sql, 1, _SQLITE)
 
     return run
 
