@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import tastemap as tm
-from tastemap.data.sources import streams
+from tastemap.data.sources import files, streams
 from tastemap.errors import DataError, TastemapError
 
 ROWS = pl.DataFrame({"user": ["b", "a", "b", "c"], "item": [7, 7, 9, 7], "weight": [1.0, 2.0, 0.5, 4.0]})
@@ -157,8 +158,28 @@ def test_ids_are_numbers_where_they_are_in_every_file(tmp_path: Path) -> None:
     assert data.items.ids.to_list() == [2]
 
 
+@pytest.mark.parametrize("ids", [["1", "2", "30"], ["1", "2", "x"], [1, 2, 30]])
+def test_lines_of_json_are_read_in_pieces(ids: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"user": one, "item": n, "weight": n + 0.5} for n, one in enumerate(ids)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + '\n{"item": 7, "weight": 1, "user": 1, "late": 5}\n')
+    whole = tm.Interactions.from_file(path, weight="weight")
+    monkeypatch.setattr(files, "PIECE", 10)
+    pieces = tm.Interactions.from_file(path, weight="weight")
+    assert pieces.fingerprint() == whole.fingerprint()
+    assert tm.Interactions.from_file(path, user="late", drop_nulls=True).users.ids.to_list() == [5]
+    with pytest.raises(DataError, match="no column 'who'"):
+        tm.Interactions.from_file(path, user="who", item="item")
+    path.write_text(path.read_text() + '{"user": [1], "item": 2}\n')
+    with pytest.raises(DataError, match=r"column 'user' holds lists or objects, \[1\] in line 5"):
+        tm.Interactions.from_file(path)
+    path.write_text(path.read_text() + '{"user": 1, "it')
+    with pytest.raises(DataError, match="line 6 is not a whole JSON object"):
+        tm.Interactions.from_file(path, user="item", item="weight")
+
+
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("texts", "message"),
     [
         (
             {"a.csv": "user,item\n1,2\n", "b.parquet": ""},
@@ -168,8 +189,8 @@ def test_ids_are_numbers_where_they_are_in_every_file(tmp_path: Path) -> None:
         ({"a.txt.bak": ""}, "is a folder: pass one of the files in it"),
     ],
 )
-def test_a_folder_that_is_no_table_is_refused(files: dict[str, str], message: str, tmp_path: Path) -> None:
-    for name, text in files.items():
+def test_a_folder_that_is_no_table_is_refused(texts: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in texts.items():
         (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
         tm.Interactions.from_file(tmp_path)

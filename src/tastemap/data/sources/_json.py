@@ -39,6 +39,7 @@ class JsonTable:
 
     content: Content
     label: str
+    before: int | None = None  # the lines of the file before the content, where that is a piece of it
 
     def read_header(self) -> list[str]:
         """Return the names of the columns: the keys of the first objects, in order."""
@@ -52,11 +53,9 @@ class JsonTable:
         texts : columns that are read as they are written; the values of others tell their types
         numbers : columns of numbers, in a text with a decimal comma too
         """
-        existing = self.read_header() if columns is not None else self._list_keys(-1)
-        if not set(columns or ()) <= set(existing):
-            existing = self._list_keys(-1)  # a key may come late
-        check_columns(columns or (), existing)
-        names = existing if columns is None else list(columns)
+        names = self._list_keys(-1) if columns is None else list(columns)
+        if self.before is None:
+            self.check_names(names)
         schema = dict.fromkeys(names, pl.String)
         if self._is_array:
             check_room(self._size, self.label)
@@ -69,6 +68,25 @@ class JsonTable:
         for name in (name for name in numbers if name in table.columns and table[name].dtype == pl.String):
             table = table.with_columns(read_numbers(table[name], self.label))
         return table
+
+    def check_names(self, columns: Sequence[str]) -> None:
+        """Raise DataError for a column that no object has."""
+        existing = self.read_header()
+        if not set(columns) <= set(existing):
+            existing = self._list_keys(-1)  # a key may come late
+        check_columns(columns, existing)
+
+    def has_pieces(self, size: int) -> bool:
+        """Return whether these are lines of more than so many bytes; an array of objects cannot be cut."""
+        return self._size > size and not self._is_array
+
+    def cut(self, size: int) -> Iterator[JsonTable]:
+        """Give lines in pieces of about so many bytes."""
+        with open_content(self.content) as stream:
+            before = 0
+            while piece := b"".join(stream.readlines(size)):
+                yield JsonTable(piece, self.label, before)
+                before += piece.count(b"\n")
 
     def explain(self, reason: str) -> DataError:
         """Return an error that says why polars could not read the file; ``reason`` is what polars says."""
@@ -146,7 +164,7 @@ class JsonTable:
                 for one in found if isinstance(found, list) else [found]:
                     yield 1, self._check_object(1, one)
                 return
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(stream, (self.before or 0) + 1):
                 if line.strip():
                     yield number, self._check_object(number, self._parse(number, line))
 

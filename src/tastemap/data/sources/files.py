@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +27,9 @@ from tastemap.data.wide import WAY
 from tastemap.errors import DataError, Remedy, TastemapWarning, first_line
 from tastemap.files.paths import as_path
 from tastemap.forks import check_polars_threads
+
+# The bytes of a file of JSON that are read at a time.
+PIECE = 1 << 26
 
 # What `DataFile.read_first` reads.
 _FIRST_BYTES = 1 << 16
@@ -164,17 +167,39 @@ class DataFile:
     def read_batches(
         self, columns: Sequence[str], *, weight: str | None = None, ids: Sequence[str] = (), **how: bool
     ) -> Generator[pl.DataFrame]:
-        """Give the rows that `read` reads a part at a time: those of Parquet are not in memory together."""
-        if not self.is_parquet:
+        """Give the rows that `read` reads a part at a time: those of Parquet and JSON are not in memory together."""
+        is_empty = True
+        if self.is_parquet:
+            batches = ParquetTable(self.content, self.label).read_batches
+        elif isinstance(self._table, JsonTable) and self._table.has_pieces(PIECE):
+            batches = partial(self._read_pieces, self._table, weight=weight, ids=ids)
+        else:
             yield from cut(self.read(columns, weight=weight, ids=ids, **how))
             return
-        is_empty = True
         with self._explain(), self._explain_wide(ids):
-            for table in ParquetTable(self.content, self.label).read_batches(columns):
+            for table in batches(columns):
                 is_empty &= table.is_empty()
                 yield table
         if is_empty:
             raise DataError(f"{self.label} has no rows")
+
+    def _read_pieces(
+        self, whole: JsonTable, columns: Sequence[str], *, weight: str | None, ids: Sequence[str]
+    ) -> Iterator[pl.DataFrame]:
+        """Give the rows of lines of JSON a piece at a time; ids are numbers where they are in all of them."""
+        whole.check_names(columns)
+        are_numbers = dict.fromkeys(ids, True)
+        for piece in whole.cut(PIECE):
+            if not any(are_numbers.values()):
+                break
+            for column in piece.read(ids, ids):
+                numbers = column.null_count() == len(column) or read_ids(column).dtype != pl.String
+                are_numbers[column.name] &= numbers
+        for piece in whole.cut(PIECE):
+            table = piece.read(columns, ids, () if weight is None else (weight,))
+            yield table.with_columns(
+                read_ids(table[name]) if are_numbers[name] else table[name].cast(pl.String) for name in ids
+            )
 
     def looks_wide(self) -> bool:
         """Return whether a text seems to be a table with one column an item, by the first of its rows."""
