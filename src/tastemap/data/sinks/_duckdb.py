@@ -48,12 +48,14 @@ class DuckDBTable:
         TableParts that an interrupted call for the same table left are kept.
         """
         self.check()
-        is_new = not self.path.exists()
+        is_new, is_ours = not self.path.exists(), False
         try:
             with self._connect() as connection:
+                is_ours = True
                 self._write(connection, parts)
         except Exception:
-            self._forget(is_new)
+            if is_ours:  # else another process has the file
+                self._forget(is_new)
             raise
 
     def _write(self, connection: Any, parts: TableParts) -> None:
