@@ -54,7 +54,8 @@ class DuckDBTable:
                 is_ours = True
                 self._write(connection, parts)
         except Exception:
-            if is_ours:  # else another process has the file
+            # Another process may have made the file meanwhile; one that is half made is none.
+            if is_ours or identify(self.path) != "duckdb":
                 self._forget(is_new)
             raise
 
