@@ -135,20 +135,20 @@ class Gatherer:
         if table.is_empty():
             return
 
-        def number(c: int) -> None:
-            column = table[self.use.columns[c]]
-            self._rows[c].append(self._numberings[c].number(column, first))
-
-        # Both at once, and the mistakes of users first.
+        # Both at once where rows are many, and the mistakes of users first.
         errors: list[Exception | None] = [None, None]
 
-        def try_number(c: int) -> None:
+        def number(c: int) -> None:
             try:
-                number(c)
+                self._rows[c].append(self._numberings[c].number(table[self.use.columns[c]], first))
             except Exception as error:
                 errors[c] = error
 
-        parallel.run(try_number, 2, uses_blas=False)
+        if len(table) > _FEW:
+            parallel.run(number, 2, uses_blas=False)
+        else:
+            number(0)
+            number(1)
         for raised in filter(None, errors):
             raise raised
         name = self.use.weighing

@@ -6,7 +6,6 @@ import importlib
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence, ValuesView
-from contextvars import copy_context
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -14,7 +13,6 @@ from typing import Any, cast, get_args
 import numpy as np
 import polars as pl
 import polars.selectors as cs
-from polars.io.plugins import register_io_source
 
 from tastemap.errors import DataError, ParameterError, first_line, name_some, show, suggest
 from tastemap.files.whole import whole_file
@@ -112,21 +110,21 @@ def escape_formulas(column: pl.Series) -> pl.Series:
 
 
 def write_parquet(path: str | Path, parts: Iterable[pl.DataFrame]) -> None:
-    """Write frames of one schema, one after the other, to a Parquet file: whole or not at all."""
+    """Write frames of one schema, one after the other, to a Parquet file: whole or not at all.
+
+    Each is a file of its own until all are there: polars waits for a part with all its threads, and would take the time
+    of those that make it.
+    """
     check_polars_threads()
-    rest = iter(parts)
-    first = next(rest)
-
-    # polars asks for the parts on a thread of its own, which must see the caller's settings.
-    context = copy_context()
-
-    def source(*_: Any) -> Iterator[pl.DataFrame]:
-        yield first
-        while (part := context.run(next, rest, None)) is not None:
-            yield part
-
     with whole_file(path) as temporary:
-        register_io_source(source, schema=first.schema).sink_parquet(temporary)
+        pieces = []
+        for number, part in enumerate(parts):
+            pieces.append(temporary.with_name(f"{number}.parquet"))
+            part.write_parquet(pieces[-1])
+        if len(pieces) == 1:
+            pieces[0].replace(temporary)
+        else:
+            pl.scan_parquet(pieces, glob=False).sink_parquet(temporary)
 
 
 def to_series(values: Any, name: str = "") -> pl.Series:
