@@ -53,9 +53,9 @@ class DuckDBTable:
             with self._connect() as connection:
                 is_ours = True
                 self._write(connection, parts)
-        except Exception:
-            # Another process may have made the file meanwhile; one that is half made is none.
-            if is_ours or identify(self.path) != "duckdb":
+        except Exception as error:
+            # Another process may have made the file meanwhile, which DuckDB tells in words alone.
+            if is_ours or "lock on file" not in str(error):
                 self._forget(is_new)
             raise
 
