@@ -98,7 +98,7 @@ QUERIES = """
     ask("select 1 as a, 2 as b", "sqlite:///shop.db")(), ask("select 1 as a, 2 as b", "shop.duckdb")()  # import
     interrupt("SQLite", ask(f"{numbers} {count} c", "sqlite:///shop.db"))
     interrupt("DuckDB", ask(f"{count} ({many})", "shop.duckdb"))
-    interrupt("DuckDB rows", ask(f"select a, 1 as b from ({many}) where a > 0.999", "shop.duckdb"))
+    interrupt("DuckDB rows", ask(f"select (a * 1e6)::bigint as a, 1 as b from ({many}) where a > 0.999", "shop.duckdb"))
     import adbc_driver_postgresql.dbapi, os
     if server := os.environ["SERVER"]:
         interrupt("PostgreSQL", ask("select length(pg_sleep(9)::text) as a, 1 as b", server))

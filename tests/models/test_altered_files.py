@@ -14,7 +14,7 @@ import pytest
 
 import tastemap as tm
 from rewriting import rewrite
-from tastemap.files.arrays import _compute_digest, read_arrays, write_arrays
+from tastemap.files.arrays import compute_digest, read_arrays, write_arrays
 
 EXTREMES = (-1, 2**31 - 1, np.inf, 7)
 
@@ -222,7 +222,7 @@ def test_a_header_that_is_no_object_is_told(text: str, words: str, tmp_path: Pat
     from safetensors.numpy import save_file
 
     path, arrays = tmp_path / "model", {"a": np.zeros(1)}
-    save_file(arrays, path, metadata={"tastemap": f"{_compute_digest(text, arrays)} {text}"})
+    save_file(arrays, path, metadata={"tastemap": f"{compute_digest(text, arrays)} {text}"})
     with pytest.raises(tm.ModelFileError) as refused:
         tm.load(path)
     assert words in str(refused.value)

@@ -986,4 +986,4 @@ def _flatten(lists: Lists) -> tuple[RowNumbers, RowNumbers, Flags]:
 
 def count_at_once(longest: int, n_items: int) -> int:
     """Return for how many users lists are made at a time, where there are many."""
-    return max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest, max(SCORES_AT_ONCE // n_items, 1 << 10)), 1)
+    return max(min(USERS_AT_ONCE, PLACES_AT_ONCE // longest, max(SCORES_AT_ONCE // max(n_items, 1), 1 << 10)), 1)
