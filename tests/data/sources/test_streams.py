@@ -140,6 +140,33 @@ def test_the_names_of_folders_hold_a_column(tmp_path: Path) -> None:
     assert data.to_frame()["year"].to_list() == [2011, 2011, 2012, 2012]
 
 
+def test_later_files_may_have_more_columns_and_narrower_numbers(tmp_path: Path) -> None:
+    ROWS[:2].write_parquet(tmp_path / "a.parquet")
+    ROWS[2:].with_columns(pl.col("item").cast(pl.Int16), more=pl.lit("x")).write_parquet(tmp_path / "b.parquet")
+    assert tm.Interactions.from_file(tmp_path, weight="weight").to_frame().rows() == ROWS.rows()
+
+
+@pytest.mark.parametrize(
+    ("later", "message"),
+    [
+        (ROWS.rename({"user": "who"}), "cannot read .*: .*user"),
+        (ROWS.with_columns(pl.lit(1).alias("user")), "cannot read .*: data type mismatch for column user"),
+        (None, "cannot read .*: parquet: File out of specification"),
+    ],
+)
+def test_a_later_file_that_does_not_fit_is_one_sentence(
+    later: pl.DataFrame | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ROWS.write_parquet(tmp_path / "a.parquet")
+    (ROWS if later is None else later).write_parquet(tmp_path / "b.parquet")
+    file = files.open_file(tmp_path)
+    if later is None:
+        (tmp_path / "b.parquet").write_bytes(b"PAR1PAR1PAR1")  # after its place was found
+    with pytest.raises(DataError, match=message) as caught:
+        list(file.read_batches(["user", "item"]))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl"])
 def test_a_folder_of_texts_is_read_as_one_file(kind: str, tmp_path: Path) -> None:
     import gzip

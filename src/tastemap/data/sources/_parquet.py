@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -18,6 +19,11 @@ from tastemap.errors import DataError
 
 _WIDTH = 8  # the bytes of a number
 _GATHERED = 20  # what a pair of ids takes until it is in a matrix
+# Files of several years may have more columns than the first, and narrower numbers.
+_LENIENT: dict[str, Any] = {
+    "extra_columns": "ignore",
+    "cast_options": pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
+}
 _DEEPEST = 32  # levels of a column that is read
 _DEEPEST_GROUP = 400  # levels of the file's schema, of which a list takes two
 
@@ -70,6 +76,8 @@ class ParquetTable:
 
     def explain(self, reason: str) -> DataError:
         """Return an error that says why polars could not read the file; ``reason`` is what polars says."""
+        if isinstance(self.content, tuple | str):
+            return DataError(f"cannot read {self.label}: {reason}")
         return DataError(f"{self.label} is not a whole parquet file ({reason}): get it again")
 
     def _select(self, columns: Sequence[str] | None) -> tuple[pl.LazyFrame, list[str]]:
@@ -87,11 +95,11 @@ class ParquetTable:
 
     def _scan(self) -> pl.LazyFrame:
         if isinstance(self.content, str):
-            return pl.scan_parquet(self.content)
+            return pl.scan_parquet(self.content, **_LENIENT)
         if isinstance(self.content, tuple):
             for path in self.content:
                 self._check_depth(path)
-            return pl.scan_parquet(list(self.content), hive_partitioning=True, glob=False)
+            return pl.scan_parquet(list(self.content), hive_partitioning=True, glob=False, **_LENIENT)
         self._check_depth(self.content)
         return pl.scan_parquet(as_polars_source(self.content), glob=False)
 
