@@ -52,7 +52,10 @@ def make_bar(
     """
     from tqdm import tqdm
 
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0  # a thread that watches even hidden bars
+
     hide = not is_shown(progress)
     scaled, desc = unit in ("B", "row", "user"), show_controls(about)
     looks: dict[str, Any] = {"unit": unit, "unit_scale": scaled, "desc": desc}
-    return tqdm(total=total, initial=done, disable=hide, file=sys.stderr, delay=wait, **looks)
+    return Bar(total=total, initial=done, disable=hide, file=sys.stderr, delay=wait, **looks)
