@@ -61,6 +61,7 @@ class People:
     def draw(self, chunk: int = CHUNK) -> Iterator[dict[str, npt.NDArray[Any]]]:
         """Give all rows, at most so many at a time: int64 user, item and time, ascending, and int32 quantity."""
         random = self.random
+        chunk = min(chunk, max(self.n_rows // 100, 1))  # who is there changes from chunk to chunk
         for start in range(0, self.n_rows, chunk):
             n = min(chunk, self.n_rows - start)
             share = start / self.n_rows  # of the time that has passed
