@@ -167,6 +167,16 @@ def test_a_later_file_that_does_not_fit_is_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_goes_while_it_is_read_is_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        ROWS.write_parquet(tmp_path / f"{name}.parquet")
+    both, one = files.open_file(tmp_path), files.open_file(tmp_path / "b.parquet")
+    (tmp_path / "b.parquet").unlink()
+    for file in (both, one):
+        with pytest.raises(DataError, match="has gone since reading began"):
+            list(file.read_batches(["user", "item"]))
+
+
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl"])
 def test_a_folder_of_texts_is_read_as_one_file(kind: str, tmp_path: Path) -> None:
     import gzip

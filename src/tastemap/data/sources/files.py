@@ -272,6 +272,8 @@ class DataFile:
             yield
         except pl.exceptions.NoDataError:
             raise DataError(f"{self.label} is empty: {EMPTY}") from None
+        except FileNotFoundError as error:
+            raise DataError(f"{error.filename or self.label} has gone since reading began") from error
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             raise self._table.explain(first_line(error)) from error
 
