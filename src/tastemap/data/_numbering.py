@@ -42,6 +42,7 @@ class Numbering:
         self._low, self._near = 0, np.empty(0, np.int32)
         self._table: npt.NDArray[np.int64] | None = None
         if self.known is not None:
+            self._dtype = self.known.ids.dtype
             self._number(self._as_integers(self.known.ids))
 
     def number(self, column: pl.Series, first: int = 0) -> npt.NDArray[np.int32]:
@@ -53,7 +54,7 @@ class Numbering:
         before = self._n
         self._check_not_missing(column, column, first)
         ids = check_ids(column, self.name, first)
-        if self.known is not None and not self._fits(ids):
+        if self.known is not None and ids.dtype != self.known.ids.dtype:
             return self.known.rows(ids, self._remedy).astype(np.int32)
         self._check_type(ids, first)
         rows = self._number(self._as_integers(ids))
@@ -75,13 +76,6 @@ class Numbering:
     @property
     def _remedy(self) -> Remedy:
         return Remedy(f"leave {self.argument} out to take every id", self.argument)
-
-    def _fits(self, ids: pl.Series) -> bool:
-        """Return whether ids are of the type of those known, or become so without a loss."""
-        assert self.known is not None
-        if self._dtype is None:
-            self._dtype = self.known.ids.dtype
-        return ids.dtype == self._dtype
 
     def _check_not_missing(self, some: pl.Series, column: pl.Series, first: int) -> None:
         """Raise DataError where some ids are missing, with their rows in the column."""

@@ -204,9 +204,11 @@ class Interactions:
         drop_nulls: bool = False,
         keep_na: bool = False,
     ) -> Interactions:
-        """Read a frame with one row an interaction.
+        """Read a frame, or frames that come one after the other, with one row an interaction.
 
-        df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads
+        df : pandas, polars, lazy or pyarrow frame, DuckDB relation, dict of columns; whatever narwhals reads. Or an
+            iterator or a list of such frames, or a reader of Arrow batches: these, lazy frames and relations are read a
+            part at a time, so that they need not fit in memory
         user, item : columns of ids, integers or strings; rows of the matrix follow their first appearance
         weight : column of numbers, finite and not negative; None gives every row the weight 1
         time : column of integers, floats, dates or datetimes, or of texts that spell these: 2010-12-31 08:26:00,
@@ -264,7 +266,9 @@ class Interactions:
         """Read a file of interactions: csv, tsv, parquet, JSON, MovieLens .dat, u.data or RecBole .inter.
 
         path : the file, or one of these as .gz or alone in a .zip. JSON is one object a line, or an array of objects;
-            a key is a column, an absent one no value
+            a key is a column, an absent one no value. Or several files of one kind and the same columns, in the order
+            of their names: a folder, whose folders may hold columns of Parquet as year=2026 does, or a pattern such as
+            "orders/*.csv". Or an address of Parquet files that polars reads, such as "s3://shop/orders/*.parquet"
         separator : what parts the columns of a text, such as ";" or "::"; "tab", and "space" for any number of spaces.
             None finds it in the first lines
         columns : the names of all columns of a text that does not begin with them, in their order, such as
