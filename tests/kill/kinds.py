@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import duckdb
 import numpy as np
@@ -128,11 +129,12 @@ def recommend_parts(model: tm.Model, target: str, **options: Any) -> int:
         made.append(len(made))
         return own(*arguments)
 
-    Answers._recommend, answers.USERS_AT_ONCE = recommend, len(likes().users) // N_PARTS  # type: ignore[method-assign]
-    try:
+    # Both are put back: the tests of other files run in this process too.
+    with (
+        patch.object(Answers, "_recommend", recommend),
+        patch.object(answers, "USERS_AT_ONCE", len(likes().users) // N_PARTS),
+    ):
         model.recommend_all(target, k=5, **options)
-    finally:
-        Answers._recommend = own  # type: ignore[method-assign]
     return len(made)
 
 
