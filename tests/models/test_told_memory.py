@@ -195,7 +195,7 @@ def test_the_other_model_and_the_items_that_are_proposed_fit(free: Any) -> None:
     with pytest.raises(tm.DataError, match=r"^EASE of 3,000 users, 1,000 items and 15,000 pairs needs") as caught:
         tm.EASE().fit(data)
     assert [way.text for way in caught.value.remedies] == [
-        "fit ImplicitALS, which needs 2.3 MB",
+        "fit ImplicitALS, which needs 2.0 MB",
         "keep the 500 most popular items with interactions.top_items(500)",
     ]
     assert caught.value.facts["available"] == 5_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_every_pair_is_dealt_once_and_a_stratum_shares_no_row() -> None:
     for bucket in (b for s in strata for b in s):
         groups = 1 + np.count_nonzero(np.diff(bucket.users)) if len(bucket.users) else 0
         assert groups == len(set(bucket.users))  # a user's pairs lie together
+
+
+def test_blocks_of_few_items_are_as_many_as_the_pairs_suffice_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sgd, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(sgd, "FEWEST_PAIRS", 4)
+    pairs = some_pairs(53, 41, 0.2)
+    enough = math.isqrt(len(pairs.indices) // 4)  # of the fourteen that three items a block would be
+    assert [Grid(pairs, 41, 3, most).n_blocks for most in (None, 41, 7, 3)] == [1, 1, 6, enough]
+    got = sorted(int(b.members[i]) for s in dealt(Grid(pairs, 41, 3, 3)) for b in s for i in b.items)
+    assert got == sorted(pairs.indices.tolist())
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,6 @@ from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.implicit_als import cg_rows, cholesky_rows, subspace_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
@@ -30,7 +30,7 @@ from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
 from tastemap.training.loop import Options
 from tastemap.training.side_features import SideFeatures, mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
-from tastemap.training.wide import is_finite, narrow, widen, width_of, zeros
+from tastemap.training.wide import is_finite, narrow, random_rows, widen, width_of, zeros
 from tastemap.typing import Arrays, Counts, Doubles, Flags, Floats, Ints, RowNumbers
 
 # The number of rows of a matrix product that one thread computes at a time.
@@ -193,12 +193,11 @@ class ImplicitALS(Model):
             always["factors of features"] = (
                 4 * width * sum(2 * n + 4 * sizes[f"{side}_features"] for side, n in described.items())
             )
-        start = {**always, "random start": 4 * factors * n_items}
         narrowed = 4 * factors * n_rows if width != factors else 0
         placed = 4 * factors * max(described.values(), default=0)
         answering, scoring = FactorScorer.find_scoring(sizes, factors)
         return Needs(
-            learning=(start, {**always, "fitted arrays": narrowed + placed}),
+            learning=({**always, "fitted arrays": narrowed + placed},),
             answering=answering,
             scoring=scoring,
             of_user=4 * factors,
@@ -470,12 +469,9 @@ class _Alternation:
     def start(self) -> Arrays:
         """Return the users at zero (the first half-step solves them) and the items at random."""
         model = self._model
-        n_users, n_items = self._interactions.shape
-        width = width_of(model.factors)
-        items = np.empty((n_items, model.factors), np.float32)
-        fill_uniform(items, derive_state(model.seed, Stream.FIRST_ITEMS_ALONE), 0.1 / np.sqrt(model.factors))
-        items[~self._items.has_pairs] = 0
-        return self._users.start(zeros(n_users, width)) | self._items.start(widen(items, width, n_items))
+        width, state = width_of(model.factors), derive_state(model.seed, Stream.FIRST_ITEMS_ALONE)
+        items = random_rows(self._items.has_pairs, width, model.factors, state, 0.1 / math.sqrt(model.factors))
+        return self._users.start(zeros(self._interactions.shape[0], width)) | self._items.start(items)
 
     def train_epoch(self, state: Arrays, epoch: int) -> float:
         """Solve the users, then the items, each after the factors of its features; return the objective."""

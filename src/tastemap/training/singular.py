@@ -38,9 +38,7 @@ def find_singular(by_row: Rows, by_column: Rows, most: int, state: np.uint64) ->
     n_rows, n_columns = len(by_row.counts), len(by_column.counts)
     n = min(most + SPARE, n_rows, n_columns)
     Q, Y = zeros(n_columns, _width(n)), zeros(n_rows, _width(n))
-    start = np.empty((n_columns, n), np.float32)
-    fill_uniform(start, state, 1.0)
-    Q[:, :n] = start
+    fill_uniform(Q, n, state, 1.0)
     for _ in range(PASSES):
         _multiply(by_row, Q, Y)
         _multiply(by_column, Y, Q)

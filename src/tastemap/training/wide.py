@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tastemap.data.specs import find_extremes
+from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.core.simd import LANES, allocate
-from tastemap.typing import Floats
+from tastemap.typing import Flags, Floats
 
 
 def width_of(factors: int) -> int:
@@ -18,6 +19,14 @@ def zeros(n_rows: int, width: int) -> Floats:
     """Return float32 zeros, (n_rows, width), aligned to cache lines."""
     wide: Floats = allocate(n_rows, width)
     wide[:] = 0
+    return wide
+
+
+def random_rows(has_pairs: Flags, width: int, factors: int, state: np.uint64, deviation: float) -> Floats:
+    """Return rows of uniform numbers of mean 0, and zeros beyond the factors and in rows without a pair."""
+    wide = zeros(len(has_pairs), width)
+    fill_uniform(wide, factors, state, deviation)
+    wide[~has_pairs] = 0
     return wide
 
 

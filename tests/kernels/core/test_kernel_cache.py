@@ -33,7 +33,7 @@ SCRIPT = """
         import tastemap.kernels.metrics
         assert numba.config.CACHE_DIR == before
         out = np.empty((2, 2), np.float32)
-        fill_uniform(out, np.uint64(3), 1.0)
+        fill_uniform(out, 2, np.uint64(3), 1.0)
     kept = [str(warning.message) for warning in caught if "kept on disk" in str(warning.message)]
     hits = sum(fill_uniform.stats.cache_hits.values()) if hasattr(fill_uniform, "stats") else -1
     print(out.ravel().tolist(), hits, len(kept), len(caught) - len(kept), sep=";")

@@ -33,7 +33,7 @@ def test_mix_is_splitmix64(state: int) -> None:
 
 def filled(shape: tuple[int, int], state: int = 7, deviation: float = 0.5) -> np.ndarray:
     out = np.empty(shape, np.float32)
-    fill_uniform(out, np.uint64(state), deviation)
+    fill_uniform(out, out.shape[1], np.uint64(state), deviation)
     return out
 
 

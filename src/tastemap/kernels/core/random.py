@@ -28,15 +28,14 @@ def draw_below(n, bits):
 
 
 @jit_exact
-def fill_uniform(out, state, deviation):
-    """Fill `out` (float32, n x d) with uniform numbers of mean 0 and the given standard deviation.
+def fill_uniform(out, n_columns, state, deviation):
+    """Fill the first columns of `out` (float32) with uniform numbers of mean 0 and the given standard deviation.
 
-    Element j is a function of (state, j) alone. Uniform rather than normal numbers: they take no logarithm, so the bits
-    are the same on every machine, and a factorization forgets the shape of its start.
+    The j-th number is a function of (state, j) alone. Uniform rather than normal numbers: they take no logarithm, so
+    the bits are the same on every machine, and a factorization forgets the shape of its start.
     """
-    n_rows, n_columns = out.shape
     half_width = deviation * np.sqrt(3.0)
-    for i in range(n_rows):
+    for i in range(out.shape[0]):
         for j in range(n_columns):
             bits = mix(np.uint64(state) + np.uint64(i * n_columns + j)) >> np.uint64(11)
             unit = np.float64(bits) * 2.0**-53

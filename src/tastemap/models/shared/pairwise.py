@@ -13,11 +13,10 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_whole
-from tastemap.data._pairs import Rows, freeze_rows, rows_at
+from tastemap.data._pairs import Rows, rows_at
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
-from tastemap.kernels.core.random import fill_uniform
 from tastemap.kernels.pairwise import Rule
 from tastemap.kernels.sgd import Bucket
 from tastemap.models.shared.abilities import Abilities
@@ -32,7 +31,7 @@ from tastemap.training.loop import Options
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
 from tastemap.training.update import find_paces, train_on
-from tastemap.training.wide import is_finite, width_of, zeros
+from tastemap.training.wide import is_finite, random_rows, width_of, zeros
 from tastemap.typing import Array, Arrays, Counts, Floats, Ints, RowNumbers
 
 # The largest weight that counts, in multiples of the mean, so that one huge count does not dominate its rows.
@@ -63,6 +62,8 @@ class PairwiseModel(Model):
     _first_squares: ClassVar[float] = 1.0
     # Whether rates fall to 0 over the epochs, in a straight line.
     _rates_fall: ClassVar[bool] = False
+    # How many items a block of the grid has at most; None for any number.
+    _block_items: ClassVar[int | None] = None
 
     fitted_arrays: ClassVar[Specs] = {
         "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
@@ -115,19 +116,12 @@ class PairwiseModel(Model):
 
     # -- learning -----------------------------------------------------------------------------------------------------
 
-    def estimate_sizes(self) -> dict[str, int]:
-        """Return whether a weight is so large that a copy of the pairs bounds it."""
-        return {"heavy": int(self.state.training("fit").by_user.data.max(initial=0) > HEAVIEST)}
-
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
         """Return what the steps take: rows in whole registers, the pairs dealt for an epoch, and features."""
         n_users, n_items, n_pairs, factors = (sizes[name] for name in ("users", "items", "pairs", "factors"))
         width, n_rows = width_of(factors + 3), n_users + n_items
         rows = {"rows as kernels take them": 4 * width * n_rows, "weights of rows": 17 * n_rows}
-        dealt = {
-            "pairs dealt for an epoch": 12 * n_pairs + 13 * n_rows,
-            "pairs with bounded weights": 4 * n_pairs * sizes.get("heavy", 0),
-        }
+        dealt = {"pairs dealt for an epoch": 12 * n_pairs + 13 * n_rows}
         described = {"user": n_users, "item": n_items}
         described = {side: n for side, n in described.items() if sizes[f"{side}_features"]}
         features = {
@@ -138,9 +132,8 @@ class PairwiseModel(Model):
         answering, scoring = FactorScorer.find_scoring(sizes, factors, item_biases=True)
         return Needs(
             learning=(
-                {**rows, "random start": 8 * factors * max(n_users, n_items)},
                 {**rows, **dealt, **features},
-                {**rows, **dealt, "fitted arrays": 4 * factors * n_rows + 20 * n_rows},
+                {**rows, **features, "fitted arrays": 4 * factors * n_rows + 20 * n_rows},
             ),
             answering=answering,
             scoring=scoring,
@@ -152,6 +145,7 @@ class PairwiseModel(Model):
         task = _Descent(self, interactions.by_user, self._start(), learn_features=True)
         state = self.run_epochs(task, options, _HINT)
         task.finish(state)
+        del task  # the dealt pairs are larger than the fitted arrays
         self._keep(state)
 
     def learn_more(self, before: Self, news: Interactions) -> None:
@@ -182,14 +176,16 @@ class PairwiseModel(Model):
 
     def _start(self) -> Arrays:
         """Return the first rows of users and items: small random factors, zeros for rows without a pair."""
-        users, items = self._empty(len(self.state.users)), self._empty(len(self.state.items))
-        for rows, counts, stream in (
-            (users, self.activity_, Stream.FIRST_USERS),
-            (items, self.popularity_, Stream.FIRST_ITEMS),
-        ):
-            factors = np.empty((len(rows), self.factors), np.float32)
-            fill_uniform(factors, derive_state(self.seed, stream), 0.1 / np.sqrt(self.factors))
-            rows[:, : self.factors] = factors * (counts > 0)[:, None]
+        users, items = (
+            random_rows(
+                counts > 0,
+                width_of(self.factors + 3),
+                self.factors,
+                derive_state(self.seed, stream),
+                0.1 / math.sqrt(self.factors),
+            )
+            for counts, stream in ((self.activity_, Stream.FIRST_USERS), (self.popularity_, Stream.FIRST_ITEMS))
+        )
         users[:, self.factors] = 1
         users[:, self._squares] = items[:, self._squares + 1] = self._first_squares
         return {"users": users, "items": items, "skipped": np.zeros(1, np.int64)}
@@ -394,8 +390,6 @@ class _Descent:
     def __init__(self, model: PairwiseModel, pairs: Rows, start: Arrays, *, learn_features: bool) -> None:
         self.epochs: int = model.used_.epochs
         self._model = model
-        if pairs.data.max(initial=0) > HEAVIEST:
-            pairs = freeze_rows(pairs._replace(data=np.minimum(pairs.data, np.float32(HEAVIEST))))
         self._pairs = pairs
         self._start = start
         self._learn_features = learn_features
@@ -403,7 +397,7 @@ class _Descent:
         activity, popularity = model.activity_, model.popularity_
         self._users = Side("users", activity > 0, activity.astype(np.float32), model.state.user_features, ridge)
         self._items = Side("items", popularity > 0, popularity.astype(np.float32), model.state.item_features, ridge)
-        self._grid = Grid(self._pairs, len(start["items"]), model.seed)
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed, model._block_items)
         n_items = int(np.count_nonzero(popularity))
         # The items of the bucket's pairs are each as often as it is popular.
         self._work = model._make_work(n_items, lambda bucket: bucket.items)
@@ -433,6 +427,7 @@ class _Descent:
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
+            np.minimum(bucket.values, np.float32(HEAVIEST), out=bucket.values)
             return self._work(bucket, users, items, rule, skipped[bucket.block])
 
         loss = self._grid.run(epoch, work) / len(self._pairs.data)

@@ -383,7 +383,7 @@ class RatingTask(ABC):
         """Return random factors for rows with these pairs, from seed and stream; zeros for rows without a pair."""
         factors = np.empty((len(pairs.indptr) - 1, self._model.factors), np.float32)
         size = deviation * np.sqrt(np.float64(self._model.deviation_[0]))
-        fill_uniform(factors, derive_state(self._model.seed, stream), size)
+        fill_uniform(factors, self._model.factors, derive_state(self._model.seed, stream), size)
         factors[~pairs.has_pairs] = 0
         return factors
 
