@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tastemap.data._checks import check_amount, check_choice, check_share, check_switch, check_whole
+from tastemap.data.recency import Recency
 from tastemap.data.specs import ArraySpec
 from tastemap.models.shared.needs import Needs
 from tastemap.parallel import one_blas_thread, row_blocks, run
@@ -18,6 +19,7 @@ __all__ = [
     "HistoryScorer",
     "Needs",
     "Options",
+    "Recency",
     "Trainable",
     "VectorCandidates",
     "check_amount",

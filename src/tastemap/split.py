@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from tastemap.data._checks import check_whole
+from tastemap.data.clock import Moment
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.errors import DataError, ParameterError, Remedy, show
 
 __all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
-
-Moment = int | float | str | date | datetime
 
 
 def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> tuple[Interactions, Interactions]:
@@ -42,8 +39,8 @@ def by_time(
     A pair whose events were merged has one time and goes into one part. To have repeated events in both parts, split
     the frame of events and read each part with the same ``users`` and ``items``; `Dataset.pairs` does so.
 
-    at : the moment, in the unit of the times; for dates and datetimes a date, a datetime or an ISO string,
-        in UTC unless it names its zone
+    at : the moment, in the unit of the times; for dates and datetimes, and where numbers are seconds or milliseconds
+        since 1970, a date, a datetime or an ISO string, in UTC unless it names its zone
     test : in place of ``at``, the share of the pairs, the latest ones, that the test part holds at least, rounded to
         whole pairs. The moment is the time of a pair, so pairs of equal times stay together: they go to the test part,
         unless nothing would be left before them
@@ -56,7 +53,7 @@ def by_time(
     if test is not None:
         moment = find_moment(time, test)
         return _cut(interactions, (time >= moment)[interactions.input_order], f"test={test}")
-    moment = _convert_moment(interactions, at, "at")
+    moment = interactions.clock.read_moment(at, "at")
     return _cut(interactions, (time >= moment)[interactions.input_order], f"at={at}")
 
 
@@ -72,17 +69,10 @@ def leave_last(
     """
     time = _take_times("leave_last", interactions)
     check_whole("n", n, lowest=1)
-    pairs = len(interactions)
-    indptr, users = interactions.by_user.indptr, interactions.row_of_pair()
-    place = np.empty(pairs, dtype=np.int64)
-    place[interactions.input_order] = np.arange(pairs)
-    # Sorted by user first, the pairs of a user stay between the same bounds of indptr.
-    by_time = np.lexsort((place, time, users))
-    to_go = indptr[users + 1] - np.arange(pairs)
-    held = np.zeros(pairs, dtype=bool)
-    held[by_time] = (to_go <= n) & (np.diff(indptr)[users] > n)
+    has_more = interactions.by_user.counts > n
+    held = (interactions.recency.position < n) & has_more[interactions.row_of_pair()]
     if after is not None:
-        held &= time >= _convert_moment(interactions, after, "after")
+        held &= time >= interactions.clock.read_moment(after, "after")
     settings = f"n={n}" if after is None else f"n={n} and after={after}"
     return _cut(interactions, held[interactions.input_order], settings)
 
@@ -207,28 +197,3 @@ def find_moment(time: npt.NDArray[Any], test: float) -> Any:
             Remedy("use split.random", "split", "random"),
         )
     return later[0]
-
-
-def _convert_moment(interactions: Interactions, moment: Any, argument: str) -> Any:
-    """Return a moment in the unit in which the interactions store their times."""
-    dated = isinstance(interactions.time_type, pl.Date | pl.Datetime)
-    if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
-        if dated:
-            raise ValueError(
-                f"{argument} must be a date, a datetime or an ISO string as the times are, got {show(moment)}"
-            )
-        return moment
-    if not isinstance(moment, str | date) or not dated:
-        kind = "a date, a datetime or an ISO string" if dated else "a number"
-        raise ValueError(f"{argument} must be {kind} as the times are, got {show(moment)}")
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError:
-            raise ValueError(f"{argument} must be an ISO date or datetime, got {show(moment)}") from None
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

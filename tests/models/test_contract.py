@@ -21,7 +21,7 @@ from tastemap.models.shared.base import Model
 from tastemap.ranking.similar import Closeness
 from tastemap.testing import MODEL_CHECKS
 from tastemap.testing import data as small
-from tastemap.testing.data import FILMS, UNSEEN, data, ensure_near, history_of, news, pairs, people, read
+from tastemap.testing.data import FILMS, UNSEEN, data, ensure_near, history_of, news, pairs, people, read, times_of
 from tastemap.testing.fit import check_degenerate_data
 from tastemap.testing.parameters import check_parameters_change_what_is_learned
 from tastemap.testing.recommend import check_lists_in_a_file_are_those_of_recommend
@@ -217,7 +217,7 @@ def test_everybodys_lists_are_written_some_users_at_a_time(name: str, monkeypatc
 def test_folding_in_a_training_history_gives_about_the_users_own_scores(name: str) -> None:
     model = make(name, **TO_THE_END[name]).fit(data())
     for user in people():
-        folded = model.recommend_for(history_of(user), k=20)
+        folded = model.recommend_for(history_of(user), times=times_of(user), k=20)
         np.testing.assert_allclose(folded["score"], model.predict(user, folded["film"]), atol=0.05)
 
 
@@ -338,7 +338,7 @@ def test_a_rating_that_is_explained_is_the_one_that_is_shown(name: str) -> None:
 
 @rating_model
 def test_the_warning_of_equal_ratings_points_at_the_call_of_fit(name: str) -> None:
-    alike = read(pl.DataFrame({"person": ["a", "b"], "film": [1, 2], "stars": [3.0, 3.0]}))
+    alike = read({"person": ["a", "b"], "film": [1, 2], "stars": [3.0, 3.0]})
     with pytest.warns(UserWarning, match=r"every weight is 3.*ImplicitALS") as warned:
         make(name).fit(alike)
     assert [warning.filename for warning in warned] == [__file__]
@@ -349,7 +349,7 @@ def test_there_is_no_other_warning(name: str) -> None:
     stars = [1.0, 2.0] if OURS[name].abilities.ratings else [3.0, 3.0]
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        make(name).fit(read(pl.DataFrame({"person": ["a", "b"], "film": [1, 2], "stars": stars})))
+        make(name).fit(read({"person": ["a", "b"], "film": [1, 2], "stars": stars}))
     assert [str(warning.message) for warning in warned] == []
 
 

@@ -62,11 +62,17 @@ def rows_of(matrix: Any) -> Rows:
 
 def rows_at(rows: Rows, places: npt.NDArray[np.int64]) -> Rows:
     """Return the rows at ``places``, in their order; place -1 gives an empty row."""
-    indptr, indices, data = rows
+    starts, entries = entries_at(rows.indptr, places)
+    return freeze_rows(Rows(starts, rows.indices[entries], rows.data[entries]))
+
+
+def entries_at(
+    indptr: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return where the rows at ``places`` start, one after the other, and which pairs they have."""
     lengths = np.append(np.diff(indptr), 0)[places]  # place -1 takes the 0 at the end
     starts = np.concatenate(([0], np.cumsum(lengths)))
-    entries = np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
-    return freeze_rows(Rows(starts, indices[entries], data[entries]))
+    return starts, np.repeat(indptr[places] - starts[:-1], lengths) + np.arange(starts[-1])
 
 
 def merge_rows(first: Rows, second: Rows) -> Rows:
@@ -157,7 +163,7 @@ def indptr_of(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:
     return np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=n_rows))))
 
 
-def _order_by(codes: Array, n_codes: int) -> Array:
+def order_by(codes: Array, n_codes: int) -> Array:
     """Return the stable order that sorts ``codes`` (0..n_codes-1), in linear time."""
     # SciPy transposes by counting: with one entry a row, a column then lists its rows in order.
     n = len(codes)
@@ -172,8 +178,8 @@ def _order_by(codes: Array, n_codes: int) -> Array:
 
 def order_by_pair(users: Array, items: Array, n_users: int, n_items: int) -> Array:
     """Return the stable order of the pairs by user, then item."""
-    by_item = _order_by(items, n_items)
-    order: Array = by_item[_order_by(users[by_item], n_users)]
+    by_item = order_by(items, n_items)
+    order: Array = by_item[order_by(users[by_item], n_users)]
     return order
 
 

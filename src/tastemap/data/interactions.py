@@ -6,7 +6,7 @@ import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, get_args, overload
@@ -38,10 +38,12 @@ from tastemap.data._pairs import (
 )
 from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data._spelling import read_ids, respell_ids
+from tastemap.data.clock import Clock
 from tastemap.data.events import read_events
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of
 from tastemap.data.ids import IdMap, add_to_hash
 from tastemap.data.names import guess_column
+from tastemap.data.recency import Recency, find_recency
 from tastemap.data.sources.databases import open_query
 from tastemap.data.sources.files import DataFile, open_file
 from tastemap.data.sources.streams import Stream, open_stream
@@ -135,12 +137,16 @@ class Interactions:
         read-only. A stored zero is a pair of weight 0. ``by_user`` and ``by_item`` give its arrays and those
         of its transpose in the same types for any number of pairs
     users, items : `IdMap`, external id <-> row; shared by everything filtered or split from one source
-    time : int64 or float64, aligned with ``matrix.data``, or None. Dates are microseconds since 1970 UTC
+    time : int64 or float64, aligned with ``matrix.data``, or None. Dates are microseconds since 1970 UTC. Numbers are
+        taken as seconds or milliseconds since 1970 where all of them lie between 1980 and 2100 as such
     time_type : the polars type of ``time`` in frames, None where there are no times
     order : int32 or int64, aligned with ``matrix.data``: the position of the pair among all pairs in input
         order, a permutation of 0..pairs-1; None where input order is the order of the matrix
     columns : the caller's column names
     frame_kind : the kind of frame that came in and in which results go out: "pandas", "polars" or "pyarrow"
+
+    The last pair of a user is the one with the latest time; of equal times, and without times, the last in input order.
+    ``recency`` says the place of each pair in that order.
 
     ``len`` is the number of pairs. Made by `from_frame`, `from_file`, `from_wide` and `from_csr`; the constructor
     takes arrays that are already as described here, does not copy them, and raises DataError for others.
@@ -335,7 +341,8 @@ class Interactions:
         like : interactions to which these are news, such as ``model.interactions``: ids become of their type, an event
             without a weight has the least that was a like there, and weights go through the `at_least`, `log2` or
             `binarize` of these, where those below the bound become 0. Ids that cannot be of their type are left out
-            with a TastemapWarning
+            with a TastemapWarning. Where its times are numbers of an unknown unit, the events have no times: their
+            dates could not be compared
 
         Columns are "user", "item", "weight" and "time", in UTC. An event without a weight counts as 1. Without ``like``
         ids are read as those of a file are. Raises DataError where there are no events, for a line that is none, with
@@ -352,6 +359,8 @@ class Interactions:
         known = Columns() if like is None else like.columns
         table = table.with_columns(pl.col("weight").fill_null(known.usual))
         read = cls.from_frame(table, weight="weight", time="time", duplicates=duplicates, keep_na=True)
+        if like is not None and like.time is not None and not like.clock.can_take(read.clock):
+            read = read.forget_times()
         own = replace(read.columns, least=known.least, damping=known.damping)
         read = read._reweigh(known.weigh(read.matrix.data), columns=own)
         return read.drop_zeros() if zeros == "negatives" else read
@@ -437,7 +446,7 @@ class Interactions:
 
     def __getstate__(self) -> dict[str, Any]:
         # What is computed from the matrix takes as much memory again; the hash takes none.
-        computed = {"transposed", "by_user", "by_item", "input_order"}
+        computed = {"transposed", "by_user", "by_item", "input_order", "recency"}
         return {name: value for name, value in vars(self).items() if name not in computed}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -454,7 +463,7 @@ class Interactions:
             low, high = self.matrix.data.min(), self.matrix.data.max()
             text += f", weights {low:g} to {high:g}" if low < high else f", weights {low:g}"
             if self.time is not None:
-                text += f", {self._format_time(self.time.min())} to {self._format_time(self.time.max())}"
+                text += f", {self.clock.format(self.time.min())} to {self.clock.format(self.time.max())}"
         return text
 
     def _repr_html_(self) -> str:
@@ -511,6 +520,21 @@ class Interactions:
         places = np.empty(len(self), dtype=np.int64)
         places[self.order] = np.arange(len(self))
         return places
+
+    @property
+    def places(self) -> Array:
+        """The position of each pair in input order, aligned with ``matrix.data``: ``order``, also where it is None."""
+        return np.arange(len(self)) if self.order is None else self.order
+
+    @cached_property
+    def recency(self) -> Recency:
+        """How recent each pair is among those of its user: its position from the end, and its time."""
+        return find_recency(self.by_user.indptr, self.time, None if self.order is None else self.input_order)
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The unit of the times."""
+        return Clock.of(self.time, self.time_type)
 
     def row_of_pair(self) -> npt.NDArray[np.int32]:
         """Return the user row of every pair, aligned with ``matrix.data``: int32, (pairs,)."""
@@ -668,13 +692,12 @@ class Interactions:
         matrix = make_csr(
             indptr_of(rows[by_pair], len(users)), columns[by_pair], self.matrix.data[known][by_pair], len(items)
         )
-        order = np.arange(len(self)) if self.order is None else self.order
         moved = self._copy_with(
             matrix,
             users=users,
             items=items,
             time=None if self.time is None else self.time[known][by_pair],
-            order=ranks_of(order[known][by_pair]),
+            order=ranks_of(self.places[known][by_pair]),
         )
         return moved, len(self) - len(moved)
 
@@ -688,27 +711,56 @@ class Interactions:
         )
 
     def merge(self, news: Interactions) -> Interactions:
-        """Return the pairs of both, without times; a pair that is in both takes the weight of ``news``.
+        """Return the pairs of both; a pair that is in both takes the weight of ``news``, and the later of its times.
 
-        The id maps are those of this one, extended by the ids that only ``news`` has. Raises UnknownIdError where ids
-        are of another type.
+        The id maps are those of this one, extended by the ids that only ``news`` has. In input order the pairs of
+        ``news`` come last. Times are put into the unit of these: dates into seconds or milliseconds since 1970, or the
+        reverse. Where either has no times, the merged pairs have none.
+
+        Raises UnknownIdError where ids are of another type, DataError where times are of units that cannot be
+        converted.
         """
         users, items = self.users.extend(news.users), self.items.extend(news.items)
         parts = [part.align(users, items)[0] for part in (self, news)]
         rows = np.concatenate([part.row_of_pair() for part in parts])
         columns = np.concatenate([part.matrix.indices for part in parts])
         weights = np.concatenate([part.matrix.data for part in parts])
+        places = np.concatenate([parts[0].places, len(self) + parts[1].places])
         by_pair = order_by_pair(rows, columns, len(users), len(items))
         rows, columns, weights = rows[by_pair], columns[by_pair], weights[by_pair]
         # The sort is stable: of equal pairs the last is the news.
-        last = np.append(starts_of(rows, columns)[1:], len(rows)) - 1
+        first = starts_of(rows, columns)
+        last = np.append(first[1:], len(rows)) - 1
         matrix = make_csr(indptr_of(rows[last], len(users)), columns[last], weights[last], len(items))
-        names, lacking = replace(self.columns, time=None), news.find_lacking(self.columns)
+        time, time_type = _merge_times(*parts)
+        if time is not None:
+            time = np.maximum(time[by_pair][first], time[by_pair][last])
+        lacking = news.find_lacking(self.columns)
+        names = self.columns if time is not None else replace(self.columns, time=None)
         if "at_least" in lacking:
             names = replace(names, least=None)
         if lacking and lacking[-1] == self.columns.damping:
             names = replace(names, damping=None)
-        return Interactions(matrix, users, items, columns=names, frame_kind=self.frame_kind)
+        return Interactions(
+            matrix,
+            users,
+            items,
+            time=time,
+            time_type=time_type,
+            order=ranks_of(places[by_pair][last]),
+            columns=names,
+            frame_kind=self.frame_kind,
+        )
+
+    def forget_order(self) -> Interactions:
+        """Return the same pairs with the order of the matrix as their input order."""
+        return self if self.order is None else self._copy_with(self.matrix, order=None)
+
+    def forget_times(self) -> Interactions:
+        """Return the same pairs without times."""
+        if self.time is None:
+            return self
+        return self._copy_with(self.matrix, time=None, time_type=None, columns=replace(self.columns, time=None))
 
     @overload
     def to_frame(self, frame: None = None) -> Any: ...
@@ -788,15 +840,6 @@ class Interactions:
         }
         return Interactions(matrix, **{**fields, **changes})
 
-    def _format_time(self, value: Any) -> str:
-        if self.time_type in (pl.Date, pl.Datetime):
-            return str(datetime.fromtimestamp(int(value) / 1e6, UTC).date())
-        # Unix seconds and milliseconds between 1980 and 2100 read best as dates.
-        for unit in (1, 1_000):
-            if 315_532_800 <= value / unit < 4_102_444_800:
-                return str(datetime.fromtimestamp(int(value / unit), UTC).date())
-        return f"{value:,}"
-
 
 def check_interactions(purpose: str, interactions: object) -> None:
     """Raise DataError, which says how to make them, where something other than Interactions was passed to ``purpose``.
@@ -821,6 +864,17 @@ def check_not_negative(model: str, interactions: Interactions) -> None:
     lowest = interactions.matrix.data.min(initial=0)
     if lowest < 0:
         raise DataError(f"{model} has no meaning for negative weights, got {lowest:g}: leave them out")
+
+
+def _merge_times(known: Interactions, news: Interactions) -> tuple[Array | None, pl.DataType | None]:
+    """Return the times of both one after the other, in the unit of those known, and their type; None where any lack."""
+    if known.time is None or news.time is None:
+        return None, None
+    time = np.concatenate([known.time, known.clock.take(news.time, news.clock)])
+    if not known.clock.is_dated:
+        return time, _guess_time_type(time)
+    # A date has no time of day, which the news may have.
+    return time, news.time_type if known.time_type == pl.Date and news.clock.is_dated else known.time_type
 
 
 def _damp_to_log2(weights: Array) -> Array:

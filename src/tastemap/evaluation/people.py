@@ -54,7 +54,8 @@ class People:
             history = history.likes()
         aligned = history.align(history.users, model.items)[0]
         known = np.append(model.state.known_items, False)
-        pairs = model.state.in_units(aligned.pick(known[aligned.matrix.indices][aligned.input_order]).by_user)
+        kept = aligned.pick(known[aligned.matrix.indices][aligned.input_order])
+        pairs = model.take_histories(kept.divide(model.state.unit))
         has_pair = pairs.has_pairs
         return cls(
             history.users,

@@ -205,7 +205,7 @@ def explain(served: Served, asked: Explain, events: Sequence[Event]) -> Json:
     taste = read_taste(served, asked, events)
     if taste.history is None:
         rows = np.array([taste.row])
-        history = rows_at(model.state.training("explain").by_user, rows)
+        history = rows_at(model.take_seen("explain"), rows)
         query = scorer.queries(rows)
     else:
         history = taste.history

@@ -15,9 +15,11 @@ import polars as pl
 
 from tastemap.data._pairs import Rows, divide_weights, freeze_rows, rows_at
 from tastemap.data._spelling import parse_number
+from tastemap.data.clock import Clock
 from tastemap.data.conditions import Condition, read_conditions
 from tastemap.data.ids import IdMap
 from tastemap.data.item_table import AlignedTable
+from tastemap.data.recency import find_recency
 from tastemap.errors import NotSupportedError, UnknownIdError, show
 from tastemap.models.shared.answers import Choice
 from tastemap.models.shared.base import Model
@@ -27,10 +29,13 @@ from tastemap.ranking.top_k import Candidates
 from tastemap.serve.fragments import Fragments
 from tastemap.service.lookup import Lookup
 from tastemap.service.search import Search
-from tastemap.typing import Ints, RowNumbers
+from tastemap.typing import Array, Flags, Ints, RowNumbers
 
 # The bytes that the candidates of filters may take, each of some 400 bytes an item.
 KEPT_BYTES = 1 << 29
+
+# The unit of the times of events.
+EVENTS = Clock(1_000_000, is_dated=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,20 +159,27 @@ class Served:
 
     # -- histories ----------------------------------------------------------------------------------------------------
 
-    def merge_history(self, row: int, news: dict[int, float | None], without: Sequence[int] = ()) -> Rows:
-        """Return the history of a user with what came since: one row over the items, weights in the model's units.
+    def merge_history(
+        self,
+        row: int,
+        news: Mapping[int, float | None],
+        without: Sequence[int] = (),
+        moments: Mapping[int, int] | None = None,
+    ) -> Rows:
+        """Return the history of a user with what came since as the scorer takes it: one row over the items.
 
         row : of the user, -1 for a new one
-        news : weights by item row, as the training's file had them; None for the weight of an item without one. An item
-            of weight 0, or below the bound of the training, leaves a history of likes
+        news : weights by item row, as the training's file had them, the newest last; None for the weight of an item
+            without one. An item of weight 0, or below the bound of the training, leaves a history of likes
         without : rows of items of the user's own history that do not count
+        moments : when what came since was, in microseconds since 1970 UTC, by item row; what is not there was last
         """
         state = self.model.state
-        seen = self.scorer.seen
-        items, weights = np.empty(0, np.int32), np.empty(0, np.float32)
-        if row >= 0 and seen is not None:
-            own = slice(seen.indptr[row], seen.indptr[row + 1])
-            items, weights = seen.indices[own], seen.data[own]
+        items, weights, own = np.empty(0, np.int32), np.empty(0, np.float32), slice(0, 0)
+        if row >= 0 and state.interactions is not None:
+            pairs = state.training("a history").by_user
+            own = slice(pairs.indptr[row], pairs.indptr[row + 1])
+            items, weights = pairs.indices[own], pairs.data[own]
         came = np.fromiter(news, np.int32, len(news))
         stays = ~np.isin(items, [*news, *without])
         unstated = self.model.unstated_weight
@@ -179,7 +191,36 @@ class Served:
         items = np.append(items[stays], came[is_like])
         weights = np.append(weights[stays], taken[is_like]).astype(np.float32)
         order = np.argsort(items)
-        return freeze_rows(Rows(np.array([0, len(items)]), items[order].astype(np.int32), weights[order]))
+        history = freeze_rows(Rows(np.array([0, len(items)]), items[order].astype(np.int32), weights[order]))
+        if not self.model.abilities.uses_order:
+            return history
+        places, time = self._find_order(own, stays, came[is_like], moments or {})
+        by_input = np.argsort(places[order], kind="stable")
+        return self.model.weigh_histories(
+            history, find_recency(history.indptr, None if time is None else time[order], by_input)
+        )
+
+    def _find_order(
+        self, own: slice, stays: Flags, came: Ints, moments: Mapping[int, int]
+    ) -> tuple[RowNumbers, Array | None]:
+        """Return the place in input order, and the time, of what stays of a known history and of what came since.
+
+        own : the pairs of the history
+        """
+        state = self.model.state
+        known = np.empty(0, np.int64)
+        times: Array | None = known if state.time_type is not None and state.clock.can_take(EVENTS) else None
+        if state.interactions is not None:
+            position, time = state.interactions.recency
+            known = -position[own][stays].astype(np.int64)
+            times = None if time is None or times is None else time[own][stays]
+        places = np.append(known, np.arange(1, len(came) + 1))
+        if times is None:
+            return places, None
+        dated = np.array([item in moments for item in came.tolist()], bool)
+        given = state.clock.take(np.array([moments.get(item, 0) for item in came.tolist()], np.int64), EVENTS)
+        latest = max([*times.tolist(), *given[dated].tolist()], default=0)
+        return places, np.append(times, np.where(dated, given, latest))
 
     def find_features(self, rows: RowNumbers) -> Rows | None:
         """Return the features of users by their rows, none for row -1; None where the model has none."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from tastemap.data.events import Event
 from tastemap.models.shared.inputs import take_weights
-from tastemap.serve.served import Served
+from tastemap.serve.served import EVENTS, Served
 
 
 class Since:
@@ -25,12 +25,13 @@ class Since:
         own = self._events.setdefault(event.user, {})
         known = own.get(event.item)
         if known is None or known.time <= event.time:
+            own.pop(event.item, None)  # so that it comes last
             own[event.item] = event
 
     def of(self, user: str | int | None) -> Sequence[Event]:
-        """Return the events of a user."""
+        """Return the events of a user, the newest last; of one time, in the order in which they came."""
         own = None if user is None else self._events.get(str(user))
-        return tuple(own.values()) if own else ()
+        return tuple(sorted(own.values(), key=lambda event: event.time)) if own else ()
 
     @property
     def users(self) -> list[str]:
@@ -44,7 +45,7 @@ class Since:
             learned = [True] * len(events)
             for served in models:
                 rows = [served.find_item(event.item) for event in events]
-                found = find_learned(served, user, rows, [event.weight for event in events])
+                found = find_learned(served, user, rows, events)
                 learned = [both and one and row >= 0 for both, one, row in zip(learned, found, rows, strict=True)]
             kept = {event.item: event for event, known in zip(events, learned, strict=True) if not known}
             if kept:
@@ -53,28 +54,33 @@ class Since:
                 self._events.pop(user, None)
 
 
-def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float]:
-    """Return what events say that the model has not learned: weights by the rows of known items."""
+def find_news(served: Served, user: str | int | None, events: Sequence[Event]) -> dict[int, float | None]:
+    """Return what events say that the model has not learned: weights by the rows of known items, in their order."""
     usual = served.model.state.columns.usual  # as an update takes an event without a weight
-    rows = {served.find_item(event.item): usual if event.weight is None else event.weight for event in events}
+    weighed = [event._replace(weight=usual) if event.weight is None else event for event in events]
+    rows = {served.find_item(event.item): event for event in weighed}
     rows.pop(-1, None)
     if not rows:
         return {}
     learned = find_learned(served, str(user), list(rows), list(rows.values()))
-    return {row: weight for (row, weight), known in zip(rows.items(), learned, strict=True) if not known}
+    return {row: event.weight for (row, event), known in zip(rows.items(), learned, strict=True) if not known}
 
 
-def find_learned(served: Served, user: str, items: Sequence[int], weights: Sequence[float | None]) -> list[bool]:
-    """Tell which pairs of a user are in the training: a like with any weight, a rating with its own.
+def find_learned(served: Served, user: str, items: Sequence[int], events: Sequence[Event]) -> list[bool]:
+    """Tell which events of a user are in the training: a like with any weight, a rating with its own.
+
+    Where the order counts, an event that is later than the pair in the training is not in it.
 
     items : rows, -1 for none
-    weights : as the training's file has them, 0 for a like taken back; None where an event has none
+    events : with weights as the training's file has them, 0 for a like taken back; None where an event has none
     """
-    seen, row, model = served.scorer.seen, served.find_user(user), served.model
-    if seen is None or row < 0:
+    row, model = served.find_user(user), served.model
+    if model.interactions is None or row < 0:
         return [False] * len(items)
+    seen = model.state.training("comparing events").by_user
     own = slice(seen.indptr[row], seen.indptr[row + 1])
     known = dict(zip(seen.indices[own].tolist(), seen.data[own].tolist(), strict=True))
+    weights = [event.weight for event in events]
     given = np.array([np.nan if weight is None else weight for weight in weights], np.float64)
     taken, is_like = take_weights(given, model.state.columns, ratings=model.abilities.ratings)
     learned = []
@@ -85,4 +91,12 @@ def find_learned(served: Served, user: str, items: Sequence[int], weights: Seque
             learned.append(item >= 0 and item not in known)
         else:
             learned.append(known.get(item) == value if model.abilities.ratings else item in known)
-    return learned
+    time = model.interactions.time
+    if not model.abilities.uses_order or time is None or not model.state.clock.can_take(EVENTS):
+        return learned
+    given_times = model.state.clock.take(np.array([event.time for event in events], np.int64), EVENTS)
+    when = dict(zip(seen.indices[own].tolist(), time[own].tolist(), strict=True))
+    return [
+        one and when.get(item, moment) >= moment
+        for one, item, moment in zip(learned, items, given_times.tolist(), strict=True)
+    ]

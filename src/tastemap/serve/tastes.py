@@ -39,8 +39,11 @@ def read_taste(served: Served, asked: Whose, events: Sequence[Event], *, may_be_
     may_be_unknown : whether a user whom the model does not know is one of whom nothing is known, rather than an error
     """
     news = _read_history(served, asked.history)
+    moments = dict[int, int]()
     if events:
-        news = {**find_news(served, asked.user, events), **news}
+        since = find_news(served, asked.user, events)
+        news = {**{row: weight for row, weight in since.items() if row not in news}, **news}
+        moments = {served.find_item(event.item): event.time for event in events}
     if asked.user is None:
         if not news:
             raise DataError("name a user, or the history of a new one")
@@ -51,7 +54,7 @@ def read_taste(served: Served, asked: Whose, events: Sequence[Event], *, may_be_
     without = [row for row in map(served.find_item, asked.without) if row >= 0]
     if not news and (row < 0 or (disliked is None and not without)):
         return Taste(row, None, disliked, ())
-    history = served.merge_history(row, news, without)
+    history = served.merge_history(row, news, without, moments)
     if len(history.indices):
         return Taste(row, history, disliked, list(news))
     if asked.user is None:

@@ -17,7 +17,7 @@ from tastemap.typing import Flags
 
 @dataclass(frozen=True)
 class News:
-    """The pairs of a journal that a model does not know, or knows with another weight.
+    """The pairs of a journal that a model does not know, or knows with another weight or an earlier time.
 
     remarks : what was decided while reading
     """
@@ -51,7 +51,7 @@ def read_news(folder: Path, model: Model, since: str | None = None) -> News:
 
 
 def _mark_news(data: Interactions, known: Interactions, *, absent: float) -> tuple[Interactions, Flags]:
-    """Return the pairs over the known ids and others, and which of them have another weight than those known.
+    """Return the pairs over the known ids and others, and which of them have another weight, or a later time.
 
     absent : the weight of pairs that are not known
     """
@@ -59,5 +59,8 @@ def _mark_news(data: Interactions, known: Interactions, *, absent: float) -> tup
     data, known = data.align(users, items)[0], known.extend(users, items)
     own, old = (part.row_of_pair().astype(np.int64) * len(items) + part.matrix.indices for part in (data, known))
     places = np.minimum(np.searchsorted(old, own), len(old) - 1)
-    weights = np.where(old[places] == own, known.matrix.data[places], absent)
-    return data, data.matrix.data != weights
+    is_known = old[places] == own
+    is_new = data.matrix.data != np.where(is_known, known.matrix.data[places], absent)
+    if data.time is not None and known.time is not None:
+        is_new |= is_known & (known.clock.take(data.time, data.clock) > known.time[places])
+    return data, is_new

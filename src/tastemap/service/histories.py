@@ -38,7 +38,9 @@ def recommend_from_histories(
         raise DataError("the model knows none of the items in the history: the ids may be of another data set")
     if not is_weighted:
         names = known.columns  # those of the history, which the model's need not be
-        lists = known.to_frame("polars").group_by(names.user, maintain_order=True).agg(names.item)
-        histories = dict(lists.iter_rows())
-        return model.recommend_for(histories, k=k, **among, frame="polars"), remarks
+        columns = [names.item] if known.time is None or names.time is None else [names.item, names.time]
+        lists = known.to_frame("polars").group_by(names.user, maintain_order=True).agg(columns)
+        histories = dict(zip(lists[names.user], lists[names.item].to_list(), strict=True))
+        times = lists[columns[1]].to_list() if len(columns) > 1 else None
+        return model.recommend_for(histories, k=k, times=times, **among, frame="polars"), remarks
     return model.recommend_for(known, k=k, **among, frame="polars"), remarks

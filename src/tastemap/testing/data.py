@@ -32,19 +32,22 @@ NEW_FILM, NEW_PERSON = 700, "newcomer"  # known by features alone
 
 @cache
 def pairs(seed: int = 0, n_users: int = 14, n_items: int = 11) -> pl.DataFrame:
-    """Return pairs with column names other than the defaults; users are strings, items are integers."""
+    """Return pairs with column names other than the defaults; users are strings, items are integers, days repeat."""
     rng = np.random.default_rng(seed)
     has = rng.random((n_users, n_items)) < 0.4
     has[5] = True
     has[:, 0] |= ~has.any(axis=1)
     users, items = np.nonzero(has)
     stars = rng.integers(1, 6, len(users)).astype(float)
-    return pl.DataFrame({"person": [f"u{u}" for u in users], "film": 100 + items, "stars": stars})
+    days = rng.integers(0, 20, len(users))
+    return pl.DataFrame({"person": [f"u{u}" for u in users], "film": 100 + items, "stars": stars, "day": days})
 
 
 def read(frame: Any, **more: Any) -> Interactions:
-    """Return a frame of pairs as interactions."""
-    return Interactions.from_frame(frame, user="person", item="film", weight="stars", **more)
+    """Return a frame of pairs as interactions; one row a day in a dict without days."""
+    if isinstance(frame, Mapping):
+        frame = {"day": list(range(len(frame["film"]))), **frame}
+    return Interactions.from_frame(frame, user="person", item="film", weight="stars", time="day", **more)
 
 
 @cache
@@ -67,15 +70,24 @@ def people() -> list[str]:
 
 
 def history_of(user: str, interactions: Interactions | None = None) -> dict[int, float]:
-    """Return a user's items and their weights."""
-    frame = pairs() if interactions is None else interactions.to_frame("polars")
-    mine = frame.filter(pl.col("person") == user)
+    """Return a user's items and their weights, the newest last."""
+    mine = _find_pairs(user, interactions)
     return dict(zip(mine["film"], mine["stars"], strict=True))
+
+
+def times_of(user: str, interactions: Interactions | None = None) -> list[int]:
+    """Return the times of a user's items, as `history_of` has these."""
+    return _find_pairs(user, interactions)["day"].to_list()
+
+
+def _find_pairs(user: str, interactions: Interactions | None) -> pl.DataFrame:
+    frame = pairs() if interactions is None else interactions.to_frame("polars")
+    return frame.filter(pl.col("person") == user).sort("day", maintain_order=True)
 
 
 def news() -> Interactions:
     """Return a new user, a new item, a new pair of known ids and a changed weight."""
-    some = next(iter(history_of("u2")))
+    some = min(history_of("u2"))
     return read({"person": ["new", "new", "u1", "u2"], "film": [103, 500, 500, some], "stars": [5.0, 4.0, 3.0, 1.5]})
 
 

@@ -34,6 +34,7 @@ from tastemap.testing.data import (
     people_features,
     read,
     temporary_folder,
+    times_of,
 )
 
 
@@ -166,8 +167,10 @@ def check_folding_in_with_features(make: Make) -> None:
     updated = model.update(read({"person": ["u1"], "film": [800], "stars": [2.0]}))
     for who, told in ((model, ""), (updated, " after an update")):
         for user in people():
-            history, about = history_of(user, who.interactions), people_features().only([user])
-            own, folded = who.recommend(user, k=20), who.recommend_for(history, k=20, user_features=about)
+            history, times = history_of(user, who.interactions), times_of(user, who.interactions)
+            about = people_features().only([user])
+            own = who.recommend(user, k=20)
+            folded = who.recommend_for(history, times=times, k=20, user_features=about)
             ensure(
                 folded["film"].to_list() == own["film"].to_list(), f"history and features must give the own list{told}"
             )

@@ -179,7 +179,7 @@ def check_validation_of_unknown_ids_is_refused(make: Make) -> None:
 def check_column_of_results_is_refused(make: Make) -> None:
     """Data with a column that has the name of a column of results are refused."""
     for column in ("rank", "score"):
-        taken = Interactions.from_frame(pairs().rename({"film": column}), user="person", item=column)
+        taken = Interactions.from_frame(pairs().rename({"film": column}), user="person", item=column, time="day")
         ensure_refused(partial(make().fit, taken), DataError, repr(column), what=f"a column called {column}")
 
 

@@ -22,6 +22,8 @@ from tastemap.testing.data import (
     news,
     pairs,
     people,
+    read,
+    times_of,
 )
 
 
@@ -31,14 +33,15 @@ def check_histories_come_in_many_forms(make: Make) -> None:
     # An item named without a weight counts as one of mean weight, where weights are ratings as one of the highest.
     liked = 5 if model.abilities.ratings else model.state.unit
     one, two = model.recommend_for([103, 105], k=4), model.recommend_for({104: 2.0, 101: 1.0}, k=4)
-    forms: list[Any] = [(103, 105), [105, 103], np.array([103, 105]), pl.Series([103, 105])]
-    forms += [{103: liked, 105: liked}, {105: float(liked), 103: float(liked)}]
+    forms: list[Any] = [(103, 105), np.array([103, 105]), pl.Series([103, 105])]
+    forms += [] if model.abilities.uses_order else [[105, 103], {103, 105}]
+    forms += [{103: liked, 105: liked}, {103: float(liked), 105: float(liked)}]
     for same in forms:
         ensure_same_lists(model.recommend_for(same, k=4), one, f"the history {same!r} must be the same as [103, 105]")
     if not model.abilities.ratings:
         disliked = model.recommend_for({103: liked, 104: 0, 105: liked}, candidates=FILMS, k=4)
         ensure_same_lists(disliked, one, "an item of weight 0 must be as if it were not in the history")
-    weighted = model.recommend_for([101, 104], weights=[1, 2], k=4)
+    weighted = model.recommend_for([104, 101], weights=[2, 1], k=4)
     ensure_same_lists(weighted, two, "weights must be the same as a mapping")
     both = pl.concat([one, two.with_columns(history=pl.lit(1, pl.Int64))])
     mixed = model.recommend_for([[103, 105], {104: 2.0, 101: 1.0}], k=4)
@@ -55,6 +58,28 @@ def check_histories_come_in_many_forms(make: Make) -> None:
     )
 
 
+def check_histories_have_an_order(make: Make) -> None:
+    """Where the abilities say so, the order of a history counts: its times, else that in which items are given."""
+    model = make_fitted(make)
+    given = model.recommend_for([103, 105, 101], k=4)
+    if not model.abilities.uses_order:
+        ignored = model.recommend_for([101, 103, 105], times=[7, "never", None], k=4)
+        ensure_same_lists(ignored, given, "a model that does not use the order must ignore it, and times")
+        return
+    ensure(not model.recommend_for([101, 105, 103], k=4).equals(given), "the order of a history must count")
+    timed = model.recommend_for([103, 105, 101], times=[1, 3, 3], k=4)
+    turned = model.recommend_for([105, 103, 101], times=[3, 1, 3], k=4)
+    ensure_same_lists(turned, timed, "times must go before the order in which items are given")
+    columns = {"person": ["x"] * 3, "film": [105, 103, 101], "stars": [model.state.unit] * 3, "day": [3, 1, 3]}
+    told = model.recommend_for(pl.DataFrame(columns), k=4).drop("person")
+    ensure_same_lists(told, timed.drop("history"), "a frame of a history must have its times")
+    told = model.recommend_for(read(columns), k=4).drop("person")
+    ensure_same_lists(told, timed.drop("history"), "interactions must have their times")
+    ensure_refused(lambda: model.recommend_for({103, 105}), ValueError, "set", what="a history without an order")
+    ensure_refused(lambda: model.recommend_for([103], times=[1, 2]), ValueError, "times", 2, 1, what="a time too many")
+    ensure_refused(lambda: model.recommend_for([103], times=["?"]), DataError, "times", what="a time that is none")
+
+
 def check_folding_in_gives_the_users_own_list(make: Make) -> None:
     """Where the abilities say so, a user's history gives that user's own list, before and after an update."""
     if not make().abilities.folds_in_exactly:
@@ -63,7 +88,8 @@ def check_folding_in_gives_the_users_own_list(make: Make) -> None:
     for who, told in ((model, ""), (model.update(news()), " after an update")):
         for user in people():
             own = who.recommend(user, k=20)
-            folded = who.recommend_for(history_of(user, who.interactions), k=20)
+            times = times_of(user, who.interactions)
+            folded = who.recommend_for(history_of(user, who.interactions), times=times, k=20)
             ensure(folded["film"].to_list() == own["film"].to_list(), f"a history must give the user's own list{told}")
             ensure_near(folded["score"], own["score"], f"a history must give the user's own scores{told}")
 

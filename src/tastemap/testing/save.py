@@ -185,7 +185,7 @@ def check_scorer_serves_elsewhere(make: Make) -> None:
         raise AssertionError(f"the scorer must be possible to pickle, got {error!r}") from error
     rows = model.users.rows(people())
     _same_arrays(scorer.recommend(rows, 5), model.scorer.recommend(rows, 5), "a scorer that was pickled")
-    theirs = read(pl.DataFrame({"person": ["new"], "film": [103], "stars": [2.0]}))
+    theirs = read({"person": ["new"], "film": [103], "stars": [2.0]})
     histories = theirs.align(theirs.users, model.items)[0].by_user
     one, other = (who.rank_queries(who.fold(histories), 5) for who in (scorer, model.scorer))
     _same_arrays(one, other, "a scorer that was pickled, for a new history,")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, UnknownIdError
 from tastemap.testing.data import (
     Make,
@@ -28,10 +27,11 @@ def check_update_knows_the_news(make: Make) -> None:
     ensure(list(changed.users) == [*model.users, "new"], "update must add new users behind the known")
     ensure(list(changed.items) == [*model.items, 500], "update must add new items behind the known")
     assert changed.interactions is not None
-    merged = {(user, film): weight for user, film, weight in changed.interactions.to_frame().rows()}
-    old = {(user, film): weight for user, film, weight in pairs().rows()}
-    new = {(user, film): weight for user, film, weight in news().to_frame().rows()}
-    ensure(merged == old | new, "update must merge the interactions")
+    merged = {(user, film): told for user, film, *told in changed.interactions.to_frame().rows()}
+    old = {(user, film): told for user, film, *told in pairs().rows()}
+    new = {(user, film): told for user, film, *told in news().to_frame().rows()}
+    late = {pair: [weight, max(day, old.get(pair, [0, day])[1])] for pair, (weight, day) in new.items()}
+    ensure(merged == old | late, "update must merge the interactions, with the later time of each pair")
     ensure(changed.popularity_.sum() == len(merged), "update must count the pairs anew")
     shown = changed.recommend(["new", "u1"], k=100)
     seen = set(shown.select("person", "film").rows()) & set(merged)
@@ -51,7 +51,7 @@ def check_updates_in_turn(make: Make) -> None:
     twice = model.update(news()).update(read({"person": ["newer"], "film": [501], "stars": [1.0]}))
     ensure(list(twice.items)[-2:] == [500, 501], "two updates must add the items of both")
     ensure(501 not in set(twice.recommend("newer", k=100)["film"]), "the second update must hide what is seen")
-    numbered = Interactions.from_frame({"person": [1], "film": [100], "stars": [1.0]}, user="person", item="film")
+    numbered = read({"person": [1], "film": [100], "stars": [1.0]})
     ensure_refused(lambda: model.update(numbered), UnknownIdError, "person", what="update with ids of another type")
     frame: object = pairs()
     ensure_refused(lambda: model.update(frame), DataError, "Interactions", "DataFrame", what="update with a frame")  # type: ignore[arg-type]

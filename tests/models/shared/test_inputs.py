@@ -21,7 +21,8 @@ STATE = State.of(Interactions.from_frame({"user": [1, 2], "item": ["a", "b"]}, u
 
 def read(history: Any, weights: Any = None, **options: Any) -> list[list[Any]]:
     given = {"unweighted": 1.0, "ratings": False, "may_be_empty": False, **options}
-    rows, people, has_ids = read_histories(history, weights, STATE, **given)
+    rows, people, has_ids, recency = read_histories(history, weights, STATE, **given)
+    assert recency is None
     assert (people.name, people.to_list(), has_ids) == ("history", list(range(len(rows.counts))), False)
     assert [array.dtype for array in rows] == [np.int64, np.int32, np.float32]
     return [array.tolist() for array in rows]

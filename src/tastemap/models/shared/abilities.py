@@ -18,6 +18,7 @@ class Abilities:
     epochs : trains in epochs; its parameter `epochs` is their number
     squares_items : memory and time grow with the square of the number of items
     weighs_pairs : a pair counts in proportion to its weight, so that a few very large weights decide what is learned
+    uses_order : the order of a history counts, and where it has times these: what is newer counts otherwise
     """
 
     features: bool = False
@@ -29,3 +30,4 @@ class Abilities:
     epochs: bool = False
     squares_items: bool = False
     weighs_pairs: bool = True
+    uses_order: bool = False

@@ -21,6 +21,7 @@ from tastemap.data.frames import as_kind, check_kind, list_values, to_polars, to
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.data.item_table import AlignedTable, ItemTable, Limits
+from tastemap.data.recency import Recency
 from tastemap.data.sinks.base import TableParts
 from tastemap.data.sinks.opening import open_sink
 from tastemap.errors import (
@@ -150,6 +151,29 @@ class Answers(ABC):
             raise TypeError(f"{type(self).__name__}.make_scorer must return a Scorer, got {type(made).__name__}")
         return made
 
+    @property
+    def seen(self) -> Rows | None:
+        """The histories of the known users as scorers take them, None where a file left the training pairs out."""
+        return None if self.state.interactions is None else self.take_seen("scoring")
+
+    def take_seen(self, purpose: str) -> Rows:
+        """Return the histories of the known users as scorers take them; raises as `State.given` does."""
+        self.state.given(purpose)
+        return self._seen
+
+    @cached_property
+    def _seen(self) -> Rows:
+        return self.take_histories(self.state.training("scoring"))
+
+    def take_histories(self, pairs: Interactions) -> Rows:
+        """Return pairs over the items, with weights in the model's units, as histories that scorers take.
+
+        Raises DataError where the model uses times, and those of the pairs are of another unit than the training's.
+        """
+        if not self.abilities.uses_order:
+            return pairs.by_user
+        return self.weigh_histories(pairs.by_user, self.state.take_recency(pairs))
+
     # -- what models may override -------------------------------------------------------------------------------------
 
     @property
@@ -161,6 +185,17 @@ class Answers(ABC):
     def disliked_weight(self) -> float:
         """The weight of an item that is disliked: that of a like, which then counts against; for ratings the lowest."""
         return 1.0
+
+    def weigh_histories(self, histories: Rows, recency: Recency) -> Rows:
+        """Return histories in which what is recent counts otherwise, with other weights.
+
+        histories : CSR arrays over the items, one row for each user, with weights in the model's units
+        recency : of their pairs
+
+        Models whose abilities have uses_order=True override it: scorers, explanations and folding in take histories
+        that it has weighed. For others it raises NotSupportedError.
+        """
+        raise NotSupportedError(f"{type(self).__name__} does not use the order of histories")
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return what each item of a user's history adds to a score, float64, (n,), and the rest of the score.
@@ -344,6 +379,7 @@ class Answers(ABC):
         *,
         k: int = 10,
         weights: Any = None,
+        times: Any = None,
         disliked: Any = None,
         user_features: Features | None = None,
         exclude_seen: bool = True,
@@ -367,6 +403,7 @@ class Answers(ABC):
         *,
         k: int = 10,
         weights: Any = None,
+        times: Any = None,
         disliked: Any = None,
         user_features: Features | None = None,
         exclude_seen: bool = True,
@@ -384,13 +421,17 @@ class Answers(ABC):
              `history` numbers from 0; or with the ids of the users, which come in place of the numbers, in the order in
              which they first appear:
              Interactions : their weights as they are, in the unit of what was passed to `fit`
-             a frame or dict of columns : users, items and, if it has it, weights, by the names of the training's
-                 columns. What the training did to weights is done to these: `Interactions.at_least`, `log2`, `binarize`
+             a frame or dict of columns : users, items and, if it has them, weights and times, by the names of the
+                 training's columns. What the training did to weights is done to these: `Interactions.at_least`, `log2`,
+                 `binarize`
              {user id: history}, or a pandas Series of lists as groupby().agg(list) makes it, whose index holds the ids
         weights : one weight for each item id, in the unit of what was passed to `fit`, such as log2(1 + plays) after a
             fit to `interactions.log2()`; None for their mean, or, where the model predicts ratings, for the highest
             rating, because an item named without a rating is taken as liked.
             An item of weight 0 is not liked: models of likes leave it out of the history
+        times : one time for each item id, in the unit of the training's times, for models that use the order of a
+            history. Without times the order is that in which the items are given, the newest last; so it is between
+            equal times. Other models ignore it
         disliked : item ids, or with several users a list of them for each: they are not listed, and what is like them
             comes later. Where the model predicts ratings they have the lowest one; in models of likes a dislike is a
             quarter of a like with the sign turned: s(history) - .25 s(disliked)
@@ -408,15 +449,9 @@ class Answers(ABC):
         self._check_more_features(user_features, None)
         if isinstance(history, Interactions):
             warn_of_other_weights("recommend_for", state.columns, history, stacklevel=2)
-        histories, people, has_ids = read_histories(
-            history,
-            weights,
-            state,
-            unweighted=self.unstated_weight,
-            ratings=self.abilities.ratings,
-            may_be_empty=user_features is not None,
+        histories, people, has_ids = self._read_histories(
+            history, weights, times, may_be_empty=user_features is not None
         )
-        check_known(histories.indices, state, "leave them out of the history")
         hidden = [Hidden(histories, np.arange(len(people)))] if exclude_seen else []
         against = None
         if disliked is not None:
@@ -740,11 +775,11 @@ class Answers(ABC):
         Raises NotSupportedError for a model whose scores do not come from a history, UnknownIdError for an id without a
         training pair or features.
         """
-        state, kind = self.state, self._choose_kind(frame)
+        kind = self._choose_kind(frame)
         self._check_explains()
         (row,) = self._user_rows(_read_one("user", user), "They have no history to explain from.").tolist()
         (column,) = self._item_rows(_read_one("item", item)).tolist()
-        history = rows_at(state.training("explain").by_user, np.array([row]))
+        history = rows_at(self.take_seen("explain"), np.array([row]))
         parts = self.take_apart(row, np.array([column]), history)
         score = None if self.abilities.explains == "exact" else float(self.predict(user, item)[0])
         return self._explain(parts, score, kind)
@@ -764,11 +799,18 @@ class Answers(ABC):
         self, history: Any, item: Any, *, frame: Literal["pyarrow"], **asked: Unpack[Taste]
     ) -> Explanation[pa.Table]: ...
     def explain_for(
-        self, history: Any, item: Any, *, weights: Any = None, disliked: Any = None, frame: FrameKind | None = None
+        self,
+        history: Any,
+        item: Any,
+        *,
+        weights: Any = None,
+        times: Any = None,
+        disliked: Any = None,
+        frame: FrameKind | None = None,
     ) -> Explanation:
         """Return how much each item of a new user's history, and each disliked one, contributes to a score.
 
-        history, weights, disliked : of one user, as for `recommend_for`
+        history, weights, times, disliked : of one user, as for `recommend_for`
         item : one id
         frame : the kind of frame in the explanation; None for the kind of the training data
 
@@ -777,22 +819,14 @@ class Answers(ABC):
         state, kind = self.state, self._choose_kind(frame)
         self._check_explains()
         (column,) = self._item_rows(_read_one("item", item)).tolist()
-        asked = read_histories(
-            history,
-            weights,
-            state,
-            unweighted=self.unstated_weight,
-            ratings=self.abilities.ratings,
-            may_be_empty=False,
-        )
-        if len(asked.people) != 1:
-            raise ValueError(f"history must be of one user, got {len(asked.people)}: explain one at a time")
-        check_known(asked.pairs.indices, state, "leave them out of the history")
-        against = None if disliked is None else read_disliked(disliked, asked.pairs, state, self.disliked_weight)
-        parts = self.take_apart(-1, np.array([column]), asked.pairs, against)
+        pairs, people, _ = self._read_histories(history, weights, times, may_be_empty=False)
+        if len(people) != 1:
+            raise ValueError(f"history must be of one user, got {len(people)}: explain one at a time")
+        against = None if disliked is None else read_disliked(disliked, pairs, state, self.disliked_weight)
+        parts = self.take_apart(-1, np.array([column]), pairs, against)
         score = None
         if self.abilities.explains != "exact":
-            query = self.fold(asked.pairs, None, against)
+            query = self.fold(pairs, None, against)
             score = float(self.scorer.catalogue.pair_scores(query, np.zeros(1, np.int64), np.array([column]))[0])
         return self._explain(parts, score, kind)
 
@@ -854,6 +888,24 @@ class Answers(ABC):
         return Explanation(as_kind(pl.DataFrame(columns), kind), how, score, baseline)
 
     # -- ids in, frames out -------------------------------------------------------------------------------------------
+
+    def _read_histories(
+        self, history: Any, weights: Any, times: Any, *, may_be_empty: bool
+    ) -> tuple[Rows, pl.Series, bool]:
+        """Return what new users' histories are as scorers take them, the users, and whether these have ids."""
+        asked = read_histories(
+            history,
+            weights,
+            self.state,
+            times=times,
+            unweighted=self.unstated_weight,
+            ratings=self.abilities.ratings,
+            ordered=self.abilities.uses_order,
+            may_be_empty=may_be_empty,
+        )
+        check_known(asked.pairs.indices, self.state, "leave them out of the history")
+        pairs = asked.pairs if asked.recency is None else self.weigh_histories(asked.pairs, asked.recency)
+        return pairs, asked.people, asked.has_ids
 
     def _choose_kind(self, frame: FrameKind | None) -> FrameKind:
         """Return the kind of frame to answer with; a wrong one is refused before any work."""

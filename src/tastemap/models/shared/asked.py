@@ -35,6 +35,7 @@ class NewListing(_Options, total=False):
     """The options of `recommend_for`."""
 
     weights: Any
+    times: Any
     disliked: Any
     user_features: Features | None
 
@@ -43,6 +44,7 @@ class Taste(TypedDict, total=False):
     """The options of `explain_for`."""
 
     weights: Any
+    times: Any
     disliked: Any
 
 

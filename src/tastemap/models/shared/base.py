@@ -317,7 +317,8 @@ class Model(Answers):
         user_features, item_features : features of new ids, and changed features of known ids, made with
             `Features.transform` of those of the training. The factors of features stay as they were learned
 
-        A known pair takes the new weight; new users and items are added to the id maps. For models of likes a known
+        A known pair takes the new weight and the later time; where these interactions have no times, the new model
+        keeps none. New users and items are added to the id maps. For models of likes a known
         pair of the new weight 0 is a like taken back and leaves, and weights count in the unit of the first training:
         after a fit to `interactions.log2()` pass `news.log2()`, after `binarize` ones.
         The docstring of each model says which of its arrays an update learns again.
@@ -333,7 +334,9 @@ class Model(Answers):
             warn_of_new_zeros(type(self).__name__, state.given("update"), interactions, stacklevel=2)
         warn_of_other_weights("update", state.columns, interactions, stacklevel=2)
         updated = self.clone()
-        merged = state.merge(interactions, user_features, item_features, ratings=ratings)
+        merged = state.merge(
+            interactions, user_features, item_features, ratings=ratings, ordered=self.abilities.uses_order
+        )
         updated._remember(merged, self._settle(merged.training("update")))
         updated.epochs_ = list(self.epochs_)
         updated._ask_for_memory(merged.given("update"))
@@ -510,7 +513,7 @@ class Model(Answers):
             "known_items": state.known_items,
             "popularity": state.popularity,
             "tie_order": state.items.tie_order,
-            "seen": state.seen,
+            "seen": self.seen,
         }
 
     @property
@@ -563,12 +566,14 @@ class Model(Answers):
     def save(self, path: str | Path, *, interactions: bool = True) -> None:
         """Write the model to one safetensors file; a file of that name is replaced only by the whole new one.
 
-        interactions : keep the training pairs, which `explain`, `update` and leaving out seen items need; without them
-            the file is smaller and holds no user's history
+        interactions : keep the training pairs, which `explain`, `update` and leaving out seen items need, with their
+            times; without them the file is smaller and holds no user's history. Their input order, which counts between
+            equal times, is kept for models that use it
         """
         state = self.state
         fitted = {name: getattr(self, name) for name in self.fitted_arrays}
-        write_arrays(path, stored.arrays_of(state, fitted, interactions), "model", self._header())
+        arrays = stored.arrays_of(state, fitted, interactions, ordered=self.abilities.uses_order)
+        write_arrays(path, arrays, "model", self._header())
 
     def identify(self) -> str:
         """Return a hash of the fitted model and its training data: equal models have equal ones."""
@@ -592,7 +597,7 @@ class Model(Answers):
         except (TypeError, ValueError) as error:
             raise ModelFileError(f"its parameters are wrong: {error}") from error
         activity, popularity = (stored.find_counts(arrays, name) for name in ("activity_", "popularity_"))
-        specs = {**stored.declare_state(arrays, cls.abilities.features), **cls.fitted_arrays}
+        specs = {**stored.declare_state(arrays, cls.abilities), **cls.fitted_arrays}
         stored.check_arrays(arrays, specs, used.find_sizes(activity, popularity))
         model._remember(stored.state_of(arrays, header), used)
         model.epochs_ = stored.epochs_of(header)

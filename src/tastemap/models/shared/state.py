@@ -7,14 +7,17 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from tastemap.data._pairs import Rows, count_rows, divide_weights, freeze_rows
+from tastemap.data.clock import Clock
 from tastemap.data.features import Features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
+from tastemap.data.recency import Recency
 from tastemap.errors import DataError, NotSupportedError, name_some
 from tastemap.training.side_features import SideFeatures
-from tastemap.typing import Counts, Flags, FrameKind, RowNumbers
+from tastemap.typing import Array, Counts, Flags, FrameKind, RowNumbers
 
 # Results have columns with these names beside the columns of the training data.
 RESULT_COLUMNS = ("rank", "score", "neighbour", "history", "contribution")
@@ -29,6 +32,7 @@ class State:
     frame_kind : the kind of frame of results
     popularity, activity : int64, (n_items,) and (n_users,): the number of training pairs of each item and user
     interactions : the training pairs as they were given, None where a file left them out
+    time_type : the type of the training's times in frames, None where it had none
     unit : the weight that models see as 1: the mean weight of the first training's likes, 1 for models of ratings
     user_features, item_features : the features of users and items, None without any
     known_fingerprint : the fingerprint of the training pairs that a file stores, None where they can be hashed
@@ -41,6 +45,7 @@ class State:
     popularity: Counts
     activity: Counts
     interactions: Interactions | None
+    time_type: pl.DataType | None = None
     unit: float = 1.0
     user_features: SideFeatures | None = None
     item_features: SideFeatures | None = None
@@ -73,6 +78,7 @@ class State:
             popularity=count_rows(interactions.matrix.indices, len(items)),
             activity=interactions.by_user.counts,
             interactions=interactions,
+            time_type=interactions.time_type,
             unit=unit,
             user_features=user_features,
             item_features=item_features,
@@ -95,13 +101,21 @@ class State:
         )
 
     def merge(
-        self, news: Interactions, users: Features | None = None, items: Features | None = None, *, ratings: bool
+        self,
+        news: Interactions,
+        users: Features | None = None,
+        items: Features | None = None,
+        *,
+        ratings: bool,
+        ordered: bool = False,
     ) -> State:
         """Return the state with more pairs and features; known pairs take the new weight.
 
         ratings : whether 0 is a rating; else a pair of weight 0 leaves
+        ordered : whether the pairs keep their input order, which files keep too for models that use it
         """
         merged = extend(self.given("update").merge(news), users, items)
+        merged = merged if ordered else merged.forget_order()
         return State.of(
             merged if ratings else merged.likes(),
             self.user_features and self.user_features.extend(merged.users, users),
@@ -131,11 +145,6 @@ class State:
         assert self._in_units is not None
         return self._in_units
 
-    @property
-    def seen(self) -> Rows | None:
-        """The arrays of the training pairs with weights in multiples of `unit`, None where a file left them out."""
-        return None if self._in_units is None else self._in_units.by_user
-
     @cached_property
     def _in_units(self) -> Interactions | None:
         return self.interactions and self.interactions.divide(self.unit)
@@ -163,6 +172,23 @@ class State:
         if self.known_fingerprint is None and self.interactions is not None:
             return self.interactions.fingerprint()
         return self.known_fingerprint
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The unit of the training's times."""
+        return Clock.of(None if self.interactions is None else self.interactions.time, self.time_type)
+
+    def take_recency(self, pairs: Interactions) -> Recency:
+        """Return how recent pairs are, with times in the unit of the training's; without where the training has none.
+
+        Raises DataError where their times are of another unit that cannot be converted.
+        """
+        position, time = pairs.recency
+        return Recency(position, self.take_times(time, pairs.clock))
+
+    def take_times(self, time: Array | None, clock: Clock) -> Array | None:
+        """Return times in the unit of the training's times, None where the training has none."""
+        return None if time is None or self.time_type is None else self.clock.take(time, clock)
 
     @cached_property
     def known_users(self) -> Flags:

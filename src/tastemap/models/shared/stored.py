@@ -19,6 +19,7 @@ from tastemap.data.specs import ArraySpec, Specs, find_fault
 from tastemap.errors import DataError, ModelFileError, name_some
 from tastemap.files.headers import find_misfit
 from tastemap.metrics.definitions import parse
+from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.state import State, check_names
 from tastemap.tables import escape_markdown
 from tastemap.training.loop import Epoch
@@ -57,6 +58,7 @@ Header = TypedDict(
         "items": str,
         "frame": FrameKind,
         "data": str | None,
+        "time_type": NotRequired[str | None],  # of the training's times; older files have none
         "unit": NotRequired[float],  # older files have none: their weights counted as they are
         "history": list[EpochHeader],
         "metric": NotRequired[str | None],
@@ -71,10 +73,11 @@ COUNTS: Specs = {
 FEATURES = {"user_features": "users", "item_features": "items"}
 
 
-def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
+def arrays_of(state: State, fitted: Arrays, interactions: bool, *, ordered: bool = False) -> Arrays:
     """Return the arrays of a file: the fitted ones, popularity and activity, the ids, and the features.
 
-    interactions : add the training pairs and each user's features
+    interactions : add the training pairs, their times and each user's features
+    ordered : add the input order of the pairs too, which decides between equal times
     """
     arrays: Arrays = {"popularity_": state.popularity, "activity_": state.activity, **fitted}
     arrays |= _ids_to_arrays("users", state.users) | _ids_to_arrays("items", state.items)
@@ -83,8 +86,13 @@ def arrays_of(state: State, fitted: Arrays, interactions: bool) -> Arrays:
     if state.item_features is not None:
         arrays |= _features_to_arrays("item_features", state.item_features, with_rows=True)
     if interactions:
-        pairs = state.given("saving with interactions=True").by_user
+        given = state.given("saving with interactions=True")
+        pairs = given.by_user
         arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
+        if given.time is not None:
+            arrays["pairs.time"] = given.time
+        if ordered and given.order is not None:
+            arrays["pairs.order"] = given.order.astype(np.int64)
     return arrays
 
 
@@ -105,6 +113,7 @@ def header_of(
         "items": state.items.name,
         "frame": state.frame_kind,
         "data": state.fingerprint,
+        "time_type": _name_type(state.time_type),
         "unit": state.unit,
         # Without seconds: they differ from run to run, and the file must not.
         "history": [{"epoch": e.epoch, "objective": e.objective, "metric": e.metric} for e in epochs],
@@ -127,12 +136,13 @@ def check_header(header: Mapping[str, Any]) -> None:
         raise ModelFileError(f"the header is wrong: {error}") from error
     if header["users"] == header["items"]:
         raise ModelFileError(f"users and items are both called {header['users']!r}")
+    _read_type(header.get("time_type"))
     if header.get("unit", 1) <= 0:
         raise ModelFileError(f"the unit of weights must be above 0, got {header['unit']!r}")
 
 
-def declare_state(arrays: Mapping[str, Array], takes_features: bool) -> Specs:
-    """Return what the arrays of a file must be beside the fitted ones, by which of them it has."""
+def declare_state(arrays: Mapping[str, Array], abilities: Abilities) -> Specs:
+    """Return what the arrays of a file of a model with these abilities must be beside the fitted ones."""
     specs = {**COUNTS}
     for side in ("users", "items"):
         if f"{side}.ids" in arrays:
@@ -142,8 +152,13 @@ def declare_state(arrays: Mapping[str, Array], takes_features: bool) -> Specs:
             specs |= _declare_strings(side, side)
     if _has_any(arrays, "pairs"):
         specs |= _declare_rows("pairs", "users", "items")
+        if "pairs.time" in arrays:
+            dtype = "float64" if arrays["pairs.time"].dtype == np.float64 else "int64"
+            specs["pairs.time"] = ArraySpec(dtype=dtype, shape=("pairs.pairs",))
+        if abilities.uses_order and "pairs.order" in arrays:
+            specs["pairs.order"] = ArraySpec(dtype="int64", shape=("pairs.pairs",), at_least=0, below="pairs.pairs")
     for side, rows in FEATURES.items():
-        if takes_features and _has_any(arrays, side):
+        if abilities.features and _has_any(arrays, side):
             specs[f"{side}.factors"] = ArraySpec(dtype="float32", shape=(side, f"{side}.columns"))
             specs[f"{side}.described"] = ArraySpec(dtype="bool", shape=(rows,))
             specs |= _declare_strings(f"{side}.names", side)
@@ -177,6 +192,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
     columns = Columns(
         **{field.name: header["columns"][field.name] for field in fields(Columns) if field.name in header["columns"]}
     )
+    time_type = _read_type(header.get("time_type"))
     popularity, activity = arrays["popularity_"], arrays["activity_"]
     if not popularity.sum() or popularity.sum() != activity.sum():
         raise ModelFileError(
@@ -190,8 +206,24 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
         if not np.array_equal(np.diff(parts[2]), activity):
             raise ModelFileError("its pairs are not as many as 'activity_' counts")
         matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
-        names = replace(columns, time=None)  # files have no times
-        interactions = Interactions(matrix, users, items, columns=names, frame_kind=header["frame"])
+        time = arrays.get("pairs.time")
+        expected = None if time_type is None else "float64" if time_type == pl.Float64 else "int64"
+        if expected != (None if time is None else str(time.dtype)):
+            told = "no array 'pairs.time'" if time is None else f"an array 'pairs.time' of {time.dtype}"
+            raise ModelFileError(f"its header says {_name_type(time_type)!r} of the type of times, and it has {told}")
+        try:
+            interactions = Interactions(
+                matrix,
+                users,
+                items,
+                time=time,
+                time_type=time_type,
+                order=arrays.get("pairs.order"),
+                columns=columns if time is not None else replace(columns, time=None),  # older files have no times
+                frame_kind=header["frame"],
+            )
+        except DataError as error:
+            raise ModelFileError(f"its pairs are wrong: {error}") from error
     return State(
         users=users,
         items=items,
@@ -200,6 +232,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
         popularity=popularity,
         activity=activity,
         interactions=interactions,
+        time_type=time_type,
         unit=float(header.get("unit", 1)),
         user_features=_features_from_arrays(arrays, "user_features"),
         item_features=_features_from_arrays(arrays, "item_features"),
@@ -262,6 +295,33 @@ def card(header: dict[str, Any], state: State) -> Card:
 def _escape(text: str) -> str:
     # An underscore within a word is no mark of Markdown's, and most names have one.
     return escape_markdown(text).replace("\\_", "_")
+
+
+def _name_type(kind: pl.DataType | None) -> str | None:
+    """Return the type of times as a header spells it: that of numbers, date, datetime, or datetime with its zone."""
+    if isinstance(kind, pl.Datetime):
+        return "datetime" if kind.time_zone is None else f"datetime {kind.time_zone}"
+    if isinstance(kind, pl.Date):
+        return "date"
+    return None if kind is None else "float64" if kind == pl.Float64 else "int64"
+
+
+def _read_type(name: str | None) -> pl.DataType | None:
+    """Return the type that `_name_type` names; raises ModelFileError for another name."""
+    if name is None:
+        return None
+    known = {"int64": pl.Int64(), "float64": pl.Float64(), "date": pl.Date(), "datetime": pl.Datetime("us")}
+    word, _, zone = name.partition(" ")
+    if name in known:
+        return known[name]
+    try:
+        kind = pl.Datetime("us", zone)
+        pl.Series([0]).cast(kind).dt.year()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError):
+        kind = None
+    if word != "datetime" or kind is None:
+        raise ModelFileError(f"the header is wrong: it knows no times of type {name!r}")
+    return kind
 
 
 def _ids_to_arrays(side: str, ids: IdMap) -> Arrays:
