@@ -176,10 +176,7 @@ def _check_share(share: float, name: str = "test") -> float:
 
 def _take_times(split: str, interactions: Interactions) -> npt.NDArray[Any]:
     check_interactions(split, interactions)
-    time: npt.NDArray[Any] | None = interactions.time
-    if time is None:
-        raise DataError("a split by time needs times", Remedy("pass time= to from_frame or from_file", "time", ...))
-    return time
+    return interactions.take_times("a split by time")
 
 
 def find_moment(time: npt.NDArray[Any], test: float) -> Any:

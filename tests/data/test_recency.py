@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -103,7 +103,7 @@ def when(*times: Any, items: Any = None) -> Interactions:
     return Interactions.from_frame({"user": [1] * len(times), "item": given, "time": times}, time="time")
 
 
-SECOND, DAY = 1_700_000_000, 86_400
+SECOND, NIGHT = 1_700_000_000, datetime(2020, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -145,3 +145,41 @@ def test_times_of_another_unit_are_put_into_that_of_the_known(known: Any, news: 
 def test_units_that_do_not_fit_are_refused(known: Any, news: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         known.merge(news)
+
+
+def test_weights_halve_with_every_half_life() -> None:
+    data = Interactions.from_frame(
+        {"user": [1, 1, 2, 2], "item": [1, 2, 1, 3], "weight": [4.0, 4.0, 3.0, 0.0], "time": [10, 20, 40, 0]},
+        weight="weight",
+        time="time",
+    )
+    faded = data.decay(10)
+    assert faded.to_frame("polars")["weight"].to_list() == [0.5, 1, 3, 0]
+    assert data.decay(10, now=50).to_frame("polars")["weight"].to_list() == [0.25, 0.5, 1.5, 0]
+    assert faded.time is data.time or np.array_equal(faded.time, data.time)
+    assert (data.decay(1e-9).matrix.data > 0).tolist() == [True, True, True, False]
+    assert np.array_equal(data.decay(1e300).matrix.data, data.matrix.data)
+
+
+@pytest.mark.parametrize("half_life", ["1d", "24h", "1440m", timedelta(days=1)])
+def test_a_half_life_has_a_unit_where_times_have_one(half_life: Any) -> None:
+    for times in ([NIGHT, NIGHT + timedelta(days=2)], [date(2020, 1, 1), date(2020, 1, 3)], [SECOND, SECOND + 172_800]):
+        assert when(*times).decay(half_life).matrix.data.tolist() == [0.25, 1]
+    assert when(SECOND, SECOND + 2).decay(1).matrix.data.tolist() == [0.25, 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (read([(1, 1, 0)], timed=False), {"half_life": 1}, "decay needs times: pass time= to from_frame"),
+        (when(5, 7, 9), {"half_life": 1, "now": 6}, "2 of 3 pairs are after now, the latest of 9: pass a later now"),
+        (when(SECOND), {"half_life": 1, "now": "2020-01-01"}, "1 of 1 pairs are after now, the latest of 2023-11-14"),
+        (when(5), {"half_life": 0}, "half_life must be above 0 and finite, got 0"),
+        (when(5), {"half_life": "1d"}, "half_life must be a number, because the times are numbers of an unknown unit"),
+        (when(NIGHT), {"half_life": 7}, "half_life must be such as '30d', because the times are dates, got 7"),
+        (when(NIGHT), {"half_life": "1d", "now": 7}, "now must be a date, a datetime or an ISO string as the times"),
+    ],
+)
+def test_what_cannot_fade_is_refused(data: Interactions, options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        data.decay(**options)

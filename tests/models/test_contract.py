@@ -39,12 +39,14 @@ QUICK: dict[str, dict[str, Any]] = {
 OTHERS: dict[str, dict[str, Any]] = {
     "ItemKNN": {"neighbours": 3, "bm25_k1": ..., "bm25_b": ...},
     "WARP": {"max_sampled": 2},
+    "Popular": {"last": 5.0},
     "GraphFilter": {"noise": 9.0},
 }
 # Values that must be refused, by the type of the parameter ...
 COUNTS: list[Any] = [0, -1, 2.5, True, "6", None]
 AMOUNTS: list[Any] = [-0.1, NAN, INF, True, "1", None]
 SWITCHES: list[Any] = [0, 1, "yes", None]
+SPANS: list[Any] = [0, -1.5, NAN, True, "30 days", "1mo", ""]
 SEEDS: list[Any] = [-1, 2**64, 0.5, True, None]
 # ... and beyond it.
 REFUSED: dict[tuple[str, str], list[Any]] = {
@@ -179,7 +181,8 @@ def test_bad_hyper_parameters_are_refused_by_name_and_value(name: str, field: st
     kind = get_type_hints(OURS[name])[field]
     by_type = {int: SEEDS if field == "seed" else COUNTS, float: AMOUNTS, bool: SWITCHES}
     if type(None) in get_args(kind):  # None stands for what the data say
-        bad = [value for value in by_type[get_args(kind)[0]] if value is not None]
+        spans = str in get_args(kind)
+        bad = SPANS if spans else [value for value in by_type[get_args(kind)[0]] if value is not None]
     else:
         bad = [f"not {get_args(kind)[0]}", None] if get_origin(kind) is Literal else by_type[kind]
     for value in [*bad, *REFUSED.get((name, field), [])]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 import tastemap as tm
+from rewriting import rewrite
 from tastemap.kernels.popular import own_and_popular
 
 ORDERS = pl.DataFrame(
@@ -111,3 +113,60 @@ def test_scores_of_any_run_of_items_are_those_of_all() -> None:
     whole = scores(np.arange(40))
     for items in (np.arange(7, 23), np.array([0, 3, 3, 39]), np.arange(0)):
         np.testing.assert_array_equal(scores(items), whole[:, items])
+
+
+def taken(**times: list[int]) -> tm.Interactions:
+    """Return pairs of an item and, one after the other, users, at the given days."""
+    rows = [(user, item, day) for item, days in times.items() for user, day in enumerate(days)]
+    return tm.Interactions.from_frame(pl.DataFrame(rows, schema=["user", "item", "day"], orient="row"), time="day")
+
+
+def test_what_was_taken_lately_comes_first_then_what_ever_was() -> None:
+    data = taken(old=[1, 1, 2, 2], new=[9, 10], gone=[3, 3], once=[10], edge=[7])
+    model = tm.Popular(last=3).fit(data)
+    assert dict(zip(model.items, model.item_counts_.tolist(), strict=True)) == {
+        "old": 0, "new": 2, "gone": 0, "once": 1, "edge": 0,
+    }  # fmt: skip
+    shown = model.recommend(exclude_seen=False, users=3)
+    assert shown["item"].to_list() == ["new", "once", "old", "gone", "edge"]
+    assert shown["score"].to_list() == pytest.approx([2 + 2 / 5, 1 + 1 / 5, 4 / 5, 2 / 5, 1 / 5])
+    assert tm.Popular().fit(data).recommend(3, exclude_seen=False)["item"][0] == "old"
+    later = model.update(taken(gone=[20]))
+    assert later.recommend(3, exclude_seen=False)["item"][0] == "gone"
+
+
+def test_a_span_of_time_is_a_text_where_times_are_dates_or_seconds() -> None:
+    data = taken(old=[1, 1, 2, 2], new=[9, 10])
+    frame = data.to_frame("polars")
+    dated = frame.with_columns(day=pl.datetime(2024, 1, pl.col("day")))
+    seconds = dated.with_columns(day=pl.col("day").dt.epoch("s"))
+    for other in (dated, seconds):
+        model = tm.Popular(last="2d12h").fit(tm.Interactions.from_frame(other, time="day"))
+        assert model.item_counts_.tolist() == [0, 2]
+    assert tm.Popular(last=3 * 86_400).fit(tm.Interactions.from_frame(seconds, time="day")).item_counts_[1] == 2
+    with pytest.raises(tm.ParameterError, match=r"last must be such as '30d', because the times are dates, got 3"):
+        tm.Popular(last=3).fit(tm.Interactions.from_frame(dated, time="day"))
+    with pytest.raises(tm.ParameterError, match="last must be a number, because the times are numbers of an unknown"):
+        tm.Popular(last="3d").fit(data)
+    with pytest.raises(tm.DataError, match=r"Popular\(last=3\) needs times: pass time= to from_frame"):
+        tm.Popular(last=3).fit(tm.Interactions.from_frame(frame.drop("day")))
+    with pytest.raises(tm.DataError, match=r"Popular\(last=3\) needs times"):
+        tm.Popular(last=3).fit(data).update(tm.Interactions.from_frame(frame.drop("day")))
+
+
+def test_the_most_popular_of_a_category_are_those_that_fulfil_a_condition() -> None:
+    data = taken(old=[1, 1, 2, 2], new=[9, 10], gone=[3, 3], once=[10], edge=[7])
+    genres = pl.DataFrame({"item": ["old", "new", "gone", "once"], "genre": ["war", "noir", "noir", "war"]})
+    model = tm.Popular(last=3).fit(data)
+    shown = model.recommend(3, exclude_seen=False, where="genre=noir", item_table=genres)
+    assert shown["item"].to_list() == ["new", "gone"]
+
+
+def test_files_without_counts_count_all_pairs(tmp_path: Path) -> None:
+    model = tm.Popular().fit(orders())
+    model.save(tmp_path / "model")
+    rewrite(tmp_path / "model", arrays={"item_counts_": None}, parameters={})
+    assert tm.load(tmp_path / "model").recommend(exclude_seen=False).equals(model.recommend(exclude_seen=False))
+    rewrite(tmp_path / "model", parameters={"last": "3d"}, used={})
+    with pytest.raises(tm.ModelFileError, match="'item_counts_' is missing"):
+        tm.load(tmp_path / "model")

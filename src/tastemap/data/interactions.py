@@ -24,6 +24,7 @@ from tastemap.data._columns import (
 )
 from tastemap.data._gather import Gatherer, Use
 from tastemap.data._pairs import (
+    SMALLEST_FLOAT,
     Rows,
     count_rows,
     divide_weights,
@@ -38,7 +39,7 @@ from tastemap.data._pairs import (
 )
 from tastemap.data._sparse import check_matrix, take_matrix
 from tastemap.data._spelling import read_ids, respell_ids
-from tastemap.data.clock import Clock
+from tastemap.data.clock import Clock, Duration, Moment
 from tastemap.data.events import read_events
 from tastemap.data.frames import as_kind, check_kind, kind_of, name_of
 from tastemap.data.ids import IdMap, add_to_hash
@@ -600,6 +601,42 @@ class Interactions:
         if len(self) and self.matrix.data.min() <= -1:
             raise DataError(f"log2(1 + weight) needs weights above -1, got {self.matrix.data.min():g}")
         return self._damp("log2", _damp_to_log2(self.matrix.data))
+
+    def decay(self, half_life: Duration, *, now: Moment | None = None) -> Interactions:
+        """Return the same pairs with weights w 2^-((now - time) / half_life): what is long ago counts less.
+
+        half_life : how long ago a pair counts half: a text such as "30d" or "12h", of w, d, h, m for minutes, s, ms and
+            us; a timedelta; or a number in the unit of the times where these are numbers
+        now : the moment from which ages count, as ``at`` in `split.by_time`; None is the latest time
+
+        No weight above 0 becomes 0. What comes before, such as `at_least` and `log2`, sees the weights as they were;
+        news that come with their own weights count as they are, as what happens now.
+
+        Raises DataError where there are no times or some are after ``now``, ParameterError for what is no duration or
+        no moment.
+        """
+        time = self.take_times("decay")
+        span = self.clock.read_duration(half_life, "half_life")
+        moment = time.max(initial=0) if now is None else self.clock.read_moment(now, "now")
+        late = int(np.count_nonzero(time > moment))
+        if late:
+            raise DataError(
+                f"{late:,} of {len(self):,} pairs are after now, the latest of {self.clock.format(time.max())}",
+                "pass a later now, or None for the latest time",
+                "leave them out with split.by_time",
+                pairs=late,
+            )
+        weights = self.matrix.data * np.exp2((time - moment) / span)
+        return self._reweigh(np.where(self.matrix.data > 0, np.maximum(weights, SMALLEST_FLOAT), weights))
+
+    def take_times(self, purpose: str) -> Array:
+        """Return the times; raises DataError, which names the purpose, where there are none."""
+        time: Array | None = self.time
+        if time is None:
+            raise DataError(
+                f"{purpose} needs times", Remedy("pass time= to from_frame or from_file", "time", ...), purpose=purpose
+            )
+        return time
 
     def core(self, *, min_per_user: int = 1, min_per_item: int = 1) -> Interactions:
         """Keep the pairs of users and items that have enough pairs among those kept; the id maps stay.

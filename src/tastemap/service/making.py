@@ -106,7 +106,13 @@ def _parse(name: str, text: str, kind: Any) -> Any:
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         if type(None) in choices and text.lower() == "none":
             return None
-        return _parse(name, text, next(choice for choice in choices if choice is not type(None)))
+        wanted = next(choice for choice in choices if choice is not type(None))
+        try:
+            return _parse(name, text, wanted)
+        except ParameterError:
+            if str not in choices:
+                raise
+            return text
     readers: dict[Any, tuple[str, Callable[[str], Any]]] = {
         bool: ("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
         int: ("a whole number", int),
