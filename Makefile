@@ -37,7 +37,7 @@ explore: $(VENV)/explore  ## look at the demo's models in a browser, or at MODEL
 
 # Kernels compile once and are cached on disk; two workers then halve the time. More would share two cores.
 test: $(VENV)/dev  ## run the tests, on real data too where TASTEMAP_DATA is a folder of it
-	$(BIN)/python -m pytest -n 2 -ra $(if $(COVERAGE),--cov --cov-report=)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -ra $(if $(COVERAGE),--cov --cov-report=)
 
 # Nobody sees what compiled kernels run, so their own tests run once more as plain Python.
 coverage: $(VENV)/dev  ## run the tests and say which share of the package's lines they run

@@ -3,6 +3,7 @@ from tastemap import datasets as datasets
 from tastemap import export as export
 from tastemap import modelling as modelling
 from tastemap import plot as plot
+from tastemap import spark as spark
 from tastemap import split as split
 from tastemap import testing as testing
 from tastemap.data.conditions import Condition as Condition

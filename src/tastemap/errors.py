@@ -110,6 +110,17 @@ class NotSupportedError(TastemapError, NotImplementedError):
     """The model cannot do what was asked, by its nature or because data that it needs were left out."""
 
 
+def make_no_pairs_error(purpose: str, *ways: Remedy | str) -> NotSupportedError:
+    """Make the error of a model that has no training pairs, which a purpose needs."""
+    return NotSupportedError(
+        f"{purpose} needs the training pairs, and this model has none: it was saved with interactions=False, or fitted "
+        "on Spark without history=True",
+        *ways,
+        what="no interactions",
+        purpose=purpose,
+    )
+
+
 class MissingPackageError(TastemapError, ImportError):
     """A function needs a package that comes with one of tastemap's extras and is not installed."""
 

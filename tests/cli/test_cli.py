@@ -950,7 +950,8 @@ def test_update_writes_the_model_that_the_library_updates(als: tm.ImplicitALS) -
 def test_a_model_without_its_interactions_is_not_updated(als: tm.ImplicitALS) -> None:
     als.save("bare.safetensors", interactions=False)
     assert expect_refusal("update", "bare.safetensors", "ratings.csv", "--out", "b.safetensors") == (
-        "update needs the training pairs, and this model was saved with --no-interactions"
+        "update needs the training pairs, and this model has none: it was saved with --no-interactions, "
+        "or fitted on Spark"
     )
 
 

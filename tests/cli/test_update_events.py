@@ -133,5 +133,6 @@ def test_a_model_without_its_pairs_is_not_updated(folder: Path) -> None:
     tm.load("als.safetensors").save("als.safetensors", interactions=False)
     post({"user": 1, "item": 30})
     assert update(status=1).stderr.splitlines()[-1] == (
-        "Error: update needs the training pairs, and this model was saved with --no-interactions"
+        "Error: update needs the training pairs, and this model has none: it was saved with --no-interactions, "
+        "or fitted on Spark"
     )

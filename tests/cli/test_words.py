@@ -34,6 +34,7 @@ LEFT_OUT = {
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),
+    ("histories", ...),
     ("history", ...),
     ("item_features", ...),
     ("name", ...),
@@ -351,6 +352,9 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     others = {("exclude", None), ("study", ...), ("call", "again"), ("zeros", "negatives"), ("damping", "binarize")}
     table = Remedy("pass a table of them as item_table=", "item_table", ...)
     assert say(tm.DataError("none is there", table)) == "none is there: pass a file of them as --items FILE"
+    seen = Remedy("pass exclude_seen=False", "exclude_seen", False)
+    assert say(tm.DataError("nothing is known of them", seen)) == "nothing is known of them: pass --seen"
+    others |= {("exclude_seen", False)}
     # Of the token a test starts a server.
     others |= {("wide", True), ("item_table", ...), ("token_file", ...), ("item_id", ...)}
     # Of databases test_database_commands has a server.
@@ -379,7 +383,8 @@ def test_a_problem_is_worded_without_arguments(tmp_path: Path) -> None:
     tm.Popular().fit(read()).save(tmp_path / "model", interactions=False)
     model = tm.load(tmp_path / "model")
     assert say(catch_error(lambda: model.recommend(1)).about("Popular")) == (
-        "Popular: leaving out seen items needs the training pairs, and this model was saved with --no-interactions"
+        "Popular: leaving out seen items needs the training pairs, and this model has none: it was saved with "
+        "--no-interactions, or fitted on Spark"
     )
 
 

@@ -510,7 +510,7 @@ def test_a_model_saved_without_its_pairs_measures_diversity_by_features_alone(
     model.save(tmp_path / "model", interactions=False)
     loaded, test = tm.load(tmp_path / "model"), read({"u1": "b"})
     assert tm.evaluate(loaded, test, metrics="novelty@2", exclude=None)["novelty@2"] > 0
-    with pytest.raises(tm.NotSupportedError, match="saved with interactions=False: pass item_features"):
+    with pytest.raises(tm.NotSupportedError, match=r"saved with interactions=False, .*: pass item_features"):
         tm.evaluate(loaded, test, metrics="diversity@2", exclude=None)
 
 

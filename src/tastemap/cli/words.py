@@ -58,6 +58,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("event_weights", ...): "pass --event VALUE=WEIGHT",
     ("events", ...): "pass it as --events",
     ("exclude", None): "pass --seen",
+    ("exclude_seen", False): "pass --seen",
     ("id_column", ...): "pass --title-id COLUMN",
     ("item_feature_columns", ...): "name some with --feature-columns",
     ("item_feature_id", ...): "pass --feature-id COLUMN",
@@ -91,7 +92,8 @@ PROBLEMS = {
     "empty part": "the {part} part is empty: all {pairs:,} pairs fall into the other",
     "excluded pairs": "{pairs:,} of {test_pairs:,} test pairs are among the training pairs, which are kept out of the "
     "lists, and count as not found",
-    "no interactions": "{purpose} needs the training pairs, and this model was saved with --no-interactions",
+    "no interactions": "{purpose} needs the training pairs, and this model has none: it was saved with "
+    "--no-interactions, or fitted on Spark",
 }
 
 # The kind of a remark -> a sentence, made of the facts.

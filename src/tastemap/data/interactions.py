@@ -187,7 +187,7 @@ class Interactions:
         self.time_type = None if time is None else time_type or _guess_time_type(time)
         self.order = freeze(order)
         times = None if time is None else "time"
-        self.columns = columns or Columns(users.name, items.name, _name_weights(users.name, items.name, times), times)
+        self.columns = columns or Columns(users.name, items.name, name_weights(users.name, items.name, times), times)
         self.frame_kind = frame_kind
         _check_distinct(self.columns)
         return self
@@ -255,7 +255,7 @@ class Interactions:
         del stream
         found = gatherer.finish(duplicates, duplicates_time)
         # Not checked again, which takes a while for a hundred million pairs.
-        names = Columns(user, item, weight or _name_weights(user, item, time), time)
+        names = Columns(user, item, weight or name_weights(user, item, time), time)
         read = cls.__new__(cls)._fill(*found, names, kind)
         return read.drop_zeros() if zeros == "negatives" else read
 
@@ -958,7 +958,7 @@ def _list_columns(
     return columns
 
 
-def _name_weights(*taken: str | None) -> str:
+def name_weights(*taken: str | None) -> str:
     """Return the name of the column of weights where the caller names none: weight, unless ids or times have it."""
     return next(name for name in ("weight", "weights", "strength", "value") if name not in taken)
 

@@ -20,7 +20,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, name_some, show
+from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, make_no_pairs_error, name_some, show
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
 from tastemap.forks import check_polars_threads
@@ -439,12 +439,8 @@ def _make_background(model: Model, test: Interactions, catalogue: Candidates, fe
         if features is not None:
             return features.align(model.items), features.n_features
         if pairs is None:
-            raise NotSupportedError(
-                "diversity by who has the items needs the training pairs, and this model was saved with "
-                "interactions=False",
-                Remedy("pass item_features", "item_features", ...),
-                what="no interactions",
-                purpose="diversity by who has the items",
+            raise make_no_pairs_error(
+                "diversity by who has the items", Remedy("pass item_features", "item_features", ...)
             )
         return mark_owners(pairs)
 

@@ -23,6 +23,7 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.models.shared.totals import Totals, sum_squares
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
@@ -117,9 +118,12 @@ class EASE(Model):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return the regularization that is as much as 110 pairs."""
-        squares = _sum_squares(interactions.compact().by_user)
-        trace = float((squares ** (1 - self.user_exponent)).sum())
-        return {"regularization": RIDGE * trace / len(interactions)}
+        return self.find_defaults_from(Totals.of(interactions))
+
+    def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
+        """Return what `find_defaults` does, from totals."""
+        trace = float((totals.squares ** (1 - self.user_exponent)).sum())
+        return {"regularization": RIDGE * trace / totals.pairs}
 
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
         """Return what the equations of all items take: half of a float64 matrix, then W beside it."""
@@ -166,7 +170,7 @@ class EASE(Model):
         self.item_precisions_ = np.full(n_items, 1 / regularization)
         self.item_precisions_[active] = -A.diagonal()
         self.item_scales_ = np.ones(n_items)
-        self.item_scales_[active] = _sum_squares(compact.by_item) ** self.item_exponent
+        self.item_scales_[active] = sum_squares(compact.by_item) ** self.item_exponent
         self.weights_ = _make_weights(A, self.item_precisions_[active], self.item_scales_[active])
         del A, compact  # as large as W
         check_range(interactions.by_user, largest_size(self.weights_), "a user")
@@ -284,7 +288,7 @@ class _Similarities(ComputedCandidates):
 def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
     """Return G, as the product of two matrices of half the exponent."""
     by_item, by_user = interactions.by_item, interactions.by_user
-    share = _sum_squares(by_user) ** (-user_exponent / 2)
+    share = sum_squares(by_user) ** (-user_exponent / 2)
     by_item = _multiply(by_item, share[by_item.indices])
     by_user = _multiply(by_user, np.repeat(share, by_user.counts))
     A = Symmetric(len(interactions.items))
@@ -302,11 +306,6 @@ def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
 def _multiply(rows: Rows, by: Doubles) -> Rows:
     """Return rows with every weight multiplied by its own number."""
     return freeze_rows(rows._replace(data=(rows.data * by).astype(np.float32)))
-
-
-def _sum_squares(rows: Rows) -> Doubles:
-    """Return the sum of the squared weights of each row, none of which is empty."""
-    return np.add.reduceat(rows.data.astype(np.float64) ** 2, rows.indptr[:-1])
 
 
 def _width(n: int) -> int:

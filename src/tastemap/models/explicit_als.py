@@ -18,6 +18,7 @@ from tastemap.models.shared.explain import solve
 from tastemap.models.shared.needs import Parts
 from tastemap.models.shared.ratings import RatingModel, RatingTask
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.models.shared.totals import Totals
 from tastemap.randomness import Stream
 from tastemap.training.wide import is_finite
 from tastemap.typing import Arrays, Doubles, Floats, Ints
@@ -90,7 +91,11 @@ class ExplicitALS(RatingModel):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return both regularizations by the formulas of the class docstring."""
-        n = len(interactions) / (len(interactions.by_user.with_pairs) + len(interactions.by_item.with_pairs))
+        return self.find_defaults_from(Totals.of(interactions))
+
+    def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
+        """Return what `find_defaults` does, from totals."""
+        n = totals.pairs / (len(totals.users) + len(totals.items))
         scale = 1.0 if self._scales_with_count else 2 * n
         return {
             "regularization": scale * min(STRENGTH / n**0.5, STRONGEST),

@@ -24,6 +24,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.explain import solve
 from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.models.shared.totals import Totals
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
@@ -152,17 +153,20 @@ class ImplicitALS(Model):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return unobserved_weight and regularization by the formulas of the class docstring."""
+        return self.find_defaults_from(Totals.of(interactions))
+
+    def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
+        """Return what `find_defaults` does, from totals."""
         # Its numbers were chosen on splits of the training parts of the sets of benchmarks/defaults.py, and checked on
         # smaller and emptier sets made of these.
-        pairs, n_users, n_items = len(interactions), interactions.n_users, interactions.n_items
+        pairs, n_users, n_items = totals.pairs, len(totals.users), len(totals.items)
         density = pairs / n_users / n_items
         weight = self.unobserved_weight
         if weight is None:
             weight = self.alpha * min(max(7 * density, 0.02), 0.2)
         # What popularity alone explains is about (pairs density)^.25 large: more than that would leave nothing.
         strength = min(1.64 * n_items**-0.2 + 0.64 * n_users / pairs, 0.25 * (pairs * density) ** 0.25)
-        counts = interactions.by_item.counts
-        counts = counts[counts > 0]
+        counts = totals.items
         usual = np.sqrt(counts + weight * n_users).mean()
         scale = float(usual / self._scales(counts, weight * n_users).mean())
         return {"unobserved_weight": weight, "regularization": self.alpha * strength * scale}

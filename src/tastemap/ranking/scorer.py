@@ -20,7 +20,7 @@ from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
 from tastemap.data._pairs import Rows, freeze_rows, merge_rows, rows_at
 from tastemap.data._sparse import check_csr
 from tastemap.data.specs import find_extremes
-from tastemap.errors import DataError, NotSupportedError, TastemapWarning, UnknownIdError
+from tastemap.errors import DataError, TastemapWarning, UnknownIdError, make_no_pairs_error
 from tastemap.ranking.top_k import (
     BLOCK_ITEMS,
     BLOCK_QUERIES,
@@ -142,11 +142,7 @@ class Scorer(Lean, ABC):
         Raises NotSupportedError where a file left the training pairs out.
         """
         if self.seen is None:
-            raise NotSupportedError(
-                "leaving out seen items needs the training pairs, and this model was saved with interactions=False",
-                what="no interactions",
-                purpose="leaving out seen items",
-            )
+            raise make_no_pairs_error("leaving out seen items")
         return Hidden(self.seen, rows)
 
     def recommend(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
@@ -366,11 +362,7 @@ class HistoryScorer(Scorer):
         if not len(rows):
             return Histories(NOBODY, rows)  # with zero known users no training pairs are needed
         if self.seen is None:
-            raise NotSupportedError(
-                "scoring a known user needs the training pairs, and this model was saved with interactions=False",
-                what="no interactions",
-                purpose="scoring a known user",
-            )
+            raise make_no_pairs_error("scoring a known user")
         return Histories(self._seen_places, rows)
 
     def fold(self, histories: Rows, features: Rows | None = None) -> Histories:

@@ -24,6 +24,7 @@ from tastemap.data.item_table import AlignedTable, ItemTable, Limits
 from tastemap.data.recency import Recency
 from tastemap.data.sinks.base import TableParts
 from tastemap.data.sinks.opening import open_sink
+from tastemap.engines import import_spark, is_spark
 from tastemap.errors import (
     DataError,
     NotSupportedError,
@@ -59,6 +60,7 @@ from tastemap.typing import Arrays, Doubles, Flags, Floats, FrameKind, Ints, Row
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pyspark.sql import DataFrame as SparkFrame
 
     from tastemap.ranking.similar import Neighbours
 
@@ -332,7 +334,7 @@ class Answers(ABC):
         Carbonell and Goldstein, The use of MMR, diversity-based reranking for reordering documents and producing
         summaries, SIGIR 1998.
         """
-        choice = self._choose(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
         shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, choice, exclude, on_unknown, frame)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
@@ -370,7 +372,7 @@ class Answers(ABC):
             return self.scorer.rank(rows[some], depth, [one.of(some) for one in hidden], choice.among)
 
         lists = choice.rank(rank, len(rows), k)
-        return self._list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
+        return self.list_items(ids, lists, kind), self.scorer.count_alike(lists), len(rows)
 
     @overload
     def recommend_for(
@@ -464,7 +466,7 @@ class Answers(ABC):
         if has_ids and user_features is not None:
             user_features = user_features.only(people)
         queries = self.fold(histories, self._features_of(len(people), user_features), against)
-        choice = self._choose(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
         _ask_for_lists(len(people), k, len(choice.among))
 
         def rank(some: RowNumbers, depth: int) -> Lists:
@@ -475,8 +477,9 @@ class Answers(ABC):
         n_alike = self.scorer.count_alike(lists)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, len(people)), stacklevel=2)
-        return self._list_items(people, lists, kind)
+        return self.list_items(people, lists, kind)
 
+    @overload
     def recommend_all(
         self,
         target: str | Path,
@@ -492,16 +495,46 @@ class Answers(ABC):
         table: str | None = None,
         password_file: str | Path | None = None,
         progress: bool | None = None,
-    ) -> None:
+    ) -> None: ...
+    @overload
+    def recommend_all(
+        self,
+        target: SparkFrame | None = None,
+        *,
+        histories: SparkFrame | None = None,
+        fold_in: Literal["new", "all"] = "new",
+        **asked: Unpack[Listing],
+    ) -> SparkFrame: ...
+    def recommend_all(
+        self,
+        target: Any = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        where: Any = None,
+        diversity: float = 0.0,
+        at_most: Mapping[str, int] | None = None,
+        item_table: Any = None,
+        table: str | None = None,
+        password_file: str | Path | None = None,
+        progress: bool | None = None,
+        histories: Any = None,
+        fold_in: Literal["new", "all"] = "new",
+        on_unknown: OnUnknown = "raise",
+    ) -> Any:
         """Write the recommendations of every user with a training pair or features to files or a table.
 
         target : a Parquet file; a folder of them, which is there or is written lists/; a DuckDB file, which ends in
-            .duckdb or .db; or an address, postgresql://user@host/shop or duckdb:///shop.duckdb
+            .duckdb or .db; or an address, postgresql://user@host/shop or duckdb:///shop.duckdb; or a Spark frame of
+            users, for whom a Spark frame of lists is returned, as `tastemap.spark.recommend_all` says
         k, exclude_seen, candidates, exclude, where, diversity, at_most, item_table : as for `recommend`
         table : the name of the table in a database, or schema.name; None is "recommendations"
         password_file : a file whose first line is the password of the address; None leaves it to the address, and of
             PostgreSQL to PGPASSWORD and .pgpass
         progress : a bar on stderr; None shows one where stderr is a terminal, after two seconds
+        histories, fold_in, on_unknown : on Spark alone
 
         Files and tables have the columns and rows that `recommend` returns, and are there whole or not at all: until
         then one of an earlier call stays. A table with other columns is not replaced. Users are ranked in batches, so
@@ -512,9 +545,29 @@ class Answers(ABC):
         Raises OSError where files cannot be written, DataError where a database refuses, ParameterError for a `table`
         that is no name, MissingPackageError where the driver, of the extra "database", is not installed.
         """
+        if is_spark(target) or is_spark(histories):
+            if table is not None or password_file is not None:
+                raise ValueError("table and password_file are about databases: write the Spark frame of lists there")
+            return import_spark().recommend_all(
+                self,
+                target,
+                histories=histories,
+                fold_in=fold_in,
+                k=k,
+                exclude_seen=exclude_seen,
+                candidates=candidates,
+                exclude=exclude,
+                where=where,
+                diversity=diversity,
+                at_most=at_most,
+                item_table=item_table,
+                on_unknown=on_unknown,
+            )
+        if histories is not None:
+            raise DataError("histories is a Spark frame here: pass others to recommend_for")
         sink = open_sink(target, table=table, password_file=password_file)
         check_whole("k", k, lowest=1)
-        choice = self._choose(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
         longest = max(min(k, len(choice.among)), 1)
         at_once = fit_block(count_at_once(longest, len(choice.among)), PLACE_BYTES * longest)
@@ -545,6 +598,7 @@ class Answers(ABC):
             sink.write(TableParts(math.ceil(len(users) / at_once), make_part, name_work))
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
+        return None
 
     def recommend_rows(self, rows: npt.ArrayLike, k: int = 10, *, exclude_seen: bool = True) -> Lists:
         """Return the k best items of user rows: item rows int32 (n, k), scores float32 (n, k), counts int64 (n).
@@ -915,7 +969,7 @@ class Answers(ABC):
         """Return the items to rank: those with these ids, or the whole catalogue for None."""
         return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
 
-    def _choose(
+    def make_choice(
         self, candidates: Any, where: Any, diversity: float, at_most: Mapping[str, int] | None, item_table: Any
     ) -> Choice:
         """Return which items may be listed, and how lists are chosen from their ranking."""
@@ -978,7 +1032,8 @@ class Answers(ABC):
                 f"{type(self).__name__} takes no features: leave them out, or fit ImplicitALS or WARP"
             )
 
-    def _list_items(self, who: pl.Series, lists: Lists, kind: FrameKind) -> Any:
+    def list_items(self, who: pl.Series, lists: Lists, kind: FrameKind) -> Any:
+        """Return lists as results show them, a frame of user, item, rank and score; `who` has the ids of the users."""
         return self._list_pairs(who, lists, self.state.items, kind)
 
     def _list_pairs(self, whose: pl.Series, lists: Lists, listed: IdMap, kind: FrameKind) -> Any:

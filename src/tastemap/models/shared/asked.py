@@ -70,3 +70,13 @@ class Audience(TypedDict, total=False):
     k: int
     exclude_seen: bool
     candidates: Any
+
+
+class SparkPairs(TypedDict, total=False):
+    """The options of `fit` for a Spark frame, which `tastemap.spark.fit` documents."""
+
+    user: str
+    item: str
+    weight: str | None
+    duplicates: Literal["sum", "mean", "max"] | None
+    history: bool

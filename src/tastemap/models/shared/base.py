@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.data.specs import ArraySpec
+from tastemap.engines import import_spark, is_spark
 from tastemap.errors import (
     DataError,
     ModelFileError,
@@ -31,6 +32,7 @@ from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.answers import PLACE_BYTES, Answers, count_at_once
+from tastemap.models.shared.asked import SparkPairs
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
 from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, read_sizes, tell
@@ -38,9 +40,13 @@ from tastemap.models.shared.parameters import make_unknown_error
 from tastemap.models.shared.refusal import find_most_factors, find_most_items, make_refusal
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
+from tastemap.models.shared.totals import Totals
 from tastemap.progress import say
 from tastemap.training.loop import Epoch, Options, Trainable, train
 from tastemap.typing import Array, Arrays, Counts
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame as SparkFrame
 
 _NOTHING = "there is nothing to learn from: the interactions hold no pair"
 
@@ -99,6 +105,10 @@ class Model(Answers):
 
         interactions : the training pairs, as `learn` gets them
         """
+        return {}
+
+    def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
+        """Return what `find_defaults` does where only totals of the pairs are here; for models that train on Spark."""
         return {}
 
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
@@ -201,10 +211,18 @@ class Model(Answers):
 
     def _settle(self, interactions: Interactions) -> Self:
         """Do as `settle` with pairs as `learn` gets them."""
+        return self._complete(lambda: self.find_defaults(interactions))
+
+    def settle_from(self, totals: Totals) -> Self:
+        """Do as `settle` from totals of the pairs."""
+        return self._complete(lambda: self.find_defaults_from(totals))
+
+    def _complete(self, find: Callable[[], dict[str, Any]]) -> Self:
+        """Return an unfitted model in which parameters that are None have the values found."""
         given = self.get_params()
         if None not in given.values():
             return self.clone()
-        found = self.find_defaults(interactions)
+        found = find()
         missing = {name: _round(found[name]) for name, value in given.items() if value is None and name in found}
         settled = self.clone().set_params(**missing)
         settled.check_parameters()
@@ -218,7 +236,7 @@ class Model(Answers):
 
     def fit(
         self,
-        interactions: Interactions,
+        interactions: Interactions | SparkFrame,
         *,
         user_features: Features | None = None,
         item_features: Features | None = None,
@@ -228,9 +246,12 @@ class Model(Answers):
         callbacks: Callable[[Epoch], None] | Iterable[Callable[[Epoch], None]] = (),
         progress: bool | None = None,
         checkpoint: str | Path | None = None,
+        **columns: Unpack[SparkPairs],
     ) -> Self:
         """Learn from interactions and return the model itself. It forgets whatever it learned before.
 
+        interactions : the training pairs; or a Spark frame with one row an interaction, from which `ImplicitALS`,
+            `ExplicitALS`, `EASE` and `ItemKNN` learn on Spark
         user_features, item_features : features of users and items. Ids without a training pair are added to the id
             maps, so that the model knows these users and items too
         validation : held-out interactions; after every epoch `metric` is measured on those of their users who have a
@@ -243,6 +264,8 @@ class Model(Answers):
         progress : a bar on stderr; None shows one where stderr is a terminal
         checkpoint : a file that is written during training. If it exists, training resumes from it and ends with the
             same bits as an uninterrupted one
+        columns : user, item, weight, duplicates and history, for a Spark frame alone, as `tastemap.spark.fit` takes
+            them. It takes none of the other arguments
 
         A model that trains without epochs refuses patience, callbacks and checkpoint, and ignores the validation part.
 
@@ -256,7 +279,17 @@ class Model(Answers):
         objective is no longer finite, ModelFileError for the checkpoint of another training, NotSupportedError for
         features where the model takes none.
         """
+        if is_spark(interactions):
+            given_too = (user_features, item_features, validation, patience, callbacks, checkpoint)
+            return self._fit_on_spark(interactions, given_too, columns)
         check_interactions("fit", interactions)
+        assert isinstance(interactions, Interactions)
+        if columns:
+            raise ParameterNameError(
+                f"{min(columns)} is about Spark frames, and Interactions know their columns: leave it out",
+                parameter=min(columns),
+                value=columns[min(columns)],  # type: ignore[literal-required]
+            )
         if not len(interactions):
             raise DataError(_NOTHING)
         self.check_parameters()
@@ -291,6 +324,57 @@ class Model(Answers):
             self._forget()  # a half-fitted model must not look fitted
             raise
         return self
+
+    def _fit_on_spark(self, frame: Any, options: tuple[Any, ...], columns: SparkPairs) -> Self:
+        given = [
+            name
+            for name, value in zip(
+                ("user_features", "item_features", "validation", "patience", "callbacks", "checkpoint"),
+                options,
+                strict=True,
+            )
+            if value is not None and value != ()
+        ]
+        if given:
+            raise NotSupportedError(
+                f"training on Spark takes no {name_some(given)}: leave it out, or fit to Interactions on one machine"
+            )
+        fitted: Self = import_spark().fit(self, frame, **columns)
+        return fitted
+
+    def adopt(self, state: State, used: Self, arrays: Mapping[str, Array]) -> Self:
+        """Take over what was learned elsewhere, such as on Spark, and return the model itself, which is then fitted.
+
+        state, used : as a fit has them
+        arrays : those that `fitted_arrays` declares
+        """
+        self._forget()
+        try:
+            self._remember(state, used)
+            for name in self.fitted_arrays:
+                setattr(self, name, arrays[name])
+            self._check_learned()
+        except BaseException:
+            self._forget()
+            raise
+        return self
+
+    def without_users(self) -> Self:
+        """Return the model without its users and training pairs: what it takes to rank for others."""
+        state = self.state
+        nobody = replace(
+            state,
+            users=IdMap(state.users.ids.clear(), state.users.name),
+            activity=state.activity[:0],
+            interactions=None,
+            user_features=None,
+        )
+        rest = self.clone()
+        rest._remember(nobody, self.used_)
+        for name, spec in self.fitted_arrays.items():
+            array = getattr(self, name)
+            setattr(rest, name, array[:0] if spec.shape[:1] == ("users",) else array)
+        return rest
 
     def run_epochs(self, task: Trainable, options: Options, divergence_hint: str) -> Arrays:
         """Train in epochs, set `epochs_`, and return the arrays of the last epoch, or with patience of the best.

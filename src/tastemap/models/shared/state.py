@@ -15,7 +15,7 @@ from tastemap.data.features import Features
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, Interactions
 from tastemap.data.recency import Recency
-from tastemap.errors import DataError, NotSupportedError, name_some
+from tastemap.errors import DataError, make_no_pairs_error, name_some
 from tastemap.training.side_features import SideFeatures
 from tastemap.typing import Array, Counts, Flags, FrameKind, RowNumbers
 
@@ -159,11 +159,7 @@ class State:
         Raises NotSupportedError, which names the purpose, where a file left them out.
         """
         if self.interactions is None:
-            raise NotSupportedError(
-                f"{purpose} needs the training pairs, and this model was saved with interactions=False",
-                what="no interactions",
-                purpose=purpose,
-            )
+            raise make_no_pairs_error(purpose)
         return self.interactions
 
     @property

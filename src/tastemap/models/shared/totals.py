@@ -1,0 +1,39 @@
+"""What defaults are found from where the pairs themselves are on other machines: numbers of pairs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from tastemap.data._pairs import Rows
+from tastemap.data.interactions import Interactions
+from tastemap.typing import Counts, Doubles
+
+
+class Totals(NamedTuple):
+    """The totals of training pairs.
+
+    users, items : int64, (n,): the number of pairs of each user, and of each item, that has one
+    squares : float64, (n,): the sum of the squared weights of each of these users
+    """
+
+    users: Counts
+    items: Counts
+    squares: Doubles
+
+    @property
+    def pairs(self) -> int:
+        """The number of pairs."""
+        return int(self.users.sum())
+
+    @classmethod
+    def of(cls, interactions: Interactions) -> Self:
+        """Return the totals of interactions."""
+        by_user, by_item = interactions.by_user.counts, interactions.by_item.counts
+        return cls(by_user[by_user > 0], by_item[by_item > 0], sum_squares(interactions.by_user))
+
+
+def sum_squares(rows: Rows) -> Doubles:
+    """Return the sum of the squared weights of each row that has a pair, float64."""
+    return np.add.reduceat(rows.data.astype(np.float64) ** 2, rows.indptr[:-1][rows.has_pairs])

@@ -1,0 +1,132 @@
+"""Trains models on pairs in Spark frames; what comes of it is an ordinary model on the driver."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as fn
+
+from tastemap.data._checks import check_choice, check_switch
+from tastemap.data.interactions import Interactions
+from tastemap.errors import DataError, NotSupportedError
+from tastemap.models.explicit_als import ExplicitALS
+from tastemap.models.implicit_als import ImplicitALS
+from tastemap.models.shared.base import Model
+from tastemap.models.shared.state import State, check_names
+from tastemap.models.shared.totals import Totals
+from tastemap.spark import als
+from tastemap.spark.collect import collect
+from tastemap.spark.failures import tell_failure
+from tastemap.spark.frames import ITEM, USER, WEIGHT, Use, check_pairs, merge_pairs, take_columns
+from tastemap.spark.ids import number_ids
+from tastemap.spark.session import session_of, set_checkpoints
+from tastemap.typing import Arrays
+
+Duplicates = Literal["sum", "mean", "max"]
+Fitted = TypeVar("Fitted", bound=Model)
+
+
+def fit(
+    model: Fitted,
+    pairs: DataFrame,
+    *,
+    user: str = "user",
+    item: str = "item",
+    weight: str | None = None,
+    duplicates: Duplicates | None = None,
+    history: bool = False,
+) -> Fitted:
+    """Learn from the pairs of a Spark frame and return the model itself, as `Model.fit` does, which calls this.
+
+    pairs : one row an interaction
+    user, item : columns of ids, integers or strings
+    weight : column of numbers, finite, for models of likes not negative; None gives every row the weight 1
+    duplicates : what the weight of a pair is that comes in several rows: the "sum" of theirs, the "mean" or the "max".
+        None is the sum for models of likes, and the mean for models of ratings
+    history : collect the training pairs too, which `explain`, `update` and leaving out seen items need. Without them
+        the model is as one saved with interactions=False
+
+    `ImplicitALS` with loss="hu" and regularization_scale="count", and `ExplicitALS` with biases=False, are trained by
+    MLlib's ALS on the same objective, rows solved exactly whatever `solver` says. Users and items come in the order of
+    their ids. The frame is read several times: cache one that takes long to make. The factors must fit in the memory of
+    the driver; `Model.epochs_` is empty, because MLlib tells no objective. Results are pandas frames.
+
+    Raises NotSupportedError for models and parameters that Spark does not train, before any job; DataError for columns
+    that are missing, of a wrong type or hold nulls.
+    """
+    check_choice("duplicates", duplicates, (None, "sum", "mean", "max"))
+    check_switch("history", history)
+    model.check_parameters()
+    purpose = f"{type(model).__name__}.fit"
+    if not isinstance(model, ImplicitALS | ExplicitALS):
+        raise NotSupportedError(
+            f"{type(model).__name__} does not train on Spark, but ImplicitALS and ExplicitALS do: fit it to "
+            "Interactions on one machine"
+        )
+    if isinstance(model, ImplicitALS):
+        als.check_implicit(model)
+    else:
+        als.check_explicit(model)
+    use = Use(user, item, weight)
+    check_names(user, item)
+    rows = take_columns(pairs, use)
+    session = session_of(pairs)
+    set_checkpoints(session.sparkContext)
+    ratings = model.abilities.ratings
+    with tell_failure(f"{purpose} on Spark"):
+        check_pairs(rows, use, may_be_negative=ratings, purpose=purpose)
+        merged = merge_pairs(rows, duplicates or ("mean" if ratings else "sum"))
+        if not ratings:
+            merged = merged.where(fn.col(WEIGHT) > 0)
+        merged = merged.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            fitted: Fitted = _learn(model, merged, use, history)
+            return fitted
+        finally:
+            merged.unpersist()
+
+
+def _learn(model: Any, merged: DataFrame, use: Use, history: bool) -> Any:
+    found = merged.agg(fn.avg(fn.col(WEIGHT).cast("double"))).first()
+    if found is None or found[0] is None:
+        raise DataError("nothing is liked: no pair has a weight above 0", "bring pairs that have one")
+    ratings = model.abilities.ratings
+    unit = 1.0 if ratings else float(found[0])
+    in_units = merged if ratings else merged.withColumn(WEIGHT, (fn.col(WEIGHT) / fn.lit(unit)).cast("float"))
+    users, items = number_ids(merged, USER, use.user), number_ids(merged, ITEM, use.item)
+    used = model.settle_from(Totals(users.counts, items.counts, np.empty(0)))
+    training = als.Training(in_units, users, items)
+    arrays: Arrays
+    if ratings:
+        measured = als.measure_ratings(merged)
+        arrays = als.complete_ratings(als.learn_explicit(used, training, measured["deviation"] or 1.0), measured)
+    else:
+        arrays = als.learn_implicit(used, training)
+    state = State(
+        users=users.ids,
+        items=items.ids,
+        columns=use.columns,
+        frame_kind="pandas",
+        popularity=items.counts,
+        activity=users.counts,
+        interactions=_collect_pairs(merged, training, use) if history else None,
+        unit=unit,
+    )
+    return model.adopt(state, used, arrays)
+
+
+def _collect_pairs(merged: DataFrame, training: als.Training, use: Use) -> Interactions:
+    table = collect(merged)
+    names = {USER: use.user, ITEM: use.item, WEIGHT: use.columns.weight}
+    return Interactions.from_frame(
+        table.rename(names),
+        user=use.user,
+        item=use.item,
+        weight=use.columns.weight,
+        users=training.users.ids,
+        items=training.items.ids,
+        allow_negative=True,
+    )
