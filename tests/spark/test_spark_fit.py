@@ -54,8 +54,7 @@ def test_the_objective_is_that_of_one_machine(trained: tm.ImplicitALS, local: tm
 
 
 def test_users_are_at_the_minimum_for_the_items(trained: tm.ImplicitALS) -> None:
-    seen = trained.state.seen
-    assert seen is not None
+    seen = trained.take_seen("a test")
     np.testing.assert_allclose(trained.scorer.fold(seen), trained.user_factors_, atol=1e-5)
 
 
@@ -140,8 +139,7 @@ def test_explicit_als_is_that_of_one_machine(far: Any, pairs: pl.DataFrame) -> N
     assert there.used_.get_params() == here.used_.get_params()
     assert there.deviation_[0] == pytest.approx(here.deviation_[0], rel=1e-6)
     assert there.range_.tolist() == here.range_.tolist() == [0, 3]
-    seen = there.state.seen
-    assert seen is not None
+    seen = there.take_seen("a test")
     np.testing.assert_allclose(there.scorer.fold(seen)[:, :8], there.user_factors_, atol=1e-4)
     table = ratings.to_frame("polars")
     errors = [
