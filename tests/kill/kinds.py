@@ -1,4 +1,4 @@
-"""What is killed: ten kinds of work on files and tables, each with what must hold after a kill at any moment.
+"""What is killed: eleven kinds of work on files and tables, each with what must hold after a kill at any moment.
 
 Run as a program, `kinds.py KIND FOLDER` does the work of a kind until it is killed.
 """
@@ -100,6 +100,29 @@ class Written:
 def check_alone(path: Path) -> None:
     names = sorted(entry.name for entry in path.parent.iterdir())
     assert names == [path.name], f"after the next write there is {names}"
+
+
+def open_source(path: Path) -> Path:
+    """Make a folder of two files to read, unless it is there."""
+    if not path.exists():
+        frame, unfinished = likes().to_frame("polars"), path.with_name(".unfinished")
+        unfinished.mkdir(exist_ok=True)
+        for number, part in enumerate((frame[: len(frame) // 2], frame[len(frame) // 2 :])):
+            part.write_parquet(unfinished / f"{number}.parquet")
+        unfinished.rename(path)
+    return path
+
+
+def read_again(path: Path) -> None:
+    while True:
+        tm.Interactions.from_file(open_source(path), user="user", item="item", weight=None)
+
+
+def check_reading(path: Path) -> None:
+    read = tm.Interactions.from_file(open_source(path), user="user", item="item", weight=None)
+    assert read.fingerprint() == likes().fingerprint()
+    assert sorted(entry.name for entry in path.iterdir()) == ["0.parquet", "1.parquet"]
+    check_alone(path)
 
 
 def read_folder(path: Path) -> dict[str, bytes]:
@@ -338,6 +361,7 @@ PARTS = InParts("/", read_parts, count_parts)
 TABLES = InParts(".duckdb", read_table, count_in_table)
 FOLDERS = Written(export, read_folder)
 KINDS = {
+    "read": Kind(read_again, check_reading, 0.5, likes),
     "save": Kind(FILES_OF_MODELS.go_on, FILES_OF_MODELS.check, 0.5, models),
     "checkpoint": Kind(lambda path: train(path, rest=0.03), check_training, 0.6, likes),
     "recommend_all": Kind(LISTS.go_on, LISTS.check, 0.5, models),
