@@ -12,6 +12,7 @@ from tastemap.data.ids import IdMap as IdMap
 from tastemap.data.interactions import Columns as Columns
 from tastemap.data.interactions import Interactions as Interactions
 from tastemap.data.item_table import ItemTable as ItemTable
+from tastemap.data.sessions import split_sessions as split_sessions
 from tastemap.data.text import text_features as text_features
 from tastemap.datasets import Dataset as Dataset
 from tastemap.errors import DataError as DataError

@@ -25,7 +25,7 @@ def test_each_model_takes_the_settings_it_has_a_parameter_for() -> None:
         (["WARP"], ["factor=2"], "factor", "WARP has no parameter 'factor', only .*; did you mean 'factors'"),
         (["WARP"], ["n_factors=2"], "n_factors", "WARP has no parameter 'n_factors', only .*; did you mean 'factors'"),
         (["WARP", "EASE"], ["depth=2"], "depth", "WARP and EASE have no parameter 'depth', only "),
-        (["Popular"], ["factors=2"], "factors", "Popular has no parameter 'factors', nor any other"),
+        (["Popular"], ["factors=2"], "factors", "Popular has no parameter 'factors', only 'last'"),
         (["WARP"], ["factors=two"], "factors", "factors must be a whole number, got 'two'"),
         (["WARP"], ["learning_rate=fast"], "learning_rate", "learning_rate must be a number, got 'fast'"),
         (["ImplicitALS"], ["solver=lu"], "solver", "solver must be one of 'cg', 'cholesky'.*, got 'lu'"),

@@ -49,6 +49,7 @@ def fit(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
+    time_column: opt.TimeColumn = None,
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
@@ -90,7 +91,7 @@ def fit(
     from tastemap.service.reading import find_low_ratings
 
     (chosen,) = make_models([model], settings or (), seed=seed)
-    reading = opt.make_reading(ctx)
+    reading = opt.make_reading(ctx, guess_time=True)
     with opt.use_threads(threads):
         found = reading.read(data)
         output.print_remarks(found.remarks)
@@ -132,6 +133,7 @@ def update(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
+    time_column: opt.TimeColumn = None,
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
@@ -202,6 +204,7 @@ def recommend(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
+    time_column: opt.TimeColumn = None,
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
@@ -222,6 +225,7 @@ def recommend(
     candidates: opt.Candidates = None,
     exclude: opt.Exclude = None,
     where: opt.Where = None,
+    since: opt.NewSince = None,
     diversity: opt.Diversity = 0.0,
     at_most: opt.AtMost = None,
     items: opt.Items = None,
@@ -270,6 +274,8 @@ def recommend(
             among[argument], remarks = choose_items(texts, names)
             output.print_remarks(remarks)
     among |= opt.choose_where(ctx, fitted)
+    if since is not None:
+        among["since"] = since
     with opt.use_threads(threads):
         if liked:
             likes, remarks = names.find_all(liked)
@@ -370,6 +376,7 @@ def evaluate(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
+    time_column: opt.TimeColumn = None,
     no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
@@ -427,8 +434,8 @@ def info(
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
-    no_weight: opt.NoWeight = False,
     time_column: opt.TimeColumn = None,
+    no_weight: opt.NoWeight = False,
     event: opt.Events = None,
     at_least: opt.AtLeast = None,
     log2: opt.Log2 = False,

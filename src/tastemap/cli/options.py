@@ -36,6 +36,14 @@ Since = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="The first of --events to read, such as 2026-11-28T12:00:00Z; all if absent."),
 ]
+NewSince = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        help="List only what is new: items without a pair before this date, or so long before the latest pair, as 30d.",
+    ),
+]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `tastemap fit` wrote.")]
 
 UserColumn = Annotated[

@@ -22,6 +22,7 @@ _FIRST_SECOND, _LAST_SECOND = 315_532_800, 4_102_444_800
 _UNITS = {1: "seconds since 1970", 1_000: "milliseconds since 1970", _MICROSECONDS: "dates"}
 # Seconds of polars' words for durations of a fixed length.
 _WORDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_NUMBER = r"-?\d+(?:\.\d+)?"
 _DURATION = r"(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d|w))+"
 
 
@@ -104,6 +105,17 @@ class Clock(NamedTuple):
                 duration,
             )
         return _check_positive(seconds * self.ticks, argument, duration)
+
+    def read_since(self, since: Any, latest: Any, argument: str) -> Any:
+        """Return the moment that a moment is, as `read_moment` takes it, or a duration before the latest time.
+
+        Durations are those of `read_duration`, but no numbers, which are moments; a number may be a text too.
+        """
+        if isinstance(since, timedelta) or (isinstance(since, str) and re.fullmatch(_DURATION, since)):
+            return latest - self.read_duration(since, argument)
+        if isinstance(since, str) and not self.is_dated and re.fullmatch(_NUMBER, since):
+            since = float(since)
+        return self.read_moment(since, argument)
 
     def can_take(self, other: Clock) -> bool:
         """Return whether times in another unit can be put into this one."""

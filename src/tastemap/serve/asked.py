@@ -140,6 +140,11 @@ class Recommend(Among, Whose):
     many: ClassVar[frozenset[str]] = Among.many | Whose.many | {"at_most"}
 
     seen: bool = Field(False, description="whether items of the user's own history may be listed")
+    since: Text | None = Field(
+        None,
+        description="only what is new: items without a training pair before this date, or so long before the latest "
+        "pair, such as 30d",
+    )
     on_unknown: Literal["raise", "popular"] = "raise"
     diversity: Annotated[float, Field(ge=0, le=1)] = 0.0
     at_most: Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_read_limits)] = Field(

@@ -70,7 +70,8 @@ class Ready:
         among = None if self.among is None else self.among.tobytes()
         if isinstance(self.asked, SimilarItems):
             return size, among, self.conditions, self.asked.metric
-        return size, among, self.conditions, self.asked.diversity, tuple(sorted(self.asked.at_most.items()))
+        limits = tuple(sorted(self.asked.at_most.items()))
+        return size, among, self.conditions, self.asked.since, self.asked.diversity, limits
 
 
 def make_lists(jobs: Sequence[Job]) -> list[bytes | Exception]:
@@ -110,6 +111,9 @@ def _prepare(place: int, job: Job) -> Ready:
             among = among[state.popularity[among] >= asked.min_pairs]
         return Ready(place, asked, served.require_item(asked.item), left_out, among, conditions)
     served.choose(served.scorer.catalogue, asked.diversity, asked.at_most)  # refuses what cannot be chosen by
+    if asked.since is not None:
+        is_new = served.model.state.find_new(asked.since)
+        among = None if among is None else among[is_new[among]]
     taste = read_taste(served, asked, job.events, may_be_unknown=asked.on_unknown == "popular")
     # What came since the training is not recommended again either.
     left_out = left_out if asked.seen else [*left_out, *taste.came]
@@ -166,7 +170,10 @@ def _rank_known(scorer: Scorer, rows: RowNumbers, hidden: Sequence[Hidden], amon
 def _find_candidates(served: Served, ready: Ready) -> Candidates:
     if ready.among is not None:
         return served.scorer.among(ready.among)
-    return served.candidates_of(ready.conditions) if ready.conditions else served.scorer.catalogue
+    assert isinstance(ready.asked, Recommend)
+    if not ready.conditions and ready.asked.since is None:
+        return served.scorer.catalogue
+    return served.candidates_of(ready.conditions, ready.asked.since)
 
 
 def _find_neighbours(served: Served, group: Sequence[Ready], depth: int) -> Lists:

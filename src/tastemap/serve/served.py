@@ -142,15 +142,20 @@ class Served:
             raise NotSupportedError("this server knows no columns of items: start it with --items FILE")
         return self.table
 
-    def find_candidates(self, conditions: tuple[Condition, ...]) -> RowNumbers:
-        """Return the rows of the known items that fulfil conditions."""
-        return np.flatnonzero(self.require_table().select(conditions) & self.model.state.known_items)
+    def find_candidates(self, conditions: tuple[Condition, ...], since: str | None = None) -> RowNumbers:
+        """Return the rows of the known items that fulfil conditions, and are new since then."""
+        chosen = self.model.state.known_items.copy()
+        if conditions:
+            chosen &= self.require_table().select(conditions)
+        if since is not None:
+            chosen &= self.model.state.find_new(since)
+        return np.flatnonzero(chosen)
 
     @cached_property
-    def candidates_of(self) -> Callable[[tuple[Condition, ...]], Candidates]:
-        """Returns the candidates that fulfil conditions; those of the latest filters are kept."""
+    def candidates_of(self) -> Callable[[tuple[Condition, ...], str | None], Candidates]:
+        """Returns the candidates that fulfil conditions and are new since then; the latest are kept."""
         size = max(int(KEPT_BYTES / (400 * max(len(self.model.items), 1))), 4)
-        return lru_cache(maxsize=size)(lambda conditions: self.scorer.among(self.find_candidates(conditions)))
+        return lru_cache(maxsize=size)(lambda *chosen: self.scorer.among(self.find_candidates(*chosen)))
 
     def choose(self, among: Candidates, diversity: float, at_most: Mapping[str, int]) -> Choice:
         """Return how lists are chosen from what is ranked."""

@@ -272,6 +272,7 @@ class _File:
         how, header = self.how, file.read_header()
         known = self._known_columns
         user, item, weight = (None, None, None) if known is None else (known.user, known.item, known.weight)
+        known_time = None if known is None else known.time
         has_events = bool(how.event_weights)
         named = {name for name in (how.user, how.item, how.weight, how.time) if name is not None}
         free = [name for name in header if name not in named]
@@ -281,7 +282,7 @@ class _File:
             "weight": None
             if how.count_rows
             else how.weight or (guess_column("event", free) if has_events else self._guess_weight(free, weight)),
-            "time": how.time or (guess_column("time", free) if how.guess_time else None),
+            "time": how.time or (guess_column("time", free, known_time) if how.guess_time or known_time else None),
         }
         if found["weight"] is None and not how.count_rows and not has_events and not self._counts_alike:
             others = [name for name in free if name not in found.values()]

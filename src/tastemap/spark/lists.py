@@ -55,6 +55,7 @@ def recommend_all(
     candidates: Any = None,
     exclude: Any = None,
     where: Any = None,
+    since: Any = None,
     diversity: float = 0.0,
     at_most: Mapping[str, int] | None = None,
     item_table: Any = None,
@@ -71,7 +72,7 @@ def recommend_all(
         in them in place of the training pairs. The weights of a pair in several rows are added up, ratings averaged;
         items that the model does not know are left out
     fold_in : whom to fold in from `histories`: "new" for users whom the model does not know, "all" for everybody
-    k, candidates, exclude, where, diversity, at_most, item_table : as for `Model.recommend`
+    k, candidates, exclude, where, since, diversity, at_most, item_table : as for `Model.recommend`
     exclude_seen : leave out the items of the training pairs, or of `histories`; a model without training pairs, such
         as one trained on Spark without history=True, needs one or the other
     on_unknown : for users whom the model does not know and who have no history: "raise" ends the job with
@@ -99,7 +100,7 @@ def recommend_all(
             Remedy("pass them as histories=", "histories", ...),
             Remedy("pass exclude_seen=False", "exclude_seen", False),
         )
-    choice = model.make_choice(candidates, where, diversity, at_most, item_table)
+    choice = model.make_choice(candidates, where, since, diversity, at_most, item_table)
     session = session_of(given)
     names = Use(state.users.name, state.items.name)
     asked_for = given.select(take_ids(given, names.user, USER, like=state.users)).distinct()

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 import tastemap as tm
+from tastemap.models.shared.parameters import make_unknown_error
 
 PAIRS = {"user": [1, 1, 2, 2, 3, 3], "item": [1, 2, 2, 3, 1, 3]}
 
@@ -37,7 +38,7 @@ PAIRS = {"user": [1, 1, 2, 2, 3, 3], "item": [1, 2, 2, 3, 1, 3]}
         ("ItemKNN", {"neighbors": 8}, "did you mean 'neighbours'"),
         ("SVD", {"regularisation": 0.1}, "did you mean 'regularization'"),
         ("ItemKNN", {"n_epochs": 8}, r"^ItemKNN has no parameter 'n_epochs', only [^;]*$"),
-        ("Popular", {"n_factors": 8}, r"^Popular has no parameter 'n_factors', nor any other$"),
+        ("Popular", {"n_factors": 8}, r"^Popular has no parameter 'n_factors', only 'last'$"),
     ],
 )
 def test_a_parameter_that_is_not_there_is_refused_with_the_one_that_is_meant(
@@ -48,6 +49,11 @@ def test_a_parameter_that_is_not_there_is_refused_with_the_one_that_is_meant(
     assert isinstance(caught.value, tm.ParameterNameError)
     assert isinstance(caught.value, tm.TastemapError)
     assert (caught.value.parameter, caught.value.value) == next(iter(given.items()))
+
+
+def test_a_model_without_parameters_has_none_to_name() -> None:
+    told = make_unknown_error("Plain has", {"factors": 8}, [])
+    assert str(told) == "Plain has no parameter 'factors', nor any other"
 
 
 def test_every_name_of_the_table_leads_to_a_parameter_of_some_model() -> None:

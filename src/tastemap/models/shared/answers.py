@@ -272,6 +272,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
@@ -293,6 +294,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
@@ -309,6 +311,9 @@ class Answers(ABC):
         where : conditions on columns of the items, all of which must hold: "genre=Drama|Comedy" (any of two),
             "genre!=Horror" (none of), "year>=1990", also with <=, > and <; or {"genre": ["Drama", "Comedy"],
             "year>=": 1990}; or a list of conditions. An item without a value fulfils no condition but !=
+        since : only what is new: items without a training pair before this moment, a date, a datetime or an ISO text,
+            or a number where times are numbers; or before so long ago, such as "30d", counted from the latest time of
+            the training. Items without a pair are new too
         diversity : from 0, the order of the scores, to 1: the next item is the one with the highest
             (1 - diversity) r - diversity c among the 100 best; r is the score, scaled to 0..1 within these, c the
             highest similarity to an item already listed, at least 0: the cosine of `similar_items` without the factor
@@ -328,13 +333,14 @@ class Answers(ABC):
 
         A list with a diversity or at_most is the beginning of every longer one, as without them.
 
-        Raises DataError for an unknown column, ParameterError for a condition on a value that no item has,
-        NotSupportedError for a diversity where the model compares no items.
+        Raises DataError for an unknown column, and for `since` where the training had no times, ParameterError for a
+        condition on a value that no item has and for what is no moment, NotSupportedError for a diversity where the
+        model compares no items.
 
         Carbonell and Goldstein, The use of MMR, diversity-based reranking for reordering documents and producing
         summaries, SIGIR 1998.
         """
-        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, since, diversity, at_most, item_table)
         shown, n_alike, n_lists = self._recommend(users, k, exclude_seen, choice, exclude, on_unknown, frame)
         if n_alike:
             warnings.warn(make_alike_warning(n_alike, n_lists), stacklevel=2)
@@ -388,6 +394,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
@@ -412,6 +419,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
@@ -441,7 +449,7 @@ class Answers(ABC):
             order. A history may then be empty ([], or [[], []] for two users). Without this argument a model with user
             features treats the new users as users without features
         exclude_seen : leave out the items of the history
-        candidates, exclude, where, diversity, at_most, item_table, frame : as for `recommend`
+        candidates, exclude, where, since, diversity, at_most, item_table, frame : as for `recommend`
 
         Raises UnknownIdError for items that are not in the training data, DataError for an empty history without user
         features, and for an item that is disliked and in the history.
@@ -466,7 +474,7 @@ class Answers(ABC):
         if has_ids and user_features is not None:
             user_features = user_features.only(people)
         queries = self.fold(histories, self._features_of(len(people), user_features), against)
-        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, since, diversity, at_most, item_table)
         _ask_for_lists(len(people), k, len(choice.among))
 
         def rank(some: RowNumbers, depth: int) -> Lists:
@@ -489,6 +497,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
@@ -529,7 +538,7 @@ class Answers(ABC):
         target : a Parquet file; a folder of them, which is there or is written lists/; a DuckDB file, which ends in
             .duckdb or .db; or an address, postgresql://user@host/shop or duckdb:///shop.duckdb; or a Spark frame of
             users, for whom a Spark frame of lists is returned, as `tastemap.spark.recommend_all` says
-        k, exclude_seen, candidates, exclude, where, diversity, at_most, item_table : as for `recommend`
+        k, exclude_seen, candidates, exclude, where, since, diversity, at_most, item_table : as for `recommend`
         table : the name of the table in a database, or schema.name; None is "recommendations"
         password_file : a file whose first line is the password of the address; None leaves it to the address, and of
             PostgreSQL to PGPASSWORD and .pgpass
@@ -558,6 +567,7 @@ class Answers(ABC):
                 candidates=candidates,
                 exclude=exclude,
                 where=where,
+                since=since,
                 diversity=diversity,
                 at_most=at_most,
                 item_table=item_table,
@@ -567,7 +577,7 @@ class Answers(ABC):
             raise DataError("histories is a Spark frame here: pass others to recommend_for")
         sink = open_sink(target, table=table, password_file=password_file)
         check_whole("k", k, lowest=1)
-        choice = self.make_choice(candidates, where, diversity, at_most, item_table)
+        choice = self.make_choice(candidates, where, since, diversity, at_most, item_table)
         exclude = exclude if exclude is None or is_frame(exclude) else list_values(exclude)  # each batch reads them
         longest = max(min(k, len(choice.among)), 1)
         at_once = fit_block(count_at_once(longest, len(choice.among)), PLACE_BYTES * longest)
@@ -970,14 +980,23 @@ class Answers(ABC):
         return self.scorer.catalogue if candidates is None else self.scorer.among(self._candidate_rows(candidates))
 
     def make_choice(
-        self, candidates: Any, where: Any, diversity: float, at_most: Mapping[str, int] | None, item_table: Any
+        self,
+        candidates: Any,
+        where: Any,
+        since: Any,
+        diversity: float,
+        at_most: Mapping[str, int] | None,
+        item_table: Any,
     ) -> Choice:
         """Return which items may be listed, and how lists are chosen from their ranking."""
         check_share("diversity", diversity)
         among = self.candidates(candidates)
+        chosen = np.ones(len(among.rows), np.bool_)
         if where is not None:
-            chosen = self._align("where", item_table).select(where)[among.rows]
-            among = among if chosen.all() else self.scorer.among(among.rows[chosen])
+            chosen &= self._align("where", item_table).select(where)[among.rows]
+        if since is not None:
+            chosen &= self.state.find_new(since)[among.rows]
+        among = among if chosen.all() else self.scorer.among(among.rows[chosen])
         limits = self._align("at_most", item_table).limit(at_most) if at_most else None
         return Choice(among, self.item_space if diversity else None, diversity, limits)
 

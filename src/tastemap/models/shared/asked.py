@@ -20,6 +20,7 @@ class _Options(TypedDict, total=False):
     candidates: Any
     exclude: Any
     where: Any
+    since: Any
     diversity: float
     at_most: Mapping[str, int] | None
     item_table: Any

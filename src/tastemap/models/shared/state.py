@@ -174,6 +174,20 @@ class State:
         """The unit of the training's times."""
         return Clock.of(None if self.interactions is None else self.interactions.time, self.time_type)
 
+    def find_new(self, since: Any) -> Flags:
+        """Return which items have no training pair before a moment, those without any pair too: bool, (n_items,).
+
+        since : a moment, or a duration before the latest time, as `Clock.read_since` takes it
+
+        Raises NotSupportedError where a file left the training pairs out, DataError where they have no times.
+        """
+        given = self.given("recommending what is new")
+        time = given.take_times("recommending what is new")
+        moment = given.clock.read_since(since, time.max(), "since")
+        is_new = np.ones(len(self.items), np.bool_)
+        is_new[given.matrix.indices[time < moment]] = False
+        return is_new
+
     def take_recency(self, pairs: Interactions) -> Recency:
         """Return how recent pairs are, with times in the unit of the training's; without where the training has none.
 
