@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.datastructures import QueryParams
@@ -129,3 +131,22 @@ def test_data_are_described() -> None:
     assert figures.histories == [("1", 1), ("2-3", 2)]
     assert figures.weights == [("3", 1), ("4", 2), ("5", 3)]
     assert describe_data(data.binarize()).weights == []
+    assert figures.activity == []
+
+
+@pytest.mark.parametrize(
+    ("times", "bars"),
+    [
+        ([datetime(2024, 1, 1), datetime(2024, 1, 3, 5)], {"2024-01-01": 1, "2024-01-02": 0, "2024-01-03": 1}),
+        ([1_700_000_000, 1_700_000_001, 1_700_090_000], {"2023-11-14": 2, "2023-11-15": 1}),
+        ([date(2024, 1, 31), date(2024, 6, 1), date(2025, 4, 30)], {"2024-01": 1, "2024-06": 1, "2025-04": 1}),
+        ([date(1920, 1, 31), date(2025, 4, 30)], {"1920": 1, "1921": 0, "2025": 1}),
+        ([5, 5], {}),
+        ([0, 12], {"0-1": 1, "11-12": 1}),
+    ],
+)
+def test_activity_is_counted_by_spans_of_the_calendar(times: list[Any], bars: dict[str, int]) -> None:
+    frame = {"user": range(len(times)), "item": [1] * len(times), "time": times}
+    counted = dict(describe_data(tm.Interactions.from_frame(frame, time="time")).activity)
+    assert {name: counted[name] for name in bars} == bars
+    assert sum(counted.values()) == (len(times) if bars else 0)

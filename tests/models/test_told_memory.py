@@ -125,7 +125,7 @@ def test_memory_has_the_features_of_both_sides() -> None:
 def test_memory_is_shown_as_a_table() -> None:
     told = tm.Popular().memory(likes(1000, 200))
     assert repr(told).splitlines()[0] == "Memory of Popular"
-    assert f"{'keep':<34}{'18 kB':>9}" in repr(told).splitlines()
+    assert f"{'keep':<34}{'19 kB':>9}" in repr(told).splitlines()
     assert "<table" in told._repr_html_()
     frame = told.to_frame()
     assert frame.columns == ["stage", "part", "bytes"]

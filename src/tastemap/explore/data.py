@@ -50,6 +50,8 @@ async def build_data(visit: Visit) -> None:
         _show_bars(visit, texts.HISTORIES, texts.HISTORIES_COLUMNS, figures.histories)
         if figures.weights:
             _show_bars(visit, texts.WEIGHTS, texts.WEIGHTS_COLUMNS, figures.weights)
+        if figures.activity:
+            _show_bars(visit, texts.ACTIVITY, texts.ACTIVITY_COLUMNS, figures.activity)
 
 
 def _show_bars(visit: Visit, title: str, columns: tuple[str, str], bars: Bars) -> None:

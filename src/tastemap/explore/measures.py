@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from tastemap.data.clock import Clock
 from tastemap.data.interactions import Interactions
 from tastemap.ranking.scorer import FactorScorer
 from tastemap.serve.served import Served
@@ -20,6 +21,10 @@ SAMPLE, PLACES = 1_000, 10
 # Points of a curve, and bars of a histogram.
 POINTS, BARS = 60, 24
 
+# Spans of time and how they are named, and how many of them are shown at most, but for years.
+_SPANS = (("1d", "%Y-%m-%d"), ("1w", "%Y-%m-%d"), ("1mo", "%Y-%m"), ("1q", "%Y-%m"), ("1y", "%Y"))
+MOST_SPANS = 40
+
 Bars = list[tuple[str, int]]
 
 
@@ -30,6 +35,7 @@ class DataFigures:
     tail : (share of the items, the most popular first; share of the pairs that they have), 0 to 1
     histories : how many users have a history of about so many items
     weights : how many pairs have each weight; empty where all are alike
+    activity : how many pairs are of each year, quarter, month, week or day, or span of numbers; empty without times
     """
 
     users: int
@@ -38,6 +44,7 @@ class DataFigures:
     tail: list[tuple[float, float]]
     histories: Bars
     weights: Bars
+    activity: Bars
 
     @property
     def density(self) -> float:
@@ -60,6 +67,7 @@ def describe_data(data: Interactions) -> DataFigures:
         tail=_find_tail(items[items > 0]),
         histories=_count_sizes(users[users > 0]),
         weights=_count_weights(data.matrix.data),
+        activity=_count_times(data),
     )
 
 
@@ -84,6 +92,23 @@ def _count_weights(weights: Any) -> Bars:
         return [(f"{value:g}", int(count)) for value, count in zip(values, counts, strict=True)]
     counts, edges = np.histogram(weights, BARS // 2)
     return [(f"{low:.3g}-{high:.3g}", int(n)) for low, high, n in zip(edges, edges[1:], counts, strict=False)]
+
+
+def _count_times(data: Interactions) -> Bars:
+    """Count the pairs of each span of the calendar, the shortest that gives few bars; those without pairs too."""
+    if data.time is None or not len(data) or data.time.min() == data.time.max():
+        return []
+    if data.clock.ticks is None:
+        counts, edges = np.histogram(data.time, BARS // 2)
+        return [(f"{low:.4g}-{high:.4g}", int(n)) for low, high, n in zip(edges, edges[1:], counts, strict=False)]
+    moments = Clock(1_000_000, is_dated=True).take(data.time, data.clock)
+    times = pl.Series("start", moments).cast(pl.Datetime("us"))
+    for span, name in _SPANS:
+        counted = times.dt.truncate(span).value_counts().sort("start").upsample("start", every=span)
+        bars = list(zip(counted["start"].dt.strftime(name), counted["count"].fill_null(0), strict=True))
+        if len(bars) <= MOST_SPANS:
+            break
+    return bars
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,8 @@ HISTORIES = "How long histories are"
 HISTORIES_COLUMNS = ("Items", "People")
 WEIGHTS = "Weights"
 WEIGHTS_COLUMNS = ("Weight", "Pairs")
+ACTIVITY = "When it was"
+ACTIVITY_COLUMNS = ("From", "Pairs")
 AS_TABLE = "As a table"
 
 # -- models -----------------------------------------------------------------------------------------------------------
