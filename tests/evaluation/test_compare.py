@@ -338,7 +338,7 @@ def test_a_model_that_fails_is_a_row_that_says_why_and_the_others_go_on(late: bo
     assert "failed: bad" in repr(board)
     assert board.notes == (f"bad failed, so it is not compared: {why}",)
     rows = describe_comparison(board)
-    assert rows[-1] == {"model": "bad", "parameters": {}, "error": why}
+    assert rows[-1] == {"model": "bad", "parameters": {"last": None}, "error": why}
     assert "bad" not in board.without_features
 
 

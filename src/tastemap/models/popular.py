@@ -80,7 +80,9 @@ class Popular(Model):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], header: dict[str, Any]) -> Self:
         """Make a fitted model from what `save` wrote; in older files all pairs count."""
-        if "item_counts_" not in arrays and "popularity_" in arrays and header.get("parameters") == {}:
+        parameters = header.get("parameters")
+        is_old = isinstance(parameters, dict) and "last" not in parameters
+        if is_old and "item_counts_" not in arrays and "popularity_" in arrays:
             arrays = {**arrays, "item_counts_": arrays["popularity_"]}
         return super().from_arrays(arrays, header)
 

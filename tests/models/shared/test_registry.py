@@ -177,7 +177,7 @@ def test_the_model_of_an_installed_package_is_imported_when_its_name_is_asked_fo
     )
     assert said.split() == ["False", "outside"]
     loaded = run_python("import sys, tastemap as tm; print(tm.load(sys.argv[1]))", tmp_path / "model", **installed)
-    assert loaded.strip() == "Outsider(strength=2.0)"
+    assert loaded.strip() == "Outsider(last=None, strength=2.0)"
 
 
 def test_an_offer_that_cannot_be_taken_is_left_out_with_a_warning_said_once(
@@ -217,4 +217,7 @@ def test_the_command_line_knows_the_model_of_an_installed_package(
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     board = json.loads(done.stdout)["models"]
-    assert {row["model"]: row["parameters"] for row in board} == {"Outsider": {"strength": 3.0}, "Popular": {}}
+    assert {row["model"]: row["parameters"] for row in board} == {
+        "Outsider": {"last": None, "strength": 3.0},
+        "Popular": {"last": None},
+    }
