@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from tastemap.data.features import Features, check_features
 from tastemap.data.frames import as_kind
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions, check_interactions
+from tastemap.engines import import_spark, is_spark
 from tastemap.errors import DataError, NotSupportedError, Remedy, TastemapWarning, make_no_pairs_error, name_some, show
 from tastemap.evaluation.bootstrap import ends, resample
 from tastemap.evaluation.people import People
@@ -27,7 +28,7 @@ from tastemap.forks import check_polars_threads
 from tastemap.kernels.metrics import count_reachable
 from tastemap.memory import fit_block
 from tastemap.metrics.definitions import Metric, RatingMetric, find, parse_all
-from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, mark_owners
+from tastemap.metrics.measure import Background, ListBatch, ListMeasurer, add_counts, mark_owners, sum_up
 from tastemap.metrics.ratings import measure_ratings
 from tastemap.models.shared.answers import count_at_once
 from tastemap.models.shared.base import Model
@@ -38,6 +39,9 @@ from tastemap.ranking.scorer import make_alike_warning
 from tastemap.ranking.top_k import Candidates, Hidden
 from tastemap.tables import write_html
 from tastemap.typing import Counts, Doubles, FrameKind, RowNumbers
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame as SparkFrame
 
 Exclude = Literal["train"] | Interactions | None
 
@@ -205,19 +209,21 @@ class Evaluation:
 
 def evaluate(
     model: Model,
-    test: Interactions,
+    test: Interactions | SparkFrame,
     *,
     metrics: Sequence[Metric | str] | Metric | str = ("ndcg@10",),
-    exclude: Exclude = "train",
+    exclude: Exclude | SparkFrame = "train",
     on_unknown: Literal["skip", "popular"] = "skip",
-    history: Interactions | None = None,
+    history: Interactions | SparkFrame | None = None,
     candidates: Any = None,
     item_features: Features | None = None,
     progress: bool | None = None,
 ) -> Evaluation:
     """Rank the items for every user with a test pair and measure the lists, or compare predicted ratings.
 
-    model, test : a fitted model, and the held-out pairs
+    model, test : a fitted model, and the held-out pairs. Or a Spark frame of them, with the training's names for the
+        columns of users, items and, if it has them, weights: then executors rank and measure, and `exclude` and
+        `history` are Spark frames too
     metrics : names from `METRICS`, which defines them: "precision@k", "recall@k", "hit_rate@k", "ndcg@k", "map@k",
         "mrr@k", "auc@k" and "auc", "novelty@k", "diversity@k", "coverage@k", "gini@k", and of models that predict
         ratings "rmse" and "mae"; an `OwnMetric` is passed itself
@@ -239,51 +245,130 @@ def evaluate(
     Raises ValueError for an unknown metric, NotSupportedError for rmse and mae of a model whose scores are no ratings,
     DataError where test and training share no user or no item, and where the test part holds no like.
     """
+    if is_spark(test):
+        return cast(
+            Evaluation,
+            import_spark().evaluate(
+                model,
+                test,
+                metrics=metrics,
+                exclude=exclude,
+                on_unknown=on_unknown,
+                history=history,
+                candidates=candidates,
+                item_features=item_features,
+            ),
+        )
     asked = parse_all(metrics)
     _check_arguments(model, test, exclude, on_unknown)
+    assert isinstance(test, Interactions)
     check_suits(model, asked)
+    if not model.abilities.ratings:  # which pairs are likes is all that counts
+        likes = test if _are_of_ratings(asked) else test.likes()
+        warn_of_other_weights("evaluate", model.state.columns, likes, stacklevel=2, damps=False)
+    people = People.of_training(model) if history is None else People.of_histories(model, cast(Interactions, history))
+    own = exclude if isinstance(exclude, Interactions) else None
+
+    def hide(users: pl.Series, rows: RowNumbers) -> Hidden | None:
+        if own is not None:
+            left_out = own.align(own.users, model.items)[0]
+            return Hidden(left_out.by_user, own.users.find(users))
+        return None if exclude is None else Hidden(people.pairs(), rows)
+
+    start = time.perf_counter()
+    catalogue = model.candidates(candidates)
+    background = make_background(model, catalogue, item_features)
+    measured = measure_users(
+        model, test, people, asked, hide, catalogue, background, on_unknown=on_unknown, progress=progress
+    )
+    if not measured.n_lists:
+        raise make_nobody_error(people.pair, has_history=history is not None)
+    check_items(model, test.items.take(np.unique(test.by_user.indices)))
+    seconds = time.perf_counter() - start
+    for warning in make_warnings(measured, asked, exclude, named=candidates is not None):
+        warnings.warn(warning, stacklevel=2)
+    known = model.state.find_users(measured.users) >= 0
+    found = make_evaluation(measured, asked, catalogue.rows, known, int(people.has_pair.sum()), test.frame_kind)
+    return replace(found, score_seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is measured of some users; what is measured of others can be put behind it.
+
+    users, values, n_rated, n_skipped, n_unknown_items, n_unrated, n_alike : as `Evaluation` has them
+    n_known : how many of the users the model can rank for
+    n_lists : the number of lists
+    n_hidden, n_unnamed : test pairs that are left out of the lists, and those that are no candidates
+    n_pairs, n_likes : the number of test pairs, and of likes among them
+    times_listed : how often each item is in the first k places of a list, by k, for coverage and gini
+    """
+
+    users: pl.Series
+    values: npt.NDArray[np.float64]
+    n_rated: npt.NDArray[np.int64]
+    n_known: int
+    n_skipped: int
+    n_unknown_items: int
+    n_hidden: int
+    n_unnamed: int
+    n_unrated: int
+    n_alike: int
+    n_lists: int
+    n_pairs: int
+    n_likes: int
+    times_listed: dict[int, Counts]
+
+    def __add__(self, other: Measured) -> Measured:
+        both = {name: (getattr(self, name), getattr(other, name)) for name in vars(self)}
+        sums: dict[str, Any] = {name: one + more for name, (one, more) in both.items() if isinstance(one, int)}
+        times = {k: add_counts(counts, other.times_listed[k]) for k, counts in self.times_listed.items()}
+        arrays: dict[str, Any] = {name: np.concatenate(both[name]) for name in ("values", "n_rated")}
+        return Measured(users=pl.concat(both["users"]), times_listed=times, **arrays, **sums)
+
+
+def measure_users(
+    model: Model,
+    test: Interactions,
+    people: People,
+    asked: Sequence[Metric],
+    hide: Callable[[pl.Series, RowNumbers], Hidden | None],
+    catalogue: Candidates,
+    background: Background,
+    *,
+    on_unknown: Literal["skip", "popular"] = "skip",
+    progress: bool | None = False,
+) -> Measured:
+    """Rank and measure for the users of a test part, without a word about those for whom that is not possible.
+
+    people : whom the model can rank for
+    hide : returns the items that the lists of users leave out, given their ids and rows in `people`
+    catalogue : the items that are ranked
+    """
     of_lists = [metric for metric in asked if not isinstance(metric, RatingMetric)]
     of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
     # Lists are compared with the likes, for every model; ratings with all pairs.
     likes = test.likes() if of_lists else test
-    if not model.abilities.ratings:  # which pairs are likes is all that counts
-        warn_of_other_weights("evaluate", model.state.columns, likes, stacklevel=2, damps=False)
     tested = (test if of_ratings else likes).by_user.with_pairs
-    people = People.of_training(model) if history is None else People.of_histories(model, history)
     rows = people.find(test.users.take(tested))
-    n_without_test = int(people.has_pair.sum() - (rows >= 0).sum())
-    n_skipped = int((rows < 0).sum()) if on_unknown == "skip" else 0
+    n_known, n_skipped = int((rows >= 0).sum()), 0
     if on_unknown == "skip":
+        n_skipped = len(rows) - n_known
         tested, rows = tested[rows >= 0], rows[rows >= 0]
     likers = np.flatnonzero(likes.by_user.has_pairs[tested])
-    if not len(likers):
-        fold_in = Remedy("pass history= to fold them in", "history", ...)
-        popular = Remedy("pass on_unknown='popular'", "on_unknown", "popular")
-        ways = [popular] if history is not None else [fold_in, popular]
-        raise DataError(f"no user of the test part has {people.pair}", *ways)
-
-    start = time.perf_counter()
-    user_ids = test.users.take(tested)
     held_out = rows_of_items(likes, model.items)
-    n_unknown_items = _count_unknown_items(model, likes, tested)
     values = np.full((len(rows), len(asked)), np.nan)
-    overall: dict[str, float] = {}
-    left_out: list[tuple[int, TastemapWarning]] = []
-    n_rated, n_unrated = np.zeros(len(rows), np.int64), 0
-    n_alike = 0
-    if of_lists:
-        catalogue = model.candidates(candidates)
+    n_rated, n_unrated, n_alike, n_hidden, n_unnamed = np.zeros(len(rows), np.int64), 0, 0, 0, 0
+    measuring = ListMeasurer(of_lists, replace(background, ids=lambda: ids_of_rows(test, model.items)), len(catalogue))
+    if of_lists and len(likers):
         of_likers, theirs = rows[likers], tested[likers]
-        hidden = _find_hidden(model, exclude, test.users.take(theirs), of_likers, people)
+        hidden = hide(test.users.take(theirs), of_likers)
         reachable = count_reachable_items(catalogue.rows, len(model.items), hidden, held_out, theirs)
         n_hidden = int(reachable[:, 2].sum())
-        left_out = [(n_hidden, _make_excluded_warning(n_hidden, len(likes), exclude))]
-        if candidates is not None:
+        if catalogue is not model.scorer.catalogue:
             more = np.union1d(catalogue.rows, np.flatnonzero(model.state.known_items))
             findable = count_reachable_items(more, len(model.items), hidden, held_out, theirs)[:, 1]
             n_unnamed = int((findable - reachable[:, 1]).sum())
-            left_out.append((n_unnamed, _make_candidates_warning(n_unnamed, len(likes))))
-        measuring = ListMeasurer(of_lists, _make_background(model, test, catalogue, item_features), len(catalogue))
         columns = np.flatnonzero([metric in of_lists for metric in asked])
         at_once = fit_block(count_at_once(measuring.longest, len(catalogue)), PLACE_BYTES * measuring.longest)
         bar = make_bar(len(likers), progress, unit="user", about="evaluating", wait=WAIT)
@@ -295,44 +380,97 @@ def evaluate(
             values[np.ix_(likers[block], columns)] = measuring.add(shown)
             bar.update(len(lists.counts))
         bar.close()
-        overall = measuring.overall
-    if of_ratings:
+    if of_ratings and len(likers):
         errors, whose = _compute_errors(model, test, tested, rows, people)
         values[:, [metric in of_ratings for metric in asked]] = measure_ratings(errors, whose, len(rows), of_ratings)
         n_rated, n_unrated = np.bincount(whose, minlength=len(rows)), len(test) - len(errors)
-    seconds = time.perf_counter() - start
-    for n, warning in left_out:
-        if n:
-            warnings.warn(warning, stacklevel=2)
-    if n_alike:
-        warnings.warn(make_alike_warning(n_alike, len(likers)), stacklevel=2)
-    if n_unrated:
-        unrated = TastemapWarning(
-            f"{n_unrated:,} of {len(test):,} test pairs have a user or an item without a training pair, and are left "
-            f"out of {' and '.join(map(str, of_ratings))}",
-            pairs=n_unrated,
-            test_pairs=len(test),
-        )
-        warnings.warn(unrated, stacklevel=2)
-    return Evaluation(
-        metrics=asked,
+    return Measured(
+        users=test.users.take(tested),
         values=values,
-        users=user_ids,
-        known=model.state.find_users(user_ids) >= 0,
-        n_without_test=n_without_test,
-        n_skipped=n_skipped,
-        n_unknown_items=n_unknown_items,
-        n_left_out=sum(n for n, _ in left_out),
         n_rated=n_rated,
+        n_known=n_known,
+        n_skipped=n_skipped,
+        n_unknown_items=_count_unknown_items(model, likes, tested),
+        n_hidden=n_hidden,
+        n_unnamed=n_unnamed,
         n_unrated=n_unrated,
-        frame_kind=test.frame_kind,
-        overall=overall,
-        score_seconds=seconds,
         n_alike=n_alike,
+        n_lists=len(likers),
+        n_pairs=len(test),
+        n_likes=len(likes),
+        times_listed=measuring.times_listed,
     )
 
 
-def _make_excluded_warning(n: int, n_test: int, exclude: Exclude) -> TastemapWarning:
+def make_evaluation(
+    measured: Measured,
+    asked: Sequence[Metric],
+    catalogue: RowNumbers,
+    known: npt.NDArray[np.bool_],
+    n_known: int,
+    frame_kind: FrameKind,
+) -> Evaluation:
+    """Return the evaluation of what was measured.
+
+    catalogue : the rows of the items that were ranked
+    known : which of the users measured the model knows
+    n_known : for how many users the model can rank
+    """
+    return Evaluation(
+        metrics=tuple(asked),
+        values=measured.values,
+        users=measured.users,
+        known=known,
+        n_without_test=n_known - measured.n_known,
+        n_skipped=measured.n_skipped,
+        n_unknown_items=measured.n_unknown_items,
+        n_left_out=measured.n_hidden + measured.n_unnamed,
+        n_rated=measured.n_rated,
+        n_unrated=measured.n_unrated,
+        frame_kind=frame_kind,
+        overall=sum_up(asked, measured.times_listed, catalogue, max(len(catalogue), 1)),
+        n_alike=measured.n_alike,
+    )
+
+
+def make_warnings(
+    measured: Measured, asked: Sequence[Metric], exclude: object, *, named: bool
+) -> Iterator[TastemapWarning]:
+    """Give the warnings of an evaluation.
+
+    named : whether candidates were named
+    """
+    if measured.n_hidden:
+        yield _make_excluded_warning(measured.n_hidden, measured.n_likes, exclude)
+    if named and measured.n_unnamed:
+        yield _make_candidates_warning(measured.n_unnamed, measured.n_likes)
+    if measured.n_alike:
+        yield make_alike_warning(measured.n_alike, measured.n_lists)
+    if measured.n_unrated:
+        of_ratings = [metric for metric in asked if isinstance(metric, RatingMetric)]
+        yield TastemapWarning(
+            f"{measured.n_unrated:,} of {measured.n_pairs:,} test pairs have a user or an item without a training pair,"
+            f" and are left out of {' and '.join(map(str, of_ratings))}",
+            pairs=measured.n_unrated,
+            test_pairs=measured.n_pairs,
+        )
+
+
+def make_nobody_error(pair: str, *, has_history: bool) -> DataError:
+    """Make the error of a test part for none of whose users the model can rank.
+
+    pair : words for what they lack
+    """
+    fold_in = Remedy("pass history= to fold them in", "history", ...)
+    popular = Remedy("pass on_unknown='popular'", "on_unknown", "popular")
+    return DataError(f"no user of the test part has {pair}", *([popular] if has_history else [fold_in, popular]))
+
+
+def _are_of_ratings(asked: Sequence[Metric]) -> bool:
+    return all(isinstance(metric, RatingMetric) for metric in asked)
+
+
+def _make_excluded_warning(n: int, n_test: int, exclude: object) -> TastemapWarning:
     given = "'train'" if exclude == "train" else "Interactions"
     return TastemapWarning(
         f"{n:,} of {n_test:,} test pairs are among those that exclude={given} keeps out of the lists, and count as not "
@@ -402,32 +540,24 @@ def count_reachable_items(
     return counts
 
 
-def _find_hidden(
-    model: Model, exclude: Exclude, user_ids: pl.Series, rows: RowNumbers, people: People
-) -> Hidden | None:
-    """Return the items that `exclude` leaves out of the lists of these users, None for none."""
-    if exclude is None:
-        return None
-    if not isinstance(exclude, Interactions):
-        return Hidden(people.pairs(), rows)
-    left_out = exclude.align(exclude.users, model.items)[0]
-    return Hidden(left_out.by_user, exclude.users.find(user_ids))
-
-
-def _count_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> int:
-    """Count the test pairs of some users whose item is unknown; DataError where the model knows no item of the test."""
-    rows, items = model.items.find(test.items.ids), test.by_user.indices
-    if (rows[items] < 0).all():
-        theirs = test.items.take(np.unique(items))
+def check_items(model: Model, theirs: pl.Series) -> None:
+    """Raise DataError where the model knows none of the items of the test part."""
+    if (model.items.find(theirs) < 0).all():
         raise DataError(
             f"the model knows no item of the test part: that has items such as {name_some(theirs.head(2))}, the model "
             f"{name_some(model.items.ids.head(2))}"
         )
+
+
+def _count_unknown_items(model: Model, test: Interactions, tested: RowNumbers) -> int:
+    """Count the test pairs of some users whose item is unknown."""
+    rows, items = model.items.find(test.items.ids), test.by_user.indices
     unknown = ~np.append(model.state.known_items, False)[rows]
     return int(np.bincount(test.row_of_pair(), unknown[items], len(test.users))[tested].sum())
 
 
-def _make_background(model: Model, test: Interactions, catalogue: Candidates, features: Features | None) -> Background:
+def make_background(model: Model, catalogue: Candidates, features: Features | None) -> Background:
+    """Return what metrics need beside lists and test items."""
     check_features("item_features", features)
     popularity, n_users, pairs = model.popularity_, int(np.count_nonzero(model.activity_)), model.interactions
     if model.abilities.ratings and pairs is not None and (pairs.matrix.data > 0).any():
@@ -444,7 +574,7 @@ def _make_background(model: Model, test: Interactions, catalogue: Candidates, fe
             )
         return mark_owners(pairs)
 
-    return Background(catalogue.rows, popularity, n_users, traits, lambda: ids_of_rows(test, model.items))
+    return Background(catalogue.rows, popularity, n_users, traits, lambda: model.items.ids)
 
 
 def _compute_errors(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, cast
@@ -82,13 +82,14 @@ class ListMeasurer:
     metrics : metrics of lists
     background : what metrics beyond accuracy need
     whole : the length of the longest possible list; a metric without a cut-off uses all of it
+    times_listed : how often each item is in the first k places of a list so far, by k, for metrics over all lists
     """
 
     def __init__(self, metrics: Sequence[Metric], background: Background | None = None, whole: int = 1) -> None:
         self._whole = max(whole, 1)
         self._asked = [(metric, self._whole if metric.k is None else metric.k) for metric in metrics]
         self._background = background
-        self._times_listed = {k: np.zeros(0, np.int64) for k in self._cutoffs(OverallMetric)}
+        self.times_listed = {k: np.zeros(0, np.int64) for k in self._cutoffs(OverallMetric)}
 
     @property
     def longest(self) -> int:
@@ -116,21 +117,17 @@ class ListMeasurer:
         for column, (metric, k) in enumerate(self._asked):
             if isinstance(metric, OwnMetric):
                 values[:, column] = metric.of_users(*self._take_ids(shown, k))
-        for k, before in self._times_listed.items():
+        for k, before in self.times_listed.items():
             places = shown.lists[:, :k]
             filled = np.arange(places.shape[1]) < shown.counts[:, None]
-            self._times_listed[k] = np.bincount(places[filled], minlength=len(before))
-            self._times_listed[k][: len(before)] += before
+            self.times_listed[k] = np.bincount(places[filled], minlength=len(before))
+            self.times_listed[k][: len(before)] += before
         return values
 
     @property
     def overall(self) -> dict[str, float]:
         """The metrics of all lists together."""
-        return {
-            metric.name: metric.of(_take_counts(self._times_listed[k], self._known.catalogue))
-            for metric, k in self._asked
-            if isinstance(metric, OverallMetric)
-        }
+        return sum_up([metric for metric, _ in self._asked], self.times_listed, self._known.catalogue, self._whole)
 
     @property
     def _known(self) -> Background:
@@ -175,6 +172,28 @@ def _group_ids(name: str, ids: pl.Series, rows: Ints, counts: RowNumbers) -> pl.
 
 def _measure_rankings(shown: ListBatch, cutoffs: Sequence[int]) -> Doubles:
     return measure_lists(shown.lists, shown.counts, shown.held_out, shown.rows, cutoffs, shown.reachable)
+
+
+def sum_up(
+    metrics: Sequence[Metric], times_listed: Mapping[int, RowNumbers], catalogue: RowNumbers, whole: int
+) -> dict[str, float]:
+    """Return the metrics of all lists together, by their names.
+
+    times_listed, whole : as `ListMeasurer` has them
+    """
+    return {
+        metric.name: metric.of(_take_counts(times_listed[whole if metric.k is None else metric.k], catalogue))
+        for metric in metrics
+        if isinstance(metric, OverallMetric)
+    }
+
+
+def add_counts(one: RowNumbers, other: RowNumbers) -> RowNumbers:
+    """Return the sums of counts, of which either may end earlier."""
+    both = np.zeros(max(len(one), len(other)), np.int64)
+    both[: len(one)] += one
+    both[: len(other)] += other
+    return both
 
 
 def _take_counts(counts: RowNumbers, rows: RowNumbers) -> RowNumbers:

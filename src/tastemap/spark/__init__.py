@@ -7,7 +7,8 @@ from tastemap.extras import import_extra
 import_extra("pyspark.sql", "pyspark", extra="spark", purpose="tastemap.spark")
 
 from tastemap.spark.fit import fit  # noqa: E402 - these import pyspark
+from tastemap.spark.judging import evaluate  # noqa: E402
 from tastemap.spark.lists import recommend_all  # noqa: E402
 from tastemap.spark.session import open_session  # noqa: E402
 
-__all__ = ["fit", "open_session", "recommend_all"]
+__all__ = ["evaluate", "fit", "open_session", "recommend_all"]

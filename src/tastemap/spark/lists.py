@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, types
-from pyspark.sql import functions as fn
+from pyspark.sql import DataFrame, types
 
-from tastemap import memory
 from tastemap.data._checks import check_choice, check_whole
-from tastemap.data._pairs import rows_at
 from tastemap.data.frames import list_values
 from tastemap.data.ids import IdMap
 from tastemap.engines import is_spark
 from tastemap.errors import DataError, Remedy, make_no_pairs_error
-from tastemap.models.shared.answers import PLACE_BYTES
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.inputs import is_frame
-from tastemap.ranking.scorer import Histories
 from tastemap.spark.failures import tell_failure
 from tastemap.spark.frames import (
-    ITEM,
     USER,
-    WEIGHT,
-    Use,
     check_no_nulls,
-    check_pairs,
-    merge_pairs,
-    take_columns,
     take_ids,
 )
+from tastemap.spark.people import arrow_type_of, describe_queries, find_weights, join_known
 from tastemap.spark.ranking import Asked, OnUnknown, list_batches
 from tastemap.spark.session import quiet_pandas, session_of
 from tastemap.spark.shipping import ship
-from tastemap.typing import RowNumbers
-
-# The known users whose vectors are put into rows at a time.
-USERS_AT_ONCE = 1 << 16
 
 
 def recommend_all(
@@ -102,20 +87,14 @@ def recommend_all(
         )
     choice = model.make_choice(candidates, where, since, diversity, at_most, item_table)
     session = session_of(given)
-    names = Use(state.users.name, state.items.name)
-    asked_for = given.select(take_ids(given, names.user, USER, like=state.users)).distinct()
-    is_weighted = histories is not None and state.columns.weight in histories.columns
+    asked_for = given.select(take_ids(given, state.users.name, USER, like=state.users)).distinct()
     with tell_failure("recommend_all on Spark"):
-        check_no_nulls(given, names.user)
-        everybody = asked_for.join(_spread_known(session, model, exclude_seen, histories, fold_in), USER, "left")
-        if histories is not None:
-            use = names._replace(weight=state.columns.weight if is_weighted else None)
-            everybody = everybody.join(_gather_histories(model, histories, use), USER, "left")
-        query = _describe_queries(model)
+        check_no_nulls(given, state.users.name)
+        everybody = join_known(asked_for, model, hides_seen=exclude_seen, histories=histories, fold_in=fold_in)
         asked = Asked(
             side=ship(session.sparkContext, model.without_users()),
-            query=query,
-            is_weighted=is_weighted,
+            query=describe_queries(model),
+            is_weighted=histories is not None and find_weights(model, histories) is not None,
             k=k,
             exclude_seen=exclude_seen,
             among=None if choice.among is model.scorer.catalogue else choice.among.rows,
@@ -137,87 +116,15 @@ def recommend_all(
             return everybody.mapInArrow(partial(list_batches, asked), schema)
 
 
-def _describe_queries(model: Model) -> tuple[str, int] | None:
-    """Return the type and length of a known user's vector, 0 for a number; None where scores come from histories."""
-    nobody: Any = model.without_users().scorer.queries(np.empty(0, np.int64))
-    if isinstance(nobody, Histories):
-        return None
-    return nobody.dtype.str, nobody.shape[1] if nobody.ndim > 1 else 0
-
-
-def _spread_known(
-    session: SparkSession, model: Model, exclude_seen: bool, histories: DataFrame | None, fold_in: str
-) -> DataFrame:
-    """Return a Spark frame with what the model knows of its users: `user`, `query`, and what they have."""
-    state, query = model.state, _describe_queries(model)
-    rows = np.flatnonzero(state.known_users)
-    if histories is not None and (fold_in == "all" or query is None):
-        rows = rows[:0]  # all that is needed of them comes with the histories
-    with_seen = histories is None and (exclude_seen or query is None)
-    width = 0 if query is None else np.dtype(query[0]).itemsize * max(query[1], 1)
-    if with_seen:
-        state.given("ranking known users")
-    n_seen = int(state.activity[rows].sum()) if with_seen else 0
-    needed = 2 * (len(rows) * (width + PLACE_BYTES) + 8 * n_seen)
-    memory.ask(f"handing {len(rows):,} users to Spark", needed, "give the driver more memory")
-    batches = list(_make_batches(model, rows, query is not None, with_seen))
-    table = pa.Table.from_batches(batches, schema=_make_known_schema(state.users, with_seen))
-    with quiet_pandas():
-        return session.createDataFrame(table)
-
-
-def _make_batches(model: Model, rows: RowNumbers, has_vectors: bool, with_seen: bool) -> Iterator[pa.RecordBatch]:
-    state = model.state
-    for start in range(0, len(rows), USERS_AT_ONCE):
-        some = rows[start : start + USERS_AT_ONCE]
-        vectors = [b""] * len(some)
-        if has_vectors:
-            queries = np.ascontiguousarray(model.scorer.queries(some))
-            width = queries.itemsize * (queries.shape[1] if queries.ndim > 1 else 1)
-            held = queries.tobytes()
-            vectors = [held[at * width : (at + 1) * width] for at in range(len(some))]
-        columns: list[Any] = [state.users.take(some).to_arrow(), pa.array(vectors, pa.binary())]
-        if with_seen:
-            seen = rows_at(model.take_seen("ranking known users"), some)
-            starts: Any = pa.array(seen.indptr.astype(np.int32))
-            own: Any
-            for own in (seen.indices, seen.data):
-                columns.append(pa.ListArray.from_arrays(starts, pa.array(own)))
-        schema = _make_known_schema(state.users, with_seen)
-        arrays = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _make_known_schema(users: IdMap, with_seen: bool) -> pa.Schema:
-    seen: list[Any] = [("seen", pa.list_(pa.int32())), ("seen_weights", pa.list_(pa.float32()))] if with_seen else []
-    return pa.schema([(USER, _arrow_type_of(users)), ("query", pa.binary()), *seen])
-
-
-def _gather_histories(model: Model, histories: DataFrame, use: Use) -> DataFrame:
-    """Return a Spark frame with the history of each user: `user`, `items` and `weights`."""
-    state, ratings = model.state, model.abilities.ratings
-    pairs = take_columns(histories, use, users=state.users, items=state.items)
-    bounded = state.columns.least is not None
-    check_pairs(pairs, use, may_be_negative=ratings or bounded, purpose="recommend_all")
-    # By user first: the sums of pairs then need no second shuffle.
-    merged = merge_pairs(pairs.repartition(USER), "mean" if ratings else "sum")
-    lists = [fn.collect_list(name).alias(many) for name, many in ((ITEM, "items"), (WEIGHT, "weights"))]
-    return merged.groupBy(USER).agg(*lists)
-
-
 def _make_schema(users: IdMap, items: IdMap) -> pa.Schema:
     return pa.schema(
         [
-            (users.name, _arrow_type_of(users)),
-            (items.name, _arrow_type_of(items)),
+            (users.name, arrow_type_of(users)),
+            (items.name, arrow_type_of(items)),
             ("rank", pa.int64()),
             ("score", pa.float32()),
         ]
     )
-
-
-def _arrow_type_of(ids: IdMap) -> pa.DataType:
-    return pa.string() if ids.holds_strings else pa.int64()
 
 
 def _type_of(ids: IdMap) -> types.DataType:
