@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,11 @@ import numpy.typing as npt
 from tastemap.data._checks import check_whole
 from tastemap.data.clock import Moment
 from tastemap.data.interactions import Interactions, check_interactions
-from tastemap.errors import DataError, ParameterError, Remedy, show
+from tastemap.engines import import_spark, is_spark
+from tastemap.errors import DataError, ParameterError, ParameterNameError, Remedy, show
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame as SparkFrame
 
 __all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
 
@@ -31,9 +35,17 @@ def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> t
     return _cut(interactions, drawn, f"test={test} and seed={seed}")
 
 
+@overload
 def by_time(
     interactions: Interactions, *, at: Moment | None = None, test: float | None = None
-) -> tuple[Interactions, Interactions]:
+) -> tuple[Interactions, Interactions]: ...
+@overload
+def by_time(
+    interactions: SparkFrame, *, at: Moment | None = None, test: float | None = None, time: str = "time"
+) -> tuple[SparkFrame, SparkFrame]: ...
+def by_time(
+    interactions: Any, *, at: Moment | None = None, test: float | None = None, **columns: Any
+) -> tuple[Any, Any]:
     """Split at one moment for all users: train on the pairs before it, test on those from it on.
 
     A pair whose events were merged has one time and goes into one part. To have repeated events in both parts, split
@@ -44,10 +56,14 @@ def by_time(
     test : in place of ``at``, the share of the pairs, the latest ones, that the test part holds at least, rounded to
         whole pairs. The moment is the time of a pair, so pairs of equal times stay together: they go to the test part,
         unless nothing would be left before them
+    columns : of a Spark frame in place of interactions, as `tastemap.spark.by_time` takes them
 
     Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
-    time = _take_times("by_time", interactions)
+    if is_spark(interactions):
+        parts: tuple[Any, Any] = import_spark().by_time(interactions, at=at, test=test, **columns)
+        return parts
+    time = _take_times("by_time", interactions, columns)
     if (at is None) == (test is None):
         raise ValueError(f"pass either at or test, got at={show(at)} and test={show(test)}")
     if test is not None:
@@ -57,17 +73,34 @@ def by_time(
     return _cut(interactions, (time >= moment)[interactions.input_order], f"at={at}")
 
 
+@overload
 def leave_last(
     interactions: Interactions, n: int = 1, *, after: Moment | None = None
-) -> tuple[Interactions, Interactions]:
+) -> tuple[Interactions, Interactions]: ...
+@overload
+def leave_last(
+    interactions: SparkFrame,
+    n: int = 1,
+    *,
+    after: Moment | None = None,
+    user: str = "user",
+    item: str = "item",
+    time: str = "time",
+    order: str | None = None,
+) -> tuple[SparkFrame, SparkFrame]: ...
+def leave_last(interactions: Any, n: int = 1, *, after: Moment | None = None, **columns: Any) -> tuple[Any, Any]:
     """Hold out the last ``n`` pairs of every user by time; of equal times the later in input order is last.
 
     n : pairs a user, at least 1. A user with ``n`` pairs or fewer keeps them all in the training part
     after : hold out only pairs from this moment on, as ``at`` in `by_time`; the others stay in training
+    columns : of a Spark frame in place of interactions, as `tastemap.spark.leave_last` takes them
 
     Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
     """
-    time = _take_times("leave_last", interactions)
+    if is_spark(interactions):
+        parts: tuple[Any, Any] = import_spark().leave_last(interactions, n, after=after, **columns)
+        return parts
+    time = _take_times("leave_last", interactions, columns)
     check_whole("n", n, lowest=1)
     has_more = interactions.by_user.counts > n
     held = (interactions.recency.position < n) & has_more[interactions.row_of_pair()]
@@ -158,14 +191,23 @@ def _cut(
     """Return the pairs outside and inside the test part, given in input order; raise DataError where one is empty."""
     held = int(np.count_nonzero(in_test))
     if held == 0 or held == len(in_test):
-        part = "test" if held == 0 else "training"
-        raise DataError(
-            f"the {part} part is empty with {settings}: all {len(in_test):,} pairs fall into the other",
-            what="empty part",
-            part=part,
-            pairs=len(in_test),
-        )
+        raise make_empty_error("test" if held == 0 else "training", settings, len(in_test))
     return interactions.pick(~in_test), interactions.pick(in_test)
+
+
+def make_empty_error(part: str, settings: str, n: int) -> DataError:
+    """Make the error of a split of n pairs whose "test" or "training" part would be empty."""
+    return DataError(
+        f"the {part} part is empty with {settings}: all {n:,} pairs fall into the other",
+        what="empty part",
+        part=part,
+        pairs=n,
+    )
+
+
+def count_held(n: int, test: float) -> int:
+    """Return how many of n pairs the share ``test`` is, at least 1."""
+    return max(1, round(n * _check_share(test)))
 
 
 def _check_share(share: float, name: str = "test") -> float:
@@ -174,14 +216,20 @@ def _check_share(share: float, name: str = "test") -> float:
     return share
 
 
-def _take_times(split: str, interactions: Interactions) -> npt.NDArray[Any]:
+def _take_times(split: str, interactions: Interactions, columns: dict[str, Any]) -> npt.NDArray[Any]:
     check_interactions(split, interactions)
+    if columns:
+        raise ParameterNameError(
+            f"{min(columns)} is about Spark frames, and Interactions know their columns: leave it out",
+            parameter=min(columns),
+            value=columns[min(columns)],
+        )
     return interactions.take_times("a split by time")
 
 
 def find_moment(time: npt.NDArray[Any], test: float) -> Any:
     """Return the moment from which on at least the share ``test`` of the times lies, ties kept whole; see `by_time`."""
-    held = max(1, round(len(time) * _check_share(test)))
+    held = count_held(len(time), test)
     ascending = np.sort(time)
     moment = ascending[len(time) - held]
     if moment > ascending[0]:

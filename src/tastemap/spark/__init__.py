@@ -10,5 +10,6 @@ from tastemap.spark.fit import fit  # noqa: E402 - these import pyspark
 from tastemap.spark.judging import evaluate  # noqa: E402
 from tastemap.spark.lists import recommend_all  # noqa: E402
 from tastemap.spark.session import open_session  # noqa: E402
+from tastemap.spark.splitting import by_time, leave_last  # noqa: E402
 
-__all__ = ["evaluate", "fit", "open_session", "recommend_all"]
+__all__ = ["by_time", "evaluate", "fit", "leave_last", "open_session", "recommend_all"]

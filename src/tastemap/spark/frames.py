@@ -47,7 +47,7 @@ def take_columns(frame: DataFrame, use: Use, *, users: IdMap | None = None, item
 
 def take_ids(frame: DataFrame, name: str, alias: str, *, like: IdMap | None = None) -> Column:
     """Return a column of ids: integers of 64 bits, or texts; those that `like` holds, where it is given."""
-    kind = _find(frame, name).dataType
+    kind = find_field(frame, name).dataType
     if like is not None and like.holds_strings != isinstance(kind, types.StringType):
         raise DataError(
             f"column {name!r} holds {kind.simpleString()} values, and the model knows them as "
@@ -56,9 +56,9 @@ def take_ids(frame: DataFrame, name: str, alias: str, *, like: IdMap | None = No
             column=name,
         )
     if isinstance(kind, types.IntegralType):
-        return _column(frame, name).cast(types.LongType()).alias(alias)
+        return find_column(frame, name).cast(types.LongType()).alias(alias)
     if isinstance(kind, types.StringType):
-        return _column(frame, name).cast(types.StringType()).alias(alias)
+        return find_column(frame, name).cast(types.StringType()).alias(alias)
     raise DataError(
         f"column {name!r} holds {kind.simpleString()} values, and ids are integers or strings",
         f"cast it first, e.g. frame.withColumn({name!r}, frame[{name!r}].cast('string'))",
@@ -68,13 +68,14 @@ def take_ids(frame: DataFrame, name: str, alias: str, *, like: IdMap | None = No
 
 def take_number(frame: DataFrame, name: str) -> Column:
     """Return a column of numbers with 64 bits."""
-    kind = _find(frame, name).dataType
+    kind = find_field(frame, name).dataType
     if not isinstance(kind, types.NumericType):
         raise DataError(f"column {name!r} must be numeric, got {kind.simpleString()}", column=name)
-    return _column(frame, name).cast(types.DoubleType())
+    return find_column(frame, name).cast(types.DoubleType())
 
 
-def _find(frame: DataFrame, name: str) -> types.StructField:
+def find_field(frame: DataFrame, name: str) -> types.StructField:
+    """Return the field of a column; raises DataError where there is none, or more than one."""
     fields = {field.name: field for field in frame.schema.fields}
     if not isinstance(name, str) or name not in fields:
         close = suggest(name, fields)
@@ -84,7 +85,9 @@ def _find(frame: DataFrame, name: str) -> types.StructField:
     return fields[name]
 
 
-def _column(frame: DataFrame, name: str) -> Column:
+def find_column(frame: DataFrame, name: str) -> Column:
+    """Return a column, whose name may hold dots."""
+    find_field(frame, name)
     return frame["`" + name.replace("`", "``") + "`"]
 
 
@@ -107,7 +110,7 @@ def check_pairs(pairs: DataFrame, use: Use, *, may_be_negative: bool, purpose: s
         n_wrong = found[f"wrong{n}"]
         if n_wrong:
             lacks = "no finite number" if name == use.columns.weight else "no id"
-            raise _make_null_error(name, lacks, n_wrong, n_rows)
+            raise make_null_error(name, lacks, n_wrong, n_rows)
     if not n_rows:
         raise DataError(f"{purpose} found no rows in the Spark frame: it needs at least one")
     if not may_be_negative and found["lowest"] < 0:
@@ -117,14 +120,15 @@ def check_pairs(pairs: DataFrame, use: Use, *, may_be_negative: bool, purpose: s
 
 def check_no_nulls(frame: DataFrame, name: str) -> None:
     """Raise DataError where a column of ids holds nulls."""
-    column = _column(frame, name)
+    column = find_column(frame, name)
     found = frame.agg(fn.count("*").alias("rows"), fn.count(fn.when(column.isNull(), 1)).alias("nulls")).first()
     assert found is not None
     if found["nulls"]:
-        raise _make_null_error(name, "no id", found["nulls"], found["rows"])
+        raise make_null_error(name, "no id", found["nulls"], found["rows"])
 
 
-def _make_null_error(name: str, lacks: str, n: int, n_rows: int) -> DataError:
+def make_null_error(name: str, lacks: str, n: int, n_rows: int) -> DataError:
+    """Make the error of a column that lacks values in n rows."""
     return DataError(
         f"column {name!r} has {lacks} in {n:,} of {n_rows:,} rows",
         f"leave them out first, e.g. with frame.dropna(subset=[{name!r}])",

@@ -42,16 +42,24 @@ def number_ids(pairs: DataFrame, side: str, name: str) -> Numbered:
 
     The numbers are checkpointed: where an executor is lost, the same ids get the same numbers again.
     """
-    counted = pairs.groupBy(side).agg(fn.count("*").alias("pairs"))
-    part, place = fn.spark_partition_id().alias("part"), fn.monotonically_increasing_id().alias("place")
-    placed = counted.orderBy(side).select("*", part, place).checkpoint()
-    sizes = {row["part"]: row["count"] for row in placed.groupBy("part").count().collect()}
-    starts = [0, *itertools.accumulate(sizes.get(part, 0) for part in range(max(sizes) + 1))]
-    if starts[-1] > MOST_ROWS:
-        raise DataError(f"MLlib takes at most {MOST_ROWS:,} ids, and column {name!r} has {starts[-1]:,}")
-    start = fn.element_at(fn.array(*map(fn.lit, starts)), fn.col("part") + 1)
-    row = (start + fn.col("place").bitwiseAND(fn.lit(_PLACE))).cast("int")
-    numbered = placed.select(side, row.alias("row"), "pairs")
+    placed, n = place_in_order(pairs.groupBy(side).agg(fn.count("*").alias("pairs")), side)
+    if n > MOST_ROWS:
+        raise DataError(f"MLlib takes at most {MOST_ROWS:,} ids, and column {name!r} has {n:,}")
+    numbered = placed.withColumn("row", fn.col("row").cast("int"))
     table = collect(numbered).sort("row")
     ids = IdMap(table[side].rename(name), name)
     return Numbered(numbered.select(side, "row"), ids, table["pairs"].to_numpy().astype(np.int64))
+
+
+def place_in_order(frame: DataFrame, column: str) -> tuple[DataFrame, int]:
+    """Return the rows of a frame with their place in the order of a column, `row` from 0, and how many there are.
+
+    The places are checkpointed: where an executor is lost, the same rows get the same places again.
+    """
+    part, place = fn.spark_partition_id().alias("part"), fn.monotonically_increasing_id().alias("place")
+    placed = frame.orderBy(column).select("*", part, place).checkpoint()
+    sizes = {row["part"]: row["count"] for row in placed.groupBy("part").count().collect()}
+    starts = [0, *itertools.accumulate(sizes.get(number, 0) for number in range(max(sizes) + 1))]
+    start = fn.element_at(fn.array(*map(fn.lit, starts)), fn.col("part") + 1)
+    row = (start + fn.col("place").bitwiseAND(fn.lit(_PLACE))).alias("row")
+    return placed.select(*frame.columns, row), starts[-1]
