@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -17,18 +16,18 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DivergenceError, ModelFileError
 from tastemap.kernels import ease as kernels
-from tastemap.kernels.core.simd import LANES, allocate
 from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
+from tastemap.models.shared.item_weights import Sums, WeightSpace, find_half, find_width, make_zeros
 from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.models.shared.totals import Totals, sum_squares
 from tastemap.progress import is_shown, make_bar
-from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
-from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
-from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
-from tastemap.training.inverse import TILE, Symmetric, invert
+from tastemap.ranking.scorer import HistoryScorer, Scorer, check_range, largest_size
+from tastemap.ranking.similar import Neighbours
+from tastemap.ranking.top_k import Ties
+from tastemap.training.inverse import TILE, Symmetric, estimate_seconds, invert
 from tastemap.training.loop import Options
 from tastemap.typing import Array, Counts, Doubles, Floats, Ints, RowNumbers
 
@@ -128,14 +127,14 @@ class EASE(Model):
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
         """Return what the equations of all items take: half of a float64 matrix, then W beside it."""
         n, n_pairs, n_users = sizes["paired_items"], sizes["pairs"], sizes["users"]
-        half = {"half of the inverse": _find_half(n)}
+        half = {"half of the inverse": find_half(n)}
         compact = {"pairs of known ids": 12 * n_pairs + 28 * n_users + 60 * n}
         return Needs(
             learning=(
                 {**compact, **half, "pairs with shares": 16 * n_pairs},
                 {**compact, **half, "a step's blocks": 2 * 8 * TILE * n},
-                {**compact, **half, "fitted arrays": 4 * n * _width(n) + 16 * sizes["items"]},
-                {"fitted arrays": 4 * n * _width(n) + 16 * sizes["items"], "sums of weights": 12 * n_pairs},
+                {**compact, **half, "fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"]},
+                {"fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"], "sums of weights": 12 * n_pairs},
             ),
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
@@ -147,13 +146,13 @@ class EASE(Model):
     def find_sizes(self, activity: Counts, popularity: Counts) -> dict[str, int]:
         """Return the sizes that shapes in `fitted_arrays` name."""
         sizes = super().find_sizes(activity, popularity)
-        return {**sizes, "columns": _width(sizes["paired_items"])}
+        return {**sizes, "columns": find_width(sizes["paired_items"])}
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
         active = np.flatnonzero(self.popularity_)
         n_items, n, regularization = interactions.shape[1], len(active), self.used_.regularization
-        about = _estimate_cost(n) if is_shown(options.progress) else ""
+        about = _describe_cost(n) if is_shown(options.progress) else ""
         with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
             compact = interactions.compact()
             A = _gram(compact, self.user_exponent)
@@ -184,7 +183,7 @@ class EASE(Model):
         place = None if self.popularity_.all() else self._place
         return HistoryScorer(
             **self.known,
-            make_candidates=partial(_Sums, self.weights_, place),
+            make_candidates=partial(Sums, self.weights_, place),
             coefficients=self.weights_,
             place=place,
         )
@@ -193,7 +192,7 @@ class EASE(Model):
         """Return the space in which items are compared: by W, or by partial correlations."""
         ties, active = Ties.of(self.items.tie_order), np.flatnonzero(self.popularity_)
         roots = np.sqrt(self.item_precisions_) * self.item_scales_
-        return _ItemSpace(self.weights_, self._place, roots, active, ties)
+        return WeightSpace(self.weights_[:, None], self._place, roots, active, ties, "EASE")
 
     def contributions(self, user: int, item: int, items: Ints, weights: Floats) -> tuple[Doubles, float]:
         """Return w_uj W_ji for every item j of the history."""
@@ -215,74 +214,6 @@ class EASE(Model):
             header = {**header, "parameters": {**parameters, **PLAIN}}
             arrays = {"item_scales_": np.ones_like(arrays.get("item_precisions_", np.empty(0))), **arrays}
         return super().from_arrays(arrays, header)
-
-
-class _Sums(ComputedCandidates):
-    """Scores as sums of the weights' rows over the history; queries are `Histories`."""
-
-    # A large block, whose users share the weights in the cache.
-    people = 512
-
-    def __init__(self, weights: Floats, place: RowNumbers | None, rows: RowNumbers) -> None:
-        super().__init__(len(weights) if place is None else len(place), rows)
-        self._weights, self._place = weights, place
-
-    def block_scores(self, queries: Histories, items: RowNumbers, out: Floats) -> None:
-        places = items if self._place is None else self._place[items]
-        has_pairs = places >= 0
-        scores = out if has_pairs.all() else np.empty((len(out), np.count_nonzero(has_pairs)), np.float32)
-        window = np.empty(kernels.WINDOW, np.float32)
-        kernels.add_rows(*queries.pairs, queries.rows, self._weights, places[has_pairs], window, scores)
-        if scores is not out:
-            out[:] = 0
-            out[:, has_pairs] = scores
-
-
-class _ItemSpace:
-    """Compares items by W or by partial correlations, W_ij root_j / root_i; see the docstring of EASE."""
-
-    def __init__(self, weights: Floats, place: RowNumbers, roots: Doubles, active: RowNumbers, ties: Ties) -> None:
-        self._weights, self._place, self._roots, self._active, self._ties = weights, place, roots, active, ties
-
-    def nearest(self, rows: RowNumbers, k: int, metric: Closeness, among: RowNumbers | None = None) -> Lists:
-        """Return the k nearest neighbours of each row, the row itself left out."""
-        check_metric(metric, ("cosine", "dot"), "EASE compares items by its weights and has no vectors")
-        roots = self._roots if metric == "cosine" else np.ones_like(self._roots)
-        among = self._active if among is None else among
-        return nearest(rows, _Similarities(self._weights, self._place, roots, among), rows, k, self._ties)
-
-    def similarities(self, rows: RowNumbers, others: Ints) -> Floats:
-        """Return r_ij / sqrt(t_i t_j) of rows[r] and others[r], at most 1: float32, (n, m).
-
-        r : the partial correlations, the mean of both directions; t_i is the highest of item i. They are low, because
-            many items explain each one: without t a diversity would change no list
-        """
-        own, place = rows[:, None], self._place
-        has_both = (own >= 0) & (others >= 0) & (place[own] >= 0) & (place[others] >= 0)
-        ratio = self._roots[others] / self._roots[own]
-        both = self._weights[place[own], place[others]] * ratio + self._weights[place[others], place[own]] / ratio
-        highest = np.sqrt(self._highest[place[own]] * self._highest[place[others]])
-        return np.where(has_both, np.minimum(both / 2 / highest, 1), 0).astype(np.float32)
-
-    @cached_property
-    def _highest(self) -> Doubles:
-        """The highest partial correlation of each row of W: float64, 1 where none is above 0."""
-        roots = self._roots[self._place >= 0]
-        highest = np.array([(row[: len(roots)] * roots).max(initial=0) for row in self._weights]) / roots
-        return np.where(highest > 0, highest, 1)
-
-
-class _Similarities(ComputedCandidates):
-    """Entry [i, j] of W, times root_j / root_i; queries are item rows i, of items with a training pair."""
-
-    def __init__(self, weights: Floats, place: RowNumbers, roots: Any, rows: RowNumbers) -> None:
-        super().__init__(len(place), rows)
-        self._weights, self._place, self._roots = weights, place, roots
-
-    def block_scores(self, queries: RowNumbers, items: RowNumbers, out: Floats) -> None:
-        places = self._place[items]
-        out[:] = self._weights[self._place[queries]][:, places] * self._roots[items] / self._roots[queries][:, None]
-        out[:, places < 0] = 0
 
 
 def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
@@ -308,14 +239,9 @@ def _multiply(rows: Rows, by: Doubles) -> Rows:
     return freeze_rows(rows._replace(data=(rows.data * by).astype(np.float32)))
 
 
-def _width(n: int) -> int:
-    """Return the length of the rows of W of n items: whole cache lines, and at least one window of the kernel."""
-    return max(-(-n // LANES) * LANES, kernels.WINDOW)
-
-
 def _make_weights(A: Symmetric, precisions: Doubles, scales: Doubles) -> Floats:
     """Return W, given minus P, its diagonal and the items' scales."""
-    W = _zeros(len(precisions))
+    W = make_zeros(len(precisions), len(precisions))
     items = np.arange(len(precisions))
     tiles = [(i, j) for i in range(len(A.blocks)) for j in range(i + 1)]
 
@@ -338,13 +264,6 @@ def _make_weights(A: Symmetric, precisions: Doubles, scales: Doubles) -> Floats:
     return W
 
 
-def _zeros(n: int) -> Floats:
-    """Return zeros in the shape of W of n items."""
-    W: Floats = allocate(n, _width(n))
-    W[:] = 0
-    return W
-
-
 def _drop_idle(W: Array, popularity: Array | None) -> Array:
     """Return the rows and columns that W of an older file has for items with a pair."""
     if popularity is None or popularity.ndim != 1 or W.ndim != 2 or not len(popularity) == len(W) <= W.shape[1]:
@@ -352,23 +271,13 @@ def _drop_idle(W: Array, popularity: Array | None) -> Array:
     active = np.flatnonzero(popularity)
     if len(active) == len(W):
         return W
-    kept = _zeros(len(active))
+    kept = make_zeros(len(active), len(active))
     for row, item in enumerate(active):  # not at once, which would take as much memory again
         kept[row, : len(active)] = W[item, active]
     return kept
 
 
-def _find_half(n: int) -> int:
-    """Return the bytes of half of a float64 matrix, in whole tiles."""
-    return sum(8 * (block.stop - block.start) * block.stop for block in parallel.row_blocks(n, TILE))
-
-
-def _estimate_cost(n: int) -> str:
-    """Describe the memory and time of learning, estimated from the time of one product of tiles."""
-    tile = np.ones((TILE, TILE))
-    with parallel.one_blas_thread():
-        product = tile @ tile
-        started = time.perf_counter()
-        np.matmul(tile, tile, out=product)
-        seconds = (time.perf_counter() - started) / (2 * TILE**3) * n**3 / parallel.n_threads()
-    return f"EASE, {n:,} items, {(_find_half(n) + 4 * n * _width(n)) / 1e9:.1f} GB, about {max(seconds, 1):.0f} s"
+def _describe_cost(n: int) -> str:
+    """Describe the memory and time of learning."""
+    seconds = max(estimate_seconds(n**3), 1)
+    return f"EASE, {n:,} items, {(find_half(n) + 4 * n * find_width(n)) / 1e9:.1f} GB, about {seconds:.0f} s"

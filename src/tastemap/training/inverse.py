@@ -7,6 +7,7 @@ run at the same time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -96,3 +97,13 @@ def _invert_tile(tile: Doubles, largest: Doubles) -> Doubles:
     inverse, _ = lapack.dpotri(lower, lower=1)
     whole: Doubles = np.tril(inverse) + np.tril(inverse, -1).T
     return whole
+
+
+def estimate_seconds(operations: float) -> float:
+    """Estimate how long products of tiles of so many operations take, from the time of one product."""
+    tile = np.ones((TILE, TILE))
+    with parallel.one_blas_thread():
+        product = tile @ tile
+        started = time.perf_counter()
+        np.matmul(tile, tile, out=product)
+        return (time.perf_counter() - started) / (2 * TILE**3) * operations / parallel.n_threads()
