@@ -44,6 +44,7 @@ from tastemap.models.graph_filter import GraphFilter as GraphFilter
 from tastemap.models.implicit_als import ImplicitALS as ImplicitALS
 from tastemap.models.item_knn import ItemKNN as ItemKNN
 from tastemap.models.load import load as load
+from tastemap.models.next_item import NextItem as NextItem
 from tastemap.models.personal_popular import PersonalPopular as PersonalPopular
 from tastemap.models.popular import Popular as Popular
 from tastemap.models.random import Random as Random

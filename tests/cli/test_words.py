@@ -38,6 +38,7 @@ LEFT_OUT = {
     ("history", ...),
     ("item_features", ...),
     ("name", ...),
+    ("times", ...),
     ("train", ...),
 }
 

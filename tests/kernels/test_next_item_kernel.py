@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reference import next_item as reference
-from tastemap.kernels.next_item import state_rows, sum_left, target_rows
+from tastemap.kernels.next_item import Past, state_rows, sum_left, target_rows
 
 Array = npt.NDArray[Any]
 
@@ -31,9 +31,9 @@ class Places:
         self.item_ptr = np.concatenate(([0], np.cumsum(np.bincount(self.items, minlength=n_items))))
 
     @property
-    def common(self) -> tuple[Array, ...]:
+    def past(self) -> Past:
         owners = self.owners[self.places]
-        return self.starts, self.items, self.clock, self.item_ptr, self.places, owners
+        return Past(self.starts, self.items, self.clock, self.item_ptr, self.places, owners)
 
     @property
     def sequences(self) -> list[tuple[Array, Array]]:
@@ -66,11 +66,11 @@ def test_double_sums_over_places_are_sums_over_states(
     G, C = reference.equations(data.sequences, decays, ahead, n_items)
     first = seed % m
     out = np.full((m - first, m), np.nan)
-    state_rows(*data.common, rates, data.left(rates), first, out)
+    state_rows(data.past, rates, data.left(rates), first, out)
     np.testing.assert_allclose(out, np.tril(G)[first:], rtol=1e-12, atol=1e-14)
     first = seed % n_items
     out = np.full((n_items - first, m), np.nan)
-    target_rows(*data.common, rates, ahead, first, out)
+    target_rows(data.past, rates, ahead, first, out)
     np.testing.assert_allclose(out, C.T[first:], rtol=1e-12, atol=1e-14)
 
 
@@ -83,10 +83,10 @@ def test_what_has_decayed_to_nothing_is_left_out_and_changes_nothing() -> None:
     rates = -np.log([0.5])
     G, C = reference.equations(data.sequences, [0.5], 0.5, n)
     out = np.empty((n, n))
-    state_rows(*data.common, rates, data.left(rates), 0, out)
+    state_rows(data.past, rates, data.left(rates), 0, out)
     np.testing.assert_allclose(out, np.tril(G), rtol=1e-12, atol=1e-15)
     assert out[-2, 0] == 0 < G[-2, 0]
-    target_rows(*data.common, rates, 0.5, 0, out)
+    target_rows(data.past, rates, 0.5, 0, out)
     np.testing.assert_allclose(out, C.T, rtol=1e-12, atol=1e-15)
 
 

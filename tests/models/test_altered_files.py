@@ -23,10 +23,10 @@ def pairs(texts: bool = False) -> tm.Interactions:
     rng = np.random.default_rng(3)
     users, items = np.nonzero(rng.random((9, 7)) < 0.6)
     stars = rng.integers(1, 6, len(users)).astype(float)
-    frame: dict[str, Any] = {"user": users, "item": items, "stars": stars}
+    frame: dict[str, Any] = {"user": users, "item": items, "stars": stars, "day": np.arange(len(users)) % 9}
     if texts:
         frame |= {"user": [f"ü{u}" for u in users], "item": [f"i{i}" for i in items]}
-    return tm.Interactions.from_frame(frame, weight="stars")
+    return tm.Interactions.from_frame(frame, weight="stars", time="day")
 
 
 def saved(path: Path, name: str, texts: bool = False) -> Path:

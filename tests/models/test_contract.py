@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -15,7 +16,7 @@ import polars as pl
 import pytest
 
 import tastemap as tm
-from reference import ease, graph_filter, knn
+from reference import ease, graph_filter, knn, next_item
 from reference.similar import trust, turns
 from tastemap.models.shared.base import Model
 from tastemap.ranking.similar import Closeness
@@ -34,6 +35,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "EASE": {"regularization": 2.0},
     "ItemKNN": {"similarity": "normalised"},
     "GraphFilter": {"noise": 0.1},
+    "NextItem": {"regularization": 2.0},
 }
 # Values of parameters that change what is learned from little data, where the next one does not.
 OTHERS: dict[str, dict[str, Any]] = {
@@ -41,6 +43,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "WARP": {"max_sampled": 2},
     "Popular": {"last": 5.0},
     "GraphFilter": {"noise": 9.0},
+    "NextItem": {"step": 3.0},
 }
 # Values that must be refused, by the type of the parameter ...
 COUNTS: list[Any] = [0, -1, 2.5, True, "6", None]
@@ -57,6 +60,10 @@ REFUSED: dict[tuple[str, str], list[Any]] = {
     ("EASE", "dropout"): [1],
     ("EASE", "user_exponent"): [1.1],
     ("EASE", "item_exponent"): [1.1],
+    ("NextItem", "regularization"): [0],
+    **{("NextItem", name): [1] for name in ("decay", "slow_decay", "ahead")},
+    ("NextItem", "slow_decay"): [1, 0.3],
+    ("NextItem", "step"): [0, "1x"],
     ("ImplicitALS", "alpha"): [0],
     ("ExplicitALS", "regularization"): [0],
     ("SVD", "regularization"): [0],
@@ -90,7 +97,23 @@ SIMILARITIES: dict[str, dict[str, Callable[[Any], Array]]] = {
             * both_ways(model)
         ),
     },
+    "NextItem": {
+        "cosine": lambda model: follow_ups(model) * np.sqrt(np.divide.outer(*[(~np.isnan(weights())).sum(axis=0)] * 2)),
+        "dot": lambda model: follow_ups(model),
+    },
 }
+
+
+def follow_ups(model: Any) -> Array:
+    """Return what having an item alone adds to the scores of the items 100 to 110."""
+    position = data().recency.position
+    sequences = []
+    for first, last in pairwise(data().by_user.indptr):
+        items = data().matrix.indices[first:last][np.argsort(-position[first:last])] - 1
+        sequences.append((items, np.arange(len(items))))
+    decays = [model.decay, model.slow_decay]
+    B = next_item.weights(sequences, model.regularization, decays, model.ahead, 11)
+    return B.reshape(11, 2, 11).sum(axis=1)
 
 
 def both_ways(model: Any) -> Array:
@@ -101,7 +124,7 @@ def both_ways(model: Any) -> Array:
 
 
 # Models that know a user by the training pairs alone: without them they recommend to new histories only.
-NEED_HISTORY = {"PersonalPopular", "ItemKNN", "GraphFilter", "EASE"}
+NEED_HISTORY = {"PersonalPopular", "ItemKNN", "GraphFilter", "EASE", "NextItem"}
 
 
 def those(**wanted: bool) -> Any:

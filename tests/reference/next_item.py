@@ -48,7 +48,9 @@ def equations(
 def weights(
     sequences: list[tuple[Array, Array]], regularization: float, decays: list[float], ahead: float, n_items: int
 ) -> Array:
-    """Return B."""
+    """Return B; the ridge of a rate is what so many pairs add to the equations of an item on average."""
     G, C = equations(sequences, decays, ahead, n_items)
-    solved: Array = np.linalg.solve(G + regularization * np.eye(len(G)), C)
+    n_pairs = sum(len(items) for items, _ in sequences)
+    ridge = [regularization / n_pairs * np.diag(G)[k :: len(decays)].sum() for k in range(len(decays))]
+    solved: Array = np.linalg.solve(G + np.diag(np.tile(ridge, n_items)), C)
     return solved

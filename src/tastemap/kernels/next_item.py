@@ -14,38 +14,56 @@ L of the later one, times what the earlier one has decayed until then. Terms bel
 
 Arguments of `sum_left`:
 
-    starts                           int64 (n_users + 1,): where the places of each user start
-    clock                            float64 (places,): x
-    rate                             float64: a + b
-    out                              float64 (places,), written
+    starts           int64 (n_users + 1,): where the places of each user start
+    clock            float64 (places,): x
+    rate             float64: a + b
+    out              float64 (places,), written
 
 of `state_rows`:
 
-    starts, items, clock             int64 (n_users + 1,), int32 (places,), float64 (places,): the places of all users
-    item_ptr, places, owners         int64 (n_items + 1,), int64 (places,), int32 (places,): the places of each item,
-                                     and whose they are
-    rates                            float64 (k,): one or two rates, the higher one first
-    left                             float64 (k, k, places): L for every two rates
-    first                            the row of G in row 0 of `out`
-    out                              float64 (rows, at least first + rows), written up to the diagonal of G
+    past             a `Past`
+    rates            float64 (k,): one or two rates, the higher one first
+    left             float64 (k, k, places): L for every two rates
+    first            the row of G in row 0 of `out`
+    out              float64 (rows, at least first + rows), written up to the diagonal of G
 
 and of `target_rows`:
 
-    starts, items, clock, item_ptr, places, owners, rates    as for `state_rows`
-    ahead                            float64, from 0 to below 1
-    first                            the item in row 0 of `out`
-    out                              float64 (rows, k n_items), written
+    past, rates      as for `state_rows`
+    ahead            float64, from 0 to below 1
+    first            the item in row 0 of `out`
+    out              float64 (rows, k n_items), written
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 from tastemap.kernels.core.jit import jit_exact
 
 # exp of less is no more than 2^-53.
 LEAST = -53 * math.log(2)
 TINY = 2.0**-53
+
+
+class Past(NamedTuple):
+    """All pairs in order of user and time, and where those of each item are.
+
+    starts : int64, (n_users + 1,): where the places of each user start
+    items : int32, (places,)
+    clock : float64, (places,): x
+    item_ptr : int64, (n_items + 1,): where each item starts in the next two
+    places : int64, (places,): the places of each item
+    owners : int32, (places,): the users of these
+    """
+
+    starts: Any
+    items: Any
+    clock: Any
+    item_ptr: Any
+    places: Any
+    owners: Any
 
 
 @jit_exact
@@ -61,24 +79,24 @@ def sum_left(starts, clock, rate, out):
 
 
 @jit_exact
-def state_rows(starts, items, clock, item_ptr, places, owners, rates, left, first, out):
+def state_rows(past, rates, left, first, out):
     """Set out[r, c] = G[first + r, c] for c up to first + r, and 0 behind."""
-    n_rates = rates.shape[0]
+    items, clock, n_rates = past.items, past.clock, rates.shape[0]
     slowest = rates[n_rates - 1]
     for r in range(out.shape[0]):
         row = first + r
         i, a = row // n_rates, row % n_rates
         rate = rates[a]
         out[r, :] = 0.0
-        for entry in range(item_ptr[i], item_ptr[i + 1]):
-            p = places[entry]
-            start, end = starts[owners[entry]], starts[owners[entry] + 1]
+        for entry in range(past.item_ptr[i], past.item_ptr[i + 1]):
+            p = past.places[entry]
+            owner = past.owners[entry]
             x = clock[p]
             for b in range(n_rates):
                 if b <= a:
                     out[r, i * n_rates + b] += left[a, b, p]
             # The places before p, which have decayed until then.
-            for q in range(p - 1, start - 1, -1):
+            for q in range(p - 1, past.starts[owner] - 1, -1):
                 age = x - clock[q]
                 if -slowest * age < LEAST:
                     break
@@ -86,7 +104,7 @@ def state_rows(starts, items, clock, item_ptr, places, owners, rates, left, firs
                     for b in range(n_rates):
                         out[r, items[q] * n_rates + b] += math.exp(-rates[b] * age) * left[a, b, p]
             # Those behind p.
-            for q in range(p + 1, end):
+            for q in range(p + 1, past.starts[owner + 1]):
                 age = clock[q] - x
                 if -rate * age < LEAST:
                     break
@@ -97,18 +115,18 @@ def state_rows(starts, items, clock, item_ptr, places, owners, rates, left, firs
 
 
 @jit_exact
-def target_rows(starts, items, clock, item_ptr, places, owners, rates, ahead, first, out):
+def target_rows(past, rates, ahead, first, out):
     """Set out[r, c] = C[c, first + r]."""
-    n_rates = rates.shape[0]
+    items, clock, n_rates = past.items, past.clock, rates.shape[0]
     for r in range(out.shape[0]):
         j = first + r
         out[r, :] = 0.0
         for a in range(n_rates):
             rate = rates[a]
-            for entry in range(item_ptr[j], item_ptr[j + 1]):
-                q = places[entry]
+            for entry in range(past.item_ptr[j], past.item_ptr[j + 1]):
+                q = past.places[entry]
                 total, power = 0.0, 1.0
-                for p in range(q - 1, starts[owners[entry]] - 1, -1):
+                for p in range(q - 1, past.starts[past.owners[entry]] - 1, -1):
                     # The state right behind p has it whole; those later see it as they see the place behind it.
                     total = power + total * math.exp(-rate * (clock[p + 1] - clock[p]))
                     if total < TINY:
