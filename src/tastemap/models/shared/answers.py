@@ -523,6 +523,7 @@ class Answers(ABC):
         candidates: Any = None,
         exclude: Any = None,
         where: Any = None,
+        since: Any = None,
         diversity: float = 0.0,
         at_most: Mapping[str, int] | None = None,
         item_table: Any = None,
