@@ -1101,3 +1101,19 @@ def test_a_wrong_condition_is_one_sentence(als: tm.ImplicitALS) -> None:
         "Error: --at-most must be COLUMN=NUMBER, such as genre=2, got 'genres'\n"
     ]
     assert _list_with("--diversity", "2") == ["Error: --diversity must be a number from 0 to 1, got 2.0\n"]
+
+
+def test_times_of_a_file_stay_in_the_model_and_say_what_is_new(folder: Path) -> None:
+    run("fit", "ratings.csv", "--model", "Popular", "--set", "last=2", "--out", "now.safetensors")
+    model = tm.load("now.safetensors")
+    assert model.interactions is not None
+    assert model.interactions.to_frame("polars")["timestamp"].sort().to_list() == list(range(1000, 1007))
+    asked = ["recommend", "now.safetensors", "--user", "4", "--seen"]
+    assert [row["movieId"] for row in run_json(*asked, "--since", "1001")["recommendations"]] == [30, 20]
+    told = run(*asked, "--since", "2000-01-01", status=1).stderr
+    assert told == "Error: --since must be a number as the times are, got '2000-01-01'\n"
+    Path("more.csv").write_text("userId,movieId,rating,timestamp\n4,30,5,2000\n")
+    run("update", "now.safetensors", "more.csv", "--out", "newer.safetensors")
+    newer = tm.load("newer.safetensors")
+    assert newer.interactions is not None
+    assert newer.interactions.to_frame("polars")["timestamp"].max() == 2000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,13 @@ class Recency(NamedTuple):
 
     position: Ints
     time: Array | None
+
+    def fingerprint(self) -> str:
+        """Return a hash of positions and times, as 32 hexadecimal digits."""
+        digest = hashlib.blake2b(self.position.data, digest_size=16)
+        if self.time is not None:
+            digest.update(self.time.data)
+        return digest.hexdigest()
 
 
 def find_recency(indptr: npt.NDArray[np.int64], time: Array | None, by_input: Array | None) -> Recency:

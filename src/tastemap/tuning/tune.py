@@ -474,6 +474,7 @@ def _identify(work: Work) -> dict[str, Any]:
         "prune": sampling.prune,
         "seed": sampling.seed,
         "training data": work.train.fingerprint(),
+        **({"order of the training data": work.train.recency.fingerprint()} if work.model.abilities.uses_order else {}),
         "validation data": work.validation.fingerprint(),
         "exclude": work.exclude.fingerprint() if isinstance(work.exclude, Interactions) else work.exclude,
         "user features": work.user_features and work.user_features.fingerprint(),

@@ -384,6 +384,8 @@ class Model(Answers):
         identity: dict[str, Any] = {"class": type(self).__name__, "parameters": asdict(self.used_), "data": ""}
         if options.checkpoint is not None:  # fingerprints take time
             identity["data"] = self.state.fingerprint
+            if self.abilities.uses_order:
+                identity["order"] = self.state.training("fit").recency.fingerprint()
             sides = (("user_features", self.state.user_features), ("item_features", self.state.item_features))
             identity |= {name: None if own is None else own.fingerprint() for name, own in sides}
         arrays, self.epochs_ = train(task, identity, options, divergence_hint)
