@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from tastemap.data._pairs import Rows
 from tastemap.data.interactions import Interactions
 from tastemap.typing import Counts, Doubles
+
+# The pairs whose weights are squared at a time.
+AT_ONCE = 1 << 16
 
 
 class Totals(NamedTuple):
@@ -36,4 +40,11 @@ class Totals(NamedTuple):
 
 def sum_squares(rows: Rows) -> Doubles:
     """Return the sum of the squared weights of each row that has a pair, float64."""
-    return np.add.reduceat(rows.data.astype(np.float64) ** 2, rows.indptr[:-1][rows.has_pairs])
+    starts, ends = rows.indptr[:-1][rows.has_pairs], rows.indptr[1:][rows.has_pairs]
+    sums = np.empty(len(starts))
+    # Of all pairs at once the squares would be the largest array of some fits.
+    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(rows.data), AT_ONCE)), len(starts)))
+    for first, last in pairwise(cuts):
+        squares = rows.data[starts[first] : ends[last - 1]].astype(np.float64) ** 2
+        sums[first:last] = np.add.reduceat(squares, starts[first:last] - starts[first])
+    return sums
