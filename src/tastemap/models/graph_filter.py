@@ -39,8 +39,9 @@ from tastemap.typing import Doubles, Floats, Ints, RowNumbers
 BLOCK_ROWS = 32
 MOST_BLOCKS = 256
 
-# What may be chosen.
+# What may be chosen, beside what is so near to it that it would only raise the bar for the others.
 NOISES = 0.3, 0.4, 0.5, 0.6
+NEAR = 0.03
 
 
 @dataclass(kw_only=True, eq=False)
@@ -65,8 +66,8 @@ class GraphFilter(Model):
         published filter, in which an item that one user has weighs most
     noise : in multiples of what chance makes: the singular value that counts as nothing. 0 is the published filter, in
         which `factors` vectors count alike. If None: 1.05 (pairs / n_users)^-1/4, from 0.4 to 0.6, for many steps from
-        a short history lead anywhere; or that of 0.3, 0.4, 0.5 and 0.6 whose lists surely find more of a few pairs that
-        are held out, see training/held_out.py. The choice takes about as long as learning
+        a short history lead anywhere; or that of 0.3, 0.4, 0.5 and 0.6, where more than 0.03 away, whose lists surely
+        find more of a few pairs that are held out, see training/held_out.py. The choice takes about as long as learning
     seed : of the start of the singular vectors, which forget it nearly
 
     kernel_starts_ : int64, (n_items + 1,): where each item's entries of K begin
@@ -117,7 +118,7 @@ class GraphFilter(Model):
         # Chosen with the other defaults on held-out likes of the training parts of six public sets.
         history = len(interactions) / interactions.n_users
         usual = min(max(1.05 * history**-0.25, 0.4), 0.6)
-        tried = [usual, *(noise for noise in NOISES if noise != usual)]
+        tried = [usual, *(noise for noise in NOISES if abs(noise - usual) > NEAR)]
         return {"noise": choose(interactions, tried, lambda rest: self._try(rest, tried))}
 
     def _try(self, pairs: Interactions, tried: list[float]) -> Score:
