@@ -209,6 +209,9 @@ def test_an_update_keeps_times_and_takes_those_of_events(tmp_path: Path) -> None
         expected = model.recommend_for([6, 7, 5, 8], times=moments, exclude_seen=False)
         assert [int(one["item"]) for one in answer["items"]] == expected["item"].to_list()
         assert [one["score"] for one in answer["items"]] == pytest.approx(expected["score"].to_list(), rel=1e-6)
+        _, shorter = await ask(app, "GET", "/recommend?user=1&seen=true&without=7")  # the last of the training
+        rest = model.recommend_for([6, 5, 8], times=moments[:1] + moments[2:], exclude_seen=False, exclude=[7])
+        assert [int(one["item"]) for one in shorter["items"] if one["item"] != "7"] == rest["item"].to_list()
         _, told = await ask(app, "GET", "/explain?user=1&item=6")
         assert told["score"] == pytest.approx(expected.filter(item=6)["score"][0], rel=1e-6)
 
@@ -266,6 +269,16 @@ def test_new_users_have_an_order_and_times_in_any_form() -> None:
         model.recommend_for([[5, 6], [7]], times=[None, [SECOND]])
     with pytest.raises(ValueError, match="times must be left out where the histories come with them"):
         model.recommend_for(told, times=[1])
+
+
+def test_models_that_do_not_use_the_order_never_look_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tastemap.data.interactions.find_recency", None)
+    monkeypatch.setattr("tastemap.models.shared.inputs.find_recency", None)
+    model = tm.EASE().fit(read(DAYS), progress=False).update(read(DAYS))
+    model.save(tmp_path / "model")
+    model.recommend()
+    model.recommend_for([5, 6], times=[2, 1])
+    model.explain(1, 8)
 
 
 def test_what_is_left_out_of_a_history_leaves_no_gap() -> None:

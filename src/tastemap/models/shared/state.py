@@ -181,12 +181,17 @@ class State:
 
         Raises NotSupportedError where a file left the training pairs out, DataError where they have no times.
         """
-        given = self.given("recommending what is new")
-        time = given.take_times("recommending what is new")
-        moment = given.clock.read_since(since, time.max(), "since")
-        is_new = np.ones(len(self.items), np.bool_)
-        is_new[given.matrix.indices[time < moment]] = False
+        time = self.given("recommending what is new").take_times("recommending what is new")
+        is_new: Flags = self._first_times >= self.clock.read_since(since, time.max(), "since")
         return is_new
+
+    @cached_property
+    def _first_times(self) -> Array:
+        """The earliest time of each item's training pairs, infinity for items without any: float64, (n_items,)."""
+        assert self.interactions is not None
+        first = np.full(len(self.items), np.inf)
+        np.minimum.at(first, self.interactions.matrix.indices, self.interactions.time)
+        return first
 
     def take_recency(self, pairs: Interactions) -> Recency:
         """Return how recent pairs are, with times in the unit of the training's; without where the training has none.
