@@ -131,6 +131,16 @@ def test_times_survive_a_file(cls: Any, times: list[Any], tmp_path: Path) -> Non
     assert tm.load(tmp_path / "bare").state.time_type == model.state.time_type
 
 
+def test_times_of_fewer_bits_survive_too(tmp_path: Path) -> None:
+    data = read(DAYS)
+    for dtype in (np.int16, np.float32):
+        own = tm.Interactions(data.matrix, data.users, data.items, time=data.time.astype(dtype))
+        tm.Popular(last=2).fit(own).save(tmp_path / "model")
+        assert tm.load(tmp_path / "model").interactions.time.tolist() == data.time.tolist()
+    with pytest.raises(tm.DataError, match="time must be finite"):
+        tm.Interactions(data.matrix, data.users, data.items, time=np.full(8, np.inf))
+
+
 def test_the_order_of_equal_times_survives_a_file_where_the_model_uses_it(tmp_path: Path) -> None:
     data = read([1] * 8)
     shuffled = tm.Interactions.from_frame(
@@ -212,6 +222,12 @@ def test_an_update_keeps_times_and_takes_those_of_events(tmp_path: Path) -> None
         _, shorter = await ask(app, "GET", "/recommend?user=1&seen=true&without=7")  # the last of the training
         rest = model.recommend_for([6, 5, 8], times=moments[:1] + moments[2:], exclude_seen=False, exclude=[7])
         assert [int(one["item"]) for one in shorter["items"] if one["item"] != "7"] == rest["item"].to_list()
+        for history in ([5, 8, 6], [6, 8, 5], {"8": 1.0, "5": 2.0}):
+            _, new = await ask(app, "POST", "/recommend", {"history": history, "seen": True})
+            own = {int(item): weight for item, weight in history.items()} if isinstance(history, dict) else history
+            folded = model.recommend_for(own, exclude_seen=False)
+            assert [int(one["item"]) for one in new["items"]] == folded["item"].to_list()
+            assert [one["score"] for one in new["items"]] == pytest.approx(folded["score"].to_list(), rel=1e-6)
         _, told = await ask(app, "GET", "/explain?user=1&item=6")
         assert told["score"] == pytest.approx(expected.filter(item=6)["score"][0], rel=1e-6)
 

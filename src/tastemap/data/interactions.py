@@ -990,6 +990,8 @@ def _check_aligned(n: int, time: Array | None, order: Array | None) -> None:
     """Raise DataError where times are not one for each of n pairs, or the order is no permutation of them."""
     if time is not None and (np.shape(time) != (n,) or time.dtype.kind not in "if"):
         raise DataError(f"time must be int64 or float64 of shape ({n},), got {time.dtype} of shape {np.shape(time)}")
+    if time is not None and time.dtype.kind == "f" and not np.isfinite(time).all():
+        raise DataError("time must be finite, and holds numbers that are not")
     if order is not None and (order.dtype.kind not in "i" or not np.array_equal(np.sort(order), np.arange(n))):
         raise DataError(f"order must be a permutation of 0..{n - 1}, got {order.dtype} of shape {np.shape(order)}")
 

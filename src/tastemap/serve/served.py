@@ -223,6 +223,8 @@ class Served:
         if times is None:
             return places, None
         dated = np.array([item in moments for item in came.tolist()], bool)
+        if not len(times) and not dated.any():
+            return places, None
         given = state.clock.take(np.array([moments.get(item, 0) for item in came.tolist()], np.int64), EVENTS)
         latest = max([*times.tolist(), *given[dated].tolist()], default=0)
         return places, np.append(times, np.where(dated, given, latest))

@@ -90,7 +90,7 @@ def arrays_of(state: State, fitted: Arrays, interactions: bool, *, ordered: bool
         pairs = given.by_user
         arrays |= {"pairs.indptr": pairs.indptr, "pairs.indices": pairs.indices, "pairs.data": pairs.data}
         if given.time is not None:
-            arrays["pairs.time"] = given.time
+            arrays["pairs.time"] = given.time.astype(_find_dtype(given.time_type), copy=False)
         if ordered and given.order is not None:
             arrays["pairs.order"] = given.order.astype(np.int64)
     return arrays
@@ -207,7 +207,7 @@ def state_of(arrays: Mapping[str, Array], header: dict[str, Any]) -> State:
             raise ModelFileError("its pairs are not as many as 'activity_' counts")
         matrix = sp.csr_matrix(parts, shape=(len(users), len(items)))
         time = arrays.get("pairs.time")
-        expected = None if time_type is None else "float64" if time_type == pl.Float64 else "int64"
+        expected = None if time_type is None else _find_dtype(time_type)
         if expected != (None if time is None else str(time.dtype)):
             told = "no array 'pairs.time'" if time is None else f"an array 'pairs.time' of {time.dtype}"
             raise ModelFileError(f"its header says {_name_type(time_type)!r} of the type of times, and it has {told}")
@@ -295,6 +295,11 @@ def card(header: dict[str, Any], state: State) -> Card:
 def _escape(text: str) -> str:
     # An underscore within a word is no mark of Markdown's, and most names have one.
     return escape_markdown(text).replace("\\_", "_")
+
+
+def _find_dtype(kind: pl.DataType | None) -> str:
+    """Return the type of an array of times that are of a type in frames."""
+    return "float64" if kind == pl.Float64 else "int64"
 
 
 def _name_type(kind: pl.DataType | None) -> str | None:
