@@ -39,6 +39,7 @@ def test_a_moment_is_in_the_unit_of_the_times() -> None:
         assert SECONDS.read_moment(moment, "now") == 1_577_923_200
         assert MILLISECONDS.read_moment(moment, "now") == 1_577_923_200_000
         assert DATES.read_moment(moment, "now") == 1_577_923_200_000_000
+    assert SECONDS.read_moment(10**30, "now") == 1e30
     assert NUMBERS.read_moment(7, "now") == SECONDS.read_moment(7, "now") == 7
 
 
@@ -75,6 +76,8 @@ def test_a_duration_is_in_the_unit_of_the_times(duration: Any, seconds: float) -
         (SECONDS, True, "half_life must be such as '30d'"),
         (SECONDS, 0, "half_life must be above 0 and finite, got 0"),
         (SECONDS, float("nan"), "half_life must be above 0 and finite, got nan"),
+        (SECONDS, 10**400, "half_life must be above 0 and finite, got 1000"),
+        (SECONDS, "9" * 400 + "d", "half_life must be above 0 and finite, got '999"),
         (SECONDS, "0d", "half_life must be above 0 and finite, got '0d'"),
         (SECONDS, timedelta(-1), "half_life must be above 0 and finite, got"),
         (DATES, 30, "half_life must be such as '30d', because the times are dates, got 30"),
@@ -91,6 +94,7 @@ def test_what_is_no_duration_is_refused(clock: Clock, duration: Any, message: st
     [
         (DATES, 5, "now must be a date, a datetime or an ISO string as the times are, got 5"),
         (DATES, "soon", "now must be an ISO date or datetime, got 'soon'"),
+        (SECONDS, 10**400, "now must be a finite number as the times are, got 1000"),
         (NUMBERS, "2020-01-01", "now must be a number as the times are, got '2020-01-01'"),
         (SECONDS, None, "now must be a date, a datetime or an ISO string as the times are, got None"),
         (SECONDS, float("inf"), "now must be a finite number as the times are, got inf"),

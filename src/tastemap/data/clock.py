@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ _FIRST_SECOND, _LAST_SECOND = 315_532_800, 4_102_444_800
 _UNITS = {1: "seconds since 1970", 1_000: "milliseconds since 1970", _MICROSECONDS: "dates"}
 # Seconds of polars' words for durations of a fixed length.
 _WORDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_LARGEST = sys.float_info.max
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _DURATION = r"(?:\d+(?:\.\d+)?(?:us|ms|s|m|h|d|w))+"
 
@@ -60,11 +62,11 @@ class Clock(NamedTuple):
 
         Raises ParameterError for anything else.
         """
-        if isinstance(moment, int | float | np.number) and not isinstance(moment, bool):
-            if self.is_dated or not np.isfinite(moment):
+        if _is_number(moment):
+            if self.is_dated or not abs(moment) <= _LARGEST:  # of NaN too
                 way = "a date, a datetime or an ISO string" if self.is_dated else "a finite number"
                 raise _make_error(f"{argument} must be {way} as the times are", argument, moment)
-            return moment
+            return moment if abs(moment) < 1 << 63 else float(moment)
         if not isinstance(moment, str | date) or not self.takes_dates:
             way = "a date, a datetime or an ISO string" if self.takes_dates else "a number"
             raise _make_error(f"{argument} must be {way} as the times are", argument, moment)
@@ -87,10 +89,10 @@ class Clock(NamedTuple):
 
         Raises ParameterError for anything else.
         """
-        if isinstance(duration, int | float | np.number) and not isinstance(duration, bool):
+        if _is_number(duration):
             if self.is_dated:
                 raise _make_error(f"{argument} must be such as '30d', because the times are dates", argument, duration)
-            return _check_positive(float(duration), argument, duration)
+            return _check_positive(duration, argument, duration)
         if isinstance(duration, timedelta):
             seconds = duration.total_seconds()
         elif isinstance(duration, str) and re.fullmatch(_DURATION, duration):
@@ -151,10 +153,14 @@ def _name(clock: Clock) -> str:
     return "numbers of an unknown unit" if clock.ticks is None else _UNITS[clock.ticks]
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def _check_positive(value: float, argument: str, given: Any) -> float:
-    if not 0 < value < np.inf:
+    if not 0 < value <= _LARGEST:
         raise _make_error(f"{argument} must be above 0 and finite", argument, given)
-    return value
+    return float(value)
 
 
 def _make_error(problem: str, argument: str, value: Any) -> ParameterError:
