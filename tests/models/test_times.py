@@ -253,6 +253,15 @@ def save(model: tm.Model, folder: Path) -> Path:
     return folder / "model.st"
 
 
+def test_added_items_leave_times_as_they_are() -> None:
+    films = tm.Features.from_frame({"item": [5, 6, 99], "kind": ["a", "b", "a"]}, id="item", columns="kind")
+    known, new = films.only([5, 6]), films.only([99])
+    model = tm.ImplicitALS(factors=2).fit(read(DAYS), item_features=known, progress=False)
+    grown = model.add_items(new)
+    assert grown.interactions.recency.time.tolist() == model.interactions.recency.time.tolist()
+    assert grown.state.time_type == pl.Int64
+
+
 def test_events_are_no_news_in_time_where_the_units_differ(tmp_path: Path) -> None:
     from tastemap.data.events import Event, write_event
     from tastemap.files.journal import Journal
