@@ -43,10 +43,11 @@ def films() -> pl.DataFrame:
 
 @cache
 def likes() -> tm.Interactions:
-    """Who of the users 1 to 60 likes which of the items, about 30 each."""
+    """Who of the users 1 to 60 likes which of the items, about 30 each, and when: a pair a day from 2000 on."""
     rng = np.random.default_rng(0)
     users, items = np.nonzero(rng.random((USERS, ITEMS)) < np.linspace(0.2, 0.02, ITEMS)[rng.permutation(ITEMS)])
-    return tm.Interactions.from_frame({"user": users + 1, "item": items + 1})
+    days = np.datetime64("2000-01-01", "us") + np.arange(len(users)) * np.timedelta64(1, "D")
+    return tm.Interactions.from_frame({"user": users + 1, "item": items + 1, "time": days}, time="time")
 
 
 def write_models(folder: Path) -> list[Path]:

@@ -8,11 +8,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import polars as pl
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
@@ -56,10 +54,7 @@ def write_page_files(folder: Path) -> Path:
     """Write what the page names: the model, the table of items, a token."""
     films().write_csv(folder / "movies.csv")
     model = folder / "films.safetensors"
-    pairs = likes().to_frame("polars").with_row_index("day")
-    dated = pairs.with_columns(day=datetime(2000, 1, 1) + pl.duration(days=pl.col("day")))
-    data = tm.Interactions.from_frame(dated, weight="weight", time="day")
-    tm.ImplicitALS(factors=8, epochs=3).fit(data, progress=False).save(model)
+    tm.ImplicitALS(factors=8, epochs=3).fit(likes(), progress=False).save(model)
     (folder / "token").write_text("secret\n")
     return model
 

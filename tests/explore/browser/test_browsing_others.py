@@ -53,7 +53,7 @@ def test_a_map_is_made_and_walked(watch: Watch) -> None:
 def test_data_and_models_are_told_in_tables(watch: Watch) -> None:
     page = watch.open("/data")
     expect(page.get_by_text(texts.DATA_INTRO.format(model="als"))).to_be_visible()
-    for title in (texts.TAIL, texts.HISTORIES):
+    for title in (texts.TAIL, texts.HISTORIES, texts.ACTIVITY):
         figure = page.get_by_role("region", name=title, exact=True)
         expect(figure.locator("canvas, svg").first).to_be_visible()
         figure.get_by_text(texts.AS_TABLE).click()
