@@ -21,7 +21,7 @@ SCRIPT = """
     table = pl.DataFrame({"user": rng.integers(0, 3000, 20_000), "item": rng.integers(0, 100, 20_000)}).unique()
     table = table.select(pl.all().cast(pl.String)) if of_strings else table
     table.write_csv(folder + "/likes.csv"), table.write_parquet(folder + "/likes.parquet")
-    likes = tm.Interactions.from_frame(table)
+    likes = tm.Interactions.from_frame(table.with_row_index("at"), time="at")
     train, test = tm.split.random(likes, 0.2)
     model = tm.ImplicitALS(factors=8, epochs=1).fit(train)
     ease = tm.EASE().fit(train)

@@ -25,7 +25,9 @@ SCRIPT = """
     n_items = 2500
     matrix = sp.random_array((4000, n_items), density=0.03, rng=rng, format="csr")
     matrix.data = rng.integers(1, 6, len(matrix.data)).astype(float)
-    train, test = tm.split.random(tm.Interactions.from_csr(matrix), 0.2)
+    made = tm.Interactions.from_csr(matrix)
+    made = tm.Interactions(made.matrix, made.users, made.items, time=np.arange(len(made)))
+    train, test = tm.split.random(made, 0.2)
 
     def interrupt(name, call, model=None):
         for _ in range(3):  # a busy machine may take its time once

@@ -53,7 +53,8 @@ def pairs(n_users: int = 30, n_items: int = 20, seed: int = 0, shape: tuple[int,
     W = np.random.default_rng(seed).integers(0, 4, (n_users, n_items))
     users, items = np.nonzero(W)
     matrix = sp.csr_array((W[users, items].astype(np.float32), (users, items)), shape=shape or W.shape)
-    return tm.Interactions.from_csr(matrix)
+    made = tm.Interactions.from_csr(matrix)
+    return tm.Interactions(made.matrix, made.users, made.items, time=np.arange(len(users)))
 
 
 @pytest.fixture

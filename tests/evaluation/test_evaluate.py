@@ -417,7 +417,8 @@ def strong() -> tuple[tm.Interactions, tm.Interactions, tm.Interactions]:
     here[:, :3] = True
     users, items = np.nonzero(here)
     stars = 1 + (users * 7 + items * 3) % 5
-    pairs = tm.Interactions.from_frame({"user": users, "item": items, "weight": stars}, weight="weight")
+    frame = {"user": users, "item": items, "weight": stars, "time": np.arange(len(users))}
+    pairs = tm.Interactions.from_frame(frame, weight="weight", time="time")
     return tm.split.by_user(pairs, 0.3, history=0.5, seed=2)
 
 

@@ -23,9 +23,10 @@ def make(name: str, **parameters: Any) -> Any:
 
 
 def read(table: dict[str, list[Any]], **more: Any) -> tm.Interactions:
-    """Return a table of plain columns as interactions."""
+    """Return a table of plain columns as interactions, a row after the other."""
     weight = "weight" if "weight" in table else None
-    return tm.Interactions.from_frame(table, weight=weight, **more)
+    table = {**table, "time": list(range(len(table["user"])))}
+    return tm.Interactions.from_frame(table, weight=weight, time="time", **more)
 
 
 def check_lists(model: Any, shown: pl.DataFrame, k: int, hidden: dict[Any, set[Any]] | None, among: set[Any]) -> None:

@@ -19,8 +19,8 @@ COLD = [90, 91, 92]
 def likes() -> tm.Interactions:
     rng = np.random.default_rng(0)
     users, items = np.nonzero(rng.random((30, 20)) < 0.4)
-    frame = {"user": users, "item": items, "stars": 1.0 + (users + items) % 5}
-    return tm.Interactions.from_frame(frame, weight="stars", items=[*range(20), *COLD])
+    frame = {"user": users, "item": items, "stars": 1.0 + (users + items) % 5, "day": np.arange(len(users))}
+    return tm.Interactions.from_frame(frame, weight="stars", time="day", items=[*range(20), *COLD])
 
 
 def cold_test() -> tm.Interactions:

@@ -29,7 +29,10 @@ def camps() -> pl.DataFrame:
 
 
 def read(frame: Any, weight: str = "label", **options: Any) -> tm.Interactions:
-    return tm.Interactions.from_frame(frame, weight=weight, **options)
+    """Return the pairs of a frame, one after the other."""
+    table = pl.DataFrame(frame)
+    ordered = table if "at" in table.columns else table.with_row_index("at")
+    return tm.Interactions.from_frame(ordered, weight=weight, time="at", **options)
 
 
 def split(interactions: tm.Interactions) -> tuple[tm.Interactions, tm.Interactions]:

@@ -36,7 +36,8 @@ def fit_model(name: str) -> tm.Model:
     W = np.where(rng.random((70, 40)) < 0.3, rng.integers(1, 6, (70, 40)), 0)
     users, items = np.nonzero(W)
     frame = {"who": users, "what": [f"film {i}" for i in items], "stars": W[users, items].astype(float)}
-    ratings = tm.Interactions.from_frame(frame, user="who", item="what", weight="stars")
+    frame["day"] = np.arange(len(users))
+    ratings = tm.Interactions.from_frame(frame, user="who", item="what", weight="stars", time="day")
     small = {"factors": 7} if hasattr(tm.MODELS[name], "factors") else {}
     return tm.MODELS[name](**small).fit(ratings, progress=False)
 

@@ -160,7 +160,8 @@ def _load_kernels(model: Model, features: dict[str, Any]) -> None:
     small = replace(model, **({"epochs": 1} if model.abilities.epochs else {}))
     users = np.arange(FEW_QUERIES + 1)  # other kernels rank fewer users
     rows = {"user": [*users, *users], "item": [*users % 3, *(users + 1) % 3], "weight": [*users % 5 + 1] * 2}
-    toy = Interactions.from_frame(rows, weight="weight")
+    rows["time"] = list(range(len(rows["user"])))
+    toy = Interactions.from_frame(rows, weight="weight", time="time")
     held_out = {"user": users, "item": (users + 2) % 3}
     unseen = Interactions.from_frame(held_out, users=toy.users, items=toy.items)
     kinds = Features.from_frame({"id": [0, 1, 2], "kind": ["a", "b", "a"]}, id="id", columns="kind")

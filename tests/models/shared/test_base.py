@@ -14,7 +14,8 @@ import tastemap as tm
 def pairs() -> tm.Interactions:
     rng = np.random.default_rng(1)
     users, items = np.nonzero(rng.random((30, 20)) < 0.4)
-    return tm.Interactions.from_frame({"user": users, "item": items, "weight": 1.0 + items % 5}, weight="weight")
+    frame = {"user": users, "item": items, "weight": 1.0 + items % 5, "time": np.arange(len(users))}
+    return tm.Interactions.from_frame(frame, weight="weight", time="time")
 
 
 def fit(name: str) -> tm.Model:

@@ -13,9 +13,8 @@ from tastemap.models.shared.likes import HEAVY_SHARE, find_heavy_share
 def spread(weights: Any) -> tm.Interactions:
     """Return pairs of these weights."""
     n = len(weights)
-    return tm.Interactions.from_frame(
-        {"user": np.arange(n) // 4, "item": np.arange(n) % 7, "plays": weights}, weight="plays"
-    )
+    frame = {"user": np.arange(n) // 4, "item": np.arange(n) % 7, "plays": weights, "time": np.arange(n)}
+    return tm.Interactions.from_frame(frame, weight="plays", time="time")
 
 
 RNG = np.random.default_rng(0)
