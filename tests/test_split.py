@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from tastemap import split as splits
 from tastemap.data.interactions import Interactions
-from tastemap.errors import DataError
+from tastemap.errors import DataError, TastemapWarning
+
+# Times of these tests are drawn from a few.
+pytestmark = pytest.mark.filterwarnings("ignore:the first pair held out")
 
 
 def read(users: list[int], times: list[Any] | None = None) -> Interactions:
@@ -90,6 +94,33 @@ def test_the_last_pairs_of_each_user_are_held_out() -> None:
     assert items(train) == [0, 2, 4, 5]
     assert items(splits.leave_last(whole, 2)[1]) == [0, 3]
     assert items(splits.leave_last(whole, after=9)[1]) == [3]
+
+
+def test_the_users_whose_last_pair_is_tied_are_counted() -> None:
+    #             0  1  2  3  4  5  6
+    whole = read([1, 1, 1, 2, 2, 3, 3], [9, 9, 1, 4, 5, 7, 7])
+    with pytest.warns(TastemapWarning, match=r"of 2 of 3 users \(66.7%\) has the time of one that stays") as warned:
+        splits.leave_last(whole)
+    assert warned[0].filename == __file__
+    assert warned[0].message.facts == {"tied": 2, "users": 3}  # type: ignore[union-attr]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        splits.leave_last(whole, 2)  # all that is tied is held out
+
+
+def test_windows_roll_over_the_latest_pairs() -> None:
+    whole = read([1, 2] * 5, [9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    windows = [(items(train), items(test)) for train, test in splits.rolling(whole, 3, test=0.2)]
+    assert windows == [([6, 7, 8, 9], [4, 5]), ([4, 5, 6, 7, 8, 9], [2, 3]), ([2, 3, 4, 5, 6, 7, 8, 9], [0, 1])]
+    tied = read([1] * 6, [0, 1, 2, 2, 2, 3])
+    assert [(items(train), items(test)) for train, test in splits.rolling(tied, 2, test=0.2)] == [
+        ([0, 1], [2, 3, 4]),
+        ([0, 1, 2, 3, 4], [5]),
+    ]
+    with pytest.raises(ValueError, match=r"10 windows with test=0.1 leave nothing to train on: lower test"):
+        splits.rolling(whole, 10)
+    with pytest.raises(DataError, match=r"the times are too few for 2 windows with test=0.1: lower k"):
+        splits.rolling(read([1] * 30, [0] * 10 + [1] * 20), 2)
 
 
 @given(
@@ -258,7 +289,7 @@ def test_arguments_and_empty_parts_are_refused(
 
 @pytest.mark.parametrize(
     "split",
-    [splits.random, splits.by_time, splits.leave_last, splits.k_fold, splits.by_user],
+    [splits.random, splits.by_time, splits.leave_last, splits.rolling, splits.k_fold, splits.by_user],
     ids=lambda it: it.__name__,
 )
 def test_an_argument_that_is_not_interactions_is_refused(split: Any) -> None:

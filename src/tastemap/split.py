@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -12,12 +14,12 @@ from tastemap.data._checks import check_whole
 from tastemap.data.clock import Moment
 from tastemap.data.interactions import Interactions, check_interactions
 from tastemap.engines import import_spark, is_spark
-from tastemap.errors import DataError, ParameterError, ParameterNameError, Remedy, show
+from tastemap.errors import DataError, ParameterError, ParameterNameError, Remedy, TastemapWarning, show
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame as SparkFrame
 
-__all__ = ["by_time", "by_user", "k_fold", "leave_last", "random"]
+__all__ = ["by_time", "by_user", "k_fold", "leave_last", "random", "rolling"]
 
 
 def random(interactions: Interactions, test: float = 0.2, *, seed: int = 0) -> tuple[Interactions, Interactions]:
@@ -95,7 +97,8 @@ def leave_last(interactions: Any, n: int = 1, *, after: Moment | None = None, **
     after : hold out only pairs from this moment on, as ``at`` in `by_time`; the others stay in training
     columns : of a Spark frame in place of interactions, as `tastemap.spark.leave_last` takes them
 
-    Returns the training and the test part. Raises DataError where there are no times or a part would be empty.
+    Returns the training and the test part. A warning counts the users for whom input order decides: the first pair held
+    out has the time of one that stays. Raises DataError where there are no times or a part would be empty.
     """
     if is_spark(interactions):
         parts: tuple[Any, Any] = import_spark().leave_last(interactions, n, after=after, **columns)
@@ -107,7 +110,42 @@ def leave_last(interactions: Any, n: int = 1, *, after: Moment | None = None, **
     if after is not None:
         held &= time >= interactions.clock.read_moment(after, "after")
     settings = f"n={n}" if after is None else f"n={n} and after={after}"
-    return _cut(interactions, held[interactions.input_order], settings)
+    cut = _cut(interactions, held[interactions.input_order], settings)
+    _warn_of_ties(interactions, held, stacklevel=2)
+    return cut
+
+
+def rolling(
+    interactions: Interactions, k: int = 5, *, test: float = 0.1
+) -> Iterator[tuple[Interactions, Interactions]]:
+    """Cut the latest pairs into ``k`` windows of time; each in turn is the test part, and all pairs before it train.
+
+    So no model sees what came after the pairs that it is tested on, and every window is one later than the one before.
+
+    k : whole number of windows, at least 1
+    test : the share of all pairs that each window has, about; k windows must leave something to train on. Pairs of
+        equal times stay together
+
+    Returns an iterator, which makes one train and test at a time, the earliest first. Raises DataError where there are
+    no times, or too few different ones for so many windows.
+    """
+    time = _take_times("rolling", interactions, {})
+    check_whole("k", k, lowest=1)
+    if k * _check_share(test) >= 1:
+        raise ParameterError(
+            f"{k} windows with test={test:g} leave nothing to train on: lower test to less than {1 / k:.2g}",
+            parameter="test",
+            value=test,
+        )
+    ascending = np.sort(time)
+    starts = [ascending[len(time) - max(round(len(time) * test * (k - window)), 1)] for window in range(k)]
+    if not (ascending[0] < starts[0] and all(one < other for one, other in pairwise(starts))):
+        raise DataError(f"the times are too few for {k} windows with test={test:g}: lower k", pairs=len(time))
+    in_order = time[interactions.input_order]
+    return (
+        (interactions.pick(in_order < start), interactions.pick((in_order >= start) & (in_order < end)))
+        for start, end in zip(starts, [*starts[1:], np.inf], strict=True)
+    )
 
 
 def k_fold(interactions: Interactions, k: int = 5, *, seed: int = 0) -> Iterator[tuple[Interactions, Interactions]]:
@@ -208,6 +246,29 @@ def make_empty_error(part: str, settings: str, n: int) -> DataError:
 def count_held(n: int, test: float) -> int:
     """Return how many of n pairs the share ``test`` is, at least 1."""
     return max(1, round(n * _check_share(test)))
+
+
+def _warn_of_ties(interactions: Interactions, held: npt.NDArray[np.bool_], *, stacklevel: int) -> None:
+    """Warn where the first pair of a user in the test part has the time of the last one that stays.
+
+    held : bool, (pairs,), aligned with the matrix
+    """
+    time, users, starts = interactions.time, interactions.row_of_pair(), interactions.by_user.indptr
+    assert time is not None
+    oldest_first = np.empty(len(time), np.int64)
+    oldest_first[starts[users + 1] - 1 - interactions.recency.position] = np.arange(len(time))
+    in_test, time = held[oldest_first], time[oldest_first]
+    # The pairs of a user stay between the same bounds, so that the users are as before.
+    first = np.flatnonzero(in_test[1:] & ~in_test[:-1] & (users[1:] == users[:-1])) + 1
+    n_tied = np.count_nonzero(time[first] == time[first - 1])
+    if n_tied:
+        warning = TastemapWarning(
+            f"the first pair held out of {n_tied:,} of {len(first):,} users ({n_tied / len(first):.1%}) has the time "
+            "of one that stays in training: the order of the input decides between them",
+            tied=n_tied,
+            users=len(first),
+        )
+        warnings.warn(warning, stacklevel=stacklevel + 1)
 
 
 def _check_share(share: float, name: str = "test") -> float:

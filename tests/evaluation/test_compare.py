@@ -460,3 +460,16 @@ def test_a_fitted_model_is_measured_on_a_few_users_before_the_clock_runs(monkeyp
     board = tm.compare(tm.Popular().fit(TRAIN), TEST)
     assert measured == [2 * ranking.FEW_QUERIES, TEST.n_users]
     assert board.evaluations["Popular"].n_users == TEST.n_users
+
+
+def test_a_comparison_tells_how_old_the_training_data_are() -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 9)]
+    rows = {"user": ["a", "b"] * 4, "item": [1, 1, 2, 3, 4, 4, 3, 2], "day": days}
+    pairs = tm.Interactions.from_frame(rows, time="day")
+    train, test = tm.split.by_time(pairs, test=0.25)
+    told = str(tm.compare(tm.Popular(), test, train=train, progress=False))
+    assert "trained on pairs up to 2024-01-06, tested on pairs from 2024-01-07 to 2024-01-08\n" in f"{told}\n"
+    train, test = pairs.pick(np.arange(8) % 4 != 1), pairs.pick(np.arange(8) % 4 == 1)
+    told = str(tm.compare(tm.Popular().fit(train), test, progress=False))
+    assert "tested on pairs from 2024-01-02 to 2024-01-06, 100.0% of them older than the newest training pair" in told
+    assert "trained on" not in str(tm.compare(tm.Popular(), test, train=train.forget_times(), progress=False))

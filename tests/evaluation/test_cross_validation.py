@@ -28,6 +28,17 @@ def test_every_fold_is_fitted_and_measured() -> None:
         assert {name: row[name] for name in alone.names} == alone.means
 
 
+def test_folds_in_time_are_fitted_to_what_came_before() -> None:
+    pairs = tm.Interactions.from_frame(PAIRS.to_frame().with_row_index("day"), weight="stars", time="day")
+    found = tm.cross_validate(tm.Popular(), pairs, k=3, folds="time", metrics="ndcg@3")
+    for fold, (train, test) in enumerate(tm.split.rolling(pairs, 3), 1):
+        alone = tm.evaluate(tm.Popular().fit(train), test, metrics="ndcg@3")
+        assert found.frame.filter(fold=fold)["ndcg@3"].to_list() == [alone["ndcg@3"]]
+    assert "means over 3 folds in time, each behind what was fitted to" in str(found)
+    with pytest.raises(ValueError, match="folds must be one of 'random', 'time', got 'weeks'"):
+        tm.cross_validate(tm.Popular(), pairs, folds="weeks")  # type: ignore[arg-type]
+
+
 def test_the_summary_is_means_and_deviations_best_first() -> None:
     found = tm.cross_validate([tm.Popular(), tm.EASE(regularization=1)], PAIRS, k=4, metrics=("ndcg@3", "mrr@2"))
     assert found.summary.columns == [

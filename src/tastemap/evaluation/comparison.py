@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from tastemap.data.frames import as_kind
@@ -226,6 +227,7 @@ class Comparison:
         if together:
             text += f"; {' and '.join(together)} of all lists together"
         yield text
+        yield from self._tell_times()
         if any(one.n_skipped for one in evaluations):
             yield f"unknown users left out: {_format_span(one.n_skipped for one in evaluations)}"
         if any(one.n_unknown_items for one in evaluations) and len(rating) < len(self.metrics):
@@ -235,6 +237,19 @@ class Comparison:
             yield note_without_features(self.without_features)
         for name, failure in self.failed.items():
             yield f"{name} failed: {failure.problem}"
+
+    def _tell_times(self) -> Iterator[str]:
+        """Tell how old the training data are: their newest pair, and when the test pairs were."""
+        training = next(iter(self.models.values())).interactions if self.train is None else self.train
+        test = self.test
+        if training is None or training.time is None or test.time is None or not training.clock.can_take(test.clock):
+            return
+        clock, newest = training.clock, training.time.max()
+        tested = clock.take(test.time, test.clock)
+        first, last = clock.format(tested.min()), clock.format(tested.max())
+        text = f"trained on pairs up to {clock.format(newest)}, tested on pairs from {first} to {last}"
+        older = np.count_nonzero(tested < newest) / len(tested)
+        yield text if not older else f"{text}, {older:.1%} of them older than the newest training pair"
 
 
 def is_ahead(row: dict[str, Any], metric: Metric) -> bool:

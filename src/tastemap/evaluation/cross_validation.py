@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
+from tastemap.data._checks import check_choice
 from tastemap.data.features import Features
 from tastemap.data.frames import as_kind, kind_of, to_polars
 from tastemap.data.interactions import Interactions
@@ -17,7 +18,7 @@ from tastemap.evaluation.comparison import format_count, format_seconds, note_wi
 from tastemap.metrics.definitions import Metric
 from tastemap.models.shared.named import Models, name_models
 from tastemap.progress import make_bar
-from tastemap.split import k_fold
+from tastemap.split import k_fold, rolling
 from tastemap.tables import Cell, Table
 
 
@@ -30,11 +31,13 @@ class CrossValidation:
         failed the column `error`, which says why; it and `summary` are of the same library as the frames of the
         interactions
     without_features : the models that take no features and were fitted without them
+    folds : "random", or "time" where each model was fitted to what came before its fold
     """
 
     metrics: tuple[Metric, ...]
     frame: Any
     without_features: tuple[str, ...] = ()
+    folds: Literal["random", "time"] = "random"
 
     @cached_property
     def summary(self) -> Any:
@@ -63,7 +66,8 @@ class CrossValidation:
                 for name in ("fit_seconds", "score_seconds")
             ]
             rows.append((Cell(row["model"]), *cells, *seconds))
-        legend = [f"means over {self._n_folds} folds, ± their standard deviation"]
+        in_time = "" if self.folds == "random" else " in time, each behind what was fitted to"
+        legend = [f"means over {self._n_folds} folds{in_time}, ± their standard deviation"]
         if self.without_features:
             legend.append(note_without_features(self.without_features))
         errors = to_polars(self.frame)
@@ -107,26 +111,31 @@ def cross_validate(
     interactions: Interactions,
     *,
     k: int = 5,
+    folds: Literal["random", "time"] = "random",
     metrics: Sequence[Metric | str] | Metric | str = DEFAULT_METRICS,
     seed: int = 0,
     user_features: Features | None = None,
     item_features: Features | None = None,
     progress: bool | None = None,
 ) -> CrossValidation:
-    """Cut the pairs into k folds; for each fold, fit every model to the other folds and measure it on this one.
+    """Cut the pairs into k folds; for each fold, fit every model to other pairs and measure it on this one.
 
     models : a model, a list of models, or a dict by name. Copies are fitted, and the instances stay as they are
-    k, seed : as for `split.k_fold`
+    k : the number of folds
+    folds : "random" takes the folds of `split.k_fold` with this seed, and fits to all other folds; "time" those of
+        `split.rolling`, of a tenth of the pairs each, and fits to what came before, as in use
     metrics : as for `evaluate`; the first one orders the models
     user_features, item_features : features of all users and items, the same in every fold: they do not depend on the
         pairs held out. Models that take no features are fitted without them
     progress : a bar on stderr; None shows one where stderr is a terminal
 
-    Only figures are kept, no models: fit the best one to all pairs. Raises the errors of `compare` and `split.k_fold`.
+    Only figures are kept, no models: fit the best one to all pairs. Raises the errors of `compare`, and of
+    `split.k_fold` or `split.rolling`.
     """
     named = name_models(models)
     frames = []
-    parts = k_fold(interactions, k, seed=seed)
+    check_choice("folds", folds, ("random", "time"))
+    parts = k_fold(interactions, k, seed=seed) if folds == "random" else rolling(interactions, k)
     with make_bar(k, progress, unit="fold") as shown:
         for fold, (train, test) in enumerate(parts, 1):
             board = compare(
@@ -141,4 +150,4 @@ def cross_validate(
             frames.append(to_polars(board.frame).select(pl.lit(fold, pl.Int64).alias("fold"), pl.all()))
             shown.update()
     frame = pl.concat(frames, how="diagonal")
-    return CrossValidation(board.metrics, as_kind(frame, interactions.frame_kind), board.without_features)
+    return CrossValidation(board.metrics, as_kind(frame, interactions.frame_kind), board.without_features, folds)
