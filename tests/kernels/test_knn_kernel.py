@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from reference import knn as reference
 from tastemap.data._pairs import Rows, freeze_rows
-from tastemap.kernels.item_knn import LONG, add_similarities, nearest_items
+from tastemap.kernels.item_knn import LONG, add_similarities, nearest_items, nearest_of_sums
 from tastemap.ranking.top_k import Ties
 
 Array = npt.NDArray[Any]
@@ -59,17 +60,22 @@ def expect_nearest(
     n_both = here.T.astype(float) @ here
     expected = np.float32(products * np.divide(n_both, n_both + shrinkage, out=np.zeros_like(n_both), where=n_both > 0))
     first = seed % n_items
-    near = np.full((n_items - first, most), -1, np.int32)
-    similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
     places, row_at = Ties.of(rng.permutation(n_items))
-    common = np.full(near.shape, -1, np.int32)
-    nearest_items(
-        *rows_of(V.T), *rows_of(H), first, shrinkage, exponent, places, row_at, near, similarities, common, counts
+    rows = rows_of(np.where(n_both > 0, n_both, np.nan))
+    sums = (np.nan_to_num(V).T @ np.nan_to_num(H))[n_both > 0]
+    searches = (
+        partial(nearest_items, *rows_of(V.T), *rows_of(H)),
+        partial(nearest_of_sums, rows.indptr, rows.indices, sums, n_both[n_both > 0]),
     )
-    for r, own in enumerate(reference.nearest(expected, most, places)[first:]):
-        assert near[r, : counts[r]].tolist() == own
-        assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
-        assert common[r, : counts[r]].tolist() == n_both[first + r, own].tolist()
+    for search in searches:
+        near = np.full((n_items - first, most), -1, np.int32)
+        similarities, counts = np.full(near.shape, np.nan, np.float32), np.full(len(near), -1)
+        common = np.full(near.shape, -1, np.int32)
+        search(first, shrinkage, exponent, places, row_at, near, similarities, common, counts)
+        for r, own in enumerate(reference.nearest(expected, most, places)[first:]):
+            assert near[r, : counts[r]].tolist() == own
+            assert similarities[r, : counts[r]].tolist() == expected[first + r, own].tolist()
+            assert common[r, : counts[r]].tolist() == n_both[first + r, own].tolist()
 
 
 @settings(max_examples=30)

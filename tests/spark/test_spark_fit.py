@@ -88,7 +88,7 @@ def test_what_mllib_has_not_is_refused(far: Any, parameters: dict[str, Any], pro
 
 
 def test_other_models_and_arguments_are_refused(far: Any, local: tm.Interactions) -> None:
-    with pytest.raises(tm.NotSupportedError, match=r"WARP does not train on Spark, but ImplicitALS"):
+    with pytest.raises(tm.NotSupportedError, match=r"WARP does not train on Spark, but .*EASE and ItemKNN do"):
         tm.WARP().fit(far, **NAMES)
     with pytest.raises(tm.NotSupportedError, match=r"training on Spark takes no 'validation': leave it out"):
         tm.ImplicitALS().fit(far, validation=local)
@@ -147,3 +147,27 @@ def test_explicit_als_is_that_of_one_machine(far: Any, pairs: pl.DataFrame) -> N
         for one in (there, here)
     ]
     assert errors[0] == pytest.approx(errors[1], rel=0.05)
+
+
+@pytest.mark.parametrize("parameters", [{}, {"dropout": 0.0, "user_exponent": 0.0, "regularization": 5.0}])
+def test_ease_is_that_of_one_machine(far: Any, local: tm.Interactions, parameters: dict[str, Any]) -> None:
+    there = tm.EASE(**parameters).fit(far, **NAMES, history=True)
+    here = tm.EASE(**parameters).fit(local)
+    assert there.used_.get_params() == here.used_.get_params()
+    users, items = here.interactions.to_frame("polars")["who"], here.interactions.to_frame("polars")["what"]
+    np.testing.assert_allclose(there.predict(users, items), here.predict(users, items), rtol=2e-5, atol=1e-6)
+    assert there.similar_items(101, k=3, frame="polars").equals(
+        here.similar_items(101, k=3, frame="polars"), null_equal=True
+    ) or np.allclose(
+        there.similar_items(101, k=3, frame="polars")["score"], here.similar_items(101, k=3, frame="polars")["score"]
+    )
+
+
+@pytest.mark.parametrize("similarity", ["normalised", "cosine", "tfidf", "bm25"])
+def test_item_knn_is_that_of_one_machine(far: Any, local: tm.Interactions, similarity: str) -> None:
+    parameters: Any = {"similarity": similarity, "shrinkage": 3.0, "similarity_exponent": 0.8, "neighbours": 100}
+    there = tm.ItemKNN(**parameters).fit(far, **NAMES, history=True)
+    here = tm.ItemKNN(**parameters).fit(local)
+    assert there.used_.get_params() == here.used_.get_params()
+    users, items = here.interactions.to_frame("polars")["who"], here.interactions.to_frame("polars")["what"]
+    np.testing.assert_allclose(there.predict(users, items), here.predict(users, items), rtol=2e-5)

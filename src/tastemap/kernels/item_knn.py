@@ -15,6 +15,13 @@ Arguments of `nearest_items`:
     common                            int32 (rows, most), written: how many users have both
     counts                            int64 (rows,), written: the filled places of each row
 
+Arguments of `nearest_of_sums`, which finds the same from sums that are there:
+
+    starts, others                    int64 (n_items + 1,), int32 (any,): for each item i those j that share users, CSR
+    totals, shared                    float64 (any,), float64 (any,): their sums of products, and numbers of users
+    first                             the item of row 0 of `neighbours`
+    shrinkage, exponent, places, row_at, neighbours, similarities, common, counts    as above
+
 and of `add_similarities`:
 
     indptr, indices, data             int64 (n + 1,), int32 (pairs,), float32 (pairs,): histories, CSR
@@ -62,7 +69,7 @@ def nearest_items(
 
     What is not above 0 is left out.
     """
-    n_items, most = item_ptr.shape[0] - 1, neighbours.shape[1]
+    n_items = item_ptr.shape[0] - 1
     # Of every item the sum of the products, and the number of users as a float: together in one line of the cache.
     sums = np.zeros((n_items, 2))
     met = np.empty(n_items + 1, np.int32)  # what has something in common: in sparse data a small part of all
@@ -92,41 +99,124 @@ def nearest_items(
             for j in range(n_items):
                 met[n_met] = j
                 n_met += sums[j, 1] > 0.0
-        if exponent != 1.0:
-            for m in range(n_met):
-                sums[met[m], 0] **= exponent
+        counts[r] = _choose(
+            i,
+            met,
+            n_met,
+            sums,
+            found,
+            steps,
+            counted,
+            shrinkage,
+            exponent,
+            places,
+            row_at,
+            neighbours[r],
+            similarities[r],
+            common[r],
+        )
+
+
+@jit_exact
+def nearest_of_sums(
+    starts,
+    others,
+    totals,
+    shared,
+    first,
+    shrinkage,
+    exponent,
+    places,
+    row_at,
+    neighbours,
+    similarities,
+    common,
+    counts,
+):
+    """Find the nearest items of item first + r for every row r of `neighbours`, best first, from sums of products."""
+    n_items = starts.shape[0] - 1
+    sums = np.zeros((n_items, 2))
+    met = np.empty(n_items + 1, np.int32)
+    found = np.empty(n_items, np.float32)
+    steps, counted = found.view(np.uint32), np.zeros(STEPS, np.int64)
+    for r in range(neighbours.shape[0]):
+        i, n_met = first + r, 0
+        for p in range(starts[i], starts[i + 1]):
+            met[n_met] = others[p]
+            n_met += 1
+            sums[others[p], 0], sums[others[p], 1] = totals[p], shared[p]
+        counts[r] = _choose(
+            i,
+            met,
+            n_met,
+            sums,
+            found,
+            steps,
+            counted,
+            shrinkage,
+            exponent,
+            places,
+            row_at,
+            neighbours[r],
+            similarities[r],
+            common[r],
+        )
+
+
+@jit_exact
+def _choose(
+    i,
+    met,
+    n_met,
+    sums,
+    found,
+    steps,
+    counted,
+    shrinkage,
+    exponent,
+    places,
+    row_at,
+    neighbours,
+    similarities,
+    common,
+):
+    """Choose the nearest of the n_met items that item i shares users with, return how many, and clear their sums."""
+    most = neighbours.shape[0]
+    if exponent != 1.0:
         for m in range(n_met):
-            total, shared = sums[met[m], 0], sums[met[m], 1]
-            similarity = np.float32(total * (shared / (shared + shrinkage)))
-            found[m] = similarity if similarity > 0 and met[m] != i else np.float32(0)
-        # What lies in a step below that of the worst neighbour need not pass through the heap.
-        enough = np.uint32(0)
-        if most >= LONG and n_met > 2 * most:
-            for m in range(n_met):
-                counted[steps[m] >> STEP_BITS] += 1
-            step, better = STEPS - 1, counted[STEPS - 1]
-            while better < most:
-                step -= 1
-                better += counted[step]
-            enough = np.uint32(step) << STEP_BITS
-            counted[:] = 0
-        size = 0
+            sums[met[m], 0] **= exponent
+    for m in range(n_met):
+        total, shared = sums[met[m], 0], sums[met[m], 1]
+        similarity = np.float32(total * (shared / (shared + shrinkage)))
+        found[m] = similarity if similarity > 0 and met[m] != i else np.float32(0)
+    # What lies in a step below that of the worst neighbour need not pass through the heap.
+    enough = np.uint32(0)
+    if most >= LONG and n_met > 2 * most:
         for m in range(n_met):
-            if steps[m] < enough or found[m] == 0:
-                continue
-            similarity, place = found[m], places[met[m]]
-            if size < most:
-                push(similarities[r], neighbours[r], size, similarity, place)
-                size += 1
-            elif worse(similarities[r, 0], neighbours[r, 0], similarity, place):
-                replace_root(similarities[r], neighbours[r], size, similarity, place)
-        sort(similarities[r], neighbours[r], size)
-        for m in range(size):
-            neighbours[r, m] = row_at[neighbours[r, m]]
-            common[r, m] = np.int32(sums[neighbours[r, m], 1])
-        for m in range(n_met):
-            sums[met[m]] = 0.0
-        counts[r] = size
+            counted[steps[m] >> STEP_BITS] += 1
+        step, better = STEPS - 1, counted[STEPS - 1]
+        while better < most:
+            step -= 1
+            better += counted[step]
+        enough = np.uint32(step) << STEP_BITS
+        counted[:] = 0
+    size = 0
+    for m in range(n_met):
+        if steps[m] < enough or found[m] == 0:
+            continue
+        similarity, place = found[m], places[met[m]]
+        if size < most:
+            push(similarities, neighbours, size, similarity, place)
+            size += 1
+        elif worse(similarities[0], neighbours[0], similarity, place):
+            replace_root(similarities, neighbours, size, similarity, place)
+    sort(similarities, neighbours, size)
+    for m in range(size):
+        neighbours[m] = row_at[neighbours[m]]
+        common[m] = np.int32(sums[neighbours[m], 1])
+    for m in range(n_met):
+        sums[met[m]] = 0.0
+    return size
 
 
 @jit_exact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Self
@@ -150,12 +150,24 @@ class EASE(Model):
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Solve the equations of all items at once."""
-        active = np.flatnonzero(self.popularity_)
-        n_items, n, regularization = interactions.shape[1], len(active), self.used_.regularization
-        about = _describe_cost(n) if is_shown(options.progress) else ""
-        with make_bar(-(-n // TILE), options.progress, unit="step", about=about) as shown:
+
+        def sum_up() -> tuple[Symmetric, Doubles]:
             compact = interactions.compact()
-            A = _gram(compact, self.user_exponent)
+            return _gram(compact, self.user_exponent), sum_squares(compact.by_item)
+
+        self.solve(sum_up, options.progress)
+        check_range(interactions.by_user, largest_size(self.weights_), "a user")
+
+    def solve(self, sum_up: Callable[[], tuple[Symmetric, Doubles]], progress: bool | None) -> None:
+        """Set the fitted arrays from the Gram matrix.
+
+        sum_up : returns G of the n items with a training pair, and of each the sum of its squared weights, float64 (n,)
+        """
+        active = np.flatnonzero(self.popularity_)
+        n_items, n, regularization = len(self.popularity_), len(active), self.used_.regularization
+        about = _describe_cost(n) if is_shown(progress) else ""
+        with make_bar(-(-n // TILE), progress, unit="step", about=about) as shown:
+            A, squares = sum_up()
             ridge = regularization + self.dropout / (1 - self.dropout) * A.diagonal()
             for b, block in enumerate(A.blocks):
                 A.tile(b, b)[np.diag_indices(len(A.rows[b]))] += ridge[block]
@@ -169,10 +181,8 @@ class EASE(Model):
         self.item_precisions_ = np.full(n_items, 1 / regularization)
         self.item_precisions_[active] = -A.diagonal()
         self.item_scales_ = np.ones(n_items)
-        self.item_scales_[active] = sum_squares(compact.by_item) ** self.item_exponent
+        self.item_scales_[active] = squares**self.item_exponent
         self.weights_ = _make_weights(A, self.item_precisions_[active], self.item_scales_[active])
-        del A, compact  # as large as W
-        check_range(interactions.by_user, largest_size(self.weights_), "a user")
 
     def learn_more(self, before: Self, news: Interactions) -> None:
         """Learn again from all pairs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
@@ -24,6 +24,7 @@ from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
+from tastemap.models.shared.totals import Totals
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
@@ -143,24 +144,29 @@ class ItemKNN(Model):
 
     def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
         """Return what suits density and mean history, and of SHRINKAGES and EXPONENTS what held-out pairs choose."""
-        # Chosen with the other defaults on held-out likes of the training parts of six public sets and parts of these.
-        density = len(interactions) / (interactions.n_users * interactions.n_items)
-        history = len(interactions) / interactions.n_users
-        found: dict[str, Any] = {
-            "neighbours": round(min(max(8 / density**0.5, 20), 400)),
-            "item_exponent": min(max(0.13 * float(np.log(history)), 0.25), 0.65),
-        }
         tried = [
             (shrinkage, exponent)
             for shrinkage in (SHRINKAGES if self.shrinkage is None else (self.shrinkage,))
             for exponent in (EXPONENTS if self.similarity_exponent is None else (self.similarity_exponent,))
         ]
-        first = {"shrinkage": tried[0][0], "similarity_exponent": tried[0][1]}
+        found = self.find_defaults_from(Totals.of(interactions))
         if self.similarity != "normalised" or len(tried) == 1:
-            return found | first
+            return found
         given = {name: value for name, value in self.get_params().items() if value is not None}
-        chosen = choose(interactions, tried, lambda rest: self.try_on(rest, **{**found, **first, **given})._try(tried))
-        return found | dict(zip(first, chosen, strict=True))
+        chosen = choose(interactions, tried, lambda rest: self.try_on(rest, **{**found, **given})._try(tried))
+        return found | dict(zip(("shrinkage", "similarity_exponent"), chosen, strict=True))
+
+    def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
+        """Return what `find_defaults` does from totals: of SHRINKAGES and EXPONENTS the usual, for nothing is tried."""
+        # Chosen with the other defaults on held-out likes of the training parts of six public sets and parts of these.
+        density = totals.pairs / (len(totals.users) * len(totals.items))
+        history = totals.pairs / len(totals.users)
+        return {
+            "neighbours": round(min(max(8 / density**0.5, 20), 400)),
+            "item_exponent": min(max(0.13 * float(np.log(history)), 0.25), 0.65),
+            "shrinkage": SHRINKAGES[0] if self.shrinkage is None else self.shrinkage,
+            "similarity_exponent": EXPONENTS[0] if self.similarity_exponent is None else self.similarity_exponent,
+        }
 
     def _try(self, tried: list[tuple[float, float]]) -> Score:
         """Return what scores items with each shrinkage and exponent, among the neighbours of the parameters."""
@@ -247,10 +253,27 @@ class ItemKNN(Model):
     def _find_neighbours(self, interactions: Interactions) -> tuple[RowNumbers, Ints, Floats, Ints]:
         """Return where each item's neighbours begin, who they are, their similarities, and how many users have both."""
         by_user, by_item = self._make_columns(interactions)
-        n_items = len(interactions.items)
-        longest = self._longest
+        return self._search(partial(kernels.nearest_items, *by_item, *by_user), self._longest)
+
+    def learn_from_sums(self, starts: RowNumbers, others: Ints, totals: Doubles, shared: Doubles) -> None:
+        """Find the neighbours of every item from the sums of products over the users, CSR over pairs of items.
+
+        starts, others : int64 (n_items + 1,), int32 (n,): for each item those that share users with it, itself too
+        totals, shared : float64, (n,): sums of v_ui v_uj, with the scales of both items, and the numbers of users
+        """
+        most = min(int(self.used_.neighbours), max(int(np.count_nonzero(self.popularity_)) - 1, 1))
+        search = partial(kernels.nearest_of_sums, freeze(starts), freeze(others), freeze(totals), freeze(shared))
+        found = self._search(search, np.minimum(np.diff(starts), most))
+        self.neighbour_starts_, self.neighbours_, self.similarities_, _ = found
+
+    def _search(self, search: Callable[..., None], longest: RowNumbers) -> tuple[RowNumbers, Ints, Floats, Ints]:
+        """Run a kernel that finds the nearest items over all items.
+
+        longest : int64, (n_items,): how many neighbours each item has at most
+        """
+        n_items = len(longest)
         counts = np.zeros(n_items, np.int64)
-        ties = Ties.of(interactions.items.tie_order)
+        ties = Ties.of(self.items.tie_order)
         blocks = parallel.row_blocks(n_items, max(BLOCK_ROWS, -(-n_items // MOST_BLOCKS)))
         # Each block keeps what it found only: all items together may have far fewer neighbours than they may have.
         found: list[Any] = [None] * len(blocks)
@@ -261,9 +284,7 @@ class ItemKNN(Model):
             shape = block.stop - block.start, most
             near, similar = np.empty(shape, np.int32), np.empty(shape, np.float32)
             common = np.empty(shape, np.int32)
-            kernels.nearest_items(
-                *by_item,
-                *by_user,
+            search(
                 first=block.start,
                 shrinkage=float(self.used_.shrinkage),
                 exponent=float(self.used_.similarity_exponent) if self.similarity == "normalised" else 1.0,
@@ -289,12 +310,12 @@ class ItemKNN(Model):
         """Return the values whose products are similarities: of items in histories by user, of items scored by item."""
         pairs = interactions.by_user
         n_users, n_items = interactions.shape
-        users, items = interactions.row_of_pair(), pairs.indices
-        w = pairs.data.astype(np.float64)
+        items = pairs.indices
+        totals: Doubles = np.bincount(items, pairs.data.astype(np.float64), n_items).astype(np.float64)
+        v = self.make_values(pairs, totals)
         if self.similarity == "normalised":
-            own = w * np.bincount(users, w, n_users)[users] ** (-self.user_exponent / 2)
-            totals = np.bincount(items, w, n_items)[items]
-            history, scored = own * totals**-self.history_exponent, own * totals ** -float(self.used_.item_exponent)
+            of_history, of_scored = self.scale_items(totals)
+            history, scored = v * of_history[items], v * of_scored[items]
             largest = max(history.max(), scored.max())
             if not largest <= LARGEST_FLOAT:
                 raise DataError(
@@ -302,22 +323,39 @@ class ItemKNN(Model):
                     "hold: lower the exponents, or leave out the smallest weights"
                 )
         else:
-            v = self._make_values(w, users, items, n_users)
             history = scored = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items])
         by_user = make_csr(pairs.indptr, items, history.astype(np.float32), n_items)
         by_item = make_csr(pairs.indptr, items, scored.astype(np.float32), n_items).tocsc()
         return rows_of(by_user), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
 
-    def _make_values(self, w: Doubles, users: Ints, items: Ints, n_users: int) -> Doubles:
-        """Return v_ui of "cosine", "tfidf" and "bm25"."""
+    def scale_items(self, totals: Doubles) -> tuple[Doubles, Doubles]:
+        """Return the scales of items of "normalised", in histories and as those scored: float64, (n_items,).
+
+        totals : float64, (n_items,): the sums of the items' weights; items without get 0
+        """
+        used = np.where(totals > 0, totals, 1)
+        scales = used**-self.history_exponent, used ** -float(self.used_.item_exponent)
+        of_history, of_scored = (np.where(totals > 0, scale, 0) for scale in scales)
+        return of_history, of_scored
+
+    def make_values(self, pairs: Rows, totals: Doubles) -> Doubles:
+        """Return v_ui of the pairs of some users, before what items are scaled by: float64, (pairs,).
+
+        pairs : CSR arrays over the items, with all pairs of each of these users
+        totals : float64, (n_items,): the sums of all weights of each item
+        """
+        w, counts = pairs.data.astype(np.float64), pairs.counts
+        n_users, items = len(counts), pairs.indices
+        users = np.repeat(np.arange(n_users), counts)
+        if self.similarity == "normalised":
+            return w * np.bincount(users, w, n_users)[users] ** (-self.user_exponent / 2)
         if self.similarity == "cosine":
             return _divide(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
-        idf = np.log1p(np.count_nonzero(self.popularity_) / np.maximum(self.activity_, 1))[users]
-        return idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items))
+        idf = np.log1p(np.count_nonzero(totals) / np.maximum(counts, 1))[users]
+        return idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items, totals))
 
-    def _saturate(self, w: Doubles, items: Ints) -> Doubles:
-        lengths = np.bincount(items, w, len(self.popularity_)).astype(np.float64)
-        mean = lengths.sum() / np.count_nonzero(self.popularity_)
+    def _saturate(self, w: Doubles, items: Ints, lengths: Doubles) -> Doubles:
+        mean = lengths.sum() / np.count_nonzero(lengths)
         relative = _divide(lengths, np.full(len(lengths), mean))[items]
         return _divide(w * (self.bm25_k1 + 1), w + self.bm25_k1 * (1 - self.bm25_b + self.bm25_b * relative))
 

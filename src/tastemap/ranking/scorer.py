@@ -410,8 +410,13 @@ def largest_size(coefficients: Floats) -> float:
 def check_range(pairs: Rows, largest_coefficient: float, whose: str) -> None:
     """Raise DataError where a sum of weights times coefficients could be more than a float32 holds."""
     totals = np.add.reduceat(np.append(pairs.data, np.float32(0)).astype(np.float64), pairs.indptr[:-1])
-    if totals.max(initial=0) * largest_coefficient > LARGEST_FLOAT:
+    check_total(float(totals.max(initial=0)), largest_coefficient, whose)
+
+
+def check_total(total: float, largest_coefficient: float, whose: str) -> None:
+    """Raise DataError where weights that add up to a total have scores of more than a float32 holds."""
+    if total * largest_coefficient > LARGEST_FLOAT:
         raise DataError(
-            f"the weights of {whose} add up to {totals.max():.2g}, and scores from them may be more than 32-bit "
+            f"the weights of {whose} add up to {total:.2g}, and scores from them may be more than 32-bit "
             "floats hold: scale them down"
         )

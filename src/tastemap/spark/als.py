@@ -17,7 +17,6 @@ from tastemap.models.implicit_als import ImplicitALS
 from tastemap.spark.collect import collect_vectors
 from tastemap.spark.frames import ITEM, USER, WEIGHT
 from tastemap.spark.ids import Numbered
-from tastemap.typing import Arrays
 
 # MLlib solves systems of factors x factors with 64 bits, in as many blocks of users and items as there are cores, but
 # at least this many: its default.
@@ -68,28 +67,33 @@ def _check(model: ImplicitALS | ExplicitALS, wanted: dict[str, object]) -> None:
         )
 
 
-def learn_implicit(used: ImplicitALS, training: Training) -> Arrays:
-    """Return the fitted arrays of ImplicitALS.
+def learn_implicit(model: ImplicitALS, training: Training) -> None:
+    """Set the fitted arrays of ImplicitALS.
 
     MLlib minimises  sum over pairs of (1 + alpha r) (1 - s)^2  +  sum over the others of s^2
                      + regParam (sum_u n_u |x_u|^2 + sum_i n_i |y_i|^2),
     which is the loss "hu" divided by unobserved_weight.
     """
-    a = float(used.unobserved_weight or 0)
-    return _learn(
-        used, training, implicitPrefs=True, alpha=float(used.alpha) / a, regParam=float(used.regularization or 0) / a
-    )
+    used = model.used_
+    a = float(used.unobserved_weight)
+    _learn(model, training, implicitPrefs=True, alpha=float(used.alpha) / a, regParam=float(used.regularization) / a)
 
 
-def learn_explicit(used: ExplicitALS, training: Training, deviation: float) -> Arrays:
-    """Return the factors of ExplicitALS; MLlib minimises its objective without biases as it stands.
+def learn_explicit(model: ExplicitALS, training: Training) -> None:
+    """Set the fitted arrays of ExplicitALS; MLlib minimises its objective without biases as it stands."""
+    weight = fn.col(WEIGHT).cast("double")
+    found = training.pairs.agg(fn.min(weight), fn.max(weight), fn.stddev_pop(weight)).first()
+    assert found is not None
+    deviation = found[2] or 1.0
+    _learn(model, training, implicitPrefs=False, regParam=deviation * float(model.used_.regularization))
+    for side, n in (("user", len(training.users.ids)), ("item", len(training.items.ids))):
+        setattr(model, f"{side}_biases_", np.zeros(n, np.float32))
+    model.mean_, model.deviation_ = np.zeros(1, np.float32), np.array([deviation], np.float32)
+    model.range_ = np.array(found[:2], np.float32)
 
-    deviation : the standard deviation of the ratings, which multiplies the regularization
-    """
-    return _learn(used, training, implicitPrefs=False, regParam=deviation * float(used.regularization or 0))
 
-
-def _learn(used: ImplicitALS | ExplicitALS, training: Training, **parameters: Any) -> Arrays:
+def _learn(model: ImplicitALS | ExplicitALS, training: Training, **parameters: Any) -> None:
+    used = model.used_
     n_users, n_items = len(training.users.ids), len(training.items.ids)
     memory.ask(
         f"{type(used).__name__} of {n_users:,} users and {n_items:,} items, on the driver,",
@@ -119,29 +123,9 @@ def _learn(used: ImplicitALS | ExplicitALS, training: Training, **parameters: An
     )
     try:
         fitted = als.fit(pairs)
-        users = collect_vectors(fitted.userFactors, n_users, used.factors)
-        items = collect_vectors(fitted.itemFactors, n_items, used.factors)
+        model.user_factors_ = collect_vectors(fitted.userFactors, n_users, used.factors)
+        model.item_factors_ = collect_vectors(fitted.itemFactors, n_items, used.factors)
         for side in (fitted.userFactors, fitted.itemFactors):
             side.unpersist()
     finally:
         pairs.unpersist()
-    return {"user_factors_": users, "item_factors_": items}
-
-
-def measure_ratings(pairs: DataFrame) -> dict[str, float]:
-    """Return the lowest and the highest rating, and their standard deviation."""
-    weight = fn.col(WEIGHT).cast("double")
-    found = pairs.agg(fn.min(weight), fn.max(weight), fn.stddev_pop(weight)).first()
-    assert found is not None
-    return {"low": found[0], "high": found[1], "deviation": found[2]}
-
-
-def complete_ratings(arrays: Arrays, ratings: dict[str, float]) -> Arrays:
-    """Return all fitted arrays of ExplicitALS without biases."""
-    biases = {f"{side}_biases_": np.zeros(len(arrays[f"{side}_factors_"]), np.float32) for side in ("user", "item")}
-    scale = {
-        "mean_": np.zeros(1, np.float32),
-        "deviation_": np.array([ratings["deviation"] or 1], np.float32),
-        "range_": np.array([ratings["low"], ratings["high"]], np.float32),
-    }
-    return {**arrays, **biases, **scale}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -12,18 +13,20 @@ from pyspark.sql import functions as fn
 from tastemap.data._checks import check_choice, check_switch
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, NotSupportedError
+from tastemap.models.ease import EASE
 from tastemap.models.explicit_als import ExplicitALS
 from tastemap.models.implicit_als import ImplicitALS
+from tastemap.models.item_knn import ItemKNN
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.state import State, check_names
 from tastemap.models.shared.totals import Totals
-from tastemap.spark import als
+from tastemap.spark import als, gram
+from tastemap.spark.als import Training
 from tastemap.spark.collect import collect
 from tastemap.spark.failures import tell_failure
 from tastemap.spark.frames import ITEM, USER, WEIGHT, Use, check_pairs, merge_pairs, take_columns
 from tastemap.spark.ids import number_ids
 from tastemap.spark.session import session_of, set_checkpoints
-from tastemap.typing import Arrays
 
 Duplicates = Literal["sum", "mean", "max"]
 Fitted = TypeVar("Fitted", bound=Model)
@@ -50,9 +53,12 @@ def fit(
         the model is as one saved with interactions=False
 
     `ImplicitALS` with loss="hu" and regularization_scale="count", and `ExplicitALS` with biases=False, are trained by
-    MLlib's ALS on the same objective, rows solved exactly whatever `solver` says. Users and items come in the order of
-    their ids. The frame is read several times: cache one that takes long to make. The factors must fit in the memory of
-    the driver; `Model.epochs_` is empty, because MLlib tells no objective. Results are pandas frames.
+    MLlib's ALS on the same objective, rows solved exactly whatever `solver` says; `Model.epochs_` is empty, because
+    MLlib tells no objective. Of `EASE` and `ItemKNN` executors sum the Gram matrix of the items, and the driver solves
+    its equations or chooses the neighbours; for ItemKNN nothing is held out to choose a shrinkage and a
+    similarity_exponent of None, which are 15 and 1. Users and items come in the order of their ids, and results are
+    pandas frames. The frame is read several times: cache one that takes long to make. What is learned must fit in the
+    memory of the driver.
 
     Raises NotSupportedError for models and parameters that Spark does not train, before any job; DataError for columns
     that are missing, of a wrong type or hold nulls.
@@ -61,14 +67,15 @@ def fit(
     check_switch("history", history)
     model.check_parameters()
     purpose = f"{type(model).__name__}.fit"
-    if not isinstance(model, ImplicitALS | ExplicitALS):
+    if not isinstance(model, tuple(_LEARNERS)):
+        others = [kind.__name__ for kind in _LEARNERS]
         raise NotSupportedError(
-            f"{type(model).__name__} does not train on Spark, but ImplicitALS and ExplicitALS do: fit it to "
-            "Interactions on one machine"
+            f"{type(model).__name__} does not train on Spark, but {', '.join(others[:-1])} and {others[-1]} do: fit it "
+            "to Interactions on one machine"
         )
     if isinstance(model, ImplicitALS):
         als.check_implicit(model)
-    else:
+    elif isinstance(model, ExplicitALS):
         als.check_explicit(model)
     use = Use(user, item, weight)
     check_names(user, item)
@@ -97,14 +104,9 @@ def _learn(model: Any, merged: DataFrame, use: Use, history: bool) -> Any:
     unit = 1.0 if ratings else float(found[0])
     in_units = merged if ratings else merged.withColumn(WEIGHT, (fn.col(WEIGHT) / fn.lit(unit)).cast("float"))
     users, items = number_ids(merged, USER, use.user), number_ids(merged, ITEM, use.item)
-    used = model.settle_from(Totals(users.counts, items.counts, np.empty(0)))
-    training = als.Training(in_units, users, items)
-    arrays: Arrays
-    if ratings:
-        measured = als.measure_ratings(merged)
-        arrays = als.complete_ratings(als.learn_explicit(used, training, measured["deviation"] or 1.0), measured)
-    else:
-        arrays = als.learn_implicit(used, training)
+    training = Training(in_units, users, items)
+    squares = gram.sum_squares(training) if isinstance(model, EASE) and model.regularization is None else np.empty(0)
+    used = model.settle_from(Totals(users.counts, items.counts, squares))
     state = State(
         users=users.ids,
         items=items.ids,
@@ -115,10 +117,11 @@ def _learn(model: Any, merged: DataFrame, use: Use, history: bool) -> Any:
         interactions=_collect_pairs(merged, training, use) if history else None,
         unit=unit,
     )
-    return model.adopt(state, used, arrays)
+    learn = next(learn for kind, learn in _LEARNERS.items() if isinstance(model, kind))
+    return model.learn_elsewhere(state, used, lambda own: learn(own, training))
 
 
-def _collect_pairs(merged: DataFrame, training: als.Training, use: Use) -> Interactions:
+def _collect_pairs(merged: DataFrame, training: Training, use: Use) -> Interactions:
     table = collect(merged)
     names = {USER: use.user, ITEM: use.item, WEIGHT: use.columns.weight}
     return Interactions.from_frame(
@@ -130,3 +133,12 @@ def _collect_pairs(merged: DataFrame, training: als.Training, use: Use) -> Inter
         items=training.items.ids,
         allow_negative=True,
     )
+
+
+# What sets the fitted arrays of a model.
+_LEARNERS: dict[type[Model], Callable[[Any, Training], None]] = {
+    ImplicitALS: als.learn_implicit,
+    ExplicitALS: als.learn_explicit,
+    EASE: gram.learn_ease,
+    ItemKNN: gram.learn_item_knn,
+}

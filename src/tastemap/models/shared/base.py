@@ -342,17 +342,16 @@ class Model(Answers):
         fitted: Self = import_spark().fit(self, frame, **columns)
         return fitted
 
-    def adopt(self, state: State, used: Self, arrays: Mapping[str, Array]) -> Self:
-        """Take over what was learned elsewhere, such as on Spark, and return the model itself, which is then fitted.
+    def learn_elsewhere(self, state: State, used: Self, learn: Callable[[Self], None]) -> Self:
+        """Learn from pairs that are not on this machine, such as on Spark, and return the model itself.
 
         state, used : as a fit has them
-        arrays : those that `fitted_arrays` declares
+        learn : sets the arrays that `fitted_arrays` declares of the model that it is given
         """
         self._forget()
         try:
             self._remember(state, used)
-            for name in self.fitted_arrays:
-                setattr(self, name, arrays[name])
+            learn(self)
             self._check_learned()
         except BaseException:
             self._forget()
