@@ -34,7 +34,6 @@ LEFT_OUT = {
     ("cast", "ids"),
     ("cast", "times"),
     ("core", ...),
-    ("histories", ...),
     ("history", ...),
     ("item_features", ...),
     ("name", ...),
@@ -355,7 +354,11 @@ def test_warnings_and_notes_are_worded_with_options() -> None:
     assert say(tm.DataError("none is there", table)) == "none is there: pass a file of them as --items FILE"
     seen = Remedy("pass exclude_seen=False", "exclude_seen", False)
     assert say(tm.DataError("nothing is known of them", seen)) == "nothing is known of them: pass --seen"
-    others |= {("exclude_seen", False)}
+    histories = Remedy("pass them as histories=", "histories", ...)
+    assert say(tm.DataError("nothing is known of them", histories)) == (
+        "nothing is known of them: pass them as --spark-histories"
+    )
+    others |= {("exclude_seen", False), ("histories", ...)}
     # Of the token a test starts a server.
     others |= {("wide", True), ("item_table", ...), ("token_file", ...), ("item_id", ...)}
     # Of databases test_database_commands has a server.

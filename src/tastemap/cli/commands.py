@@ -201,6 +201,9 @@ def recommend(
     history: Annotated[
         str | None, typer.Option(help="File of interactions of new users; columns as in the training data.")
     ] = None,
+    spark: opt.SparkUsers = None,
+    spark_histories: opt.SparkHistories = None,
+    fold_in: opt.FoldIn = "new",
     user_column: opt.UserColumn = None,
     item_column: opt.ItemColumn = None,
     weight_column: opt.WeightColumn = None,
@@ -244,8 +247,12 @@ def recommend(
     as_json: opt.Json = False,
 ) -> None:
     """Recommend items to known users, or to new ones from what they like."""
-    if sum((bool(user), everyone, bool(liked), history is not None)) != 1:
-        raise typer.BadParameter("pass one of --user, --all, --liked and --history")
+    if sum((bool(user), everyone, bool(liked), history is not None, spark is not None)) != 1:
+        raise typer.BadParameter("pass one of --user, --all, --liked, --history and --spark")
+    if spark is not None and (out is None or as_json or titles is not None or table is not None):
+        raise typer.BadParameter("--spark needs --out FOLDER, and goes without --titles, --table and --json")
+    if spark is None and spark_histories is not None:
+        raise typer.BadParameter("--spark-histories goes with --spark")
     if everyone and out is None and not as_json:
         raise typer.BadParameter("--all needs --out recs.parquet (or .csv, .tsv, a folder, a database) or --json")
     import tastemap as tm
@@ -255,13 +262,13 @@ def recommend(
     from tastemap.service.search import Search, parse_id
     from tastemap.service.titles import Titles
 
-    in_database, file = out is not None and is_table(out), None if out is None else Path(out)
-    in_parts = in_database or (out is not None and is_folder(out))
+    in_database, file = spark is None and out is not None and is_table(out), None if out is None else Path(out)
+    in_parts = in_database or (spark is None and out is not None and is_folder(out))
     if in_parts and (not everyone or titles is not None or as_json):
         raise typer.BadParameter("--out with a folder or a database goes with --all, without --titles and --json")
     if table is not None and not in_database:
         raise typer.BadParameter("--table names a table of a database: pass one as --out")
-    if not in_parts:
+    if not in_parts and spark is None:
         inputs = (*(candidates or ()), *(exclude or ()), *([history] if history else ()))
         output.check_table(file, model, titles, items, *map(Path, inputs))
     fitted = tm.load(model)
@@ -276,6 +283,12 @@ def recommend(
     among |= opt.choose_where(ctx, fitted)
     if since is not None:
         among["since"] = since
+    if spark is not None:
+        from tastemap.cli.over_spark import recommend_on_spark
+
+        how: Any = {"k": k, "exclude_seen": not seen, "on_unknown": on_unknown, **among}
+        recommend_on_spark(fitted, spark, str(out), histories=spark_histories, fold_in=fold_in, **how)
+        return
     with opt.use_threads(threads):
         if liked:
             likes, remarks = names.find_all(liked)

@@ -207,6 +207,23 @@ TitleId = Annotated[str | None, typer.Option(help="Column of items in --titles; 
 TitleColumn = Annotated[str | None, typer.Option(help="Column of titles in --titles; guessed if its name is usual.")]
 
 Top = Annotated[int, typer.Option("--k", "-k", help="How many to list.")]
+SparkUsers = Annotated[
+    str | None,
+    typer.Option(
+        "--spark",
+        metavar="USERS",
+        help="Every user of a Parquet file or folder, or of a csv file, over Apache Spark, with --out FOLDER.",
+    ),
+]
+SparkHistories = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PAIRS", help="With --spark: what users have, which is left out, and from which new ones are folded in."
+    ),
+]
+FoldIn = Annotated[
+    Literal["new", "all"], typer.Option(help="With --spark-histories: fold in new users from them, or all.")
+]
 Seen = Annotated[bool, typer.Option("--seen", help="Also rank what a user already has.")]
 Table = Annotated[Path | None, typer.Option(help="Write a table instead: .parquet, .csv or .tsv.")]
 Lists = Annotated[

@@ -59,6 +59,7 @@ ADVICE: dict[tuple[str, object], str | tuple[str, ...]] = {
     ("events", ...): "pass it as --events",
     ("exclude", None): "pass --seen",
     ("exclude_seen", False): "pass --seen",
+    ("histories", ...): "pass them as --spark-histories",
     ("id_column", ...): "pass --title-id COLUMN",
     ("item_feature_columns", ...): "name some with --feature-columns",
     ("item_feature_id", ...): "pass --feature-id COLUMN",

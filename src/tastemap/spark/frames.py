@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pyspark.sql import Column, DataFrame, types
+from pyspark.sql import Column, DataFrame, SparkSession, types
 from pyspark.sql import functions as fn
 
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Columns, name_weights
 from tastemap.errors import DataError, name_some, show, suggest
+from tastemap.spark.failures import tell_failure
 
 # The columns of pairs within tastemap.spark, whatever the caller calls them.
 USER, ITEM, WEIGHT, TIME = "user", "item", "weight", "time"
@@ -28,6 +29,14 @@ class Use(NamedTuple):
     def columns(self) -> Columns:
         """The names of the columns in results and files."""
         return Columns(self.user, self.item, self.weight or name_weights(self.user, self.item))
+
+
+def read_frame(session: SparkSession, path: str) -> DataFrame:
+    """Read a Parquet file or folder, or a csv file with a header, from any file system that Spark knows."""
+    with tell_failure(f"reading {path}"):
+        if path.lower().endswith((".csv", ".csv.gz")):
+            return session.read.csv(path, header=True, inferSchema=True)
+        return session.read.parquet(path)
 
 
 def take_columns(frame: DataFrame, use: Use, *, users: IdMap | None = None, items: IdMap | None = None) -> DataFrame:

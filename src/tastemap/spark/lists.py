@@ -77,7 +77,7 @@ def recommend_all(
     if is_spark(exclude):
         raise DataError(
             "exclude takes ids, or a frame of pairs on this machine",
-            Remedy("pass the Spark frame of what users have as histories=", "histories", ...),
+            "pass the Spark frame of what users have as histories=",
         )
     if exclude_seen and histories is None and state.interactions is None:
         raise make_no_pairs_error(

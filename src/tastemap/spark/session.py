@@ -61,6 +61,21 @@ def open_session(master: str | None = None, **settings: Any) -> SparkSession:
     return session
 
 
+@contextmanager
+def use_session() -> Iterator[SparkSession]:
+    """Give the running session, or start one that ends with the block; see `open_session`."""
+    import_extra("pyspark.sql", "pyspark", extra="spark", purpose="tastemap.spark")
+    from pyspark.sql import SparkSession
+
+    is_ours = SparkSession.getActiveSession() is None
+    session = open_session()
+    try:
+        yield session
+    finally:
+        if is_ours:
+            session.stop()
+
+
 def check_java() -> None:
     """Raise MissingPackageError where Spark would find no Java, or one that is too old for it."""
     home = os.environ.get("JAVA_HOME")
