@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -113,8 +114,8 @@ def measure_sasrec(data: str, minutes: float, epochs: int, people: int | None, t
         position = train.recency.position
         np.savez(given, users=train.row_of_pair(), items=train.matrix.indices, position=position)
         options = json.dumps({"minutes": minutes, "epochs": epochs, "threads": threads, "k": K})
-        done = subprocess.run([SASREC, HERE / "sasrec.py", given, lists, options], check=True, stdout=subprocess.PIPE)
-        print(done.stdout.decode(), flush=True)
+        # Its curve goes to stderr: results come by stdout.
+        subprocess.run([SASREC, HERE / "sasrec.py", given, lists, options], check=True, stdout=sys.stderr)
         made = np.load(lists)
     frame = pl.DataFrame(
         {
@@ -124,7 +125,12 @@ def measure_sasrec(data: str, minutes: float, epochs: int, people: int | None, t
         }
     ).rename({"user": train.users.name, "item": train.items.name})
     asked = test.pick((train.users.find(test.users.ids)[test.row_of_pair()] >= 0)[test.input_order])
-    return {"fit s": float(made["seconds"]), **show(tm.evaluate_lists(frame, asked, metrics=METRICS, train=train))}
+    curve = f"{int(np.argmin(made['losses'])) + 1} of {len(made['losses'])}" if len(made["losses"]) else ""
+    return {
+        "fit s": float(made["seconds"]),
+        "lowest loss": curve,
+        **show(tm.evaluate_lists(frame, asked, metrics=METRICS, train=train)),
+    }
 
 
 def show(measured: Any) -> Row:

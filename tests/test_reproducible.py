@@ -27,7 +27,10 @@ SCRIPT = """
     ratings = tm.datasets.movielens("1m", path=sys.argv[1]).interactions
     kind = tm.MODELS[sys.argv[2]]
     options = {name: value for name, value in {"epochs": 2}.items() if hasattr(kind, name)}
-    model = kind(**options).fit(ratings if kind.abilities.ratings else ratings.at_least(4).binarize())
+    pairs = ratings if kind.abilities.ratings else ratings.at_least(4).binarize()
+    if kind.abilities.uses_order:
+        pairs = pairs.top_items(1500)  # NextItem takes eight times as long as EASE
+    model = kind(**options).fit(pairs)
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "model")
         arrays, header, _ = read_arrays(Path(folder) / "model", "model")

@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "SVDpp": {"factors": 10, "epochs": 1},
     "ExplicitALS": {"factors": 10, "epochs": 1},
     "EASE": {},
+    "NextItem": {},
     "ItemKNN": {"neighbours": 5, "shrinkage": 1.0, "similarity_exponent": 1.0},
     "Popular": {},
     "PersonalPopular": {},
@@ -39,7 +40,8 @@ def pairs(n_users: int = 60, n_items: int = 40, seed: int = 0) -> tm.Interaction
     random = np.random.default_rng(seed)
     W = random.integers(1, 4, (n_users, n_items)) * (random.random((n_users, n_items)) < 0.4)
     W[np.arange(n_users), np.arange(n_users) % n_items] = 2
-    return tm.Interactions.from_csr(sp.csr_array(W.astype(np.float32)))
+    made = tm.Interactions.from_csr(sp.csr_array(W.astype(np.float32)))
+    return tm.Interactions(made.matrix, made.users, made.items, time=np.arange(len(made)))
 
 
 def likes(n_users: int, n_items: int) -> tm.Interactions:
