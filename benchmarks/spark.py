@@ -3,6 +3,7 @@
     python spark.py lists               # MovieLens 1M's likes: recommend_all beside recommendForAllUsers
     python spark.py objective           # MovieLens 1M's likes: objective and NDCG@10 after 20 epochs, Spark and local
     python spark.py made --millions 10  # made interactions: fit and recommend_all, Spark and local
+    python spark.py scale --share .001  # a part of 100 million users and 10 million items, beside what is calculated
 
 `lists` writes ten unseen films for every user to Parquet, both from 64 factors. MLlib knows no seen items: it is asked
 for ten plus the longest history, and what was seen is taken out by an anti-join and the rest cut to ten. Its time for
@@ -25,7 +26,7 @@ FACTORS, K = 64, 10
 OBJECTIVE = {"loss": "hu", "regularization_scale": "count"}
 
 
-def open_session(cores: int, memory: str) -> Any:
+def open_session(cores: int, memory: str, **more: Any) -> Any:
     from tastemap.spark import open_session
 
     settings = {
@@ -36,7 +37,7 @@ def open_session(cores: int, memory: str) -> Any:
         "spark__sql__shuffle__partitions": 4 * cores,
         "spark__log__level": "ERROR",
     }
-    return open_session(f"local[{cores}]", **settings)
+    return open_session(f"local[{cores}]", **settings, **more)
 
 
 def take_time(work: Any) -> tuple[float, Any]:
@@ -199,10 +200,87 @@ def measure_made(session: Any, folder: Path, millions: float, factors: int, epoc
     return found
 
 
+USERS, ITEMS, PAIRS_A_USER = 100_000_000, 10_000_000, 50
+
+# Of the log of events, so that it can be read here.
+_PLAIN = {"spark__eventLog__compress": "false", "spark__eventLog__rolling__enabled": "false"}
+
+
+def count_blocks(pairs: float, blocks: int) -> float:
+    """Return in how many of the blocks of the other side a row with so many pairs is needed, of pairs at random."""
+    return blocks * (1 - (1 - 1 / blocks) ** pairs)
+
+
+def calculate(users: int, items: int, factors: int, epochs: int, blocks: int) -> dict[str, float]:
+    """Return bytes, and operations, by the formulas of docs/spark.md."""
+    pairs, row = users * PAIRS_A_USER, 4 * factors
+    sent = users * count_blocks(PAIRS_A_USER, blocks) + items * count_blocks(pairs / items, blocks)
+    return {
+        "pairs, shuffled for training": 4 * 24 * pairs,  # merged, numbered twice, put into blocks of both sides
+        "factors, shuffled in all epochs": epochs * row * sent,
+        "pairs and users, shuffled for lists": 2 * 24 * pairs + users * (row + 8),
+        "items, sent to each machine": items * (row + 36),
+        "factors, on the driver": (users + items) * row,
+        "operations of lists": 2.0 * factors * users * items,
+    }
+
+
+def read_shuffles(log: Path) -> tuple[int, float]:
+    """Return the bytes that all tasks wrote for shuffles, and the seconds that they ran."""
+    n_bytes, seconds = 0, 0.0
+    for file in log.rglob("*"):
+        if file.is_file() and not file.name.endswith(".crc"):
+            for line in file.read_text().splitlines():
+                event = json.loads(line)
+                metrics = event.get("Task Metrics") if event.get("Event") == "SparkListenerTaskEnd" else None
+                if metrics:
+                    n_bytes += metrics["Shuffle Write Metrics"]["Shuffle Bytes Written"]
+                    seconds += metrics["Executor Run Time"] / 1000
+    return n_bytes, seconds
+
+
+def measure_scale(folder: Path, share: float, factors: int, epochs: int, cores: int, memory: str) -> dict[str, Any]:
+    import polars as pl
+
+    import tastemap as tm
+
+    users, items = round(USERS * share), round(ITEMS * share)
+    random = np.random.default_rng(0)
+    source = folder / "pairs.parquet"
+    table = pl.DataFrame(
+        {
+            "user": np.repeat(np.arange(users), PAIRS_A_USER),
+            "item": random.integers(0, items, users * PAIRS_A_USER, dtype=np.int64),
+        }
+    )
+    table.write_parquet(source)
+    found: dict[str, Any] = {"users": users, "items": items, "calculated": {}, "measured": {}}
+    found["calculated"] = calculate(users, items, factors, epochs, max(10, cores))
+    found["at full size"] = calculate(USERS, ITEMS, factors, 20, 200)
+    model: Any = None
+    for step in ("fit", "lists"):
+        log = folder / f"log-{step}"
+        log.mkdir()
+        session = open_session(cores, memory, spark__eventLog__enabled="true", spark__eventLog__dir=str(log), **_PLAIN)
+        pairs = session.read.parquet(str(source))
+        if step == "fit":
+            model = tm.ImplicitALS(factors=factors, epochs=epochs, **OBJECTIVE)
+            spent, _ = take_time(lambda model=model, pairs=pairs: model.fit(pairs))
+        else:
+            asked = model.recommend_all(pairs.select("user"), histories=pairs, k=K)
+            spent, _ = take_time(lambda asked=asked: asked.write.parquet(str(folder / "lists")))
+        session.stop()
+        shuffled, ran = read_shuffles(log)
+        found["measured"][step] = {"seconds": spent, "shuffled": shuffled, "seconds of tasks": ran}
+        print(f"  {step}: {found['measured'][step]}", flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("lists", "objective", "made"))
+    parser.add_argument("what", choices=("lists", "objective", "made", "scale"))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=0.001)
     parser.add_argument("--millions", type=float, default=10)
     parser.add_argument("--factors", type=int, default=FACTORS)
     parser.add_argument("--epochs", type=int, default=20)
@@ -211,14 +289,19 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder, session = Path(name), open_session(asked.cores, asked.memory)
-        if asked.what == "lists":
+        folder = Path(name)
+        session = None if asked.what == "scale" else open_session(asked.cores, asked.memory)
+        if asked.what == "scale":
+            how = (asked.share, asked.factors, asked.epochs, asked.cores, asked.memory)
+            found = measure_scale(folder, *how)
+        elif asked.what == "lists":
             found = measure_lists(session, folder, asked.rounds)
         elif asked.what == "objective":
             found = measure_objective(session, folder, asked.epochs)
         else:
             found = measure_made(session, folder, asked.millions, asked.factors, asked.epochs)
-        session.stop()
+        if session is not None:
+            session.stop()
     print(json.dumps(found, indent=2))
     if asked.json is not None:
         asked.json.write_text(json.dumps(found))

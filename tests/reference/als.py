@@ -122,3 +122,15 @@ def objective(
         value += sum(ridge[row] * float(own[row] @ own[row]) for row in np.flatnonzero(has_pairs))
         value += model.feature_regularization * ridge[has_pairs].mean() * float((V**2).sum())
     return value
+
+
+def hu_objective(model: Any) -> float:
+    """Return the objective of the loss "hu" with the scale "count", by sums over the pairs and Gram matrices."""
+    used, pairs = model.used_, model.state.training("its objective")
+    X, Y = model.user_factors_.astype(np.float64), model.item_factors_.astype(np.float64)
+    scores = np.einsum("pf,pf->p", X[pairs.row_of_pair()], Y[pairs.matrix.indices])
+    w, a = pairs.matrix.data.astype(np.float64), used.unobserved_weight
+    value = float(((a + used.alpha * w) * (1 - scores) ** 2 - a * scores**2).sum())
+    value += a * float(((X.T @ X) * (Y.T @ Y)).sum())
+    sides = ((X, pairs.by_user.counts), (Y, pairs.by_item.counts))
+    return value + used.regularization * sum(float(counts @ (P**2).sum(axis=1)) for P, counts in sides)

@@ -53,6 +53,24 @@ def test_the_objective_is_that_of_one_machine(trained: tm.ImplicitALS, local: tm
     assert found[0] == pytest.approx(found[1], rel=0.02)  # two random starts, three epochs
 
 
+def test_the_short_objective_is_the_long_one(trained: tm.ImplicitALS, local: tm.Interactions) -> None:
+    long = reference.objective(dense(trained, local), trained.user_factors_, trained.item_factors_, trained)
+    assert reference.hu_objective(trained) == pytest.approx(long, rel=1e-9)
+
+
+def test_movielens_ends_where_one_machine_ends(
+    spark: Any, ml1m_ratings: tm.Interactions, to_spark: Callable[[pl.DataFrame], Any]
+) -> None:
+    train, test = tm.split.random(ml1m_ratings.at_least(4).binarize(), 0.2)
+    names: Any = {"user": train.columns.user, "item": train.columns.item}
+    parameters: Any = {"factors": 16, "epochs": 20, "loss": "hu", "regularization_scale": "count"}
+    there = tm.ImplicitALS(**parameters).fit(to_spark(train.to_frame("polars")), **names, history=True)
+    here = tm.ImplicitALS(**parameters, solver="cholesky").fit(train, progress=False)
+    assert reference.hu_objective(there) == pytest.approx(reference.hu_objective(here), rel=0.005)
+    ndcg = [tm.evaluate(model, test, progress=False)["ndcg@10"] for model in (there, here)]
+    assert ndcg[0] == pytest.approx(ndcg[1], abs=0.005)
+
+
 def test_users_are_at_the_minimum_for_the_items(trained: tm.ImplicitALS) -> None:
     seen = trained.take_seen("a test")
     np.testing.assert_allclose(trained.scorer.fold(seen), trained.user_factors_, atol=1e-5)

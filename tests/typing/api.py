@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from pyspark.sql import DataFrame as SparkFrame
 
 import tastemap as tm
 import tastemap.split
@@ -84,6 +85,15 @@ def ask(model: tm.Model, kind: Literal["pandas", "polars"]) -> None:
     assert_type(model.explain("ann", "Emma", frame="polars"), tm.Explanation[pl.DataFrame])
     assert_type(model.explain("ann", "Emma", frame="pyarrow").frame, pa.Table)
     assert_type(model.card(), str)
+
+
+def spread(model: tm.Model, frame: SparkFrame) -> None:
+    fitted = tm.ImplicitALS(loss="hu").fit(frame, user="reader", item="book", history=True)
+    assert_type(fitted, tm.ImplicitALS)
+    assert_type(model.recommend_all(frame, histories=frame, k=3), SparkFrame)
+    assert_type(model.recommend_all("lists.parquet", k=3), None)
+    assert_type(tm.split.by_time(frame, at=3, time="day"), tuple[SparkFrame, SparkFrame])
+    assert_type(tm.evaluate(model, frame, exclude=frame), tm.Evaluation)
 
 
 def explain(model: tm.Model) -> tm.Explanation:
