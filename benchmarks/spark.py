@@ -218,7 +218,7 @@ def calculate(users: int, items: int, factors: int, epochs: int, blocks: int) ->
     return {
         "pairs, shuffled for training": 4 * 24 * pairs,  # merged, numbered twice, put into blocks of both sides
         "factors, shuffled in all epochs": epochs * row * sent,
-        "pairs and users, shuffled for lists": 2 * 24 * pairs + users * (row + 8),
+        "pairs and users, shuffled for lists": 24 * pairs + users * (row + 8),
         "items, sent to each machine": items * (row + 36),
         "factors, on the driver": (users + items) * row,
         "operations of lists": 2.0 * factors * users * items,
