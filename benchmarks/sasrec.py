@@ -42,21 +42,18 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
         newest = interactions.groupby(Columns.User)[Columns.Datetime].rank(method="first", ascending=False) == 1
         return (newest & interactions[Columns.User].isin(told)).to_numpy()
 
+    losses: list[float] = []  # not of the callback, which is copied
+
     class Curve(Callback):
         """Prints the loss of validation after each epoch, and ends the training when the time is up."""
-
-        def __init__(self) -> None:
-            self.start, self.losses = time.perf_counter(), list[float]()
 
         def on_validation_epoch_end(self, trainer: Any, module: Any) -> None:
             if trainer.sanity_checking:
                 return
-            seconds, loss = time.perf_counter() - self.start, trainer.callback_metrics.get("val_loss")
-            self.losses.append(float("nan") if loss is None else float(loss))
-            print(f"epoch {trainer.current_epoch + 1}: {seconds:.0f} s, loss {self.losses[-1]:.4f}", flush=True)
+            seconds, loss = time.perf_counter() - start, trainer.callback_metrics.get("val_loss")
+            losses.append(float("nan") if loss is None else float(loss))
+            print(f"epoch {trainer.current_epoch + 1}: {seconds:.0f} s, loss {losses[-1]:.4f}", flush=True)
             trainer.should_stop = seconds > 60 * minutes
-
-    curve = Curve()
 
     def make_trainer(**_: Any) -> Trainer:
         return Trainer(
@@ -68,7 +65,7 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
             enable_model_summary=False,
             enable_checkpointing=False,
             logger=False,
-            callbacks=[curve],
+            callbacks=[Curve()],
         )
 
     model = SASRecModel(
@@ -90,7 +87,7 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
         "items": lists[Columns.Item].to_numpy(np.int64),
         "ranks": lists[Columns.Rank].to_numpy(np.int64),
         "seconds": seconds,
-        "losses": curve.losses,
+        "losses": losses,
     }
 
 
