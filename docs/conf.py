@@ -57,6 +57,11 @@ numpy.typing.NDArray, numpy.typing.ArrayLike = NDArray, ArrayLike  # before tast
 nitpick_ignore_regex = [("py:.*", r"(?!tastemap\b).*")]
 # What a table of items is made of and becomes inside the models: nobody makes these by hand.
 nitpick_ignore = [("py:class", f"tastemap.data.item_table.{name}") for name in ("Column", "AlignedTable")]
+# By which what was summed on Spark becomes a model.
+nitpick_ignore += [
+    ("py:class", f"tastemap.{name}")
+    for name in ("models.shared.totals.Totals", "models.shared.state.State", "training.inverse.Symmetric")
+]
 
 # -- pages and tutorials ----------------------------------------------------------------------------------------------
 
