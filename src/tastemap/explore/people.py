@@ -90,7 +90,8 @@ class _History:
             self.without = [item for item in visit.query.getlist("without") if item in own]
             Tag("p", texts.SWITCH_HINT, "hint")
             self._told = Tag("p", self._tell(), "told", role="status")
-            self._pairs = sorted(pairs, key=lambda one: -one["weight"])
+            # With times they come with the newest first.
+            self._pairs = pairs if any("time" in one for one in pairs) else sorted(pairs, key=lambda one: -one["weight"])
             self._weighted = len({one["weight"] for one in pairs}) > 1
             self._rows = Tag("ul", classes="switches")
             self._fill(self._pairs[:FIRST])
@@ -110,6 +111,8 @@ class _History:
                     is_on = item not in self.without
                     switch(texts.SWITCH.format(name=name), is_on, partial(self._switch, item))
                     link(name, make_address("/", {"item": item}), "name")
+                    if "time" in one:
+                        Tag("small", one["time"])
                     if self._weighted:
                         Tag("span", self._visit.numbers.score(one["weight"]), "score")
 

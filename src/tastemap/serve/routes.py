@@ -250,7 +250,9 @@ def describe_item(served: Served, item: str) -> Json:
 
 
 def describe_user(served: Served, user: str) -> Json:
-    """Return what is known of a user: the history, where the file of the model has it."""
+    """Return what is known of a user: the history, where the file of the model has it; the newest first, with dates,
+    where it has times.
+    """
     row = served.require_user(user)
     told = {"user": served.name_users(np.array([row]))[0], "pairs": int(served.model.activity_[row])}
     data = served.model.interactions
@@ -259,7 +261,14 @@ def describe_user(served: Served, user: str) -> Json:
     pairs = data.by_user
     own = slice(pairs.indptr[row], pairs.indptr[row + 1])
     named, weights = served.name_items(pairs.indices[own]), pairs.data[own].tolist()
-    return told | {"history": [{**one, "weight": weight} for one, weight in zip(named, weights, strict=True)]}
+    history = [{**one, "weight": weight} for one, weight in zip(named, weights, strict=True)]
+    if data.time is None:
+        return told | {"history": history}
+    time = data.time[own]
+    given = np.arange(len(time)) if data.order is None else data.order[own]
+    clock = served.model.state.clock
+    newest_first = np.lexsort((given, time))[::-1].tolist()
+    return told | {"history": [{**history[at], "time": clock.format(time[at])} for at in newest_first]}
 
 
 def describe_model(served: Served) -> Json:
