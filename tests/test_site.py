@@ -185,11 +185,11 @@ def test_the_table_of_abilities_says_what_the_models_declare() -> None:
     assert [row.split("`")[1] for row in rows] == [cls.__module__.split(".")[-1] for cls in tm.MODELS.values()]
     assert rows[0] == "| {doc}`random` | ignored | an order | - | at random | - | - | - | yes |"
     assert rows[5] == "| {doc}`ease` | strength | an order | exactly | exact | - | items | - | no chance in it |"
-    assert rows[8] == (
+    assert rows[9] == (
         "| {doc}`warp` | length of a step | an order | leaving one out | by steps | users, items | items, users | yes "
         "| yes |"
     )
-    assert rows[11] == "| {doc}`explicit_als` | the rating | ratings | exactly | exact | - | items, users | yes | yes |"
+    assert rows[12] == "| {doc}`explicit_als` | the rating | ratings | exactly | exact | - | items, users | yes | yes |"
 
 
 def test_a_page_of_a_model_without_its_facts_is_refused() -> None:
