@@ -3,8 +3,8 @@
 Each set is split at one moment for all users, so that its latest tenth is the test part. Half-lives, and the span of
 Popular, are chosen in the same way on the training part alone: its own latest tenth is held out. Lists have ten places
 and leave out training pairs; measured are the users of the test part who have a training pair. "gain" is that of the
-chosen half-life over none, with a 95 % interval over users. NextItem forgets by the pair in the columns "without", and by
-the time, in steps chosen in that way, in the others.
+chosen half-life over none, with a 95 % interval over users. NextItem forgets by the pair in the columns "without", and
+by the time, in steps chosen in that way, in the others.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ class _History:
             self.without = [item for item in visit.query.getlist("without") if item in own]
             Tag("p", texts.SWITCH_HINT, "hint")
             self._told = Tag("p", self._tell(), "told", role="status")
-            # With times they come with the newest first.
-            self._pairs = pairs if any("time" in one for one in pairs) else sorted(pairs, key=lambda one: -one["weight"])
+            has_times = any("time" in one for one in pairs)  # then the newest come first
+            self._pairs = pairs if has_times else sorted(pairs, key=lambda one: -one["weight"])
             self._weighted = len({one["weight"] for one in pairs}) > 1
             self._rows = Tag("ul", classes="switches")
             self._fill(self._pairs[:FIRST])
