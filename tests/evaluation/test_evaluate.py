@@ -462,7 +462,7 @@ def test_ratings_of_people_known_by_a_history() -> None:
     model = tm.SVD(factors=3, epochs=4).fit(train)
     errors = []
     frame = history.to_frame()
-    for user, item, rating in test.to_frame().iter_rows():
+    for user, item, rating, *_ in test.to_frame().iter_rows():
         own = dict(frame.filter(user=user).select("item", "weight").iter_rows())
         errors.append(rating - model.recommend_for(own, candidates=[item], k=1)["score"][0])
     measured = tm.evaluate(model, test, metrics=["rmse", "mae"], history=history)

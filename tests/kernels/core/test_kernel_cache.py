@@ -247,19 +247,21 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         import copy, pickle, sys
         import numpy as np, scipy.sparse as sp, tastemap as tm
         from tastemap.kernels import (
-            ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, pairwise, popular,
+            ease, explicit_als, features, implicit_als as als, item_knn as knn, metrics, next_item, pairwise, popular,
             ranking, sgd, significance, svd
         )
         from tastemap.kernels.core import random, sparse
         rng = np.random.default_rng(0)
-        likes = tm.Interactions.from_csr(sp.csr_array((rng.random((90, 30)) < 0.3).astype(float)))
+        users, items = np.nonzero(rng.random((90, 30)) < 0.3)
+        likes = {"user": users, "item": items, "time": rng.integers(0, 99, len(users))}
+        likes = tm.Interactions.from_frame(likes, time="time")
         train, test = tm.split.random(likes, 0.2)
         fitted = tm.ImplicitALS(factors=5, epochs=2).fit(train, validation=test)
         checkpoint = sys.argv[1] + "/checkpoint"
         for _ in range(2):
             fitted = tm.ImplicitALS(factors=5, epochs=2, solver="cholesky").fit(train, checkpoint=checkpoint)
         fitted.save(sys.argv[1] + "/model")
-        news = tm.Interactions.from_frame({"user": [500], "item": [3]})
+        news = tm.Interactions.from_frame({"user": [500], "item": [3], "time": [99]}, time="time")
         models = [fitted, tm.load(sys.argv[1] + "/model"), fitted.update(news), tm.Popular().fit(train)]
         models += [pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)]
         genres = tm.Features.from_csr(sp.csr_array(np.eye(30)[:, :4]), ids=range(30))
@@ -297,6 +299,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arrays(run_python: Callable[..
         kernels += [ranking.pair_scores, ranking.hide, ranking.propose, ranking.rescore, ranking.decide]
         kernels += [ranking.rank_exactly, ranking.sort_lists, ease.gram_rows, ease.fill_weights, ease.add_rows]
         kernels += [knn.nearest_items, knn.add_similarities, popular.own_and_popular]
+        kernels += [next_item.sum_left, next_item.state_rows, next_item.target_rows]
         kernels += [random.race, random.states_of_rows, random.states_of_sets]
         kernels += [pairwise.bpr_bucket, pairwise.warp_bucket, svd.svd_bucket, svd.svdpp_bucket, sgd.deal, sgd.shuffle]
         kernels += [explicit_als.rating_rows, sparse.sparse_rows, features.spread_rows]
