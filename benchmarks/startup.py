@@ -77,7 +77,9 @@ def _call_everything() -> None:
 
     import tastemap as tm
 
-    everything = tm.Interactions.from_csr(sp.random(60, 40, 0.3, "csr", np.float32, 0))
+    pairs = sp.random(60, 40, 0.3, "coo", np.float32, 0)
+    rows = {"user": pairs.row, "item": pairs.col, "weight": pairs.data, "time": np.arange(pairs.nnz)}
+    everything = tm.Interactions.from_frame(rows, time="time")
     train, test = tm.split.random(everything, 0.2, seed=0)
     kinds = tm.Features.from_csr(sp.csr_array(np.eye(40, 4)), ids=range(40))
     tm.ImplicitALS(solver="subspace").fit(train, progress=False)
