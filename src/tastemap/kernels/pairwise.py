@@ -115,7 +115,7 @@ def bpr_bucket(bucket, P, Q, rule, skipped, pool, by_popularity):
             # -ln sigmoid(x) and sigmoid(-x), of exp(-|x|), which never overflows.
             e = np.exp(-np.abs(x))
             loss += w * (np.log1p(e) + max(-x, np.float32(0)))
-            pull = w * (e if x > 0 else np.float32(1)) / (1 + e)
+            pull = np.float32(w * (e if x > 0 else np.float32(1)) / (1 + e))
             step(P, u, Q, i, j, pull, _rate_of(rule, m), rule)
         _unmark(items, k, end, positives)
         k = end

@@ -17,13 +17,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import llvmlite
 import numba
 from llvmlite import binding
+from numba import types
 
 from tastemap.files.cache import cache_folder, make_private
 from tastemap.kernels.core.compiled import KernelCache, warn_uncached
@@ -55,6 +56,7 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     compiled: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", forceinline=True)(function)
     if folder is None or compiled is function:  # not compiled, with NUMBA_DISABLE_JIT
         return compiled  # type: ignore[no-any-return]
+    compiled.get_call_template = partial(_resolve_call, compiled.get_call_template)
     # The setting is read while the cache is made and belongs to the whole process: give it back at once.
     config: Any = numba.config
     before = config.CACHE_DIR
@@ -64,6 +66,12 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     finally:
         config.CACHE_DIR = before
     return compiled  # type: ignore[no-any-return]
+
+
+def _resolve_call(resolve: Callable[..., Any], args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    # A helper that another kernel calls with a number written in its source would be compiled for that number, and once
+    # more for any. Inlined, the number is seen in either.
+    return resolve(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
 
 
 @cache
