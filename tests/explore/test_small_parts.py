@@ -46,7 +46,7 @@ def test_scores_have_as_many_digits_as_they_need() -> None:
 
 
 def test_filters_go_into_the_address_and_come_back() -> None:
-    filters = Filters(("genre=Drama|Comedy", "year>=1990"), 0.25, {"genre": 2})
+    filters = Filters(("genre=Drama|Comedy", "year>=1990"), 0.25, {"genre": 2}, "30d")
     address = make_address("/taste", {"like": ["1", "a&b"], "models": "", **filters.as_query()})
     assert address.startswith("taste?like=1&like=a%26b&where=")
     assert Filters.of(QueryParams(address.partition("?")[2])) == filters
@@ -55,7 +55,8 @@ def test_filters_go_into_the_address_and_come_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["diversity=much", "diversity=nan", "at_most=genre", "at_most=genre:-1", "at_most=:3"]
+    "query",
+    ["diversity=much", "diversity=nan", "at_most=genre", "at_most=genre:-1", "at_most=:3", "since=2", "since=<b>"],
 )
 def test_what_an_address_cannot_mean_is_left_out(query: str) -> None:
     assert Filters.of(QueryParams(query)) == Filters()
@@ -79,14 +80,15 @@ def test_the_lines_of_python_give_the_list(tmp_path: Path, monkeypatch: pytest.M
         "import tastemap as tm",
         "tm.load('ease.safetensors').recommend_for([1, 3], disliked=[7], k=10)",
     ]
-    for filters in (Filters(), Filters(diversity=0.3), Filters(("genre=Drama",), 0.2, {"genre": 3})):
+    several = Filters(("genre=Drama",), 0.2, {"genre": 3})
+    for filters in (Filters(), Filters(diversity=0.3), Filters(since="365d"), several):
         first, *rest, last = write_code(served, ["1", "3"], ["7"], filters).splitlines()
         named: dict[str, object] = {}
         exec("\n".join([first, *rest]), named)
         table = tm.ItemTable.from_frame(films()) if filters.where else None
         own = model.recommend_for(
             [1, 3], disliked=[7], k=10, diversity=filters.diversity, at_most=dict(filters.at_most) or None,
-            where=list(filters.where) or None, item_table=table,
+            where=list(filters.where) or None, item_table=table, since=filters.since or None,
         )  # fmt: skip
         assert eval(last, named).equals(own)
 

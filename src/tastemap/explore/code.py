@@ -27,6 +27,8 @@ def write_code(served: Served, likes: Sequence[str], dislikes: Sequence[str], fi
         given.append(f"where={list(filters.where)!r}")
     if filters.diversity:
         given.append(f"diversity={filters.diversity:g}")
+    if filters.since:
+        given.append(f"since={filters.since!r}")
     if filters.at_most:
         given.append(f"at_most={dict(filters.at_most)!r}")
     lines = ["import tastemap as tm"]

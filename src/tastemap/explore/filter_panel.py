@@ -9,7 +9,7 @@ from functools import partial
 from tastemap.data.conditions import parse_condition
 from tastemap.errors import TastemapError
 from tastemap.explore import texts
-from tastemap.explore.filters import Filters
+from tastemap.explore.filters import AGES, Filters
 from tastemap.explore.frame import Visit, tell_error
 from tastemap.explore.parts import Tag, button, choice, slide, within_page, write
 
@@ -20,16 +20,19 @@ LIMITS = ("1", "2", "3", "5")
 
 
 class FilterPanel:
-    """Conditions, diversity and limits, folded away until somebody wants them.
+    """Conditions, diversity, age and limits, folded away until somebody wants them.
 
     filters : as they are now
     on_change : is called when they are others
-    with_diversity : whether lists can be made diverse and be limited, or only be filtered
+    with_diversity : whether lists can be made diverse, new and limited, or only be filtered
     """
 
     def __init__(self, visit: Visit, on_change: Callable[[], Awaitable[None]], *, with_diversity: bool = True) -> None:
         self.filters = Filters.of(visit.query)
         self._visit, self._on_change = visit, on_change
+        knows_age = with_diversity and all(served.model.state.knows_age for served in visit.desk.models)
+        if not knows_age:
+            self.filters = replace(self.filters, since="")
         self._table = visit.desk.models[0].table
         if self._table is None and not with_diversity:
             return
@@ -40,6 +43,9 @@ class FilterPanel:
                     self._add_conditions()
                 if with_diversity:
                     slide(texts.DIVERSITY, self.filters.diversity, self._set_diversity)
+                    if knows_age:
+                        ages = {"": texts.ANY_AGE, **{age: texts.AGES[age] for age in AGES}}
+                        choice(texts.AGE, ages, self.filters.since, self._set_since)
                     if self._table is not None:
                         self._add_limits()
             self._set = Tag("ul", classes="chips")
@@ -109,6 +115,9 @@ class FilterPanel:
     async def _set_diversity(self, text: str) -> None:
         await self._change(replace(self.filters, diversity=float(text)))
 
+    async def _set_since(self, age: str) -> None:
+        await self._change(replace(self.filters, since=age))
+
     async def _set_most(self, text: str) -> None:
         self._most = int(text)
         await self._limit()
@@ -138,7 +147,8 @@ class FilterPanel:
                     button("×", partial(self._remove, text), "small", name)
 
     def _count(self) -> int:
-        return len(self.filters.where) + bool(self.filters.diversity) + len(self.filters.at_most)
+        filters = self.filters
+        return len(filters.where) + bool(filters.diversity) + len(filters.at_most) + bool(filters.since)
 
     def _summarise(self) -> str:
         number = self._count()

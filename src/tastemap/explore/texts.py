@@ -68,6 +68,9 @@ VALUE = "Value, several with | between them"
 ADD_FILTER = "Add the filter"
 REMOVE_FILTER = "Remove the filter {filter}"
 DIVERSITY = "Diversity, from the best (0) to the most different (1)"
+AGE = "New within"
+ANY_AGE = "all times"
+AGES = {"7d": "the last week", "30d": "the last 30 days", "90d": "the last 90 days", "365d": "the last year"}
 AT_MOST = "At most so many of one value"
 NO_LIMIT = "no limit"
 

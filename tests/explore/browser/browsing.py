@@ -130,7 +130,9 @@ class Watch:
 
 def read_list(page: Any, model: str) -> list[str]:
     """Return the titles that a model lists."""
-    titles: list[str] = page.get_by_role("region", name=model, exact=True).locator(".list .name").all_inner_texts()
+    titles: list[str] = (
+        page.get_by_role("region", name=model, exact=True).locator(".list .name:visible").all_inner_texts()
+    )
     return titles
 
 
@@ -145,7 +147,7 @@ def wait_for_list(page: Any, model: str, titles: Sequence[str]) -> None:
     """Wait until a model lists these titles."""
     from playwright.sync_api import expect
 
-    expect(page.get_by_role("region", name=model, exact=True).locator(".list .name")).to_have_text(list(titles))
+    expect(page.get_by_role("region", name=model, exact=True).locator(".list .name:visible")).to_have_text(list(titles))
 
 
 def find_proposals(page: Any, label: str) -> Any:

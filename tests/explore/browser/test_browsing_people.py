@@ -92,6 +92,19 @@ def test_filters_and_diversity_choose_what_is_recommended(watch: Watch) -> None:
     wait_for_list(page, "als", ask_list(watch.server, "/recommend", **asked))
 
 
+def test_what_is_new_within_some_days_is_recommended_alone(watch: Watch) -> None:
+    page = watch.open("/people?user=4")
+    page.get_by_text(texts.FILTERS, exact=True).click()
+    page.get_by_role("combobox", name=texts.AGE).select_option("365d")
+    new = ask_list(watch.server, "/recommend", user="4", model="als", since="365d")
+    assert 0 < len(new) < 10
+    wait_for_list(page, "als", new)
+    page.reload()
+    wait_for_list(page, "als", new)
+    page.get_by_role("combobox", name=texts.AGE).select_option("")
+    wait_for_list(page, "als", ask_list(watch.server, "/recommend", user="4", model="als"))
+
+
 def test_a_person_is_opened_from_the_start_page(watch: Watch) -> None:
     page = watch.open("/people")
     page.locator(".chip a").first.click()

@@ -185,6 +185,11 @@ class State:
         is_new: Flags = self._first_times >= self.clock.read_since(since, time.max(), "since")
         return is_new
 
+    @property
+    def knows_age(self) -> bool:
+        """Whether `find_new` can be asked with durations."""
+        return self.interactions is not None and self.interactions.time is not None and self.clock.takes_dates
+
     @cached_property
     def _first_times(self) -> Array:
         """The earliest time of each item's training pairs, infinity for items without any: float64, (n_items,)."""
