@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,28 @@ def test_item_knn_is_that_of_one_machine(far: Any, local: tm.Interactions, simil
     assert there.used_.get_params() == here.used_.get_params()
     users, items = here.interactions.to_frame("polars")["who"], here.interactions.to_frame("polars")["what"]
     np.testing.assert_allclose(there.predict(users, items), here.predict(users, items), rtol=2e-5)
+
+
+def test_item_knn_chooses_its_similarity_on_users_that_are_drawn(
+    to_spark: Callable[[pl.DataFrame], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Customers buy what goes together, beside what everybody buys: steep similarities are right, flat ones usual."""
+    rng = np.random.default_rng(0)
+    popular = 1 / np.arange(1, 31)
+    rows = []
+    for user in range(500):
+        sets = [(1000 + 4 * int(s) + int(j)) for s in rng.choice(60, 2, False) for j in rng.choice(4, 3, False)]
+        rows += [(user, item) for item in {*sets, *rng.choice(30, 4, False, popular / popular.sum()).tolist()}]
+    frame = pl.DataFrame(rows, schema=["who", "what"], orient="row")
+    here = tm.ItemKNN().fit(tm.Interactions.from_frame(frame, user="who", item="what")).used_
+    assert (here.shrinkage, here.similarity_exponent) == (5.0, 1.3)
+    far = to_spark(frame)
+    assert tm.ItemKNN().fit(far, user="who", item="what").used_.get_params() == here.get_params()
+    module = sys.modules["tastemap.spark.fit"]  # the package has a function of this name
+    collect, collected = module.collect, []
+    monkeypatch.setattr(module, "DRAWN", len(frame) * 3 // 5)
+    monkeypatch.setattr(module, "collect", lambda pairs: collected.append(collect(pairs)) or collected[-1])
+    assert tm.ItemKNN().fit(far, user="who", item="what").used_.get_params() == here.get_params()
+    (drawn,) = collected
+    assert 0.5 < len(drawn) / len(frame) < 0.7
+    assert len(frame.filter(pl.col("who").is_in(drawn["user"].unique().implode()))) == len(drawn)  # users are whole

@@ -115,12 +115,8 @@ class EASE(Model):
         check_share("user_exponent", self.user_exponent)
         check_share("item_exponent", self.item_exponent)
 
-    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return the regularization that is as much as 110 pairs."""
-        return self.find_defaults_from(Totals.of(interactions))
-
     def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
-        """Return what `find_defaults` does, from totals."""
+        """Return the regularization that is as much as 110 pairs."""
         trace = float((totals.squares ** (1 - self.user_exponent)).sum())
         return {"regularization": RIDGE * trace / totals.pairs}
 

@@ -89,12 +89,8 @@ class ExplicitALS(RatingModel):
         check_switch("biases", self.biases)
         check_choice("regularization_scale", self.regularization_scale, ("count", "none"))
 
-    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return both regularizations by the formulas of the class docstring."""
-        return self.find_defaults_from(Totals.of(interactions))
-
     def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
-        """Return what `find_defaults` does, from totals."""
+        """Return both regularizations by the formulas of the class docstring."""
         n = totals.pairs / (len(totals.users) + len(totals.items))
         scale = 1.0 if self._scales_with_count else 2 * n
         return {

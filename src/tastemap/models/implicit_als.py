@@ -151,12 +151,8 @@ class ImplicitALS(Model):
             check_choice(name, getattr(self, name), get_args(kinds[name]))
         check_whole("seed", self.seed, lowest=0)
 
-    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return unobserved_weight and regularization by the formulas of the class docstring."""
-        return self.find_defaults_from(Totals.of(interactions))
-
     def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
-        """Return what `find_defaults` does, from totals."""
+        """Return unobserved_weight and regularization by the formulas of the class docstring."""
         # Its numbers were chosen on splits of the training parts of the sets of benchmarks/defaults.py, and checked on
         # smaller and emptier sets made of these.
         pairs, n_users, n_items = totals.pairs, len(totals.users), len(totals.items)

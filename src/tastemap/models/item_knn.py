@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import product
 from typing import Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import numpy as np
@@ -142,31 +143,23 @@ class ItemKNN(Model):
         if self.similarity_exponent == 0:
             raise ValueError("similarity_exponent must be above 0, got 0: with it all neighbours would be equally near")
 
-    def find_defaults(self, interactions: Interactions) -> dict[str, Any]:
-        """Return what suits density and mean history, and of SHRINKAGES and EXPONENTS what held-out pairs choose."""
-        tried = [
-            (shrinkage, exponent)
-            for shrinkage in (SHRINKAGES if self.shrinkage is None else (self.shrinkage,))
-            for exponent in (EXPONENTS if self.similarity_exponent is None else (self.similarity_exponent,))
-        ]
-        found = self.find_defaults_from(Totals.of(interactions))
-        if self.similarity != "normalised" or len(tried) == 1:
-            return found
-        given = {name: value for name, value in self.get_params().items() if value is not None}
-        chosen = choose(interactions, tried, lambda rest: self.try_on(rest, **{**found, **given})._try(tried))
-        return found | dict(zip(("shrinkage", "similarity_exponent"), chosen, strict=True))
-
     def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
-        """Return what `find_defaults` does from totals: of SHRINKAGES and EXPONENTS the usual, for nothing is tried."""
+        """Return what suits density and mean history, and of SHRINKAGES and EXPONENTS what held-out pairs choose."""
         # Chosen with the other defaults on held-out likes of the training parts of six public sets and parts of these.
         density = totals.pairs / (len(totals.users) * len(totals.items))
         history = totals.pairs / len(totals.users)
-        return {
+        tried = self._tried
+        found = {
             "neighbours": round(min(max(8 / density**0.5, 20), 400)),
             "item_exponent": min(max(0.13 * float(np.log(history)), 0.25), 0.65),
-            "shrinkage": SHRINKAGES[0] if self.shrinkage is None else self.shrinkage,
-            "similarity_exponent": EXPONENTS[0] if self.similarity_exponent is None else self.similarity_exponent,
+            "shrinkage": tried[0][0],
+            "similarity_exponent": tried[0][1],
         }
+        if len(tried) == 1:
+            return found
+        given = {name: value for name, value in self.get_params().items() if value is not None}
+        chosen = choose(totals.draw(), tried, lambda rest: self.try_on(rest, **{**found, **given})._try(tried))
+        return found | dict(zip(("shrinkage", "similarity_exponent"), chosen, strict=True))
 
     def _try(self, tried: list[tuple[float, float]]) -> Score:
         """Return what scores items with each shrinkage and exponent, among the neighbours of the parameters."""
@@ -217,7 +210,7 @@ class ItemKNN(Model):
             "neighbours found": 24 * entries,
         }
         phases = [values, found, {"neighbours found": 12 * entries, "sums of weights": 12 * n_pairs}]
-        n_tried, kept = self._count_tried(), dict[str, int]()
+        n_tried, kept = len(self._tried), dict[str, int]()
         if n_tried > 1:
             kept = {"order of the pairs": 8 * n_pairs}
             rest = {"pairs without the held-out": 16 * n_pairs}
@@ -237,13 +230,14 @@ class ItemKNN(Model):
         """Return ImplicitALS, whose memory does not grow with what items have in common."""
         return ImplicitALS()
 
-    def _count_tried(self) -> int:
-        """Return how many similarities are tried on a part of the pairs."""
+    @property
+    def _tried(self) -> list[tuple[float, float]]:
+        """The shrinkages and exponents among which held-out pairs choose, the usual ones first."""
+        shrinkages = SHRINKAGES if self.shrinkage is None else (self.shrinkage,)
+        exponents = EXPONENTS if self.similarity_exponent is None else (self.similarity_exponent,)
         if self.similarity != "normalised":
-            return 1
-        return (1 if self.shrinkage is not None else len(SHRINKAGES)) * (
-            1 if self.similarity_exponent is not None else len(EXPONENTS)
-        )
+            return [(shrinkages[0], exponents[0])]
+        return list(product(shrinkages, exponents))
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Find the neighbours of every item."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
-import numpy as np
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as fn
 
 from tastemap.data._checks import check_choice, check_switch
+from tastemap.data.ids import IdMap
 from tastemap.data.interactions import Interactions
 from tastemap.errors import DataError, NotSupportedError
 from tastemap.models.ease import EASE
@@ -30,6 +30,9 @@ from tastemap.spark.session import session_of, set_checkpoints
 
 Duplicates = Literal["sum", "mean", "max"]
 Fitted = TypeVar("Fitted", bound=Model)
+
+# So many pairs are brought to the driver to choose parameters on.
+DRAWN = 10_000_000
 
 
 def fit(
@@ -55,10 +58,10 @@ def fit(
     `ImplicitALS` with loss="hu" and regularization_scale="count", and `ExplicitALS` with biases=False, are trained by
     MLlib's ALS on the same objective, rows solved exactly whatever `solver` says; `Model.epochs_` is empty, because
     MLlib tells no objective. Of `EASE` and `ItemKNN` executors sum the Gram matrix of the items, and the driver solves
-    its equations or chooses the neighbours; for ItemKNN nothing is held out to choose a shrinkage and a
-    similarity_exponent of None, which are 15 and 1. Users and items come in the order of their ids, and results are
-    pandas frames. The frame is read several times: cache one that takes long to make. What is learned must fit in the
-    memory of the driver.
+    its equations or chooses the neighbours; a shrinkage and a similarity_exponent of None are chosen on the driver, on
+    the pairs of users drawn by chance, about 10 million. Users and items come in the order of their ids, and results
+    are pandas frames. The frame is read several times: cache one that takes long to make. What is learned must fit in
+    the memory of the driver.
 
     Raises NotSupportedError for models and parameters that Spark does not train, before any job; DataError for columns
     that are missing, of a wrong type or hold nulls.
@@ -105,8 +108,13 @@ def _learn(model: Any, merged: DataFrame, use: Use, history: bool) -> Any:
     in_units = merged if ratings else merged.withColumn(WEIGHT, (fn.col(WEIGHT) / fn.lit(unit)).cast("float"))
     users, items = number_ids(merged, USER, use.user), number_ids(merged, ITEM, use.item)
     training = Training(in_units, users, items)
-    squares = gram.sum_squares(training) if isinstance(model, EASE) and model.regularization is None else np.empty(0)
-    used = model.settle_from(Totals(users.counts, items.counts, squares))
+    totals = Totals(
+        users.counts,
+        items.counts,
+        find_squares=lambda: gram.sum_squares(training),
+        draw=lambda: _collect_pairs(_draw_users(training), use, items.ids),
+    )
+    used = model.settle_from(totals)
     state = State(
         users=users.ids,
         items=items.ids,
@@ -114,23 +122,32 @@ def _learn(model: Any, merged: DataFrame, use: Use, history: bool) -> Any:
         frame_kind="pandas",
         popularity=items.counts,
         activity=users.counts,
-        interactions=_collect_pairs(merged, training, use) if history else None,
+        interactions=_collect_pairs(merged, use, items.ids, users.ids) if history else None,
         unit=unit,
     )
     learn = next(learn for kind, learn in _LEARNERS.items() if isinstance(model, kind))
     return model.learn_elsewhere(state, used, lambda own: learn(own, training))
 
 
-def _collect_pairs(merged: DataFrame, training: Training, use: Use) -> Interactions:
-    table = collect(merged)
+def _draw_users(training: Training) -> DataFrame:
+    """Return the pairs of users drawn by chance, DRAWN of them or a few more or less; all where there are not more."""
+    n_pairs = int(training.users.counts.sum())
+    if n_pairs <= DRAWN:
+        return training.pairs
+    return training.pairs.where(fn.pmod(fn.xxhash64(USER), fn.lit(n_pairs)) < DRAWN)
+
+
+def _collect_pairs(pairs: DataFrame, use: Use, items: IdMap, users: IdMap | None = None) -> Interactions:
+    """Return pairs as interactions with all of these items; users of None are those of the pairs."""
+    table = collect(pairs)
     names = {USER: use.user, ITEM: use.item, WEIGHT: use.columns.weight}
     return Interactions.from_frame(
         table.rename(names),
         user=use.user,
         item=use.item,
         weight=use.columns.weight,
-        users=training.users.ids,
-        items=training.items.ids,
+        users=users,
+        items=items,
         allow_negative=True,
     )
 

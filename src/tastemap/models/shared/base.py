@@ -105,10 +105,10 @@ class Model(Answers):
 
         interactions : the training pairs, as `learn` gets them
         """
-        return {}
+        return self.find_defaults_from(Totals.of(interactions))
 
     def find_defaults_from(self, totals: Totals) -> dict[str, Any]:
-        """Return what `find_defaults` does where only totals of the pairs are here; for models that train on Spark."""
+        """Return what `find_defaults` does, where the pairs may be elsewhere; for models that train on Spark."""
         return {}
 
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:

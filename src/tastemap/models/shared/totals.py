@@ -1,9 +1,12 @@
-"""What defaults are found from where the pairs themselves are on other machines: numbers of pairs."""
+"""What defaults are found from where the pairs themselves may be on other machines: numbers of pairs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
@@ -15,16 +18,24 @@ from tastemap.typing import Counts, Doubles
 AT_ONCE = 1 << 16
 
 
-class Totals(NamedTuple):
-    """The totals of training pairs.
+@dataclass(frozen=True)
+class Totals:
+    """The totals of training pairs, and some of the pairs.
 
     users, items : int64, (n,): the number of pairs of each user, and of each item, that has one
-    squares : float64, (n,): the sum of the squared weights of each of these users
+    find_squares : returns the sum of the squared weights of each of these users, in any order: float64, (n,)
+    draw : returns the pairs, as `learn` gets them, or so many of the users' that values can be tried on them
     """
 
     users: Counts
     items: Counts
-    squares: Doubles
+    find_squares: Callable[[], Doubles]
+    draw: Callable[[], Interactions]
+
+    @cached_property
+    def squares(self) -> Doubles:
+        """What find_squares returns."""
+        return self.find_squares()
 
     @property
     def pairs(self) -> int:
@@ -35,7 +46,12 @@ class Totals(NamedTuple):
     def of(cls, interactions: Interactions) -> Self:
         """Return the totals of interactions."""
         by_user, by_item = interactions.by_user.counts, interactions.by_item.counts
-        return cls(by_user[by_user > 0], by_item[by_item > 0], sum_squares(interactions.by_user))
+        return cls(
+            by_user[by_user > 0],
+            by_item[by_item > 0],
+            lambda: sum_squares(interactions.by_user),
+            lambda: interactions,
+        )
 
 
 def sum_squares(rows: Rows) -> Doubles:
