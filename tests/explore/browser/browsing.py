@@ -128,11 +128,14 @@ class Watch:
             self.faults.append(f"{address} asked {url}")
 
 
+def find_list(page: Any, model: str) -> Any:
+    """Return the titles that a model lists; places without an item are there, and hidden."""
+    return page.get_by_role("region", name=model, exact=True).locator(".list .name:visible")
+
+
 def read_list(page: Any, model: str) -> list[str]:
-    """Return the titles that a model lists."""
-    titles: list[str] = (
-        page.get_by_role("region", name=model, exact=True).locator(".list .name:visible").all_inner_texts()
-    )
+    """Return the titles that a model lists, as texts."""
+    titles: list[str] = find_list(page, model).all_inner_texts()
     return titles
 
 
@@ -147,7 +150,7 @@ def wait_for_list(page: Any, model: str, titles: Sequence[str]) -> None:
     """Wait until a model lists these titles."""
     from playwright.sync_api import expect
 
-    expect(page.get_by_role("region", name=model, exact=True).locator(".list .name:visible")).to_have_text(list(titles))
+    expect(find_list(page, model)).to_have_text(list(titles))
 
 
 def find_proposals(page: Any, label: str) -> Any:
