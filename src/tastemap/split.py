@@ -111,7 +111,7 @@ def leave_last(interactions: Any, n: int = 1, *, after: Moment | None = None, **
         held &= time >= interactions.clock.read_moment(after, "after")
     settings = f"n={n}" if after is None else f"n={n} and after={after}"
     cut = _cut(interactions, held[interactions.input_order], settings)
-    _warn_of_ties(interactions, held, stacklevel=2)
+    warn_of_ties(*_count_ties(interactions, held), "the order of the input", stacklevel=2)
     return cut
 
 
@@ -248,8 +248,8 @@ def count_held(n: int, test: float) -> int:
     return max(1, round(n * _check_share(test)))
 
 
-def _warn_of_ties(interactions: Interactions, held: npt.NDArray[np.bool_], *, stacklevel: int) -> None:
-    """Warn where the first pair of a user in the test part has the time of the last one that stays.
+def _count_ties(interactions: Interactions, held: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return of how many users the first pair held out has the time of the last that stays, and of how many users.
 
     held : bool, (pairs,), aligned with the matrix
     """
@@ -260,13 +260,17 @@ def _warn_of_ties(interactions: Interactions, held: npt.NDArray[np.bool_], *, st
     in_test, time = held[oldest_first], time[oldest_first]
     # The pairs of a user stay between the same bounds, so that the users are as before.
     first = np.flatnonzero(in_test[1:] & ~in_test[:-1] & (users[1:] == users[:-1])) + 1
-    n_tied = np.count_nonzero(time[first] == time[first - 1])
+    return int(np.count_nonzero(time[first] == time[first - 1])), len(first)
+
+
+def warn_of_ties(n_tied: int, n_users: int, what: str, *, stacklevel: int) -> None:
+    """Warn that what decides which pairs of some users are held out."""
     if n_tied:
         warning = TastemapWarning(
-            f"the first pair held out of {n_tied:,} of {len(first):,} users ({n_tied / len(first):.1%}) has the time "
-            "of one that stays in training: the order of the input decides between them",
+            f"the first pair held out of {n_tied:,} of {n_users:,} users ({n_tied / n_users:.1%}) has the time "
+            f"of one that stays in training: {what} decides between them",
             tied=n_tied,
-            users=len(first),
+            users=n_users,
         )
         warnings.warn(warning, stacklevel=stacklevel + 1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -57,15 +58,26 @@ def test_a_split_by_time_has_the_rows_of_one_machine(
     assert rows(tm.split.by_time(to_spark(events), **asked)) == rows(tm.split.by_time(here, **given))
 
 
-# The ties are meant: the split of one machine warns of them.
+def hear(split: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """Return the parts of a split, and what it warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", tm.TastemapWarning)
+        parts = split()
+    return parts, [str(one.message) for one in caught if isinstance(one.message, tm.TastemapWarning)]
+
+
+# The ties are meant.
 @pytest.mark.filterwarnings("ignore:the first pair held out of:tastemap.errors.TastemapWarning")
 @pytest.mark.parametrize("asked", [{}, {"n": 3}, {"n": 2, "after": 15}])
 def test_the_last_of_each_user_are_those_of_one_machine(
     events: pl.DataFrame, to_spark: Callable[[pl.DataFrame], Any], asked: dict[str, Any]
 ) -> None:
     here = tm.Interactions.from_frame(events, time="time")
-    far = tm.split.leave_last(to_spark(events), **asked, order="row")
-    assert rows(far) == rows(tm.split.leave_last(here, **asked))
+    far, said = hear(lambda: tm.split.leave_last(to_spark(events), **asked, order="row"))
+    right, said_here = hear(lambda: tm.split.leave_last(here, **asked))
+    assert said == [text.replace("the order of the input", "column 'row'") for text in said_here]
+    assert len(said) == (asked.get("n", 1) > 1)  # of their last rows alone no two have the same time
+    assert rows(far) == rows(right)
     assert far[0].columns == events.columns
     # Without an order the higher item of equal times is last, as where rows are in the order of items.
     sorted_here = tm.Interactions.from_frame(events.sort("item"), time="time")

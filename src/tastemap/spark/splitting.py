@@ -16,7 +16,7 @@ from tastemap.spark.failures import tell_failure
 from tastemap.spark.frames import find_column, find_field, make_null_error, take_ids
 from tastemap.spark.ids import place_in_order
 from tastemap.spark.session import session_of, set_checkpoints
-from tastemap.split import count_held, make_empty_error
+from tastemap.split import count_held, make_empty_error, warn_of_ties
 
 
 def by_time(
@@ -63,7 +63,8 @@ def leave_last(
         a number of rows; None takes the one with the highest item id, because rows of Spark have no order
 
     Returns the training and the test part, lazily, with all their columns. They are the rows of one machine where no
-    pair comes twice and `order` is the order of the rows. Raises as `by_time` does.
+    pair comes twice and `order` is the order of the rows. A warning counts the users for whom `order` or the item
+    decides. Raises as `by_time` does.
     """
     check_whole("n", n, lowest=1)
     ticks, who = _take_times(frame, time), take_ids(frame, user, "user")
@@ -79,8 +80,11 @@ def leave_last(
             held, settings = held & (ticks >= fn.lit(clock.read_moment(after, "after"))), f"n={n} and after={after}"
         # Windows stand in a column of their own before they filter.
         name = next(f"held{number}" for number in range(len(frame.columns) + 1) if f"held{number}" not in frame.columns)
-        train, test = _cut(frame.withColumn(name, held), fn.col(name), settings)
-        return train.drop(name), test.drop(name)
+        marked = frame.withColumn(name, held)
+        train, test = _cut(marked, fn.col(name), settings)
+        ties = _count_ties(marked, who, ticks, fn.col(name))
+    warn_of_ties(*ties, f"the item with the highest {item!r}" if order is None else f"column {order!r}", stacklevel=3)
+    return train.drop(name), test.drop(name)
 
 
 def _take_times(frame: DataFrame, name: str) -> Column:
@@ -133,6 +137,15 @@ def _find_moment(frame: DataFrame, ticks: Column, held: int, n: int) -> Any:
     if later[0] is None:
         raise DataError(f"all {n:,} rows have the same time, so no moment parts them")
     return later[0]
+
+
+def _count_ties(frame: DataFrame, who: Column, ticks: Column, in_test: Column) -> tuple[int, int]:
+    """Return of how many users the first row held out has the time of the last that stays, and of how many users."""
+    first, last = fn.min(fn.when(in_test, ticks)), fn.max(fn.when(~in_test, ticks))
+    users = frame.groupBy(who.alias("user")).agg(first.alias("first"), last.alias("last")).dropna()
+    found = users.agg(fn.count(fn.when(fn.col("first") == fn.col("last"), 1)), fn.count("*")).first()
+    assert found is not None
+    return found[0], found[1]
 
 
 def _cut(frame: DataFrame, in_test: Column, settings: str) -> tuple[DataFrame, DataFrame]:
