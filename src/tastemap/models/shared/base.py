@@ -31,12 +31,13 @@ from tastemap.files.arrays import as_json, compute_digest, write_arrays
 from tastemap.metrics.definitions import Metric, RatingMetric, parse
 from tastemap.models.shared import stored
 from tastemap.models.shared.abilities import Abilities
-from tastemap.models.shared.answers import PLACE_BYTES, Answers, count_at_once
+from tastemap.models.shared.answers import PLACE_BYTES, count_at_once
 from tastemap.models.shared.asked import SparkPairs
 from tastemap.models.shared.learned import check_learned
 from tastemap.models.shared.likes import find_unit, take_likes, warn_of_new_zeros, warn_of_other_weights
 from tastemap.models.shared.needs import Memory, Needs, find_made, find_size_of_data, read_sizes, tell
 from tastemap.models.shared.parameters import make_unknown_error
+from tastemap.models.shared.reasons import Reasons
 from tastemap.models.shared.refusal import find_most_factors, find_most_items, make_refusal
 from tastemap.models.shared.search import SearchSpace
 from tastemap.models.shared.state import State
@@ -52,7 +53,7 @@ _NOTHING = "there is nothing to learn from: the interactions hold no pair"
 
 
 @dataclass(kw_only=True, eq=False)
-class Model(Answers):
+class Model(Reasons):
     """The contract of all models. Hyper-parameters are dataclass fields that `fit` checks; learned names end in `_`.
 
     users, items : the id maps of the training data
