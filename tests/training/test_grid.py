@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 import tastemap as tm
 from tastemap.data._pairs import Rows, rows_of
-from tastemap.kernels.sgd import Bucket, shuffle
+from tastemap.kernels.sgd import Bucket, permute_rows, shuffle
 from tastemap.training import grid as sgd
 from tastemap.training.grid import Grid
 
@@ -27,7 +28,7 @@ def some_pairs(n_users: int, n_items: int, share: float, seed: int = 0) -> Rows:
     return rows_of(matrix)
 
 
-def dealt(grid: Grid, epoch: int = 0) -> list[list[Bucket]]:
+def dealt(grid: Grid, epoch: int = 0, *, in_order: bool = False) -> list[list[Bucket]]:
     """Return the buckets of every stratum."""
     strata: list[list[Bucket]] = [[]]
 
@@ -36,7 +37,7 @@ def dealt(grid: Grid, epoch: int = 0) -> list[list[Bucket]]:
         return 1.0
 
     with tm.threads(1):
-        assert grid.run(epoch, keep, after=lambda: strata.append([])) == grid.n_blocks**2
+        assert grid.run(epoch, keep, after=lambda: strata.append([]), in_order=in_order) == grid.n_blocks**2
     return strata[:-1]
 
 
@@ -63,6 +64,28 @@ def test_every_pair_is_dealt_once_and_a_stratum_shares_no_row() -> None:
     for bucket in (b for s in strata for b in s):
         groups = 1 + np.count_nonzero(np.diff(bucket.users)) if len(bucket.users) else 0
         assert groups == len(set(bucket.users))  # a user's pairs lie together
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_items_of_a_block_lie_side_by_side_where_their_rows_stand_in_order() -> None:
+    grid = Grid(some_pairs(53, 41, 0.05), 41, seed=3)
+    order = grid.order_items(epoch=1)
+    assert len(order) < 41  # some have no pair
+    scattered, lying = (itertools.chain(*dealt(grid, 1, in_order=in_order)) for in_order in (False, True))
+    for bucket, ordered in zip(scattered, lying, strict=True):
+        assert ordered.members.tolist() == list(range(ordered.members[0], ordered.members[-1] + 1))
+        assert order[ordered.members].tolist() == bucket.members.tolist()
+        assert all(np.array_equal(*both) for both in zip(bucket[1:4], ordered[1:4], strict=True))
+
+
+@given(st.permutations(range(12)), st.integers(1, 3))
+def test_rows_are_put_in_an_order_and_back(order: list[int], width: int) -> None:
+    rows = np.arange(12 * width, dtype=np.float32).reshape(12, width)
+    moved, places = rows.copy(), np.array(order, np.int32)
+    permute_rows(moved, places)
+    assert np.array_equal(moved, rows[places])
+    permute_rows(moved, np.argsort(places).astype(np.int32))
+    assert np.array_equal(moved, rows)
 
 
 def test_blocks_of_few_items_are_as_many_as_the_pairs_suffice_for(monkeypatch: pytest.MonkeyPatch) -> None:

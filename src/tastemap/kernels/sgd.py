@@ -10,6 +10,11 @@ Arguments of `shuffle`:
     order                       int32 (any,), put in another order
     state                       uint64: the random state
 
+of `permute_rows`:
+
+    rows                        float32 (n, width), put in another order
+    order                       int32 (n,): which row comes to each place
+
 and of `deal`:
 
     indptr, indices, weights    int64 (n_users + 1,), int32 (pairs,), float32 (pairs,): all pairs, CSR by user
@@ -56,6 +61,30 @@ def shuffle(order, state):
     for i in range(order.shape[0] - 1, 0, -1):
         j = draw_below(i + 1, mix(state + np.uint64(i)))
         order[i], order[j] = order[j], order[i]
+
+
+@jit_exact
+def permute_rows(rows, order):
+    """Put row order[k] at place k, for every k, in the place of the rows themselves; order is int32, (rows,)."""
+    n, width = rows.shape
+    is_done = np.zeros(n, np.bool_)
+    kept = np.empty(width, np.float32)
+    for start in range(n):
+        if is_done[start]:
+            continue
+        for f in range(width):
+            kept[f] = rows[start, f]
+        k = start
+        while True:
+            is_done[k] = True
+            source = order[k]
+            if source == start:
+                break
+            for f in range(width):
+                rows[k, f] = rows[source, f]
+            k = source
+        for f in range(width):
+            rows[k, f] = kept[f]
 
 
 @jit_exact

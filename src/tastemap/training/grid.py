@@ -11,6 +11,7 @@ from tastemap import parallel
 from tastemap.data._pairs import Rows, count_rows
 from tastemap.kernels.sgd import Bucket, deal, shuffle
 from tastemap.randomness import Stream, derive_state
+from tastemap.typing import Ints
 
 # With smaller blocks there are too few items to draw negatives from; smaller buckets are not worth a thread.
 BLOCK_ROWS = 512
@@ -45,19 +46,33 @@ class Grid:
         self.n_blocks = n_blocks - n_blocks % 2 if n_blocks > 1 else 1
         self._dealt = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32), np.empty(n_pairs, np.float32)
 
-    def run(self, epoch: int, work: Callable[[Bucket], float], after: Callable[[], None] | None = None) -> float:
+    def order_items(self, epoch: int) -> Ints:
+        """Return the items with a pair in the order in which an epoch deals them into blocks: int32."""
+        items = self._items.copy()
+        shuffle(items, derive_state(self._derive_state(epoch), Stream.SHUFFLE_ITEMS))
+        return items
+
+    def run(
+        self,
+        epoch: int,
+        work: Callable[[Bucket], float],
+        after: Callable[[], None] | None = None,
+        *,
+        in_order: bool = False,
+    ) -> float:
         """Call `work` for every bucket of the epoch and return the sum of its results, added in a fixed order.
 
         Buckets that run at the same time share neither a user nor an item.
 
         work : takes a bucket and returns a number, such as the sum of its losses
         after : called after each stratum, while no bucket runs
+        in_order : whether the rows of the items stand in the order of `order_items`, so that those of a block lie side
+            by side; the members of a bucket are then places in that order
         """
         B, pairs = self.n_blocks, self._pairs
-        state = derive_state(derive_state(self._seed, Stream.EPOCHS), Stream.EPOCH, epoch)
-        users, items = self._users.copy(), self._items.copy()
+        state = self._derive_state(epoch)
+        users, items = self._users.copy(), self.order_items(epoch)
         shuffle(users, derive_state(state, Stream.SHUFFLE_USERS))
-        shuffle(items, derive_state(state, Stream.SHUFFLE_ITEMS))
         size = -(-len(items) // B)
         self._blocks[items], self._places[items] = np.divmod(np.arange(len(items), dtype=np.int32), np.int32(size))
         # Blocks of users hold about equally many pairs; blocks of items equally many items, so negatives are uniform.
@@ -66,6 +81,7 @@ class Grid:
         cuts = np.concatenate(([0], cuts, [len(users)]))
         starts = np.concatenate(([0], ends))[cuts]
         counts = np.zeros((B, B), np.int64)
+        rows = np.arange(len(items), dtype=np.int32) if in_order else items
 
         def deal_block(b: int) -> None:
             dealt_users, dealt_items, values = self._dealt
@@ -96,7 +112,7 @@ class Grid:
                     users=dealt_users[mine],
                     items=dealt_items[mine],
                     values=values[mine],
-                    members=items[c * size : (c + 1) * size],
+                    members=rows[c * size : (c + 1) * size],
                     state=derive_state(state, Stream.BUCKET, b * B + c),
                 )
                 results[stratum, b] = work(bucket)
@@ -105,3 +121,6 @@ class Grid:
             if after is not None:
                 after()
         return float(results.sum())
+
+    def _derive_state(self, epoch: int) -> np.uint64:
+        return derive_state(derive_state(self._seed, Stream.EPOCHS), Stream.EPOCH, epoch)

@@ -18,7 +18,7 @@ from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DataError, DivergenceError
 from tastemap.kernels.pairwise import Rule
-from tastemap.kernels.sgd import Bucket
+from tastemap.kernels.sgd import Bucket, permute_rows
 from tastemap.models.shared.abilities import Abilities
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.needs import Needs
@@ -421,20 +421,35 @@ class _Descent:
         if epoch and self._learn_features:  # random first rows say nothing about features
             for side in (self._users, self._items):
                 side.solve_features(state, FEATURE_STEPS)
-        means = self._users.means(state), self._items.means(state)
+        means_users, means_items = self._users.means(state), self._items.means(state)
+        order = self._order_items(epoch)
         rate = 1 - epoch / self.epochs if self._model._rates_fall else 1
-        rule = self._model._make_rule(items.shape[1], *means, rate, 0, learn_items=True)
+        rule = self._model._make_rule(items.shape[1], means_users, means_items, rate, 0, learn_items=True)
         skipped = np.zeros((self._grid.n_blocks, 1), np.int64)
 
         def work(bucket: Bucket) -> float:
             np.minimum(bucket.values, np.float32(HEAVIEST), out=bucket.values)
             return self._work(bucket, users, items, rule, skipped[bucket.block])
 
-        loss = self._grid.run(epoch, work) / len(self._pairs.data)
+        # Side by side, the rows of a block of items are in reach of a core's caches, and of those of addresses.
+        permute_rows(items, order)
+        if len(means_items):
+            permute_rows(means_items, order)
+        try:
+            loss = self._grid.run(epoch, work, in_order=True) / len(self._pairs.data)
+        finally:
+            permute_rows(items, np.argsort(order).astype(np.int32))
         state["skipped"] += skipped.sum()
         if not loss < self._too_much:
             raise DivergenceError(f"training diverged in epoch {epoch + 1}: a pair's mean loss is {loss:.3g}; {_HINT}")
         return loss
+
+    def _order_items(self, epoch: int) -> Ints:
+        """Return the order of the epoch's blocks, and behind it the items without a pair: int32, (n_items,)."""
+        dealt = self._grid.order_items(epoch)
+        is_dealt = np.zeros(len(self._model.popularity_), bool)
+        is_dealt[dealt] = True
+        return np.concatenate([dealt, np.flatnonzero(~is_dealt).astype(np.int32)])
 
     def finish(self, state: Arrays) -> None:
         """Solve the features' factors for the final rows."""
