@@ -44,6 +44,17 @@ def test_known_users_get_their_lists(model: tm.Model, local: tm.Interactions, fa
     assert collect(model.recommend_all(far, k=5)).equals(order(model.recommend(k=5, frame="polars")))
 
 
+def test_a_model_of_order_lists_whom_it_knows(local: tm.Interactions, far: Any) -> None:
+    walks = local.to_frame("polars").sort("what").with_row_index("place")
+    walks = walks.with_columns(day=(pl.col("place").cast(pl.Int64) * 7919) % 365)
+    model = tm.NextItem(regularization=5.0).fit(
+        tm.Interactions.from_frame(walks, user="who", item="what", time="day"), progress=False
+    )
+    assert collect(model.recommend_all(far.select("who"), k=5)).equals(order(model.recommend(k=5, frame="polars")))
+    with pytest.raises(tm.NotSupportedError, match="NextItem uses the order of histories, and those of"):
+        model.recommend_all(histories=far)
+
+
 def test_options_are_those_of_recommend(trained: tm.ImplicitALS, far: Any, local: tm.Interactions) -> None:
     table = pl.DataFrame({"what": trained.items.ids, "kind": [f"k{item % 4}" for item in trained.items.ids]})
     for asked in (
