@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -86,16 +85,6 @@ def test_rows_are_put_in_an_order_and_back(order: list[int], width: int) -> None
     assert np.array_equal(moved, rows[places])
     permute_rows(moved, np.argsort(places).astype(np.int32))
     assert np.array_equal(moved, rows)
-
-
-def test_blocks_of_few_items_are_as_many_as_the_pairs_suffice_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sgd, "BLOCK_ROWS", 2)
-    monkeypatch.setattr(sgd, "FEWEST_PAIRS", 4)
-    pairs = some_pairs(53, 41, 0.2)
-    enough = math.isqrt(len(pairs.indices) // 4)  # of the fourteen that three items a block would be
-    assert [Grid(pairs, 41, 3, most).n_blocks for most in (None, 41, 7, 3)] == [1, 1, 6, enough]
-    got = sorted(int(b.members[i]) for s in dealt(Grid(pairs, 41, 3, 3)) for b in s for i in b.items)
-    assert got == sorted(pairs.indices.tolist())
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -82,9 +82,6 @@ class WARP(PairwiseModel):
     learning_rate: float = 0.05
     max_sampled: int = 100
 
-    # The rows of so many items lie in a core's cache, where negatives are looked for.
-    _block_items: ClassVar[int | None] = 4096
-
     # Steps are up to ln(n_items) times those of BPR: lower rates, more regularization. At a rate of 0.2 they diverge.
     search_space: ClassVar[SearchSpace] = {
         "epochs": Range(15, 100, log=True),

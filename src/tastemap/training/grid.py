@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -18,20 +17,14 @@ BLOCK_ROWS = 512
 BUCKET_PAIRS = 20_000
 MOST_BLOCKS = 64
 
-# Where blocks shall be small, buckets may be smaller than BUCKET_PAIRS: the cache pays for that. The number of a block
-# has 8 bits.
-FEWEST_PAIRS = 1_000
-MOST_SMALL_BLOCKS = 256
-
 
 class Grid:
     """Deals training pairs into blocks that share no user and no item, anew for every epoch.
 
     pairs : the training pairs, CSR arrays over users x items; users and items without a pair take no part
-    block_items : how many items a block should have at most, for work that reads many of a block; None for any number
     """
 
-    def __init__(self, pairs: Rows, n_items: int, seed: int, block_items: int | None = None) -> None:
+    def __init__(self, pairs: Rows, n_items: int, seed: int) -> None:
         self._pairs, self._seed = pairs, seed
         self._users = pairs.with_pairs.astype(np.int32)
         self._items = np.flatnonzero(count_rows(pairs.indices, n_items)).astype(np.int32)
@@ -39,9 +32,6 @@ class Grid:
         n_pairs = len(pairs.indices)
         smallest_side = min(len(self._users), len(self._items))
         n_blocks = min(max(min(smallest_side // BLOCK_ROWS, n_pairs // BUCKET_PAIRS), 1), MOST_BLOCKS)
-        if block_items is not None:
-            most = min(math.isqrt(n_pairs // FEWEST_PAIRS), smallest_side // BLOCK_ROWS, MOST_SMALL_BLOCKS)
-            n_blocks = max(n_blocks, min(-(-len(self._items) // block_items), most))
         # An even number: seven blocks take two threads as long as eight.
         self.n_blocks = n_blocks - n_blocks % 2 if n_blocks > 1 else 1
         self._dealt = np.empty(n_pairs, np.int32), np.empty(n_pairs, np.int32), np.empty(n_pairs, np.float32)

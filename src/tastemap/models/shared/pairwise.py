@@ -62,8 +62,6 @@ class PairwiseModel(Model):
     _first_squares: ClassVar[float] = 1.0
     # Whether rates fall to 0 over the epochs, in a straight line.
     _rates_fall: ClassVar[bool] = False
-    # How many items a block of the grid has at most; None for any number.
-    _block_items: ClassVar[int | None] = None
 
     fitted_arrays: ClassVar[Specs] = {
         "user_factors_": ArraySpec(dtype="float32", shape=("users", "factors")),
@@ -397,7 +395,7 @@ class _Descent:
         activity, popularity = model.activity_, model.popularity_
         self._users = Side("users", activity > 0, activity.astype(np.float32), model.state.user_features, ridge)
         self._items = Side("items", popularity > 0, popularity.astype(np.float32), model.state.item_features, ridge)
-        self._grid = Grid(self._pairs, len(start["items"]), model.seed, model._block_items)
+        self._grid = Grid(self._pairs, len(start["items"]), model.seed)
         n_items = int(np.count_nonzero(popularity))
         # The items of the bucket's pairs are each as often as it is popular.
         self._work = model._make_work(n_items, lambda bucket: bucket.items)
