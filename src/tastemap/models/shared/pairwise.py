@@ -436,7 +436,9 @@ class _Descent:
         try:
             loss = self._grid.run(epoch, work, in_order=True) / len(self._pairs.data)
         finally:
-            permute_rows(items, np.argsort(order).astype(np.int32))
+            places = np.empty_like(order)
+            places[order] = np.arange(len(order), dtype=np.int32)
+            permute_rows(items, places)
         state["skipped"] += skipped.sum()
         if not loss < self._too_much:
             raise DivergenceError(f"training diverged in epoch {epoch + 1}: a pair's mean loss is {loss:.3g}; {_HINT}")
