@@ -83,7 +83,7 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(tm.ParameterError, match=message):
             model.recommend(4, since=since)
-    with pytest.raises(tm.DataError, match="recommending what is new needs times: pass time= to from_frame"):
+    with pytest.raises(tm.DataError, match="recommending what is new needs times, and the training pairs"):
         tm.Popular().fit(tm.Interactions.from_frame({"user": [1], "item": [1]})).recommend(since=1)
     model.save(tmp_path / "bare", interactions=False)
     with pytest.raises(tm.NotSupportedError, match="recommending what is new needs the training pairs"):

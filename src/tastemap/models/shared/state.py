@@ -181,7 +181,11 @@ class State:
 
         Raises NotSupportedError where a file left the training pairs out, DataError where they have no times.
         """
-        time = self.given("recommending what is new").take_times("recommending what is new")
+        time = self.given("recommending what is new").time
+        if time is None:
+            raise DataError(
+                "recommending what is new needs times, and the training pairs have none", "fit it to pairs with times"
+            )
         is_new: Flags = self._first_times >= self.clock.read_since(since, time.max(), "since")
         return is_new
 
