@@ -5,7 +5,8 @@ file is last. Everybody with two likes is asked about. Each model is fitted in a
 bootstrap interval stands after each mean. Beside NextItem: the same without its slow part; a Markov chain, which is
 NextItem whose state is the last item; ItemKNN, scored from the last item alone; EASE, ImplicitALS and Popular, which
 know no order; and RecTools' SASRec (64 wide, 2 blocks, sequences of 100) on the CPU for `--minutes`, from an
-environment of its own (`make sasrec`), with its loss on the likes before the held-out ones after each epoch.
+environment of its own (`make sasrec`), with its loss on the likes before the held-out ones after each epoch and the
+lists of the epoch where that is lowest.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python sasrec.py PAIRS.npz LISTS.npz '{"minutes": 40, "epochs": 10000, "threads": 2, "k": 10}'
 
 It runs in an environment without tastemap. The newest item of each of 1,000 users is kept out of training for the curve
-of validation, which is printed: the loss after each epoch. The lists are those of the weights after the last epoch,
-from whole sequences.
+of validation, which is printed: the loss after each epoch. The lists are those of the weights at its lowest point, from
+whole sequences.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
         return (newest & interactions[Columns.User].isin(told)).to_numpy()
 
     losses: list[float] = []  # not of the callback, which is copied
+    best: dict[str, Any] = {}
 
     class Curve(Callback):
         """Prints the loss of validation after each epoch, and ends the training when the time is up."""
@@ -52,6 +53,8 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
                 return
             seconds, loss = time.perf_counter() - start, trainer.callback_metrics.get("val_loss")
             losses.append(float("nan") if loss is None else float(loss))
+            if losses[-1] <= min(losses):
+                best.update((name, values.clone()) for name, values in module.state_dict().items())
             print(f"epoch {trainer.current_epoch + 1}: {seconds:.0f} s, loss {losses[-1]:.4f}", flush=True)
             trainer.should_stop = seconds > 60 * minutes
 
@@ -81,6 +84,7 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
     start = time.perf_counter()
     model.fit(dataset)
     seconds = time.perf_counter() - start
+    model.lightning_model.load_state_dict(best)
     lists = model.recommend(np.unique(pairs["users"]), dataset, k=k, filter_viewed=True)
     return {
         "users": lists[Columns.User].to_numpy(np.int64),
