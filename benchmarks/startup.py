@@ -82,8 +82,8 @@ def _call_everything() -> None:
     everything = tm.Interactions.from_frame(rows, time="time")
     train, test = tm.split.random(everything, 0.2, seed=0)
     kinds = tm.Features.from_csr(sp.csr_array(np.eye(40, 4)), ids=range(40))
-    far = {"user": ["a", "b", "a"], "item": [1 << 40, 5, 1 << 40], "time": [3, 1, 2]}
-    tm.Popular().fit(tm.Interactions.from_frame(far, time="time"), progress=False)
+    far = {"user": [1 << 40, 5, 1 << 40], "item": ["a", "b", "a"], "time": [3, 1, 2]}
+    tm.Popular().fit(tm.Interactions.from_frame(far, time="time", duplicates="sum"), progress=False)
     tm.ImplicitALS(solver="subspace").fit(train, progress=False)
     tm.WARP(epochs=2).fit(train, item_features=kinds, progress=False)
     for model_class in tm.MODELS.values():

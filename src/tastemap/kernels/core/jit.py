@@ -53,7 +53,9 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     folder = _compiled_folder()
     # A helper that stays a function of its own exists twice, compiled alone and within its caller, with sums that may
     # differ in order. The process that compiles calls one, those that read the cache the other: so inline all.
-    compiled: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", forceinline=True)(function)
+    # Nobody calls a kernel from C, and the wrapper for that would have all of it inlined once more.
+    options: dict[str, Any] = {"forceinline": True, "no_cfunc_wrapper": True}
+    compiled: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", **options)(function)
     if folder is None or compiled is function:  # not compiled, with NUMBA_DISABLE_JIT
         return compiled  # type: ignore[no-any-return]
     compiled.get_call_template = partial(_resolve_call, compiled.get_call_template)
