@@ -704,7 +704,8 @@ class Model(Reasons):
         """Return the model with the values that a file says were found in the data; ValueError for others."""
         given = self.get_params()
         wanted = {name for name, value in given.items() if value is None}
-        finds = type(self).find_defaults is not Model.find_defaults
+        finders = ("find_defaults", "find_defaults_from")
+        finds = any(getattr(type(self), name) is not getattr(Model, name) for name in finders)
         if not wanted.issuperset(found) or (finds and (wanted.difference(found) or None in found.values())):
             raise ValueError(f"those found in the data are {name_some(sorted(found))}, not {name_some(sorted(wanted))}")
         used = self.clone().set_params(**found)
