@@ -85,7 +85,9 @@ def train_and_list(pairs: Any, minutes: float, epochs: int, threads: int, k: int
     model.fit(dataset)
     seconds = time.perf_counter() - start
     model.lightning_model.load_state_dict(best)
-    lists = model.recommend(np.unique(pairs["users"]), dataset, k=k, filter_viewed=True)
+    # Who has one pair is not trained on, and gets no list.
+    users = np.unique(pairs["users"])
+    lists = model.recommend(users, dataset, k=k, filter_viewed=True, on_unsupported_targets="ignore")
     return {
         "users": lists[Columns.User].to_numpy(np.int64),
         "items": lists[Columns.Item].to_numpy(np.int64),
