@@ -9,7 +9,7 @@ from functools import partial
 from tastemap.data.conditions import parse_condition
 from tastemap.errors import TastemapError
 from tastemap.explore import texts
-from tastemap.explore.filters import AGES, Filters
+from tastemap.explore.filters import Filters
 from tastemap.explore.frame import Visit, tell_error
 from tastemap.explore.parts import Tag, button, choice, slide, within_page, write
 
@@ -44,8 +44,7 @@ class FilterPanel:
                 if with_diversity:
                     slide(texts.DIVERSITY, self.filters.diversity, self._set_diversity)
                     if knows_age:
-                        ages = {"": texts.ANY_AGE, **{age: texts.AGES[age] for age in AGES}}
-                        choice(texts.AGE, ages, self.filters.since, self._set_since)
+                        choice(texts.AGE, {"": texts.ANY_AGE, **texts.AGES}, self.filters.since, self._set_since)
                     if self._table is not None:
                         self._add_limits()
             self._set = Tag("ul", classes="chips")

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# How new items can be asked to be.
-AGES = ("7d", "30d", "90d", "365d")
+from tastemap.explore import texts
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Filters:
         except ValueError:
             diversity = 0.0
         where, since = tuple(query.getlist("where")), query.get("since", "")
-        return cls(where, diversity if diversity == diversity else 0.0, limits, since if since in AGES else "")
+        return cls(where, diversity if diversity == diversity else 0.0, limits, since if since in texts.AGES else "")
 
     def as_query(self) -> dict[str, Sequence[str]]:
         """Return the filters as parameters of an address; those that are not set are empty."""

@@ -56,9 +56,10 @@ def _compile(function: Kernel, fastmath: set[str] | bool) -> Kernel:
     # Nobody calls a kernel from C, and the wrapper for that would have all of it inlined once more.
     options: dict[str, Any] = {"forceinline": True, "no_cfunc_wrapper": True}
     compiled: Any = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy", **options)(function)
-    if folder is None or compiled is function:  # not compiled, with NUMBA_DISABLE_JIT
+    if compiled is not function:  # as it is with NUMBA_DISABLE_JIT
+        compiled.get_call_template = partial(_resolve_call, compiled.get_call_template)
+    if folder is None or compiled is function:
         return compiled  # type: ignore[no-any-return]
-    compiled.get_call_template = partial(_resolve_call, compiled.get_call_template)
     # The setting is read while the cache is made and belongs to the whole process: give it back at once.
     config: Any = numba.config
     before = config.CACHE_DIR
