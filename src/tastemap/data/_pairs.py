@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,9 @@ from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT
 from tastemap.errors import DataError
 from tastemap.typing import Array, Counts, Doubles, Flags, Floats, RowNumbers
+
+# The weights that `sum_rows` reads at a time.
+SUMMED_AT_ONCE = 1 << 16
 
 # The smallest 32-bit float of full precision.
 SMALLEST_FLOAT = float(np.finfo(np.float32).tiny)
@@ -156,6 +160,19 @@ def count_rows(rows: Array, n_rows: int) -> Counts:
 def count_at_once(n_rows: int) -> int:
     """Return how many row numbers `count_rows` counts at a time: as many as there are rows, or a million."""
     return max(n_rows, 1 << 20)
+
+
+def sum_rows(rows: Rows, power: int = 1) -> Doubles:
+    """Return the sum of the weights of each row that has a pair, or of a power of them: float64."""
+    starts, ends = rows.indptr[:-1][rows.has_pairs], rows.indptr[1:][rows.has_pairs]
+    sums = np.empty(len(starts))
+    # In 64 bits all weights at once would be the largest array of some fits.
+    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(rows.data), SUMMED_AT_ONCE)), len(starts)))
+    for first, last in pairwise(cuts):
+        weights = rows.data[starts[first] : ends[last - 1]].astype(np.float64)
+        weights **= power
+        sums[first:last] = np.add.reduceat(weights, starts[first:last] - starts[first])
+    return sums
 
 
 def indptr_of(rows: Array, n_rows: int) -> npt.NDArray[np.int64]:

@@ -516,6 +516,9 @@ class Interactions:
     @cached_property
     def input_order(self) -> npt.NDArray[np.int64]:
         """The places in ``matrix.data`` of the pairs in input order: int64, (pairs,)."""
+        return self._find_input_order()
+
+    def _find_input_order(self) -> npt.NDArray[np.int64]:
         if self.order is None:
             return np.arange(len(self))
         places = np.empty(len(self), dtype=np.int64)
@@ -530,7 +533,9 @@ class Interactions:
     @cached_property
     def recency(self) -> Recency:
         """How recent each pair is among those of its user: its position from the end, and its time."""
-        return find_recency(self.by_user.indptr, self.time, None if self.order is None else self.input_order)
+        # Of input_order only this is made: nothing else may need it, and kept it takes more than what is found.
+        by_input = None if self.order is None else self._find_input_order()
+        return find_recency(self.by_user.indptr, self.time, by_input)
 
     @cached_property
     def clock(self) -> Clock:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tastemap import parallel
 from tastemap.data._checks import check_amount, check_share
-from tastemap.data._pairs import Rows, freeze_rows
+from tastemap.data._pairs import Rows, freeze_rows, sum_rows
 from tastemap.data.interactions import Interactions
 from tastemap.data.specs import ArraySpec, Specs
 from tastemap.errors import DivergenceError, ModelFileError
@@ -22,7 +22,7 @@ from tastemap.models.shared.base import Model
 from tastemap.models.shared.item_weights import Sums, WeightSpace, find_half, find_width, make_zeros
 from tastemap.models.shared.needs import Needs
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.models.shared.totals import Totals, sum_squares
+from tastemap.models.shared.totals import Totals
 from tastemap.progress import is_shown, make_bar
 from tastemap.ranking.scorer import HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Neighbours
@@ -130,7 +130,6 @@ class EASE(Model):
                 {**compact, **half, "pairs with shares": 16 * n_pairs},
                 {**compact, **half, "a step's blocks": 2 * 8 * TILE * n},
                 {**compact, **half, "fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"]},
-                {"fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"], "sums of weights": 12 * n_pairs},
             ),
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
@@ -149,7 +148,7 @@ class EASE(Model):
 
         def sum_up() -> tuple[Symmetric, Doubles]:
             compact = interactions.compact()
-            return _gram(compact, self.user_exponent), sum_squares(compact.by_item)
+            return _gram(compact, self.user_exponent), sum_rows(compact.by_item, power=2)
 
         self.solve(sum_up, options.progress)
         check_range(interactions.by_user, largest_size(self.weights_), "a user")
@@ -225,7 +224,7 @@ class EASE(Model):
 def _gram(interactions: Interactions, user_exponent: float) -> Symmetric:
     """Return G, as the product of two matrices of half the exponent."""
     by_item, by_user = interactions.by_item, interactions.by_user
-    share = sum_squares(by_user) ** (-user_exponent / 2)
+    share = sum_rows(by_user, power=2) ** (-user_exponent / 2)
     by_item = _multiply(by_item, share[by_item.indices])
     by_user = _multiply(by_user, np.repeat(share, by_user.counts))
     A = Symmetric(len(interactions.items))

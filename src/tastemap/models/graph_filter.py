@@ -179,12 +179,12 @@ class GraphFilter(Model):
         vectors = {"singular vectors": 4 * columns * n_items}
         kernel = {"kernel": 8 * entries}
         phases = [
-            {"values of pairs": 52 * n_pairs},
+            {"values of pairs": 28 * n_pairs},
             {**graph, **wide, **products},
-            {**graph, **vectors, **kernel},
-            {**vectors, **kernel, "fitted arrays": 4 * columns * n_items, "sums of weights": 12 * n_pairs},
+            {**graph, **vectors, **kernel, "fitted arrays": 4 * columns * n_items},
         ]
-        made, kept = 4 * n_items * (columns + max(width_of(columns), WINDOW)), dict[str, int]()
+        of_items = 4 * n_items * columns
+        made, kept = of_items + 4 * n_items * max(width_of(columns), WINDOW), dict[str, int]()
         if self.noise is None:
             steps = 4 * n_items * (columns + width_of(columns))
             kept = {"order of the pairs": 8 * n_pairs}
@@ -200,7 +200,10 @@ class GraphFilter(Model):
             learning=tuple(phases),
             kept=kept,
             answering={"steps": made},
-            scoring={"steps being made": made},
+            making={"steps being made": of_items},
+            scoring={
+                "scores of a block": 4 * min(_Sums.cells, ComputedCandidates.people * n_items) * parallel.n_threads()
+            },
             by_item=True,
         )
 

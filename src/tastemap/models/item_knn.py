@@ -29,7 +29,7 @@ from tastemap.models.shared.totals import Totals
 from tastemap.ranking.scorer import Histories, HistoryScorer, Scorer, check_range, largest_size
 from tastemap.ranking.similar import Closeness, Neighbours, check_metric, nearest
 from tastemap.ranking.top_k import ComputedCandidates, Lists, Ties
-from tastemap.training.graph import estimate_entries
+from tastemap.training.graph import estimate_entries, find_reach
 from tastemap.training.held_out import Score, choose
 from tastemap.training.loop import Options
 from tastemap.typing import Array, Doubles, Floats, Ints, RowNumbers
@@ -188,10 +188,10 @@ class ItemKNN(Model):
     @property
     def _longest(self) -> RowNumbers:
         """How many neighbours each item has at most: int64, (n_items,)."""
-        pairs = self.state.training("fit").by_item
-        met = np.concatenate(([0], np.cumsum(self.activity_[pairs.indices] - 1)))[pairs.indptr]
+        met = find_reach(self.state.training("fit").by_item, self.activity_) - self.popularity_
         n_active = int(np.count_nonzero(self.popularity_))
-        return np.minimum(np.diff(met), min(int(self.used_.neighbours), max(n_active - 1, 1)))
+        longest: RowNumbers = np.minimum(met, min(int(self.used_.neighbours), max(n_active - 1, 1)))
+        return longest
 
     def estimate_sizes(self) -> dict[str, int]:
         """Return how many neighbours all items have, estimated from some of the items."""
@@ -203,13 +203,13 @@ class ItemKNN(Model):
         n_pairs, n_rows, entries = sizes["pairs"], sizes["users"] + sizes["items"], sizes["entries"]
         most = min(int(self.used_.neighbours), sizes["items"])
         block = 20 * sizes["items"] + 12 * most * max(BLOCK_ROWS, -(-sizes["items"] // MOST_BLOCKS))
-        values = {"values of pairs": 52 * n_pairs + 12 * n_rows}
+        values = {"values of pairs": (24 if self.similarity == "normalised" else 48) * n_pairs + 12 * n_rows}
         found = {
-            "values of pairs": 24 * n_pairs + 12 * n_rows,
+            "values of pairs": 12 * n_pairs + 12 * n_rows,
             "items being searched": block * parallel.n_threads(),
             "neighbours found": 24 * entries,
         }
-        phases = [values, found, {"neighbours found": 12 * entries, "sums of weights": 12 * n_pairs}]
+        phases = [values, found]
         n_tried, kept = len(self._tried), dict[str, int]()
         if n_tried > 1:
             kept = {"order of the pairs": 8 * n_pairs}
@@ -308,18 +308,12 @@ class ItemKNN(Model):
         totals: Doubles = np.bincount(items, pairs.data.astype(np.float64), n_items).astype(np.float64)
         v = self.make_values(pairs, totals)
         if self.similarity == "normalised":
-            of_history, of_scored = self.scale_items(totals)
-            history, scored = v * of_history[items], v * of_scored[items]
-            largest = max(history.max(), scored.max())
-            if not largest <= LARGEST_FLOAT:
-                raise DataError(
-                    f"with these exponents the smallest weights count {largest:.2g} times, more than 32-bit floats "
-                    "hold: lower the exponents, or leave out the smallest weights"
-                )
+            history, scored = (_scale(v, of_items, items) for of_items in self.scale_items(totals))
         else:
-            history = scored = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items])
-        by_user = make_csr(pairs.indptr, items, history.astype(np.float32), n_items)
-        by_item = make_csr(pairs.indptr, items, scored.astype(np.float32), n_items).tocsc()
+            history = scored = _divide(v, np.sqrt(np.bincount(items, v * v, n_items))[items]).astype(np.float32)
+        del v  # it is as large as what follows
+        by_user = make_csr(pairs.indptr, items, history, n_items)
+        by_item = make_csr(pairs.indptr, items, scored, n_items).tocsc()
         return rows_of(by_user), rows_of(make_csr(by_item.indptr, by_item.indices, by_item.data, n_users))
 
     def scale_items(self, totals: Doubles) -> tuple[Doubles, Doubles]:
@@ -338,14 +332,21 @@ class ItemKNN(Model):
         pairs : CSR arrays over the items, with all pairs of each of these users
         totals : float64, (n_items,): the sums of all weights of each item
         """
-        w, counts = pairs.data.astype(np.float64), pairs.counts
-        n_users, items = len(counts), pairs.indices
-        users = np.repeat(np.arange(n_users), counts)
+        counts, items = pairs.counts, pairs.indices
+        w = pairs.data.astype(np.float64)
+
+        def add_up(weights: Doubles) -> Doubles:
+            users = np.repeat(np.arange(len(counts)), counts)
+            return np.bincount(users, weights, len(counts)).astype(np.float64)
+
         if self.similarity == "normalised":
-            return w * np.bincount(users, w, n_users)[users] ** (-self.user_exponent / 2)
+            sums = add_up(w)
+            v: Doubles = np.repeat(np.where(sums > 0, sums, 1) ** (-self.user_exponent / 2), counts)
+            v *= w
+            return v
         if self.similarity == "cosine":
-            return _divide(w, np.sqrt(np.bincount(users, w * w, n_users))[users])
-        idf = np.log1p(np.count_nonzero(totals) / np.maximum(counts, 1))[users]
+            return _divide(w, np.repeat(np.sqrt(add_up(w * w)), counts))
+        idf: Doubles = np.repeat(np.log1p(np.count_nonzero(totals) / np.maximum(counts, 1)), counts)
         return idf * (np.sqrt(w) if self.similarity == "tfidf" else self._saturate(w, items, totals))
 
     def _saturate(self, w: Doubles, items: Ints, lengths: Doubles) -> Doubles:
@@ -451,6 +452,19 @@ class _Stored(ComputedCandidates):
             own = slice(starts[item], starts[item + 1])
             places = column[neighbours[own]]
             out[r, places[places >= 0]] = similarities[own][places >= 0]
+
+
+def _scale(v: Doubles, of_items: Doubles, items: Ints) -> Floats:
+    """Return values times the scales of their items, float32; raises DataError for what it does not hold."""
+    scaled = of_items[items]
+    scaled *= v
+    largest = scaled.max()
+    if not largest <= LARGEST_FLOAT:
+        raise DataError(
+            f"with these exponents the smallest weights count {largest:.2g} times, more than 32-bit floats "
+            "hold: lower the exponents, or leave out the smallest weights"
+        )
+    return scaled.astype(np.float32)
 
 
 def _divide(numbers: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -34,6 +34,9 @@ from tastemap.typing import Array, Counts, Doubles, Floats, Ints, RowNumbers
 # The number of rows of equations that one thread sums at a time.
 ROWS_AT_ONCE = 16
 
+# The number of pairs of histories whose weights are spread at a time: in 64 bits all would be the largest arrays.
+SPREAD_AT_ONCE = 1 << 16
+
 # exp(-745) is the smallest number above 0: what decays at this rate is gone after one step.
 FASTEST = 745.0
 
@@ -131,14 +134,19 @@ class NextItem(Model):
         m, fitted = n_rates * n, {"fitted arrays": 4 * n_rates * n * find_width(n)}
         half = {"half of the inverse": find_half(m)}
         compact = {"pairs of known ids": 12 * n_pairs + 28 * n_users + 60 * n}
-        places = {"pairs in order of time": (24 + 4 + 8 * n_rates**2) * n_pairs}
+        past = {"pairs in order of time": 24 * n_pairs}
         return Needs(
             learning=(
-                {**compact, **places, "sorting": 24 * n_pairs},
-                {**compact, **places, **half, "a step's blocks": 2 * 8 * TILE * m},
-                {**compact, **places, **half, **fitted, "rows of targets": 8 * TILE * (m + n)},
+                {**compact, **past, "sorting": 24 * n_pairs},
+                {**past, **half, "what came before pairs": 8 * n_rates**2 * n_pairs},
+                {**past, **half, "a step's blocks": 2 * 8 * TILE * m},
+                {**past, **half, **fitted, "rows of targets": 8 * TILE * (m + n)},
             ),
-            answering={"places of histories": 12 * n_rates * n_pairs},
+            answering={
+                "places of histories": 8 * n_rates * n_pairs,
+                "ages of pairs": 8 * n_pairs,
+            },
+            making={"sorting": 12 * n_pairs},
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
 
@@ -261,10 +269,12 @@ class StateScorer(HistoryScorer):
         placed = super()._put(pairs)
         if self.sharpness is None:
             return placed
-        rows = np.repeat(2 * placed.indices, 2)
-        rows[1::2] += 1
-        weights = _spread(placed.data, self.sharpness).astype(np.float32)
-        return freeze_rows(Rows(2 * placed.indptr, rows, weights.ravel()))
+        rows, weights = np.empty(2 * len(placed.indices), np.int32), np.empty(2 * len(placed.data), np.float32)
+        for part in parallel.row_blocks(len(placed.indices), SPREAD_AT_ONCE):
+            own = slice(2 * part.start, 2 * part.stop)
+            rows[own] = (2 * placed.indices[part, None] + np.arange(2, dtype=np.int32)).ravel()
+            weights[own] = _spread(placed.data[part], self.sharpness).ravel()
+        return freeze_rows(Rows(2 * placed.indptr, rows, weights))
 
 
 def _spread(weights: Floats, sharpness: float | None) -> Doubles:

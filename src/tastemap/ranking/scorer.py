@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tastemap import parallel
 from tastemap.data._checks import LARGEST_FLOAT, check_rows, check_whole
-from tastemap.data._pairs import Rows, freeze_rows, merge_rows, rows_at
+from tastemap.data._pairs import Rows, freeze_rows, merge_rows, rows_at, sum_rows
 from tastemap.data._sparse import check_csr
 from tastemap.data.specs import find_extremes
 from tastemap.errors import DataError, TastemapWarning, UnknownIdError, make_no_pairs_error
@@ -409,8 +409,7 @@ def largest_size(coefficients: Floats) -> float:
 
 def check_range(pairs: Rows, largest_coefficient: float, whose: str) -> None:
     """Raise DataError where a sum of weights times coefficients could be more than a float32 holds."""
-    totals = np.add.reduceat(np.append(pairs.data, np.float32(0)).astype(np.float64), pairs.indptr[:-1])
-    check_total(float(totals.max(initial=0)), largest_coefficient, whose)
+    check_total(float(sum_rows(pairs).max(initial=0)), largest_coefficient, whose)
 
 
 def check_total(total: float, largest_coefficient: float, whose: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tastemap.data._pairs import Rows, freeze_rows, make_csr, rows_at, rows_of
 from tastemap.data.interactions import Interactions
 from tastemap.kernels.graph_filter import count_entries
-from tastemap.typing import Doubles, Floats
+from tastemap.typing import Counts, Doubles, Floats
 
 # So many items tell the number of entries of all to a few hundredths.
 MOST_ASKED = 512
@@ -21,8 +21,12 @@ def normalize_pairs(interactions: Interactions, damping: float) -> tuple[Rows, F
         _damp(np.bincount(rows, w, n).astype(np.float64), damping)
         for rows, n in zip((users, pairs.indices), interactions.shape, strict=True)
     )
-    R = (w / (of_users[users] * of_items[pairs.indices])).astype(np.float32)
-    return freeze_rows(pairs._replace(data=R)), of_items.astype(np.float32), np.sqrt(f_u) + np.sqrt(f_i)
+    del users
+    scales = np.repeat(of_users, pairs.counts)
+    scales *= of_items[pairs.indices]
+    w /= scales
+    R = freeze_rows(pairs._replace(data=w.astype(np.float32)))
+    return R, of_items.astype(np.float32), np.sqrt(f_u) + np.sqrt(f_i)
 
 
 def estimate_entries(by_item: Rows, by_user: Rows, most: int | None = None) -> int:
@@ -33,8 +37,7 @@ def estimate_entries(by_item: Rows, by_user: Rows, most: int | None = None) -> i
 
     Of many items, one of every so many in the order of the histories of their users is looked at.
     """
-    lengths = np.concatenate(([0], np.cumsum(by_user.counts[by_item.indices])))
-    reach = np.diff(lengths[by_item.indptr])
+    reach = find_reach(by_item, by_user.counts)
     n = int(np.count_nonzero(reach))
     order = np.argsort(reach, kind="stable")[len(reach) - n :]
     n_asked = min(n, MOST_ASKED)
@@ -47,6 +50,16 @@ def estimate_entries(by_item: Rows, by_user: Rows, most: int | None = None) -> i
     if most is not None:
         counts = np.minimum(counts - 1, most)
     return round(float(counts.mean()) * n)
+
+
+def find_reach(by_item: Rows, activity: Counts) -> Counts:
+    """Return how many pairs the users of each item have together: int64, (n_items,).
+
+    activity : int64, (n_users,): how many each user has
+    """
+    reach = np.zeros(len(by_item.counts), np.int64)
+    reach[by_item.has_pairs] = np.add.reduceat(activity[by_item.indices], by_item.indptr[:-1][by_item.has_pairs])
+    return reach
 
 
 def transpose(pairs: Rows, n_columns: int) -> Rows:

@@ -501,7 +501,7 @@ class Model(Reasons):
         needs = self.find_needs(sizes)
         memory.ask(
             f"answering with this {type(self).__name__}",
-            sum(needs.answering.values()) + sum(needs.scoring.values()),
+            sum(needs.answering.values()) + max(sum(needs.making.values()), sum(needs.scoring.values())),
             "fit it to fewer items, with interactions.top_items(...)",
         )
 

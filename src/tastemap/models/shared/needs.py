@@ -47,6 +47,7 @@ class Needs:
 
     learning : the phases of learning: in each of them the parts that are in memory at the same time
     answering : the parts that are made of the fitted arrays for the first answer, and kept with the model
+    making : the parts that exist only while those of answering are made
     scoring : the parts that exist only while lists are made
     of_user : what a user takes while lists are made, beside the list
     kept : the parts that stay with the data after learning
@@ -55,6 +56,7 @@ class Needs:
 
     learning: tuple[Parts, ...] = ({},)
     answering: Parts = field(default_factory=dict)
+    making: Parts = field(default_factory=dict)
     scoring: Parts = field(default_factory=dict)
     of_user: int = 0
     kept: Parts = field(default_factory=dict)
@@ -190,11 +192,12 @@ def tell(name: str, needs: Needs, specs: Specs, sizes: Mapping[str, int], at_onc
     places = at_once * min(10, n_items)
     ranking: Parts = {"lists": 16 * places + needs.of_user * at_once, **needs.scoring}
     frames: Parts = {"lists": place_bytes * places}
+    largest = max((needs.making, ranking, frames), key=lambda parts: sum(parts.values()))
     lists = {
         "ids of users": 16 * n_users,
         "items to choose from": 33 * n_items + n_users,
         **needs.answering,
-        **(ranking if sum(ranking.values()) > sum(frames.values()) else frames),
+        **largest,
     }
     fit = max([*phases, keep], key=lambda parts: sum(parts.values()))
     return Memory(name, {"fit": fit, "keep": keep, "recommend_all": lists})

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Self
 
-import numpy as np
-
-from tastemap.data._pairs import Rows
+from tastemap.data._pairs import count_rows, sum_rows
 from tastemap.data.interactions import Interactions
 from tastemap.typing import Counts, Doubles
-
-# The pairs whose weights are squared at a time.
-AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -45,22 +39,12 @@ class Totals:
     @classmethod
     def of(cls, interactions: Interactions) -> Self:
         """Return the totals of interactions."""
-        by_user, by_item = interactions.by_user.counts, interactions.by_item.counts
+        of_users = interactions.by_user.counts
+        # Not those of by_item, which stays with the interactions: models that do not learn by item would keep it.
+        of_items = count_rows(interactions.matrix.indices, len(interactions.items))
         return cls(
-            by_user[by_user > 0],
-            by_item[by_item > 0],
-            lambda: sum_squares(interactions.by_user),
+            of_users[of_users > 0],
+            of_items[of_items > 0],
+            lambda: sum_rows(interactions.by_user, power=2),
             lambda: interactions,
         )
-
-
-def sum_squares(rows: Rows) -> Doubles:
-    """Return the sum of the squared weights of each row that has a pair, float64."""
-    starts, ends = rows.indptr[:-1][rows.has_pairs], rows.indptr[1:][rows.has_pairs]
-    sums = np.empty(len(starts))
-    # Of all pairs at once the squares would be the largest array of some fits.
-    cuts = np.unique(np.append(np.searchsorted(starts, np.arange(0, len(rows.data), AT_ONCE)), len(starts)))
-    for first, last in pairwise(cuts):
-        squares = rows.data[starts[first] : ends[last - 1]].astype(np.float64) ** 2
-        sums[first:last] = np.add.reduceat(squares, starts[first:last] - starts[first])
-    return sums
