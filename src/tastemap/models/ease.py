@@ -128,8 +128,8 @@ class EASE(Model):
         return Needs(
             learning=(
                 {**compact, **half, "pairs with shares": 16 * n_pairs},
-                {**compact, **half, "a step's blocks": 2 * 8 * TILE * n},
-                {**compact, **half, "fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"]},
+                {**half, "a step's blocks": 2 * 8 * TILE * n},
+                {**half, "fitted arrays": 4 * n * find_width(n) + 16 * sizes["items"]},
             ),
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )

@@ -308,7 +308,7 @@ class _Steps:
         n_tiles = -(-self.n_items // TILE)
         of_candidates = widen(vectors * scales[:, None], n, n_tiles * TILE).reshape(n_tiles, TILE, n)
         self.tiles: Floats = allocate(n_tiles * n, TILE)
-        self.tiles[:] = of_candidates.transpose(0, 2, 1).reshape(-1, TILE)
+        self.tiles.reshape(n_tiles, n, TILE)[:] = of_candidates.transpose(0, 2, 1)
 
 
 class _Sums(ComputedCandidates):

@@ -58,8 +58,8 @@ class PersonalPopular(Model):
         check_switch("fill", self.fill)
 
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
-        """Return what the sums of the users' weights take."""
-        return Needs(learning=({"sums of weights": 12 * sizes["pairs"] + 8 * sizes["users"]},))
+        """Return what it takes to find the smallest difference."""
+        return Needs(learning=({"weights in order": 10 * sizes["pairs"]},))
 
     def learn(self, interactions: Interactions, options: Options) -> None:
         """Set the items' shares from their popularity and the smallest difference between two weights."""
