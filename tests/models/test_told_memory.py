@@ -312,7 +312,7 @@ def test_a_large_fit_is_told_in_a_line_before_it_starts(
     tm.EASE().fit(data, progress=False)
     assert capsys.readouterr().err == ""
     tm.EASE().fit(data, progress=True)
-    assert capsys.readouterr().err.startswith("EASE needs 9.5 MB of 1.0 GB that are free, and 4.1 MB once")
+    assert capsys.readouterr().err.startswith("EASE needs 9.2 MB of 1.0 GB that are free, and 4.1 MB once")
 
 
 def test_a_model_of_a_stranger_tells_the_shared_parts() -> None:
