@@ -129,10 +129,11 @@ def write(
 
         def source(*_: Any, wanted: int = wanted) -> Iterator[pl.DataFrame]:
             done = 0
-            while done < wanted:
-                frame = next(frames)
-                done += len(frame)
+            for frame in frames:  # whole ones, so that the last part may have fewer rows
                 yield frame
+                done += len(frame)
+                if done >= wanted:
+                    return
 
         path = Path(folder) / (f"rows.{kind}" if parts == 1 else f"part-{part:04}.{kind}")
         rows = register_io_source(source, schema=schema)

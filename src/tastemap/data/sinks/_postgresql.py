@@ -14,7 +14,8 @@ import polars as pl
 from tastemap.data.sinks._tables import TableName, check_replaced, explain_writing, quote_name
 from tastemap.data.sinks.base import TableParts
 from tastemap.data.sources.addresses import Address
-from tastemap.data.sources.drivers import cancel, import_driver, interruptibly
+from tastemap.data.sources.calls import interruptibly
+from tastemap.data.sources.drivers import cancel, import_driver
 from tastemap.errors import DataError, Remedy
 
 

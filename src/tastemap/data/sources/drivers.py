@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import polars as pl
@@ -16,6 +15,7 @@ import polars as pl
 from tastemap.data.frames import to_series
 from tastemap.data.sources._arrow import as_number, to_frame
 from tastemap.data.sources.addresses import WAYS, Address
+from tastemap.data.sources.calls import Caller, heeding, interruptibly
 from tastemap.errors import DataError, MissingPackageError, show
 from tastemap.extras import import_extra
 
@@ -24,7 +24,6 @@ _ROWS = 1 << 17
 # That of SQLite makes batches of 1,024 rows otherwise.
 _SQLITE = {"adbc.sqlite.query.batch_rows": str(1 << 16)}
 
-Made = TypeVar("Made")
 Run = Callable[[str], Iterator["Rows"]]
 
 
@@ -59,24 +58,26 @@ def import_driver(module: str, package: str) -> Any:
 def _run_adbc(connection: Any) -> Run:
     def run(sql: str) -> Iterator[Rows]:
         import_driver("pyarrow", "pyarrow")  # by which ADBC gives batches
-        if connection.adbc_get_info().get("vendor_name") == "SQLite":
-            typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, connection, own)))
-            yield from _read_adbc(connection, typed.sql, 1, _SQLITE)
-        else:
-            yield from _read_adbc(connection, sql)
+        with Caller() as caller:
+            if connection.adbc_get_info().get("vendor_name") == "SQLite":
+                typed = _type_sqlite(sql, lambda own: caller.call(partial(_fetch, connection, own)))
+                yield from _read_adbc(caller, connection, typed.sql, 1, _SQLITE)
+            else:
+                yield from _read_adbc(caller, connection, sql)
 
     return run
 
 
 def _read_adbc(
-    connection: Any, sql: str, n_left_out: int = 0, options: Mapping[str, str] | None = None
+    caller: Caller, connection: Any, sql: str, n_left_out: int = 0, options: Mapping[str, str] | None = None
 ) -> Iterator[Rows]:
-    with connection.cursor() as cursor:
+    cursor = connection.cursor()
+    with caller.closing(cursor.close):
         cursor.adbc_statement.set_options(**(options or {}))
         stop = partial(cancel, cursor)
-        interruptibly(lambda: cursor.execute(sql), stop)
-        reader = cursor.fetch_record_batch()
-        batches = iter(lambda: interruptibly(lambda: next(reader, None), stop), None)
+        caller.call(lambda: cursor.execute(sql), stop)
+        reader = caller.call(cursor.fetch_record_batch, stop)
+        batches = iter(lambda: caller.call(lambda: next(reader, None), stop), None)
         yield Rows(list(reader.schema.names), _leave_out(map(to_frame, batches), n_left_out))
 
 
@@ -97,8 +98,10 @@ def _open_postgresql(address: Address) -> Run:
     driver = import_driver("adbc_driver_postgresql.dbapi", "adbc-driver-postgresql")
 
     def run(sql: str) -> Iterator[Rows]:
-        with driver.connect(address.whole) as connection:
-            yield from _run_adbc(connection)(sql)
+        with Caller() as caller:
+            connection = caller.call(lambda: driver.connect(address.whole))
+            with caller.closing(connection.close):
+                yield from _read_adbc(caller, connection, sql)
 
     return run
 
@@ -112,8 +115,10 @@ def _open_sqlite(address: Address) -> Run:
         # Which types there are is a long question with a short answer: sqlite3 can stop it, and ADBC cannot.
         with closing(sqlite3.connect(place, uri=True, check_same_thread=False)) as asked:
             typed = _type_sqlite(sql, lambda own: interruptibly(partial(_fetch, asked, own), asked.interrupt))
-        with driver.connect(place) as connection:
-            yield from _read_adbc(connection, typed.sql, 1, _SQLITE)
+        with Caller() as caller:
+            connection = driver.connect(place)
+            with caller.closing(connection.close):
+                yield from _read_adbc(caller, connection, typed.sql, 1, _SQLITE)
 
     return run
 
@@ -127,32 +132,13 @@ def _run_duckdb(connection: Any) -> Run:
             return
         # Earlier versions have the second name.
         make = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-        reader = interruptibly(lambda: make(_ROWS), connection.interrupt)
-        batches = iter(lambda: interruptibly(lambda: next(reader, None), connection.interrupt), None)
-        try:
-            yield Rows(list(relation.columns), map(to_frame, batches))
-        finally:
-            reader.close()  # while it is open, the connection takes no other query
+        with Caller() as caller:
+            reader = caller.call(lambda: make(_ROWS), connection.interrupt)
+            with caller.closing(reader.close):  # while it is open, the connection takes no other query
+                batches = iter(lambda: caller.call(lambda: next(reader, None), connection.interrupt), None)
+                yield Rows(list(relation.columns), map(to_frame, batches))
 
     return run
-
-
-def interruptibly(call: Callable[[], Made], stop: Callable[[], object] | None = None) -> Made:
-    """Return what a call of a driver returns that takes no notice of Ctrl-C, and waits for it in a thread that does.
-
-    stop : ends the call; without it Ctrl-C takes effect when the call returns
-    """
-    with ThreadPoolExecutor(1) as waiting:
-        called = waiting.submit(call)
-        try:
-            # The system may give the signal to another thread, which does not wake this one.
-            while not called.done():
-                wait([called], timeout=0.1)
-            return called.result()
-        except BaseException:
-            if stop is not None:
-                stop()
-            raise
 
 
 def _open_duckdb(address: Address) -> Run:
@@ -167,12 +153,22 @@ def _open_duckdb(address: Address) -> Run:
 
 def _run_sqlite3(connection: sqlite3.Connection) -> Run:
     def run(sql: str) -> Iterator[Rows]:
-        typed = _type_sqlite(sql, partial(_fetch, connection))
-        types: dict[str, Any] = {"schema_overrides": typed.types}
-        frames = iter(pl.read_database(typed.sql, connection, iter_batches=True, batch_size=_ROWS, **types))
-        yield Rows(list(typed.types), _leave_out(frames, 1))
+        with heeding(connection):
+            typed = _type_sqlite(sql, partial(_fetch, connection))
+            types: dict[str, Any] = {"schema_overrides": typed.types}
+            frames = iter(pl.read_database(typed.sql, connection, iter_batches=True, batch_size=_ROWS, **types))
+        yield Rows(list(typed.types), _leave_out(_heed_each(frames, connection), 1))
 
     return run
+
+
+def _heed_each(frames: Iterator[pl.DataFrame], connection: sqlite3.Connection) -> Iterator[pl.DataFrame]:
+    while True:
+        with heeding(connection):
+            frame = next(frames, None)
+        if frame is None:
+            return
+        yield frame
 
 
 def _run_sqlalchemy(connection: Any) -> Run:
@@ -181,13 +177,23 @@ def _run_sqlalchemy(connection: Any) -> Run:
             with connection.connect() as opened:
                 yield from _run_sqlalchemy(opened)(sql)
             return
-        # Of all rows of a batch: a column may begin with many nulls.
-        guess: dict[str, Any] = {"infer_schema_length": None}
-        frames = iter(pl.read_database(sql, connection, iter_batches=True, batch_size=_ROWS, **guess))
-        first = next(frames, pl.DataFrame())
+        driver = connection.connection.dbapi_connection
+        with ExitStack() as stack:
+            if isinstance(driver, sqlite3.Connection):
+                stack.enter_context(heeding(driver))
+            frames = _read_sqlalchemy(sql, connection)
+            first = next(frames, pl.DataFrame())
+        if isinstance(driver, sqlite3.Connection):
+            frames = _heed_each(frames, driver)
         yield Rows(first.columns, _keep_types(first, frames))
 
     return run
+
+
+def _read_sqlalchemy(sql: str, connection: Any) -> Iterator[pl.DataFrame]:
+    # Types are those of all rows of a batch: a column may begin with many nulls.
+    guess: dict[str, Any] = {"infer_schema_length": None}
+    return iter(pl.read_database(sql, connection, iter_batches=True, batch_size=_ROWS, **guess))
 
 
 def _open_sqlalchemy(address: Address) -> Run:
@@ -201,10 +207,14 @@ def _open_sqlalchemy(address: Address) -> Run:
         raise MissingPackageError(f"{address.label} needs {error.name}, which is not installed") from None
 
     def run(sql: str) -> Iterator[Rows]:
-        try:
-            yield from _run_sqlalchemy(engine)(sql)
-        finally:
-            engine.dispose()
+        # Drivers of some databases work in the thread alone that connected.
+        with Caller() as caller, caller.closing(engine.dispose):
+            connection = caller.call(engine.connect)
+            with caller.closing(connection.close):
+                frames = caller.call(lambda: _read_sqlalchemy(sql, connection))
+                first = caller.call(lambda: next(frames, pl.DataFrame()))
+                rest = iter(lambda: caller.call(lambda: next(frames, None)), None)
+                yield Rows(first.columns, _keep_types(first, rest))
 
     return run
 
