@@ -203,7 +203,7 @@ class ItemKNN(Model):
         n_pairs, n_rows, entries = sizes["pairs"], sizes["users"] + sizes["items"], sizes["entries"]
         most = min(int(self.used_.neighbours), sizes["items"])
         block = 20 * sizes["items"] + 12 * most * max(BLOCK_ROWS, -(-sizes["items"] // MOST_BLOCKS))
-        values = {"values of pairs": (24 if self.similarity == "normalised" else 48) * n_pairs + 12 * n_rows}
+        values = {"values of pairs": (20 if self.similarity == "normalised" else 48) * n_pairs + 12 * n_rows}
         found = {
             "values of pairs": 12 * n_pairs + 12 * n_rows,
             "items being searched": block * parallel.n_threads(),

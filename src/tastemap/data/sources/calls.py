@@ -73,10 +73,16 @@ class Caller:
             del task, work, called  # it would keep the last batch until the next call
 
 
-def interruptibly(work: Callable[[], Made], stop: Callable[[], object] | None = None) -> Made:
-    """Return what a call returns that takes no notice of Ctrl-C; ``stop`` ends it from another thread."""
+def interruptibly(work: Callable[[], Made], stop: Callable[[], object]) -> Made:
+    """Return what a call returns that takes no notice of Ctrl-C; ``stop`` ends it from another thread.
+
+    The call has ended in any case, so that what it works with may be closed.
+    """
     with Caller() as caller:
-        return caller.call(work, stop)
+        try:
+            return caller.call(work, stop)
+        finally:
+            caller.call(lambda: None)
 
 
 @contextmanager
@@ -104,8 +110,9 @@ def heeding(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except Exception:  # what is between here and sqlite3 has errors of its own for "interrupted"
-        if raised:
-            raise raised[0] from None
-        raise
+        if not raised:
+            raise
     finally:
         connection.set_progress_handler(None, INSTRUCTIONS)
+    if raised:
+        raise raised[0]

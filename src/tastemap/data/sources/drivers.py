@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,15 +177,12 @@ def _run_sqlalchemy(connection: Any) -> Run:
             with connection.connect() as opened:
                 yield from _run_sqlalchemy(opened)(sql)
             return
-        driver = connection.connection.dbapi_connection
-        with ExitStack() as stack:
-            if isinstance(driver, sqlite3.Connection):
-                stack.enter_context(heeding(driver))
+        driver = getattr(getattr(connection, "connection", None), "dbapi_connection", None)
+        own = driver if isinstance(driver, sqlite3.Connection) else None
+        with nullcontext() if own is None else heeding(own):
             frames = _read_sqlalchemy(sql, connection)
             first = next(frames, pl.DataFrame())
-        if isinstance(driver, sqlite3.Connection):
-            frames = _heed_each(frames, driver)
-        yield Rows(first.columns, _keep_types(first, frames))
+        yield Rows(first.columns, _keep_types(first, frames if own is None else _heed_each(frames, own)))
 
     return run
 
