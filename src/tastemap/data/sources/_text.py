@@ -126,7 +126,7 @@ class TextTable:
         asked = list(columns or dialect.places)
         names = [name if name in dialect.places else name.strip(_BLANKS) for name in asked]
         self._check_columns(names if columns else ())
-        tally = self._count(dialect)
+        tally = self._tally
         if tally.has_lone_returns:
             content = unify_line_ends(self.content, self.label, quotes=dialect.quoted)
             if content != self.content:
@@ -146,7 +146,7 @@ class TextTable:
             if name in asked
         }
         try:
-            table = self._read_typed(sorted(set(wanted)), kept, tally.has_odd_numbers)
+            table = self._read_typed(sorted(set(wanted)), kept)
         except pl.exceptions.NoDataError:
             return pl.DataFrame(schema=dict.fromkeys(asked, pl.String))
         if has_quotes and table.height != tally.lines - dialect.skipped:
@@ -159,6 +159,37 @@ class TextTable:
         for name in (name for name in numbers if name in table.columns and table[name].dtype == pl.String):
             table = table.with_columns(read_numbers(table[name], self.label))
         return table
+
+    def read_pieces(self, size: int, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pl.DataFrame] | None:
+        """Return the rows that `read` reads in tables of about so many bytes of the text, if all fields are numbers.
+
+        None where a field may be anything else: what is quoted or padded hangs together, and only all rows tell which
+        columns are of numbers. Whether they are is found first, by reading the text once more.
+        """
+        dialect, tally = self._dialect, self._tally
+        if self._marked[0] is not self.content:
+            return None
+        named = {dialect.places[name]: name for name in columns if name in dialect.places}
+        is_usual = len(named) == len(columns) and not (dialect.has_row_names or dialect.padded or dialect.repeated)
+        is_plain = not (tally.has_quotes or tally.has_lone_returns or tally.has_odd_numbers or tally.is_padded)
+        if not (is_usual and is_plain and tally.separators == tally.lines * (len(dialect.names) - 1)):
+            return None
+        places = sorted(named)
+        guessed, numbers = self._guess_types(places, {dialect.places[name] for name in texts if name in columns})
+        types = guessed | numbers
+        if not all(dtype.is_numeric() for dtype in types.values()):
+            return None
+
+        def read(piece: bytes, skipped: int) -> pl.DataFrame:
+            table = self._read_csv(piece, places, types, skip_rows=skipped)
+            return table.rename({f"column_{place}": name for place, name in named.items()})[list(columns)]
+
+        try:
+            for piece, skipped in self._cut(size):
+                read(piece, skipped)
+        except pl.exceptions.PolarsError:  # which is told where the text is read as a whole
+            return None
+        return (read(piece, skipped) for piece, skipped in self._cut(size))
 
     def looks_wide(self) -> bool:
         """Return whether there are many columns and the first rows have hardly more than numbers behind the first."""
@@ -247,7 +278,8 @@ class TextTable:
                     f"{self.label} has {dialect.names.count(name)} columns {name!r}: rename all but one", column=name
                 )
 
-    def _count(self, dialect: Dialect) -> _Tally:
+    @cached_property
+    def _tally(self) -> _Tally:
         """Count lines and separators, look for quotes, CR without LF, numbers such as 007, spaces around fields."""
         content, mark = self._marked
         code = mark.encode()
@@ -366,48 +398,65 @@ class TextTable:
             ways = [_WITHOUT_QUOTES]
         return DataError(f"{self.label} has {fields} fields in line {line}, where {expected} are expected", *ways)
 
-    def _read_typed(self, places: list[int], texts: set[int], has_odd_numbers: bool) -> pl.DataFrame:
+    def _read_typed(self, places: list[int], texts: set[int]) -> pl.DataFrame:
         """Read columns with types from the first rows; where a later row disproves them, from all rows.
 
         places : the positions of the columns, ascending; the table has them as its names
-        texts : positions of columns that are read as they are written. Those that seem to be numbers are read as such
-            where no number is odd: that is faster, and the texts can be told from them
+        texts : positions of columns that are read as they are written
         """
-        content, mark = self._marked
-        # polars numbers columns that have no names.
-        everything: dict[str, Any] = {f"column_{place}": pl.String for place in range(len(self._dialect.names))}
-        options: dict[str, Any] = {
-            "separator": mark,
-            "has_header": False,
-            "skip_rows": self._dialect.skipped,
-            "columns": places,
-            "quote_char": '"' if self._dialect.quoted else None,
-            "missing_columns": "insert",  # of lines that end early
-            "glob": False,  # brackets in a name are part of it
-        }
-        first = pl.read_csv(as_polars_source(content), n_rows=_SAMPLE, schema=everything, **options)
-        types = {
-            column.name: pl.String if place in texts else _guess_type(column)
-            for column, place in zip(first, places, strict=True)
-        }
-        numbers = {
-            column.name: pl.Int64
-            for column, place in zip(first, places, strict=True)
-            if place in texts and not has_odd_numbers and column.cast(pl.Int64, strict=False).count()
-        }
+        content = self._marked[0]
+        types, numbers = self._guess_types(places, texts)
         for chosen in (types | numbers, types) if numbers else (types,):
             try:
-                table = pl.read_csv(as_polars_source(content), schema=everything | chosen, **options)
+                table = self._read_csv(content, places, chosen)
                 break
             except pl.exceptions.ComputeError as error:
                 if "could not parse" not in str(error):
                     raise
         else:  # a later row disproves a type
-            table = pl.read_csv(as_polars_source(content), schema=everything, **options)
+            table = self._read_csv(content, places, {})
             others = [column for column, place in zip(table, places, strict=True) if place not in texts]
             table = table.with_columns(column.cast(_guess_type(column)) for column in others)
         table.columns = [str(place) for place in places]
         return table
+
+    def _guess_types(self, places: list[int], texts: set[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the types of columns by their first rows, and those of the texts that seem to be numbers.
+
+        Where no number is odd these are read as numbers: that is faster, and the texts can be told from them.
+        """
+        first = self._read_csv(self._marked[0], places, {}, n_rows=_SAMPLE)
+        columns = list(zip(first, places, strict=True))
+        types = {column.name: pl.String if place in texts else _guess_type(column) for column, place in columns}
+        numbers = {
+            column.name: pl.Int64
+            for column, place in columns
+            if place in texts and not self._tally.has_odd_numbers and column.cast(pl.Int64, strict=False).count()
+        }
+        return types, numbers
+
+    def _read_csv(self, content: Content, places: list[int], types: dict[str, Any], **options: Any) -> pl.DataFrame:
+        """Read columns, called column_0 and on by their places; those without a type are texts."""
+        # polars numbers columns that have no names.
+        everything: dict[str, Any] = {f"column_{place}": pl.String for place in range(len(self._dialect.names))}
+        usual: dict[str, Any] = {
+            "separator": self._marked[1],
+            "has_header": False,
+            "skip_rows": self._dialect.skipped,
+            "quote_char": '"' if self._dialect.quoted else None,
+            "missing_columns": "insert",  # of lines that end early
+            "glob": False,  # brackets in a name are part of it
+        }
+        source = as_polars_source(content)
+        return pl.read_csv(source, columns=places, schema=everything | types, **(usual | options))
+
+    def _cut(self, size: int) -> Iterator[tuple[bytes, int]]:
+        """Give whole lines of about so many bytes, and how many of them come before the rows."""
+        skipped = self._dialect.skipped
+        with open_content(self.content) as stream:
+            while piece := stream.read(size):
+                yield piece + stream.readline(), skipped
+                skipped = 0
 
     def _find_ragged_line(self, *, quoted: bool | None = None) -> tuple[int, int, int]:
         """Return the number of the first line (from 1) with more fields than there are columns, its fields and theirs.
