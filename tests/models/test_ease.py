@@ -166,7 +166,7 @@ def test_the_largest_weights_are_learned_from() -> None:
 def test_what_does_not_fit_into_memory_is_refused_before_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 20_000)
     monkeypatch.setattr(memory, "SMALL", 0)
-    with pytest.raises(tm.DataError, match=r"^EASE of 30 users, .* needs 99 kB of memory, and 20 kB are free"):
+    with pytest.raises(tm.DataError, match=r"^EASE of 30 users, .* needs 94 kB of memory, and 20 kB are free"):
         fit_model(weighted())
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     fit_model(weighted())

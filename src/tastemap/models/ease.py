@@ -134,6 +134,10 @@ class EASE(Model):
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
 
+    def estimate_seconds(self, sizes: Mapping[str, int]) -> float:
+        """Return about how long the inverse takes."""
+        return estimate_seconds(sizes["paired_items"] ** 3)
+
     def make_leaner(self) -> Model:
         """Return ImplicitALS, whose memory does not grow with the square of the items."""
         return ImplicitALS()
@@ -160,7 +164,9 @@ class EASE(Model):
         """
         active = np.flatnonzero(self.popularity_)
         n_items, n, regularization = len(self.popularity_), len(active), self.used_.regularization
-        about = _describe_cost(n) if is_shown(progress) else ""
+        seconds = self.estimate_seconds({"paired_items": n}) if is_shown(progress) else 0.0
+        gigabytes = (find_half(n) + 4 * n * find_width(n)) / 1e9
+        about = f"EASE, {n:,} items, {gigabytes:.1f} GB, about {max(seconds, 1):.0f} s"
         with make_bar(-(-n // TILE), progress, unit="step", about=about) as shown:
             A, squares = sum_up()
             ridge = regularization + self.dropout / (1 - self.dropout) * A.diagonal()
@@ -280,9 +286,3 @@ def _drop_idle(W: Array, popularity: Array | None) -> Array:
     for row, item in enumerate(active):  # not at once, which would take as much memory again
         kept[row, : len(active)] = W[item, active]
     return kept
-
-
-def _describe_cost(n: int) -> str:
-    """Describe the memory and time of learning."""
-    seconds = max(estimate_seconds(n**3), 1)
-    return f"EASE, {n:,} items, {(find_half(n) + 4 * n * find_width(n)) / 1e9:.1f} GB, about {seconds:.0f} s"

@@ -150,6 +150,12 @@ class NextItem(Model):
             scoring={"scores of a block": 4 * 512 * 1024 * parallel.n_threads()},
         )
 
+    def estimate_seconds(self, sizes: Mapping[str, int]) -> float:
+        """Return about how long the inverse and its product take."""
+        n = sizes["paired_items"]
+        m = len(self._rates) * n
+        return estimate_seconds(m**3 + m**2 * n)
+
     def make_leaner(self) -> Model:
         """Return ImplicitALS, whose memory does not grow with the square of the items."""
         return ImplicitALS()
@@ -172,7 +178,9 @@ class NextItem(Model):
         if not (interactions.by_user.counts > 1).any():  # nothing comes next
             self.weights_ = make_zeros(m, n)
             return
-        about = _describe_cost(m, n) if is_shown(options.progress) else ""
+        seconds = self.estimate_seconds({"paired_items": n}) if is_shown(options.progress) else 0.0
+        gigabytes = (find_half(m) + 4 * m * find_width(n)) / 1e9
+        about = f"NextItem, {n:,} items, {gigabytes:.1f} GB, about {max(seconds, 1):.0f} s"
         with make_bar(-(-m // TILE) + -(-n // TILE), options.progress, unit="step", about=about) as shown:
             past = _take_past(interactions.compact(), self._find_ages)
             left = _sum_left(past, rates)
@@ -352,9 +360,3 @@ def _multiply(A: Symmetric, targets: Doubles, out: Floats, i: int) -> None:
         tile = A.tile(i, k) if k <= i else A.tile(k, i).T
         total -= tile @ targets[:, block].T
     out[A.blocks[i]] = total
-
-
-def _describe_cost(m: int, n: int) -> str:
-    """Describe the memory and time of learning the m rows of n items."""
-    seconds = max(estimate_seconds(m**3 + m**2 * n), 1)
-    return f"NextItem, {n:,} items, {(find_half(m) + 4 * m * find_width(n)) / 1e9:.1f} GB, about {seconds:.0f} s"

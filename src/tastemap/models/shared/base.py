@@ -112,6 +112,10 @@ class Model(Reasons):
         """Return what `find_defaults` does, where the pairs may be elsewhere; for models that train on Spark."""
         return {}
 
+    def estimate_seconds(self, sizes: Mapping[str, int]) -> float:
+        """Return about how long learning takes where that follows from the sizes alone; 0 where it is not known."""
+        return 0.0
+
     def find_needs(self, sizes: Mapping[str, int]) -> Needs:
         """Return the memory that the model takes beside its fitted arrays and what all models take.
 
@@ -561,7 +565,8 @@ class Model(Reasons):
         items = None if self.state.item_features else find_most_items(self.state.training("fit"), fits)
         what = f"{type(self).__name__}{'' if factors is None else f' with {factors:,} factors'}"
         size = f"{len(self.users):,} users, {len(self.items):,} items and {int(self.popularity_.sum()):,} pairs"
-        raise make_refusal(f"{what} of {size}", needed, available, fewer, items, other)
+        seconds = self.estimate_seconds(self.find_sizes(self.activity_, self.popularity_))
+        raise make_refusal(f"{what} of {size}", needed, available, fewer, items, other, seconds)
 
     # -- what is known ------------------------------------------------------------------------------------------------
 

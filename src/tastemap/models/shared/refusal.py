@@ -15,7 +15,13 @@ FEWEST_ITEMS = 100
 
 
 def make_refusal(
-    what: str, needed: int, available: int, factors: int | None, items: int | None, other: tuple[str, int] | None
+    what: str,
+    needed: int,
+    available: int,
+    factors: int | None,
+    items: int | None,
+    other: tuple[str, int] | None,
+    seconds: float = 0.0,
 ) -> DataError:
     """Make the error that says that a fit does not fit, and what would.
 
@@ -23,6 +29,7 @@ def make_refusal(
     factors : the most factors that fit, None where fewer do not help
     items : how many of the most popular items fit, None where that does not help
     other : another model, as one writes it, and the bytes that it needs; None for none that fits
+    seconds : about how long the fit would take, 0 where that is not known; said from a minute on
     """
     ways: list[Remedy | str] = []
     if factors is not None:
@@ -36,11 +43,18 @@ def make_refusal(
     if not ways:
         ways.append(Remedy("leave out rare ids with interactions.core(...).compact()", "core", ...))
     return DataError(
-        f"{what} needs {show_bytes(needed)} of memory, and {show_bytes(available)} are free",
+        f"{what} needs {show_bytes(needed)} of memory, and {show_bytes(available)} are free{_show_time(seconds)}",
         *ways,
         needed=needed,
         available=available,
     )
+
+
+def _show_time(seconds: float) -> str:
+    if seconds < 60:
+        return ""
+    length, unit = next((n, unit) for n, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")) if seconds >= n)
+    return f"; it would take about {seconds / length:,.0f} {unit if seconds >= 1.5 * length else unit[:-1]}"
 
 
 def find_most_factors(factors: int, fits: Callable[[int], bool]) -> int | None:
