@@ -441,10 +441,10 @@ def _make_sides(
     user_features: SideFeatures | None,
     item_features: SideFeatures | None,
 ) -> tuple[_Side, _Side]:
-    n_users, n_items = (int(np.count_nonzero(counts)) for counts in (model.activity_, model.popularity_))
+    by_user, by_item = interactions.by_user, interactions.by_item
     return (
-        _Side(model, "users", interactions.by_user, n_items, user_features),
-        _Side(model, "items", interactions.by_item, n_users, item_features),
+        _Side(model, "users", by_user, int(np.count_nonzero(by_item.counts)), user_features),
+        _Side(model, "items", by_item, int(np.count_nonzero(by_user.counts)), item_features),
     )
 
 
