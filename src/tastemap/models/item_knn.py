@@ -214,7 +214,7 @@ class ItemKNN(Model):
         if n_tried > 1:
             kept = {"order of the pairs": 8 * n_pairs}
             rest = {"pairs without the held-out": 16 * n_pairs}
-            choice = {"choice of similarities": (52 + 4 * n_tried) * entries}
+            choice = {"choice of similarities": (42 + 4 * n_tried) * entries}
             phases = [{**rest, **values}, {**rest, **found}, {**rest, **choice}]
         return Needs(
             learning=tuple(phases),
