@@ -100,6 +100,18 @@ def test_what_a_call_works_with_is_closed_behind_it() -> None:
     assert closed == ["call", "close"]
 
 
+def test_what_python_collects_in_the_thread_of_the_calls_is_closed_there() -> None:
+    closed = []
+    with Caller() as caller:
+
+        def collect() -> None:
+            with caller.closing(lambda: closed.append("close")):
+                pass
+
+        caller.call(collect)
+    assert closed == ["close"]
+
+
 def test_mistakes_of_a_query_are_those_of_sqlite() -> None:
     with (
         closing(sqlite3.connect(":memory:")) as connection,

@@ -28,7 +28,8 @@ class Caller:
     def __init__(self) -> None:
         self._tasks: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
         self._is_left = False
-        threading.Thread(target=self._work, daemon=True, name="tastemap driver").start()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="tastemap driver")
+        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +39,8 @@ class Caller:
 
     def call(self, work: Callable[[], Made], stop: Callable[[], object] | None = None) -> Made:
         """Return what a call returns; ``stop`` ends it from another thread."""
+        if threading.current_thread() is self._thread:  # Python collects what nobody needs in any thread
+            return work()
         called: Future[Made] = Future()
         self._tasks.put((work, called))
         try:
