@@ -24,6 +24,7 @@ PROGRAM = """
 import sqlite3, sys
 import tastemap as tm
 {make}
+tm.Interactions.from_query("select 1 as user, 2 as item", connection, user="user", item="item")  # imports what it needs
 print("ready", flush=True)
 try:
     tm.Interactions.from_query({sql!r}, connection, user="user", item="item")
