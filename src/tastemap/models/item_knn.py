@@ -168,14 +168,12 @@ class ItemKNN(Model):
         n_items, shrinkage, exponent = pairs.shape[1], self.used_.shrinkage, self.used_.similarity_exponent
         # Entry j, i is the place of neighbour j of item i, so that the similarities can be put in the order of scoring.
         places = sp.csr_matrix((np.arange(len(neighbours)), neighbours, starts), (n_items, n_items)).tocsc()
-        both = common[places.data].astype(np.float32)
-        totals = np.log(similarities[places.data] * (both + shrinkage) / both) / np.float32(exponent)
+        order, items = places.data, np.arange(n_items)
+        near, of = freeze(places.indices.astype(np.int32, copy=False)), freeze(places.indptr.astype(np.int64))
+        both = common[order].astype(np.float32)
+        totals = np.log(similarities[order] * (both + shrinkage) / both) / np.float32(exponent)
+        del neighbours, similarities, common, places, order  # as large as what the values take together
         by_value = [np.exp(np.float32(e) * totals) * (both / (both + np.float32(s))) for s, e in tried]
-        near, of, items = (
-            freeze(places.indices.astype(np.int32)),
-            freeze(places.indptr.astype(np.int64)),
-            np.arange(n_items),
-        )
 
         def score(people: RowNumbers) -> Iterator[Floats]:
             sums, out = np.empty(n_items), np.empty((len(people), n_items), np.float32)
@@ -214,7 +212,7 @@ class ItemKNN(Model):
         if n_tried > 1:
             kept = {"order of the pairs": 8 * n_pairs}
             rest = {"pairs without the held-out": 16 * n_pairs}
-            choice = {"choice of similarities": (42 + 4 * n_tried) * entries}
+            choice = {"choice of similarities": max(40, 20 + 4 * n_tried) * entries}
             phases = [{**rest, **values}, {**rest, **found}, {**rest, **choice}]
         return Needs(
             learning=tuple(phases),
