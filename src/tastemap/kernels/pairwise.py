@@ -50,6 +50,7 @@ from tastemap.kernels.core.jit import jit, jit_exact
 from tastemap.kernels.core.random import draw_below, mix
 from tastemap.kernels.core.simd import (
     LANES,
+    any_at_least,
     load,
     load_row,
     multiply,
@@ -57,6 +58,7 @@ from tastemap.kernels.core.simd import (
     prefetch_row,
     splat,
     store,
+    store_draws,
     store_row,
     subtract,
     total,
@@ -66,7 +68,7 @@ from tastemap.kernels.core.simd import (
 
 TRIES = 20  # draws for one negative before a step is given up
 AHEAD = 64  # pairs from now whose user's row is fetched
-GROUP = 8  # negatives that WARP scores at once
+GROUP = LANES // 2  # negatives that WARP draws and scores at once
 
 
 class Rule(NamedTuple):
@@ -149,15 +151,14 @@ def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
             found = -1
             while sampled < max_sampled and found < 0:
                 n = min(GROUP, max_sampled - sampled)
-                for g in range(n):
-                    j, counter = draw_negative(members.shape[0], items, False, positives, bucket.state, counter)
-                    if j < 0:
-                        n = g
-                        break
-                    drawn[g] = j
+                n, counter = _draw_group(drawn, n, members, positives, bucket.state, counter)
                 if n == 0:
                     break
-                store(scores, 0, _score_eight(P, u, Q, members, drawn))
+                group = _score_eight(P, u, Q, members, drawn)
+                if not any_at_least(group, splat(threshold)):
+                    sampled += n
+                    continue
+                store(scores, 0, group)
                 for g in range(n):
                     sampled += 1
                     if scores[g] > threshold:
@@ -257,6 +258,27 @@ def _score_eight(P, u, Q, members, drawn):
         s6 = multiply_add(load_row(Q, i6, f), v, s6)
         s7 = multiply_add(load_row(Q, i7, f), v, s7)
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
+
+
+@jit_exact
+def _draw_group(drawn, n, members, positives, state, counter):
+    """Draw n items as `draw_negative` draws them one by one; return how many there are, and the new counter.
+
+    drawn : int64 (GROUP,), written: their places among the members, int32 (n_items,)
+    """
+    n_items = members.shape[0]
+    store_draws(drawn, 0, n_items, state + counter)
+    marks = np.uint8(0)
+    for g in range(n):
+        marks |= positives[drawn[g]]
+    if marks == 0:
+        return n, counter + np.uint64(n)
+    for g in range(n):
+        j, counter = draw_negative(n_items, members, False, positives, state, counter)
+        if j < 0:
+            return g, counter
+        drawn[g] = j
+    return n, counter
 
 
 @jit_exact

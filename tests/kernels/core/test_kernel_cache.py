@@ -94,7 +94,7 @@ def test_an_edited_helper_in_another_file_takes_effect(
     before = run_python(script, **environment).split()
     assert before == [str(kernels / "probe.py"), str(0xE220A8397B1DCDAF)]
     random = kernels / "core" / "random.py"
-    random.write_text(random.read_text().replace("return z ^ (z >> np.uint64(31))", "return z"))
+    random.write_text(random.read_text().replace("return z ^ (z >> np.uint64(SHIFTS[2]))", "return z"))
     after = run_python(script, **environment).split()[1]
     assert after != before[1]
     assert int(after) ^ (int(after) >> 31) == int(before[1])

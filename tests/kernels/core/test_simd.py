@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tastemap.kernels.core.random import draw_below, mix
 from tastemap.kernels.core.simd import (
     LANES,
     add,
@@ -22,6 +23,7 @@ from tastemap.kernels.core.simd import (
     splat,
     splat_row,
     store,
+    store_draws,
     store_group,
     store_rounded,
     store_row,
@@ -129,6 +131,23 @@ def test_the_score_of_a_pair_has_the_bits_of_its_python_body(n: int) -> None:
         score = dot(a, b)
         assert score == plain(a, b) == dot(b, a)
         assert score == pytest.approx(a.astype(np.float64) @ b.astype(np.float64), rel=1e-12, abs=1e-15)
+
+
+def draw_group(out: npt.NDArray[np.int64], n: int, state: np.uint64) -> None:
+    store_draws(out, 2, n, state)
+
+
+@pytest.mark.parametrize("n", [1, 3, 1000, 2**31])
+def test_draws_in_lanes_are_those_made_one_by_one(n: int) -> None:
+    group = LANES // 2
+    compiled_draws = numba.njit(draw_group)
+    for state in np.array([0, 7, 2**63, 2**64 - 3], np.uint64):  # the last runs over
+        fast, plain = np.full((2, group + 4), -1)
+        compiled_draws(fast, n, state)
+        with np.errstate(over="ignore"):
+            draw_group(plain, n, state)
+            expected = [int(draw_below(n, np.uint64(mix(state + np.uint64(g))))) for g in range(group)]
+        assert fast.tolist() == plain.tolist() == [-1, -1, *expected, -1, -1]
 
 
 def at_least_in_some_lane(a: Floats, b: Floats) -> bool:

@@ -11,14 +11,19 @@ import numpy as np
 
 from tastemap.kernels.core.jit import jit_exact
 
+# Of `mix`, here and in simd.py.
+INCREMENT = 0x9E3779B97F4A7C15
+SHIFTS = 30, 27, 31
+FACTORS = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
 
 @jit_exact
 def mix(state):
     """One splitmix64 output: a bijection of 64 bits in which every input bit reaches every output bit."""
-    z = np.uint64(state) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    z = np.uint64(state) + np.uint64(INCREMENT)
+    z = (z ^ (z >> np.uint64(SHIFTS[0]))) * np.uint64(FACTORS[0])
+    z = (z ^ (z >> np.uint64(SHIFTS[1]))) * np.uint64(FACTORS[1])
+    return z ^ (z >> np.uint64(SHIFTS[2]))
 
 
 @jit_exact

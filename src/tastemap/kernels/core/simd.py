@@ -1,9 +1,9 @@
 """Vectors of LANES float32 numbers inside kernels.
 
 The compiler vectorises a loop only where it can prove that no two arrays overlap, and gives up on the ones that matter
-here (eight rows read, two written). These few functions say what is meant. The plain Python bodies are their
-definition, and what runs when numba's compiler is off; compiled, each is one or a few machine instructions on whatever
-vector unit there is. Row widths are multiples of LANES, and nothing is checked.
+here (eight rows read, two written; draws among other work). These few functions say what is meant. The plain Python
+bodies are their definition, and what runs when numba's compiler is off; compiled, each is one or a few machine
+instructions on whatever vector unit there is. Row widths are multiples of LANES, and nothing is checked.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, models, register_jitable, register_model, type_callable
 
+from tastemap.kernels.core.random import FACTORS, INCREMENT, SHIFTS, draw_below, mix
+
 LANES = 16
 _FUSE = ("contract", "nsz")  # a multiply and an add may become one instruction
 _FLOATS = ir.VectorType(ir.FloatType(), LANES)
 _GROUP = ir.VectorType(ir.FloatType(), LANES // 2)
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
+_WORDS = ir.VectorType(ir.IntType(64), LANES // 2)
 
 
 @register_jitable(forceinline=True)
@@ -77,6 +80,11 @@ def store_row(A, i, f, v):
 def store_group(a, k, v):
     """Set a[k : k + LANES // 2] to the first half of v."""
     a[k : k + LANES // 2] = v[: LANES // 2]
+
+
+def store_draws(a, k, n, state):
+    """Set a[k : k + LANES // 2] to draw_below(n, mix(state)), of state + 1, and so on: int64."""
+    a[k : k + LANES // 2] = [draw_below(n, np.uint64(mix(state + np.uint64(g)))) for g in range(LANES // 2)]
 
 
 def prefetch_row(A, i, f):
@@ -189,12 +197,12 @@ def _zeros(context, builder, kinds, args):
 @_compiles(splat, lambda x: _vector, types.Float)
 def _splat(context, builder, kinds, args):
     x = context.cast(builder, args[0], kinds[0], types.float32)
-    return _spread(builder, x)
+    return _spread(builder, x, LANES)
 
 
 @_compiles(lane, lambda v, k: _vector, _Vector, types.Integer)
 def _lane(context, builder, kinds, args):
-    return _spread(builder, builder.extract_element(args[0], args[1]))
+    return _spread(builder, builder.extract_element(args[0], args[1]), LANES)
 
 
 @_compiles(load, lambda a, f: _vector, types.Array, types.Integer)
@@ -211,7 +219,7 @@ def _load_group(context, builder, kinds, args):
 
 @_compiles(splat_row, lambda A, i, f: _vector, types.Array, types.Integer, types.Integer)
 def _splat_row(context, builder, kinds, args):
-    return _spread(builder, builder.load(_element(context, builder, kinds, args)))
+    return _spread(builder, builder.load(_element(context, builder, kinds, args)), LANES)
 
 
 @_compiles(prefetch_row, lambda A, i, f: types.none, types.Array, types.Integer, types.Integer)
@@ -236,6 +244,23 @@ def _store(context, builder, kinds, args):
 def _store_group(context, builder, kinds, args):
     half = _shuffled(builder, args[-1], args[-1], range(LANES // 2))
     builder.store(half, _address(context, builder, kinds[:-1], args[:-1], _GROUP), align=4)
+    return context.get_dummy_value()
+
+
+@_compiles(store_draws, lambda a, k, n, state: types.none, types.Array, types.Integer, types.Integer, types.uint64)
+def _store_draws(context, builder, kinds, args):
+    def all_lanes(x: int) -> Any:
+        return ir.Constant(_WORDS, [x] * (LANES // 2))
+
+    n = _spread(builder, context.cast(builder, args[2], kinds[2], types.uint64), LANES // 2)
+    state = _spread(builder, args[3], LANES // 2)
+    # As `mix` and `draw_below` in random.py.
+    z = builder.add(state, ir.Constant(_WORDS, [(INCREMENT + g) % 2**64 for g in range(LANES // 2)]))
+    for shift, factor in zip(SHIFTS, FACTORS, strict=False):
+        z = builder.mul(builder.xor(z, builder.lshr(z, all_lanes(shift))), all_lanes(factor))
+    bits = builder.xor(z, builder.lshr(z, all_lanes(SHIFTS[-1])))
+    draws = builder.lshr(builder.mul(builder.lshr(bits, all_lanes(32)), n), all_lanes(32))
+    builder.store(draws, _address(context, builder, kinds[:2], args[:2], _WORDS), align=8)
     return context.get_dummy_value()
 
 
@@ -317,9 +342,10 @@ def _shuffled(builder: Any, a: Any, b: Any, lanes: Any) -> Any:
     return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
 
 
-def _spread(builder: Any, x: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
-    return _shuffled(builder, first, first, [0] * LANES)
+def _spread(builder: Any, x: Any, n: int) -> Any:
+    vector = ir.Constant(ir.VectorType(x.type, n), ir.Undefined)
+    first = builder.insert_element(vector, x, ir.Constant(ir.IntType(32), 0))
+    return _shuffled(builder, first, first, [0] * n)
 
 
 def _address(context: Any, builder: Any, kinds: Any, args: Any, vector: Any = _FLOATS) -> Any:
