@@ -42,7 +42,7 @@ def read_ids(texts: pl.Series, *, keep_na: bool = False, drop_nulls: bool = Fals
     numbers = _as_numbers(texts)
     if numbers is not None or not drop_nulls:
         return texts if numbers is None else numbers
-    known = texts.clone().scatter(find_missing(texts, keep_na=keep_na), None)
+    known = drop_words(texts, keep_na=keep_na)
     numbers = _as_numbers(known) if known.null_count() > texts.null_count() else None
     return known if numbers is None else numbers
 
@@ -58,9 +58,15 @@ def read_whole_ids(texts: pl.Series) -> pl.Series | None:
     return _as_numbers(texts.str.strip_suffix(".0"))
 
 
-def drop_words(texts: pl.Series) -> pl.Series:
-    """Return texts with a null for those that stand for a missing value."""
-    missing = find_missing(texts)
+def are_names(texts: pl.Series) -> bool:
+    """Return whether some of the ids are texts however the others are spelled: neither numbers nor missing."""
+    known = drop_words(texts).drop_nulls()
+    return not known.is_empty() and _as_numbers(known) is None and read_whole_ids(known) is None
+
+
+def drop_words(texts: pl.Series, *, keep_na: bool = False) -> pl.Series:
+    """Return texts with a null for those that stand for a missing value; `keep_na` as for `find_missing`."""
+    missing = find_missing(texts, keep_na=keep_na)
     return texts.clone().scatter(missing, None) if len(missing) else texts
 
 

@@ -1,4 +1,4 @@
-"""A large text of numbers is read a piece at a time, to the same rows, and any other as a whole."""
+"""A large text is read a piece at a time where its first rows tell the types of all, to the same rows as a whole."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tastemap.data.sources import _text, files
 from tastemap.data.sources._text import TextTable
 
 ROWS = [f"{u},{i},{w},{u * 1000 + i}" for u, i, w in np.random.default_rng(0).integers(1, 50, (400, 3)).tolist()]
+NAMES = [f"u{row}".replace(",", ",00a", 1) for row in ROWS]
 HEADER = "user,item,weight,time"
 USED = {"user": "user", "item": "item", "weight": "weight", "time": "time", "duplicates": "sum"}
 
@@ -31,12 +32,23 @@ PLAIN = {
     "weights with a point": write(rows=[f"{n},{n % 7},{n % 3}.5,{n}" for n in range(400)]),
     "other columns": write(rows=[f"{row},9" for row in ROWS], header=f"{HEADER},more"),
     "other separators": write().replace(b",", b";"),
+    "names": write(rows=NAMES),
+    "names, and numbers among them": write("7,5,3,1", "-8,+9,3,1", "07,7.0,3,1", rows=NAMES),
+    "names, and a number first": write(rows=["7,8,3,1", *NAMES]),
+    "names of users alone": write(rows=[f"u{row}" for row in ROWS]),
+    "codes": write(rows=[f"0{row}".replace(",", ",0", 1) for row in ROWS]),
+    "dates": write(rows=[f"{row.rpartition(',')[0]},2024-02-{1 + k % 28:02}" for k, row in enumerate(NAMES)]),
 }
 OTHERS = {
     "a text in the last row": write("x7,3,1,5"),
     "a huge number": write("99999999999999999999999999,3,1,5"),
     "a late point": write("7,3,1.5,5"),
-    "texts": write(rows=[f"u{row}" for row in ROWS]),
+    "names behind numbers": write(rows=[*ROWS, *NAMES]),
+    "names, and a code for an item": write("u1,007,3,1", rows=[f"u{row}" for row in ROWS]),
+    "whole numbers with a point": write(rows=[f"{n}.0,{n % 7}.0,1,5" for n in range(400)]),
+    "names, and decimal commas": write(
+        rows=[f"u{n};i{n % 7};{n % 3},5;{n}" for n in range(400)], header=HEADER.replace(",", ";")
+    ),
     "a code": write("007,3,1,5"),
     "quotes": write('"7",3,1,5'),
     "spaces": write("7, 3,1,5"),
@@ -48,6 +60,11 @@ REFUSED = {
     "a field too many": write("7,3,1,5,6"),
     "a column that is missing": write(header="user,item,weight,when"),
     "a weight that is none": write("7,3,abc,5"),
+    "names, and a missing one": write("NA,3,1,5", rows=NAMES),
+    "names, and an empty weight": write("u1,3,,5", rows=NAMES),
+    "words for missing ids": write(rows=["NA,1,1,1"] * 120 + ROWS),
+    "names, and an empty one": write(",3,1,5", rows=NAMES),
+    "names, and a late date": write("u1,3,1,2024-02-01", rows=NAMES),
 }
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from tastemap.data._spelling import MISSING
+from tastemap.data._spelling import MISSING, are_names
 from tastemap.data.frames import check_columns
 from tastemap.data.sources._dialect import SPACES, Dialect, find_dialect
 from tastemap.data.sources._numbers import read_numbers
@@ -160,28 +160,28 @@ class TextTable:
             table = table.with_columns(read_numbers(table[name], self.label))
         return table
 
-    def read_pieces(self, size: int, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pl.DataFrame] | None:
-        """Return the rows that `read` reads in tables of about so many bytes of the text, if all fields are numbers.
+    def read_pieces(
+        self, size: int, columns: Sequence[str], texts: Sequence[str], numbers: Sequence[str]
+    ) -> Iterator[pl.DataFrame] | None:
+        """Return the rows that `read` reads in tables of about so many bytes of the text, where that can be done.
 
-        None where a field may be anything else: what is quoted or padded hangs together, and only all rows tell which
-        columns are of numbers. Whether they are is found first, by reading the text once more.
+        None where it cannot: what is quoted or padded hangs together, and a column of ids has to be of numbers in all
+        rows, or of texts by its first. Whether it is of numbers is found first, by reading the text once more.
         """
         dialect, tally = self._dialect, self._tally
         if self._marked[0] is not self.content:
             return None
         named = {dialect.places[name]: name for name in columns if name in dialect.places}
         is_usual = len(named) == len(columns) and not (dialect.has_row_names or dialect.padded or dialect.repeated)
-        is_plain = not (tally.has_quotes or tally.has_lone_returns or tally.has_odd_numbers or tally.is_padded)
+        is_plain = not (tally.has_quotes or tally.has_lone_returns or tally.is_padded)
         if not (is_usual and is_plain and tally.separators == tally.lines * (len(dialect.names) - 1)):
             return None
-        places = sorted(named)
-        guessed, numbers = self._guess_types(places, {dialect.places[name] for name in texts if name in columns})
-        types = guessed | numbers
-        if not all(dtype.is_numeric() for dtype in types.values()):
+        types = self._find_lasting_types(named, texts, numbers)
+        if types is None:
             return None
 
         def read(piece: bytes, skipped: int) -> pl.DataFrame:
-            table = self._read_csv(piece, places, types, skip_rows=skipped)
+            table = self._read_csv(piece, sorted(named), types, skip_rows=skipped)
             return table.rename({f"column_{place}": name for place, name in named.items()})[list(columns)]
 
         try:
@@ -434,6 +434,27 @@ class TextTable:
             if place in texts and not self._tally.has_odd_numbers and column.cast(pl.Int64, strict=False).count()
         }
         return types, numbers
+
+    def _find_lasting_types(
+        self, named: dict[int, str], texts: Sequence[str], numbers: Sequence[str]
+    ) -> dict[str, Any] | None:
+        """Return the types of columns by their first rows, if no later row that can be read so gives them others.
+
+        named : the columns by their places; the arguments are otherwise those of `read_pieces`
+        """
+        first = self._read_csv(self._marked[0], sorted(named), {}, n_rows=_SAMPLE)
+        types: dict[str, Any] = {}
+        for column, place in zip(first, sorted(named), strict=True):
+            is_id = named[place] in texts
+            if is_id and not are_names(column):
+                if self._tally.has_odd_numbers or not column.cast(pl.Int64, strict=False).count():
+                    return None
+                types[column.name] = pl.Int64
+            else:
+                types[column.name] = pl.String if is_id else _guess_type(column)
+            if named[place] in numbers and not types[column.name].is_numeric():
+                return None
+        return types
 
     def _read_csv(self, content: Content, places: list[int], types: dict[str, Any], **options: Any) -> pl.DataFrame:
         """Read columns, called column_0 and on by their places; those without a type are texts."""

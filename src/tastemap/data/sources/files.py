@@ -170,7 +170,7 @@ class DataFile:
     ) -> Generator[pl.DataFrame]:
         """Give the rows that `read` reads a part at a time.
 
-        Those of Parquet, of lines of JSON and of a text of numbers are not in memory together.
+        Those of Parquet, of lines of JSON and of most texts are not in memory together.
         """
         is_empty = True
         with self._explain(), self._explain_wide(ids):
@@ -193,7 +193,7 @@ class DataFile:
         if isinstance(table, JsonTable) and table.has_pieces(PIECE):
             return self._read_pieces(table, columns, weight=weight, ids=ids)
         if isinstance(table, TextTable) and measure(table.content) > LARGE_TEXT:
-            pieces = table.read_pieces(PIECE, columns, ids)
+            pieces = table.read_pieces(PIECE, columns, ids, () if weight is None else (weight,))
             return None if pieces is None else itertools.chain.from_iterable(map(cut, pieces))
         return None
 
