@@ -26,6 +26,8 @@ def test_ids_and_rows_are_one_to_one() -> None:
     assert list(users) == ["c", "a", "b"]
     assert len(users) == 3
     assert users[1] == "a"
+    assert users[:2] == ["c", "a"]
+    assert users[-1:] == ["b"]
     assert "b" in users
     assert "z" not in users
     assert users.rows(["b", "c"]).tolist() == [2, 0]

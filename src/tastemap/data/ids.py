@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,13 @@ class IdMap:
     def __iter__(self) -> Iterator[int | str]:
         return iter(self.ids)
 
-    def __getitem__(self, row: int) -> int | str:
+    @overload
+    def __getitem__(self, row: int) -> int | str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[int | str]: ...
+    def __getitem__(self, row: int | slice) -> int | str | list[int | str]:
+        if isinstance(row, slice):
+            return self.ids[row].to_list()
         value: int | str = self.ids[int(row)]
         return value
 
