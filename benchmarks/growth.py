@@ -44,7 +44,7 @@ ROWS_A_FILE = 5_000_000
 COLUMNS = {"user": "user", "item": "item", "weight": "quantity"}
 PEERS_UP_TO = 10.5
 POSTGRESQL_UP_TO = 10.5
-MOST_SCORES = 2e10  # users times items that are ranked in full
+MOST_SCORES = 2e10  # users times items that are ranked in full; ten times as many by IN_FULL
 FEW_USERS = 20_000
 JUDGED = 50_000
 IN_FULL = "ImplicitALS"  # judges all users where lists for all are made
@@ -172,7 +172,7 @@ def tastemap(model: str, path: str, epochs: int, seed: int, threads: int, more: 
     fitted.update(news)
     row |= {"update": time.perf_counter() - start}
     users = len(data.users)
-    is_whole = users * len(data.items) <= MOST_SCORES
+    is_whole = users * len(data.items) <= MOST_SCORES * (10 if model == IN_FULL else 1)
     forget_peak()
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
@@ -188,7 +188,7 @@ def tastemap(model: str, path: str, epochs: int, seed: int, threads: int, more: 
     some = np.zeros(users, bool)
     judged = users if is_whole and model == IN_FULL else min(JUDGED, users)
     some[random.choice(users, judged, replace=False)] = True
-    test = data.pick(some[data.row_of_pair()] & (random.random(len(data)) < 0.1))
+    test = data.pick(some[data.row_of_pair()[data.input_order]] & (random.random(len(data)) < 0.1))
     start = time.perf_counter()
     tm.evaluate(fitted, test, metrics=["ndcg@10"], exclude=None)
     return row | {"evaluate": time.perf_counter() - start, "judged": judged}

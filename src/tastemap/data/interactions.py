@@ -702,6 +702,8 @@ class Interactions:
     def pick(self, mask: npt.ArrayLike) -> Interactions:
         """Keep the pairs where ``mask`` is true: bool, (pairs,), in input order. The id maps stay.
 
+        `row_of_pair()[input_order]` has the users of the pairs in this order.
+
         Raises ValueError for a mask of another type or shape.
         """
         try:
