@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reference import pairwise as reference
 from tastemap.kernels.core.simd import LANES, allocate
-from tastemap.kernels.pairwise import Rule, bpr_bucket, draw_negative, step, warp_bucket
+from tastemap.kernels.pairwise import Rule, bpr_bucket, draw_negative, measure_reach, step, warp_bucket
 from tastemap.kernels.sgd import Bucket
 
 Array = npt.NDArray[Any]
@@ -66,7 +66,7 @@ class Case:
 
     @property
     def bucket(self) -> Bucket:
-        return Bucket(0, self.users, self.items, self.values, self.members, self.state)
+        return Bucket(0, self.users, self.items, self.values, self.members, self.state, np.empty((0, 2), np.float32))
 
     def sides(self) -> tuple[reference.Side, reference.Side]:
         f = self.factors
@@ -186,3 +186,42 @@ def test_a_step_is_the_gradient_of_the_objective() -> None:
         (case.Q[j, : f + 1] - before[1][j, : f + 1]) / lengths[2],
     ]
     np.testing.assert_allclose(np.concatenate(moved), -slopes, rtol=1e-4, atol=1e-5)
+
+
+@given(
+    seed=st.integers(0, 1000),
+    factors=st.sampled_from([1, 5, 14, 20, 61]),
+    size=st.sampled_from([1e-12, 1e-3, 1, 1e4, 1e15]),
+    bias=st.sampled_from([0, 1e-6, 1, 1e6]),
+)
+def test_no_score_is_beyond_what_is_said_of_its_item(seed: int, factors: int, size: float, bias: float) -> None:
+    """Rows that are parallel to the user's come as near the bound as can be."""
+    case = Case(seed, 3, 9, factors)
+    rng = np.random.default_rng(seed)
+    direction = rng.normal(size=factors)
+    case.P[:, :factors] = rng.choice([-1, 1], (3, 1)) * direction
+    case.Q[:, :factors] = rng.uniform(0, size, (9, 1)) * direction
+    case.Q[:, factors] = bias * rng.normal(size=9)
+    reach = np.empty((len(case.members), 2), np.float32)
+    measure_reach(case.Q, case.members, case.rule(with_means=False), reach)
+    P, Q = case.P[:, : factors + 1], case.Q[case.members, : factors + 1]
+    scores = (P[:, None] * Q[None]).sum(axis=2)  # in 32 bits, as kernels add them or otherwise
+    lengths = np.sqrt((P[:, :factors] ** 2).sum(axis=1))
+    assert (scores <= lengths[:, None] * reach[:, 0] + reach[:, 1]).all()
+    # And it is not far from what parallel rows reach.
+    exact = np.abs(P[:, :factors].astype(np.float64) @ Q[:, :factors].T.astype(np.float64)) + Q[:, factors]
+    np.testing.assert_allclose(
+        lengths[:, None] * reach[:, 0] + reach[:, 1], exact, rtol=1e-3, atol=1e-4 * (size + bias)
+    )
+
+
+def test_an_item_that_grows_in_a_bucket_is_found_again() -> None:
+    """What is said of an item follows its row: a step that lengthens it lets later pairs find it."""
+    case = Case(11, 6, 9, 5)
+    rank_weights = np.full(41, 3, np.float32)
+    case.values[:] = 2
+    case.Q[:, :5] *= 0.01
+    users, items, loss, _ = case.expected("warp_bucket", rank_weights)
+    got = warp_bucket(case.bucket, case.P, case.Q, case.rule(with_means=False), np.zeros(1, np.int64), rank_weights)
+    case.assert_rows(users, items)
+    assert got == pytest.approx(loss, rel=1e-4)

@@ -69,6 +69,7 @@ def run(task: Bucket, implicit: bool) -> tuple[Array, Array, Array, float]:
         values=task.ratings.astype(np.float32),
         members=task.members.astype(np.int32),
         state=np.uint64(0),
+        reach=np.empty((0, 2), np.float32),
     )
     rates = Rates(*map(np.float32, (RATES[0], RIDGES[0], RATES[1], RIDGES[1])))
     if implicit:

@@ -37,6 +37,8 @@ Arguments, the same in all functions:
     rank_weights    float32 (most draws + 1,): L of the rank that a violation at the n-th draw speaks for; [0] is unused
     n_items         how many items the block has
     positives       uint8 (items of the block,): 1 for the items of the user at hand, else 0
+    members         int32 (items of the block,): their rows of Q
+    reach           float32 (items of the block, 2), written: how far a score can come, see `measure_reach`
     state, counter  uint64: a draw is a function of state + counter, which is counted up by every draw
 """
 
@@ -50,25 +52,23 @@ from tastemap.kernels.core.jit import jit, jit_exact
 from tastemap.kernels.core.random import draw_below, mix
 from tastemap.kernels.core.simd import (
     LANES,
-    any_at_least,
     load,
     load_row,
     multiply,
     multiply_add,
     prefetch_row,
     splat,
-    store,
     store_draws,
     store_row,
     subtract,
     total,
-    totals,
     zeros,
 )
 
 TRIES = 20  # draws for one negative before a step is given up
 AHEAD = 64  # pairs from now whose user's row is fetched
-GROUP = LANES // 2  # negatives that WARP draws and scores at once
+GROUP = LANES // 2  # negatives that WARP draws at once
+MARGINS = 1e-4, 1e-5  # of what bounds a score, in shares of length and bias: ten times what rounding adds to a score
 
 
 class Rule(NamedTuple):
@@ -128,12 +128,18 @@ def bpr_bucket(bucket, P, Q, rule, skipped, pool, by_popularity):
 def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
     """Take WARP's step for every pair of a bucket; return the sum of the losses, float64, NaN where scores are lost.
 
-    GROUP items are drawn and scored at a time; those behind a violation are not looked at.
+    Most items that are drawn cannot be violations: |p_u| |q_j| + b_j, which takes two numbers of an item and not its
+    row, is below s_ui - 1. Only the others are scored. GROUP items are drawn at a time; those behind a violation are
+    not looked at.
     """
     users, items, members = bucket.users, bucket.items, bucket.members
     positives = np.zeros(members.shape[0], np.uint8)
+    reach = bucket.reach
+    if reach.shape[0] < members.shape[0]:
+        reach = np.empty((members.shape[0], 2), np.float32)
+        measure_reach(Q, members, rule, reach)
     drawn = np.zeros(GROUP, np.int64)
-    scores = np.empty(LANES, np.float32)
+    left = np.zeros(GROUP, np.int64)  # which of them may be violations
     counter = np.uint64(0)
     max_sampled = rank_weights.shape[0] - 1
     loss = 0.0
@@ -147,33 +153,64 @@ def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
             threshold = _score(P, u, Q, i) - 1
             if not np.isfinite(threshold):
                 return np.nan
+            length = _length(P, u, rule.learned_p)
             sampled = 0
-            found = -1
+            found, score = -1, threshold
             while sampled < max_sampled and found < 0:
                 n = min(GROUP, max_sampled - sampled)
                 n, counter = _draw_group(drawn, n, members, positives, bucket.state, counter)
                 if n == 0:
                     break
-                group = _score_eight(P, u, Q, members, drawn)
-                if not any_at_least(group, splat(threshold)):
-                    sampled += n
-                    continue
-                store(scores, 0, group)
+                n_left = 0
                 for g in range(n):
-                    sampled += 1
-                    if scores[g] > threshold:
-                        found = g
+                    j = np.uint64(drawn[g])
+                    left[n_left] = g
+                    n_left += not (length * reach[j, 0] + reach[j, 1] <= threshold)
+                for g in range(n_left):
+                    score = _score(P, u, Q, members[drawn[left[g]]])
+                    if score > threshold:
+                        found = drawn[left[g]]
+                        n = left[g] + 1
                         break
+                sampled += n
             if found < 0:
                 if sampled == 0:
                     skipped[0] += 1
                 continue
             pull = bucket.values[m] * rank_weights[sampled]
-            loss += pull * (scores[found] - threshold)
-            step(P, u, Q, i, members[drawn[found]], pull, _rate_of(rule, m), rule)
+            loss += pull * (score - threshold)
+            step(P, u, Q, i, members[found], pull, _rate_of(rule, m), rule)
+            if rule.learn_items:
+                _measure_row(Q, i, rule, reach, items[m])
+                _measure_row(Q, members[found], rule, reach, found)
         _unmark(items, k, end, positives)
         k = end
     return loss
+
+
+@jit
+def measure_reach(Q, members, rule, reach):
+    """Set reach[j] to numbers (l, b) of item j: none of its scores, as they are computed, is above |p_u| l + b."""
+    for j in range(members.shape[0]):
+        _measure_row(Q, members[j], rule, reach, j)
+
+
+@jit
+def _measure_row(Q, i, rule, reach, j):
+    """Set reach[j] to what `measure_reach` says of row i of Q."""
+    bias = Q[i, rule.squares - 1]
+    reach[j, 0] = _length(Q, i, rule.learned_p) * np.float32(1 + MARGINS[0])
+    reach[j, 1] = bias + np.abs(bias) * np.float32(MARGINS[1])
+
+
+@jit
+def _length(A, i, used):
+    """Return |p| or |q|, of row i."""
+    sums = zeros()
+    for f in range(0, A.shape[1], LANES):
+        v = multiply(load(used, f), load_row(A, i, f))
+        sums = multiply_add(v, v, sums)
+    return np.sqrt(total(sums))
 
 
 @jit
@@ -239,25 +276,6 @@ def _difference(P, u, Q, i, j):
     for f in range(0, P.shape[1], LANES):
         sums = multiply_add(load_row(P, u, f), subtract(load_row(Q, i, f), load_row(Q, j, f)), sums)
     return total(sums)
-
-
-@jit
-def _score_eight(P, u, Q, members, drawn):
-    """Return the scores of u for the eight items members[drawn], twice."""
-    i0, i1, i2, i3 = members[drawn[0]], members[drawn[1]], members[drawn[2]], members[drawn[3]]
-    i4, i5, i6, i7 = members[drawn[4]], members[drawn[5]], members[drawn[6]], members[drawn[7]]
-    s0, s1, s2, s3, s4, s5, s6, s7 = zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros(), zeros()
-    for f in range(0, P.shape[1], LANES):
-        v = load_row(P, u, f)
-        s0 = multiply_add(load_row(Q, i0, f), v, s0)
-        s1 = multiply_add(load_row(Q, i1, f), v, s1)
-        s2 = multiply_add(load_row(Q, i2, f), v, s2)
-        s3 = multiply_add(load_row(Q, i3, f), v, s3)
-        s4 = multiply_add(load_row(Q, i4, f), v, s4)
-        s5 = multiply_add(load_row(Q, i5, f), v, s5)
-        s6 = multiply_add(load_row(Q, i6, f), v, s6)
-        s7 = multiply_add(load_row(Q, i7, f), v, s7)
-    return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
 @jit_exact

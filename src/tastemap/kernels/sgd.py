@@ -45,6 +45,8 @@ class Bucket(NamedTuple):
     values : float32, (pairs,)
     members : int32, (items of the block,): their rows
     state : uint64, the bucket's own random state
+    reach : float32, (items of the block, 2): what `measure_reach` in pairwise.py says of them; none where it is to be
+        found
     """
 
     block: int
@@ -53,6 +55,7 @@ class Bucket(NamedTuple):
     values: Any
     members: Any
     state: np.uint64
+    reach: Any
 
 
 @jit_exact

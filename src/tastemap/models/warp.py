@@ -9,13 +9,14 @@ import numpy as np
 
 from tastemap.data._checks import check_whole
 from tastemap.data.interactions import Interactions
-from tastemap.kernels.pairwise import Rule, warp_bucket
+from tastemap.kernels.pairwise import Rule, measure_reach, warp_bucket
 from tastemap.kernels.sgd import Bucket
 from tastemap.models.implicit_als import ImplicitALS
 from tastemap.models.shared.base import Model
 from tastemap.models.shared.pairwise import Kernel, PairwiseModel, Pool
 from tastemap.models.shared.search import Range, SearchSpace
-from tastemap.typing import Counts, Floats
+from tastemap.training.sides import NO_MEANS
+from tastemap.typing import Counts, Floats, Ints
 
 # The regularization falls with the pairs of a row, from the strongest: see benchmarks/defaults.py.
 STRENGTH = 3.85
@@ -112,6 +113,12 @@ class WARP(PairwiseModel):
             return float(warp_bucket(bucket, P, Q, rule, skipped, rank_weights))
 
         return work
+
+    def _measure_reach(self, Q: Floats, members: Ints) -> Floats:
+        reach = np.empty((len(members), 2), np.float32)
+        rule = self._make_rule(Q.shape[1], NO_MEANS, NO_MEANS, 1, 0, learn_items=False)
+        measure_reach(Q, members, rule, reach)
+        return reach
 
     def _blind_loss(self, n_items: int) -> float:
         return float(self._rank_weights(n_items)[1])

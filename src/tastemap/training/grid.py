@@ -17,6 +17,8 @@ BLOCK_ROWS = 512
 BUCKET_PAIRS = 20_000
 MOST_BLOCKS = 64
 
+NO_REACH = np.empty((0, 2), np.float32)
+
 
 class Grid:
     """Deals training pairs into blocks that share no user and no item, anew for every epoch.
@@ -104,6 +106,7 @@ class Grid:
                     values=values[mine],
                     members=rows[c * size : (c + 1) * size],
                     state=derive_state(state, Stream.BUCKET, b * B + c),
+                    reach=NO_REACH,
                 )
                 results[stratum, b] = work(bucket)
 

@@ -26,7 +26,7 @@ from tastemap.models.shared.search import Range, SearchSpace
 from tastemap.randomness import Stream, derive_state
 from tastemap.ranking.scorer import FactorScorer, Lean, Scorer
 from tastemap.ranking.top_k import Hidden, Lists, Ties, VectorCandidates, top_k
-from tastemap.training.grid import Grid
+from tastemap.training.grid import NO_REACH, Grid
 from tastemap.training.loop import Options
 from tastemap.training.side_features import mean_factors
 from tastemap.training.sides import FEATURE_STEPS, NO_MEANS, Side
@@ -107,6 +107,10 @@ class PairwiseModel(Model):
         pool : takes a bucket and returns the numbers of its items within `members`, each as often as it is popular
         skipped : int64, (1,); `work` adds the number of pairs without a step
         """
+
+    def _measure_reach(self, Q: Floats, members: Ints) -> Floats:
+        """Return what a bucket says of these items where they are not learned: for models that read it."""
+        return NO_REACH
 
     @abstractmethod
     def _blind_loss(self, n_items: int) -> float:
@@ -319,7 +323,7 @@ class _FoldIn(Lean):
         model, Q = self.parameters, self._items
         factors, epochs = model.factors, model.epochs
         assert epochs is not None  # the parameters are those that were used
-        members = np.flatnonzero(self.popularity).astype(np.int32)
+        members = self._members
         place = np.zeros(len(Q), np.int32)
         place[members] = np.arange(len(members))
         P = model._empty(len(histories.counts))
@@ -349,6 +353,7 @@ class _FoldIn(Lean):
                 values=np.minimum(values, np.float32(HEAVIEST)),
                 members=among,
                 state=state,
+                reach=NO_REACH if len(described) else self._reach,
             )
             alone = slice(person, person + 1)
             # All epochs are one bucket here.
@@ -367,6 +372,15 @@ class _FoldIn(Lean):
     def _popular_items(self) -> Ints:
         """The numbers of the items with a pair, each as often as it is popular."""
         return _repeat_by_count(self.popularity[self.popularity > 0])
+
+    @cached_property
+    def _members(self) -> Ints:
+        """The numbers of the items with a pair: int32."""
+        return np.flatnonzero(self.popularity).astype(np.int32)
+
+    @cached_property
+    def _reach(self) -> Floats:
+        return self.parameters._measure_reach(self._items, self._members)
 
     @cached_property
     def _items(self) -> Floats:
