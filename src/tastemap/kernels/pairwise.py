@@ -181,7 +181,7 @@ def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
             loss += pull * (score - threshold)
             step(P, u, Q, i, members[found], pull, _rate_of(rule, m), rule)
             if rule.learn_items:
-                _measure_row(Q, i, rule, reach, items[m])
+                _measure_row(Q, i, rule, reach, np.int64(items[m]))
                 _measure_row(Q, members[found], rule, reach, found)
         _unmark(items, k, end, positives)
         k = end
