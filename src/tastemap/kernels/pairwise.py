@@ -128,9 +128,9 @@ def bpr_bucket(bucket, P, Q, rule, skipped, pool, by_popularity):
 def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
     """Take WARP's step for every pair of a bucket; return the sum of the losses, float64, NaN where scores are lost.
 
-    Most items that are drawn cannot be violations: |p_u| |q_j| + b_j, which takes two numbers of an item and not its
-    row, is below s_ui - 1. Only the others are scored. GROUP items are drawn at a time; those behind a violation are
-    not looked at.
+    Most items that are drawn cannot be violations: by the inequality of Cauchy and Schwarz no score is above
+    |p_u| |q_j| + b_j, which takes two numbers of an item and not its row. Only the others are scored. GROUP items are
+    drawn at a time; those behind a violation are not looked at.
     """
     users, items, members = bucket.users, bucket.items, bucket.members
     positives = np.zeros(members.shape[0], np.uint8)
@@ -165,6 +165,7 @@ def warp_bucket(bucket, P, Q, rule, skipped, rank_weights):
                 for g in range(n):
                     j = np.uint64(drawn[g])
                     left[n_left] = g
+                    # Not `>`: what cannot be compared is scored.
                     n_left += not (length * reach[j, 0] + reach[j, 1] <= threshold)
                 for g in range(n_left):
                     score = _score(P, u, Q, members[drawn[left[g]]])

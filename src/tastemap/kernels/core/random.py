@@ -14,15 +14,15 @@ from tastemap.kernels.core.jit import jit_exact
 # Of `mix`, here and in simd.py.
 INCREMENT = 0x9E3779B97F4A7C15
 SHIFTS = 30, 27, 31
-FACTORS = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+MULTIPLIERS = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 @jit_exact
 def mix(state):
     """One splitmix64 output: a bijection of 64 bits in which every input bit reaches every output bit."""
     z = np.uint64(state) + np.uint64(INCREMENT)
-    z = (z ^ (z >> np.uint64(SHIFTS[0]))) * np.uint64(FACTORS[0])
-    z = (z ^ (z >> np.uint64(SHIFTS[1]))) * np.uint64(FACTORS[1])
+    z = (z ^ (z >> np.uint64(SHIFTS[0]))) * np.uint64(MULTIPLIERS[0])
+    z = (z ^ (z >> np.uint64(SHIFTS[1]))) * np.uint64(MULTIPLIERS[1])
     return z ^ (z >> np.uint64(SHIFTS[2]))
 
 

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, models, register_jitable, register_model, type_callable
 
-from tastemap.kernels.core.random import FACTORS, INCREMENT, SHIFTS, draw_below, mix
+from tastemap.kernels.core.random import INCREMENT, MULTIPLIERS, SHIFTS, draw_below, mix
 
 LANES = 16
 _FUSE = ("contract", "nsz")  # a multiply and an add may become one instruction
@@ -256,7 +256,7 @@ def _store_draws(context, builder, kinds, args):
     state = _spread(builder, args[3], LANES // 2)
     # As `mix` and `draw_below` in random.py.
     z = builder.add(state, ir.Constant(_WORDS, [(INCREMENT + g) % 2**64 for g in range(LANES // 2)]))
-    for shift, factor in zip(SHIFTS, FACTORS, strict=False):
+    for shift, factor in zip(SHIFTS, MULTIPLIERS, strict=False):
         z = builder.mul(builder.xor(z, builder.lshr(z, all_lanes(shift))), all_lanes(factor))
     bits = builder.xor(z, builder.lshr(z, all_lanes(SHIFTS[-1])))
     draws = builder.lshr(builder.mul(builder.lshr(bits, all_lanes(32)), n), all_lanes(32))

@@ -109,7 +109,11 @@ class PairwiseModel(Model):
         """
 
     def _measure_reach(self, Q: Floats, members: Ints) -> Floats:
-        """Return what a bucket says of these items where they are not learned: for models that read it."""
+        """Return how far the scores of these rows of Q can come, for buckets that learn no items.
+
+        float32, (members, 2), as `measure_reach` in kernels/pairwise.py makes it; no rows where the model has no use
+        for it
+        """
         return NO_REACH
 
     @abstractmethod
@@ -380,6 +384,7 @@ class _FoldIn(Lean):
 
     @cached_property
     def _reach(self) -> Floats:
+        """How far the scores of the members can come."""
         return self.parameters._measure_reach(self._items, self._members)
 
     @cached_property
